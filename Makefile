@@ -1,0 +1,54 @@
+# Everything runs in .venv, which is made when it is not there.
+PYTHON ?= python3
+BIN := .venv/bin
+# Threads that wait in a loop slow down the others where cores are shared: torch's must sleep,
+# and of NumPy's one is enough beside them. Both are read when the libraries are imported.
+export GOMP_SPINCOUNT = 0
+export OPENBLAS_NUM_THREADS = 1
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: help demo test test-all lint format bench clean
+
+help:
+	@echo "make demo      install what the demo needs, and run it"
+	@echo "make test      the whole suite, offline"
+	@echo "make test-all  the slow, exhaustive tests too"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     the measurements of the README"
+
+demo: .venv/installed-demo
+	$(BIN)/python docs/examples/plot_cloud_icons.py
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.warm_row
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/installed-demo: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[offline,demo]"
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[offline,demo,dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache docs/examples/output

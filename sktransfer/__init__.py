@@ -1,0 +1,46 @@
+"""The pretrained half of scikit-learn.
+
+A column of images or texts becomes features through ``fit`` and ``transform``, inside
+``Pipeline``, ``ColumnTransformer`` and ``GridSearchCV``; every row goes through the network
+once, ever.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sktransfer.backbones import list_backbones
+    from sktransfer.cache import cache_info, clear_cache
+    from sktransfer.embedders import ImageEmbedder, TextEmbedder
+
+__all__ = [
+    "ImageEmbedder",
+    "TextEmbedder",
+    "cache_info",
+    "clear_cache",
+    "list_backbones",
+]
+
+__version__ = "0.1.0.dev0"
+
+# Where each public name lives. They are imported on first use, so that `import sktransfer`
+# costs no more than a look at this file, and no torch.
+_HOMES = {
+    "ImageEmbedder": "sktransfer.embedders",
+    "TextEmbedder": "sktransfer.embedders",
+    "cache_info": "sktransfer.cache",
+    "clear_cache": "sktransfer.cache",
+    "list_backbones": "sktransfer.backbones",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,24 @@
+"""Names of other libraries that are private or may move; each is imported here only."""
+
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+__all__ = [
+    "CallbackSupportMixin",
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "cpu_has_bfloat16",
+    "with_callbacks",
+]
+
+
+def cpu_has_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 itself.
+
+    torch's public checks answer yes where it is only emulated, at a quarter of the speed.
+    """
+    import torch
+
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)

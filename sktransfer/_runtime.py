@@ -1,0 +1,88 @@
+"""Where and how precisely a network runs; nothing global is changed here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sktransfer._compat import cpu_has_bfloat16
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(device: str) -> torch.device:
+    """Return the torch device that `device` means; "auto" takes a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device or does not see it on this machine.
+    """
+    import torch
+
+    if device == "auto":
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"device={device!r} cannot be used here: {reason} Use 'auto' or 'cpu'."
+        ) from error
+    return found
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Return "float32" or "bfloat16"; "auto" is bfloat16 only where the hardware computes it."""
+    import torch
+
+    if precision != "auto":
+        return precision
+    if device.type == "cpu":
+        native = cpu_has_bfloat16()
+    elif device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = False
+    return "bfloat16" if native else "float32"
+
+
+@contextmanager
+def inference(device: torch.device, precision: str) -> Iterator[None]:
+    """Run networks without gradients, in the given precision."""
+    import torch
+
+    _rest_after_fork()
+    lower = precision == "bfloat16"
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=lower):
+        yield
+
+
+def _rest_after_fork() -> None:
+    """In a forked child, let torch compute on one thread: the parent's others are not there.
+
+    torch would wait for them for ever. Workers of joblib are not forked and keep theirs.
+    """
+    import torch
+
+    if os.getpid() != _PROCESS and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+# Of the process that imported this file; only a forked child has it and another number.
+_PROCESS = os.getpid()
+
+
+def engine(device: torch.device) -> str:
+    """Name what computes: rows of different engines may differ in their last digits."""
+    import torch
+
+    name = f"torch {torch.__version__.partition('+')[0]} {device.type}"
+    if device.type != "cuda":
+        return name
+    tf32 = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    return f"{name} {torch.cuda.get_device_name(device)} {tf32}"

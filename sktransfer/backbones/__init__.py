@@ -1,0 +1,15 @@
+"""Pretrained networks as chains of stages, from several sources behind one door."""
+
+from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
+from sktransfer.backbones._registry import get_backbone, list_backbones
+from sktransfer.backbones._table import BackboneTable
+
+__all__ = [
+    "Backbone",
+    "BackboneTable",
+    "ImageRecipe",
+    "TextRecipe",
+    "get_backbone",
+    "list_backbones",
+]

@@ -1,0 +1,108 @@
+"""What has to be known about a family of Hugging Face models to see it as stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sktransfer.backbones._network import Layout
+from sktransfer.exceptions import BackboneError
+
+
+@dataclass(frozen=True)
+class Family:
+    """How models of one ``model_type`` are built.
+
+    A model is a list of layers and some modules beside it. Those modules belong to the
+    stage "embeddings" unless they are named here.
+
+    Attributes
+    ----------
+    modality : {"image", "text"}
+        What goes in.
+    pooled : {"tokens", "cls", "pooler"}
+        The features: pooled tokens of a text, the class token, or the model's own pooling.
+    layout : str
+        Of the layers' outputs.
+    prefix_tokens : int
+        Tokens before those of the image, registers not counted.
+    fixed_size : bool
+        Whether images must have the size of the config.
+    word : str
+        What a layer is called in the names of stages.
+    first, last, top : tuple of str
+        Modules that belong to the first layer, to the last one, and to none.
+    shifted : bool
+        Whether positions are counted from the number of the padding token on.
+    """
+
+    modality: str
+    pooled: str = "tokens"
+    layout: Layout = "NLC"
+    prefix_tokens: int = 0
+    fixed_size: bool = False
+    word: str = "layer"
+    first: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    top: tuple[str, ...] = ("pooler",)
+    shifted: bool = False
+
+
+_TEXT = Family("text")
+_SHIFTED = replace(_TEXT, shifted=True)
+_VIT = Family("image", pooled="cls", prefix_tokens=1, fixed_size=True, last=("layernorm",))
+_DINO = replace(_VIT, fixed_size=False)
+_CLIP = replace(_VIT, pooled="pooler", last=(), top=("post_layernorm",))
+_SIGLIP = replace(_CLIP, prefix_tokens=0, last=("post_layernorm",), top=("head",))
+_CONV = Family("image", pooled="pooler", layout="NCHW", word="stage", top=("pooler", "layernorm"))
+# Its windows shrink for good once a smaller image has passed, so it is held to one size.
+_SWIN = Family("image", pooled="pooler", fixed_size=True, word="stage", last=("layernorm",))
+
+FAMILIES: dict[str, Family] = {
+    "bert": _TEXT,
+    "camembert": _SHIFTED,
+    "deberta": _TEXT,
+    "deberta-v2": replace(_TEXT, first=("conv",)),
+    "distilbert": _TEXT,
+    "electra": _TEXT,
+    "modernbert": replace(_TEXT, last=("final_norm",)),
+    "mpnet": _SHIFTED,
+    "roberta": _SHIFTED,
+    "xlm-roberta": _SHIFTED,
+    "clip": _CLIP,
+    "clip_vision_model": _CLIP,
+    "convnext": _CONV,
+    "convnextv2": _CONV,
+    "deit": replace(_VIT, prefix_tokens=2),
+    "dinov2": _DINO,
+    "dinov2_with_registers": _DINO,
+    "dinov3_vit": replace(_DINO, last=("norm",)),
+    "resnet": _CONV,
+    "siglip": _SIGLIP,
+    "siglip_vision_model": _SIGLIP,
+    "swin": _SWIN,
+    "vit": _VIT,
+}
+
+
+def family_of(config: Mapping[str, Any], *, name: str) -> Family:
+    """Return the family of a model from its ``config.json``, or say why there is none.
+
+    Raises
+    ------
+    BackboneError
+        If the model is of a type that is not known here, or needs code that comes with it.
+    """
+    kind = config.get("model_type")
+    if kind in FAMILIES:
+        return FAMILIES[str(kind)]
+    known = ", ".join(sorted(FAMILIES))
+    if "auto_map" in config:
+        raise BackboneError(
+            f"{name!r} brings its own Python code, and code that comes with weights is never "
+            f"run. Models of these types need none: {known}."
+        )
+    raise BackboneError(
+        f"{name!r} is a model of type {kind!r}, which cannot be used here. Known types: {known}."
+    )

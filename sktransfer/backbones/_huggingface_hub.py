@@ -1,0 +1,110 @@
+"""The local Hugging Face cache and, where it is allowed, the hub behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sktransfer.backbones._huggingface_files import has_weights
+from sktransfer.backbones._weights import announce_download, offline_variable
+from sktransfer.exceptions import BackboneError, OfflineError
+
+_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+# Everything small that tells how a model is used; the weights are chosen one by one.
+_SMALL = re.compile(r"([\w.-]+/)?[\w.-]+\.(json|txt|model)|README\.md")
+_WEIGHTS = re.compile(r"(\d+_[\w.-]+/)?(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
+
+
+def is_id(name: str) -> bool:
+    """Tell whether `name` has the form "organisation/name"."""
+    return _ID.fullmatch(name) is not None
+
+
+def cached() -> Iterator[tuple[str, Path]]:
+    """Yield the id and the folder of every model that is wholly in the local cache."""
+    import huggingface_hub
+
+    try:
+        found = huggingface_hub.scan_cache_dir()
+    except (huggingface_hub.errors.CacheNotFound, OSError, ValueError):
+        return  # no cache, or one in disorder: a list is no place to complain
+    for repository in sorted(found.repos, key=lambda r: r.repo_id):
+        newest = max(repository.revisions, key=lambda r: r.last_modified, default=None)
+        if repository.repo_type != "model" or newest is None:
+            continue
+        if _is_complete(newest.snapshot_path):
+            yield repository.repo_id, newest.snapshot_path
+
+
+def snapshot(name: str) -> Path:
+    """Return the folder of a hub model; it is downloaded if it must and may be.
+
+    Raises
+    ------
+    OfflineError
+        If it is not on this machine and cannot be fetched.
+    BackboneError
+        If the hub does not know it or does not give it away.
+    """
+    folder = _cached(name)
+    return folder if folder is not None else _download(name)
+
+
+def _cached(name: str) -> Path | None:
+    import huggingface_hub
+
+    try:
+        folder = Path(huggingface_hub.snapshot_download(name, local_files_only=True))
+    except Exception:  # not there, or a cache in disorder: either way it has to be fetched
+        return None
+    return folder if _is_complete(folder) else None
+
+
+def _is_complete(folder: Path) -> bool:
+    """Tell whether the model is there; a download that was broken off leaves a folder too."""
+    described = (folder / "config.json").is_file() or (folder / "modules.json").is_file()
+    return described and any(map(has_weights, _places(folder)))
+
+
+def _places(folder: Path) -> list[Path]:
+    return [folder, *(child for child in folder.iterdir() if child.is_dir())]
+
+
+def _download(name: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    what = f"the Hugging Face model {name!r}"
+    fix = f"Fetch it where there is a network, `hf download {name}`, or pass a local folder."
+    if offline_variable():
+        announce_download(what, "size unknown", fix=fix)
+    try:
+        files = _files(huggingface_hub.model_info(name, files_metadata=True))
+        announce_download(what, f"{sum(files.values()) / 1e6:.0f} MB", fix=fix)
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(files)))
+    except OfflineError:
+        raise
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise BackboneError(
+            f"There is no folder {name!r}, and the hub knows no model of that name or asks for "
+            "a login to it (`hf auth login`)."
+        ) from error
+    except Exception as error:  # of the hub's client, of its HTTP library, of the system
+        reason = f"{type(error).__name__}: {error}"
+        raise OfflineError(f"Cannot fetch {what} ({reason}). {fix}") from error
+
+
+def _files(info: Any) -> dict[str, int]:
+    """Choose what is needed, with its size: one set of weights, never code."""
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    weights = {name for name in sizes if _WEIGHTS.fullmatch(name)}
+    folders = {name.rpartition("/")[0] for name in weights if name.endswith(".safetensors")}
+    doubled = {n for n in weights if n.endswith(".bin") and n.rpartition("/")[0] in folders}
+    return {
+        name: size
+        for name, size in sizes.items()
+        if name in weights - doubled or _SMALL.fullmatch(name)
+    }

@@ -1,0 +1,163 @@
+"""A transformers model as a chain of stages."""
+
+from __future__ import annotations
+
+import json
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+import xxhash
+from torch import nn
+
+from sktransfer.backbones._huggingface_families import Family
+from sktransfer.backbones._network import POOLED, StagedNetwork, pool
+from sktransfer.exceptions import BackboneError
+
+# What the running forward pass is asked for. Each thread and each task has its own value, so
+# one network serves many of them at once.
+_WANTED: ContextVar[str | None] = ContextVar("sktransfer_wanted_stage", default=None)
+
+# Fields of a config that name things and change no feature.
+_NAMES = {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version"}
+
+
+class _Reached(Exception):  # noqa: N818 - not an error: it ends a forward pass early
+    def __init__(self, activation: torch.Tensor) -> None:
+        super().__init__()
+        self.activation = activation
+
+
+class _Tap:
+    """Hook of a layer: what goes into it is what the stage before it gives."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """End the pass here if that is the stage that was asked for."""
+        if _WANTED.get() == self.stage:
+            raise _Reached(args[0] if args else kwargs["hidden_states"])
+
+
+class HuggingFaceNetwork(StagedNetwork):
+    """A transformers model: "embeddings", then one stage a layer.
+
+    The output of a stage is what the next one is given; that of the last is the model's
+    ``last_hidden_state``, behind its final normalisation where it has one. A forward pass
+    ends where the stage that is asked for is reached.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        The model without a head. It gets hooks, which do nothing unless this network runs.
+    family : Family
+        How it is built.
+    pooling : {"mean", "max", "cls"}
+        Texts only: how the tokens become one vector.
+    normalize : bool
+        Texts only: whether that vector is scaled to unit length.
+    dense : nn.Module, optional
+        Texts only: what comes between the two.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        family: Family,
+        *,
+        pooling: str = "mean",
+        normalize: bool = False,
+        dense: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.dense = dense
+        self.pooling = pooling
+        self.normalize = normalize
+        self.kind = family.pooled
+        self.layout = family.layout
+        registers = getattr(model.config, "num_register_tokens", 0) or 0
+        self.prefix_tokens = family.prefix_tokens + registers if family.prefix_tokens else 0
+        layers, beside = _parts(model)
+        # A plain dict, so that no parameter is registered under two names.
+        self.stages = _stages(layers, beside, family)
+        for stage, layer in zip(self.stages, layers, strict=False):
+            layer.register_forward_pre_hook(_Tap(stage), with_kwargs=True)
+
+    def forward(self, inputs: Any, until: str = POOLED) -> torch.Tensor:
+        """Run the model as far as stage `until`; "pooled" gives (n, d)."""
+        token = _WANTED.set(until)
+        try:
+            output = self._run(inputs)
+        except _Reached as reached:
+            return reached.activation
+        finally:
+            _WANTED.reset(token)
+        if until != POOLED:
+            return output.last_hidden_state
+        return self._features(output, inputs)
+
+    def _run(self, inputs: Any) -> Any:
+        if self.kind != "tokens":
+            return self.model(pixel_values=inputs, return_dict=True)
+        return self.model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            return_dict=True,
+        )
+
+    def _features(self, output: Any, inputs: Any) -> torch.Tensor:
+        tokens = output.last_hidden_state
+        if self.kind == "cls":
+            return tokens[:, 0]
+        if self.kind == "pooler":
+            # A SigLIP without its head has nothing to pool with.
+            own = output.pooler_output
+            return tokens.mean(1) if own is None else own.flatten(1)
+        mask = inputs["attention_mask"]
+        features = pool(tokens, self.pooling, layout=self.layout, mask=mask)
+        if self.dense is not None:
+            features = self.dense(features)
+        return nn.functional.normalize(features, dim=1) if self.normalize else features
+
+    def extra_repr(self) -> str:
+        """Tell apart what the modules do not show, such as the number of attention heads."""
+        config = self.model.config.to_diff_dict()
+        kept = {name: value for name, value in config.items() if name not in _NAMES}
+        content = json.dumps(kept, sort_keys=True, default=str)
+        digest = xxhash.xxh3_64_hexdigest(content.encode())
+        return f"kind={self.kind}, prefix_tokens={self.prefix_tokens}, config={digest}"
+
+
+def _parts(model: Any) -> tuple[nn.ModuleList, dict[str, nn.Module]]:
+    """Return the list of layers, and every module beside it by its own name."""
+    config = model.config
+    count = len(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
+    for path, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count > 0:
+            return module, _beside(model, path.split("."))
+    raise BackboneError(f"The layers of {type(model).__name__} were not found.")
+
+
+def _beside(model: nn.Module, path: list[str]) -> dict[str, nn.Module]:
+    found: dict[str, nn.Module] = {}
+    for step in path:
+        found |= {name: child for name, child in model.named_children() if name != step}
+        model = model.get_submodule(step)
+    return found
+
+
+def _stages(
+    layers: nn.ModuleList, beside: dict[str, nn.Module], family: Family
+) -> dict[str, nn.Module]:
+    def of(names: tuple[str, ...]) -> list[nn.Module]:
+        return [beside[name] for name in names if name in beside]
+
+    bodies = [[layer] for layer in layers]
+    bodies[0] += of(family.first)
+    bodies[-1] += of(family.last)
+    elsewhere = {*family.first, *family.last, *family.top}
+    stages = {"embeddings": [m for name, m in beside.items() if name not in elsewhere]}
+    stages |= {f"{family.word}{number}": body for number, body in enumerate(bodies, start=1)}
+    return {name: m[0] if len(m) == 1 else nn.ModuleList(m) for name, m in stages.items()}

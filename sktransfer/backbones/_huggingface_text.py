@@ -1,0 +1,144 @@
+"""What a sentence-transformers folder says about the way from tokens to one vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sktransfer.backbones._huggingface_files import read_json, weights_of
+from sktransfer.backbones._weights import load_strict
+from sktransfer.exceptions import BackboneError
+
+_POOLINGS = {"mean": "mean", "max": "max", "cls": "cls"}
+_OLD_POOLINGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+}
+_ACTIVATIONS = ("GELU", "Identity", "ReLU", "SiLU", "Sigmoid", "Tanh")
+
+
+@dataclass
+class SentenceRecipe:
+    """The steps after the encoder; the defaults are those of a plain encoder.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the encoder itself lies.
+    pooling : {"mean", "max", "cls"}
+        How the tokens become one vector.
+    dense : list of Path
+        Folders of the linear layers that follow.
+    normalize : bool
+        Whether the vector is scaled to unit length at the end.
+    max_length : int or None
+        Tokens kept of a text.
+    lower : bool
+        Whether texts become lower case first.
+    prefix : str
+        Prompt before every text.
+    """
+
+    folder: Path
+    pooling: str = "mean"
+    dense: tuple[Path, ...] = ()
+    normalize: bool = False
+    max_length: int | None = None
+    lower: bool = False
+    prefix: str = ""
+
+
+def sentence_recipe(folder: Path) -> SentenceRecipe:
+    """Read ``modules.json`` and what it points to.
+
+    Raises
+    ------
+    BackboneError
+        If a step is of a kind, or in a place, that is not supported.
+    """
+    recipe = SentenceRecipe(folder)
+    for step in read_json(folder / "modules.json", default=[]):
+        kind = str(step["type"]).rpartition(".")[2]
+        if recipe.normalize or kind not in _STEPS:
+            raise BackboneError(
+                f"{str(folder)!r} has a step of type {step['type']!r}"
+                f"{' after its Normalize' if recipe.normalize else ''}, which is not supported."
+            )
+        _STEPS[kind](recipe, folder / step.get("path", ""))
+    recipe.prefix = _prompt(folder)
+    return recipe
+
+
+def dense_layers(recipe: SentenceRecipe, *, pretrained: bool) -> nn.Module | None:
+    """Build the linear layers, with the weights that lie beside them or random ones."""
+    if not recipe.dense:
+        return None
+    return nn.Sequential(*(_dense(folder, pretrained) for folder in recipe.dense))
+
+
+def _transformer(recipe: SentenceRecipe, folder: Path) -> None:
+    recipe.folder = folder
+    for path in sorted(folder.glob("sentence_*_config.json")):
+        config = read_json(path)
+        recipe.max_length = config.get("max_seq_length")
+        recipe.lower = bool(config.get("do_lower_case"))
+
+
+def _pooling(recipe: SentenceRecipe, folder: Path) -> None:
+    config = read_json(folder / "config.json")
+    modes = config.get("pooling_mode") or [
+        name for name, on in config.items() if on is True and name.startswith("pooling_mode_")
+    ]
+    modes = [
+        _OLD_POOLINGS.get(mode, mode) for mode in ([modes] if isinstance(modes, str) else modes)
+    ]
+    if len(modes) != 1 or modes[0] not in _POOLINGS or config.get("include_prompt") is False:
+        raise BackboneError(
+            f"{str(folder)!r} pools with {', '.join(modes) or 'nothing'}"
+            f"{' and leaves out its prompt' if config.get('include_prompt') is False else ''}; "
+            "only one of mean, max and cls over all tokens is supported."
+        )
+    recipe.pooling = modes[0]
+
+
+def _add_dense(recipe: SentenceRecipe, folder: Path) -> None:
+    recipe.dense += (folder,)
+
+
+def _normalize(recipe: SentenceRecipe, folder: Path) -> None:
+    recipe.normalize = True
+
+
+_STEPS: dict[str, Any] = {
+    "Transformer": _transformer,
+    "Pooling": _pooling,
+    "Dense": _add_dense,
+    "Normalize": _normalize,
+}
+
+
+def _dense(folder: Path, pretrained: bool) -> nn.Module:
+    config = read_json(folder / "config.json")
+    activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
+    module, _, kind = activation.rpartition(".")
+    place = config.get("module_input_name", "sentence_embedding")
+    known = module.startswith("torch.nn.") and kind in _ACTIVATIONS
+    if not known or config.get("use_residual") or place != "sentence_embedding":
+        raise BackboneError(
+            f"The Dense step in {str(folder)!r} is not supported: only a linear layer over the "
+            f"pooled vector, followed by one of {', '.join(_ACTIVATIONS)}, is."
+        )
+    linear = nn.Linear(config["in_features"], config["out_features"], config.get("bias", True))
+    if pretrained:
+        state = {n.removeprefix("linear."): tensor for n, tensor in weights_of(folder).items()}
+        load_strict(linear, state, source=str(folder))
+    return nn.Sequential(linear, getattr(nn, kind)())
+
+
+def _prompt(folder: Path) -> str:
+    config = read_json(folder / "config_sentence_transformers.json", default={})
+    return (config.get("prompts") or {}).get(config.get("default_prompt_name"), "")

@@ -1,0 +1,150 @@
+"""A pretrained network seen as an ordered chain of named stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from sktransfer.exceptions import BackboneError
+
+#: How the activations between stages are laid out: (n, channels, height, width),
+#: (n, height, width, channels) or (n, tokens, channels).
+Layout = Literal["NCHW", "NHWC", "NLC"]
+
+POOLED = "pooled"
+
+
+class StagedNetwork(nn.Module):
+    """Base of all networks here: stages in order, each one's output can be reached.
+
+    Attributes
+    ----------
+    stages : mapping of str to nn.Module
+        The stages in the order in which a row passes them. Their names are what users
+        write; their parameters are what freezing and layer-wise learning rates speak of.
+    layout : {"NCHW", "NHWC", "NLC"}
+        Layout of the stages' outputs.
+    prefix_tokens : int
+        For "NLC": how many tokens stand before those of the image (class token, registers).
+        The first of them is the class token.
+    """
+
+    stages: Mapping[str, nn.Module] | nn.ModuleDict
+    layout: Layout = "NCHW"
+    prefix_tokens: int = 0
+
+    def forward(self, inputs: Any, until: str = POOLED) -> torch.Tensor:
+        """Run the chain and return what stage `until` gives; "pooled" gives (n, d)."""
+        raise NotImplementedError
+
+
+class Chain(StagedNetwork):
+    """Stages that simply follow one another, then a pooling to (n, d).
+
+    Parameters
+    ----------
+    stages : mapping of str to nn.Module
+        In order; each takes what the one before gives.
+    pooled : nn.Module
+        From the last stage's output to the features (n, d).
+    layout, prefix_tokens
+        See `StagedNetwork`.
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[str, nn.Module],
+        pooled: nn.Module,
+        *,
+        layout: Layout = "NCHW",
+        prefix_tokens: int = 0,
+    ) -> None:
+        super().__init__()
+        self.stages = nn.ModuleDict(stages)
+        self.pooled = pooled
+        self.layout = layout
+        self.prefix_tokens = prefix_tokens
+
+    def forward(self, inputs: Any, until: str = POOLED) -> torch.Tensor:
+        """Run the stages up to and with `until`."""
+        activation = inputs
+        for name, stage in self.stages.items():
+            activation = stage(activation)
+            if name == until:
+                return activation
+        return self.pooled(activation)
+
+
+class Apply(nn.Module):
+    """A function with no weights as a stage, or as a link between two."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, inputs: Any) -> torch.Tensor:
+        """Apply the function."""
+        return self.function(inputs)
+
+
+def pool(
+    activation: torch.Tensor,
+    pooling: str,
+    *,
+    layout: Layout,
+    prefix_tokens: int = 0,
+    mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Bring a stage's output to one vector a row.
+
+    Parameters
+    ----------
+    activation : Tensor
+        A map, a sequence of tokens, or vectors (n, d), which stay as they are.
+    pooling : {"mean", "max", "cls", "flatten"}
+        "mean" and "max" go over places or over the tokens that belong to the row.
+    layout, prefix_tokens
+        See `StagedNetwork`.
+    mask : Tensor of shape (n, tokens), optional
+        1 where a token belongs to the text, 0 where it pads.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+    """
+    if activation.ndim == 2:
+        return activation
+    if pooling == "flatten":
+        if mask is not None:
+            raise BackboneError(
+                "pooling='flatten' does not fit texts: their number of tokens differs from "
+                "row to row. Use 'mean', 'max' or 'cls'."
+            )
+        return activation.flatten(1)
+    if pooling == "cls":
+        if activation.ndim != 3 or (mask is None and prefix_tokens == 0):
+            raise BackboneError(
+                "pooling='cls' needs a class token, and this backbone has none. "
+                "Use 'mean', 'max' or 'flatten'."
+            )
+        return activation[:, 0]
+    places = _places(activation, layout, prefix_tokens)
+    if mask is None:
+        return places.mean(1) if pooling == "mean" else places.amax(1)
+    inside = mask.unsqueeze(-1).to(places.dtype)
+    if pooling == "mean":
+        return (places * inside).sum(1) / inside.sum(1)
+    return places.masked_fill(inside == 0, -torch.inf).amax(1)
+
+
+def _places(activation: torch.Tensor, layout: Layout, prefix_tokens: int) -> torch.Tensor:
+    """Return the activation as (n, places, channels)."""
+    # A network may turn maps into tokens on its way; `layout` says what it ends with.
+    if activation.ndim == 3:
+        return activation[:, prefix_tokens:]
+    if layout == "NHWC":
+        return activation.flatten(1, 2)
+    return activation.flatten(2).transpose(1, 2)

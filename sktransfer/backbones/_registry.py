@@ -1,0 +1,194 @@
+"""One door to all backbones, whatever library they come from."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Hashable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import xxhash
+from torch import nn
+
+from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._fingerprint import fingerprint
+from sktransfer.backbones._table import BackboneTable
+from sktransfer.exceptions import BackboneError
+
+# Asked in this order who knows a name, and imported only then: a library takes seconds, and a
+# worker that embeds texts needs none of those for images. A source is a module `_<name>` with
+#   owns(name) -> bool, rows() -> list of table rows,
+#   load(name, weights=..., modality=..., random_state=...) -> Backbone.
+# Beside it stands what can be said of its names without importing it.
+SOURCES: dict[str, Callable[[str], bool]] = {
+    "bundled": lambda name: True,
+    "torchvision": str.isidentifier,
+    "timm": lambda name: name.startswith("timm:"),
+    "huggingface": lambda name: True,
+}
+
+_loaded: dict[Hashable, Backbone] = {}
+_MODULES_KEPT = 8
+_lock = threading.RLock()
+
+
+def get_backbone(
+    backbone: str | Path | nn.Module,
+    *,
+    modality: str,
+    weights: str | Path | None = "pretrained",
+    random_state: int = 0,
+) -> Backbone:
+    """Return the backbone of this name; it is loaded once a process.
+
+    Parameters
+    ----------
+    backbone : str, Path or nn.Module
+        A name from `list_backbones`, ``"timm:<name>"``, a Hugging Face id or folder, or a module.
+    modality : {"image", "text"}
+        What its rows are.
+    weights : str, Path or None
+        "pretrained", a name of weights that the source knows, a file, or None for random ones.
+    random_state : int
+        Seed of random weights.
+
+    Raises
+    ------
+    BackboneError
+        If nothing of that name is known, or it is for another modality.
+    WeightsError
+        If its weights are missing or do not fit.
+    """
+    if isinstance(backbone, type):
+        raise BackboneError(f"backbone={backbone!r} is a class; pass one of its instances.")
+    if isinstance(backbone, nn.Module):
+        if weights != "pretrained":
+            raise BackboneError(
+                f"weights={weights!r} does not go with a module, which has its own; "
+                "load them into it first: module.load_state_dict(...)."
+            )
+        modules = _source("module")
+        key: Hashable = ("module", fingerprint(backbone, modules.recipe_of(backbone)), modality)
+        return _load_once(key, lambda: modules.load(backbone, modality=modality))
+    name = str(backbone)
+    source = _source_of(name)
+    folder = _stamp(name) if source is _source("huggingface") else None
+    key = (name, weights, folder, _stamp(weights), modality, random_state)
+    found = _load_once(
+        key,
+        lambda: source.load(name, weights=weights, modality=modality, random_state=random_state),
+    )
+    if found.modality != modality:
+        right = "TextEmbedder" if found.modality == "text" else "ImageEmbedder"
+        raise BackboneError(f"{name!r} is a backbone for {found.modality}s: use it in a {right}.")
+    return found
+
+
+def list_backbones(*, modality: str | None = None, source: str | None = None) -> BackboneTable:
+    """List the backbones that can be used by name.
+
+    Parameters
+    ----------
+    modality : {"image", "text"}, optional
+        Only those for this kind of cell.
+    source : {"bundled", "torchvision", "timm", "huggingface"}, optional
+        Only those of this source. timm's many hundreds are listed only when asked for so.
+
+    Returns
+    -------
+    BackboneTable
+        A list of dicts with the keys name, source, modality, parameters, feature_size,
+        input_size (pixels or tokens), licence and on_this_machine; it prints as a table, and
+        ``pandas.DataFrame(list_backbones())`` makes a frame of it.
+
+    Examples
+    --------
+    >>> from sktransfer import list_backbones
+    >>> table = list_backbones(source="bundled")
+    >>> [row["name"] for row in table]
+    ['efficientnet_lite0', 'efficientnet_lite2', 'all-MiniLM-L6-v2']
+    >>> table[0]["feature_size"]
+    1280
+    """
+    if modality not in (None, "image", "text"):
+        raise BackboneError(f"modality={modality!r} is neither 'image' nor 'text'.")
+    if source is not None and source not in SOURCES:
+        raise BackboneError(f"source={source!r} is none of {', '.join(SOURCES)}.")
+    asked = [source] if source else [name for name in SOURCES if name != "timm"]
+    rows = [row for name in asked for row in _source(name).rows()]
+    return BackboneTable(row for row in rows if modality in (None, row["modality"]))
+
+
+def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
+    # One lock for all: two threads that want the same weights must not both load them, and
+    # seeding random weights is a process-wide affair anyway.
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = load()
+            _forget_old_modules()
+        return _loaded[key]
+
+
+def _forget_old_modules() -> None:
+    """Let go of all but the newest modules of the user's: each is a copy with all its weights."""
+    modules = [key for key, backbone in _loaded.items() if backbone.source == "module"]
+    for key in modules[:-_MODULES_KEPT]:
+        del _loaded[key]
+
+
+def _source(name: str) -> ModuleType:
+    return import_module(f"sktransfer.backbones._{name}")
+
+
+def _source_of(name: str) -> ModuleType:
+    for source, may_own in SOURCES.items():
+        if may_own(name) and _source(source).owns(name):
+            return _source(source)
+    if Path(name).is_file():
+        raise BackboneError(
+            f"{name!r} is a file of weights, which does not say what network they are for: "
+            f"name that, and pass the file as weights: backbone='resnet18', weights={name!r}."
+        )
+    near = _near_names(name)
+    raise BackboneError(
+        f"There is no backbone {name!r}{f'; did you mean {near}?' if near else '.'} "
+        "sktransfer.list_backbones() prints the names; a Hugging Face id has the form "
+        "'organisation/name', a timm model 'timm:<name>', a local model is the path of its folder."
+    )
+
+
+def _near_names(name: str) -> str:
+    import difflib
+
+    known = [row["name"] for row in list_backbones()]
+    return " or ".join(repr(n) for n in difflib.get_close_matches(name, known, n=2))
+
+
+def _stamp(path: str | Path | None) -> str | None:
+    """Tell one state of a local file or folder from the next, so that new weights are read anew."""
+    if path in (None, "", "pretrained") or not Path(str(path)).exists():
+        return None
+    place = Path(str(path)).absolute()
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    stats = [(str(file), *_status(file)) for file in files]
+    return xxhash.xxh3_128_hexdigest(repr(stats).encode())
+
+
+def _status(file: Path) -> tuple[int, ...]:
+    try:
+        status = file.stat()
+    except OSError:  # a link to nowhere
+        return ()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _start_anew() -> None:
+    """Give a forked child a lock of its own: a thread of the parent may have held this one."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

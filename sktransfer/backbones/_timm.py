@@ -1,0 +1,250 @@
+"""timm's models: ``"timm:<name>"``."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from huggingface_hub import try_to_load_from_cache
+from torch import nn
+
+from sktransfer.backbones import _table
+from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._network import Chain
+from sktransfer.backbones._recipe import ImageRecipe
+from sktransfer.backbones._timm_stages import classifiers_of, split
+from sktransfer.backbones._weights import (
+    announce_download,
+    load_strict,
+    read_state_dict,
+    seeded,
+    some,
+)
+from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
+
+NAME = "timm"
+PREFIX = "timm:"
+
+
+def owns(name: str) -> bool:
+    """Tell whether `name` has the form "timm:<name>"."""
+    return name.startswith(PREFIX)
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return the rows of `list_backbones`; sizes are not known before a model is built."""
+    return [_row(model) for model in timm.list_pretrained()]
+
+
+def load(
+    name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
+) -> Backbone:
+    """Build a model of timm's with its published weights, random ones or those of a file.
+
+    Raises
+    ------
+    BackboneError
+        If timm has no model of this name.
+    OfflineError
+        If the weights are not on this machine and cannot or must not be fetched.
+    WeightsError
+        If there are no such weights, or they do not fit.
+    """
+    model = name.removeprefix(PREFIX)
+    _check_known(model)
+    published = _published(model, weights)
+    licence = "unknown"
+    if published is not None:
+        net = _pretrained(published, random_state)
+        licence = net.pretrained_cfg.get("license") or licence
+    else:
+        net = create(model, random_state=random_state)
+        if weights is not None:
+            _load_file(net, Path(weights))
+    return as_backbone(net, name=name, recipe=recipe_of(net), licence=licence)
+
+
+def create(architecture: str, *, random_state: int = 0) -> Any:
+    """Build an architecture with random weights, the same ones for the same seed."""
+    with seeded(random_state):
+        return timm.create_model(architecture, pretrained=False)
+
+
+def is_whole(net: nn.Module) -> bool:
+    """Tell whether a module is a complete model of timm's, used as timm uses it."""
+    parts = ("pretrained_cfg", "forward_features", "forward_head", "get_classifier")
+    home = getattr(getattr(type(net), "forward", None), "__module__", None) or ""
+    return home.startswith("timm.") and all(hasattr(net, part) for part in parts)
+
+
+def as_backbone(
+    net: Any,
+    *,
+    name: str,
+    source: str = NAME,
+    recipe: ImageRecipe,
+    licence: str = "unknown",
+    categories: tuple[str, ...] = (),
+) -> Backbone:
+    """Make a backbone of a timm model, which is taken apart by that."""
+    network, head = stages_of(net, recipe.size)
+    return Backbone(
+        name,
+        source=source,
+        network=network,
+        recipe=recipe,
+        licence=licence,
+        library=f"timm {timm.__version__}",
+        head=head,
+        categories=categories,
+    )
+
+
+def stages_of(net: Any, size: tuple[int, int]) -> tuple[Chain, nn.Module | None]:
+    """Take a model apart: its stages, and the classifier where that is one module."""
+    head = _head(net)
+    return split(net, size), head
+
+
+def recipe_of(net: Any) -> ImageRecipe:
+    """Return how timm itself prepares images to evaluate this model."""
+    config = timm.data.resolve_model_data_config(net)
+    fixed = bool(net.pretrained_cfg.get("fixed_input_size")) and not getattr(
+        net, "dynamic_img_size", False
+    )
+    # A model can be built for another size than the one it was published for.
+    built_for = getattr(getattr(net, "patch_embed", None), "img_size", None)
+    height, width = built_for if fixed and built_for else config["input_size"][1:]
+    scaled = tuple(math.floor(side / config["crop_pct"]) for side in (height, width))
+    return ImageRecipe(
+        size=(height, width),
+        # "squash" gives up the aspect ratio. So does, here, the rare "border" (it would pad).
+        resize=max(scaled) if config["crop_mode"] == "center" else (scaled[0], scaled[1]),
+        interpolation=config["interpolation"],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        fixed_size=fixed,
+    )
+
+
+def _row(model: str) -> dict[str, Any]:
+    config = timm.models.get_pretrained_cfg(model)
+    return _table.row(
+        name=PREFIX + model,
+        source=NAME,
+        modality="image",
+        parameters=None,
+        feature_size=None,
+        input_size=config.input_size[-1],
+        licence=config.license or "unknown",
+        on_this_machine=_local_file(config) is not None,
+    )
+
+
+def _check_known(model: str) -> None:
+    architecture, _, tag = model.partition(".")
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        hint = f" Did you mean {' or '.join(repr(PREFIX + n) for n in near)}?" if near else ""
+        raise BackboneError(f"timm {timm.__version__} has no model {architecture!r}.{hint}")
+    if tag and tag not in _tags(architecture):
+        raise BackboneError(_no_weights(architecture, tag))
+
+
+def _published(model: str, weights: str | Path | None) -> str | None:
+    """Return the "architecture.tag" that is asked for; None where it is a file or nothing."""
+    architecture = model.partition(".")[0]
+    if weights is None or str(weights) in _tags(architecture):
+        return None if weights is None else f"{architecture}.{weights}"
+    if str(weights) == "pretrained":
+        if not timm.is_model_pretrained(model):
+            raise WeightsError(_no_weights(architecture, "pretrained"))
+        return model
+    if not Path(weights).is_file():
+        raise WeightsError(_no_weights(architecture, str(weights)))
+    return None
+
+
+def _tags(architecture: str) -> list[str]:
+    names = timm.list_models(architecture, pretrained=True, include_tags=True)
+    return [name.partition(".")[2] for name in names if "." in name]
+
+
+def _no_weights(architecture: str, asked: str) -> str:
+    tags = _tags(architecture)
+    has = f"it has {some(tags)}" if tags else "it has none, only weights=None"
+    return (
+        f"timm has no weights {asked!r} of {architecture!r}: {has}. "
+        "The path of a .safetensors or .pth file is taken as well."
+    )
+
+
+def _pretrained(model: str, random_state: int) -> Any:
+    file = _local_file(timm.models.get_pretrained_cfg(model))
+    if file is None:
+        announce_download(
+            f"the weights of {PREFIX}{model}",
+            _download_size(model),
+            fix="Where there is a network, this puts them into the local cache: "
+            f"python -c \"import timm; timm.create_model('{model}', pretrained=True)\". "
+            "Or pass the path of a file as weights=.",
+        )
+    # Named as a file they are read without a look at the network, even to compare dates.
+    overlay = {"file": str(file)} if file else {}
+    try:
+        with seeded(random_state):
+            return timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception as error:  # whatever the loader, its hub client or the network throws
+        told = f"{type(error).__name__}: {error}"
+        if file is not None or isinstance(error, RuntimeError):
+            where = f" in {str(file)!r}" if file else ""
+            raise WeightsError(
+                f"timm cannot load the weights of {model}{where} ({told})."
+            ) from error
+        raise OfflineError(
+            f"The weights of {PREFIX}{model} could not be fetched ({told}). "
+            "Try again with a network, or pass the path of a file as weights=."
+        ) from error
+
+
+def _local_file(config: Any) -> Path | None:
+    """Return the file of weights where timm's loader has left it on this machine."""
+    if not config.hf_hub_id:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(config.url or "").name
+        return file if file.is_file() else None
+    repository, _, revision = config.hf_hub_id.partition("@")
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        found = try_to_load_from_cache(repository, name, revision=revision or None)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def _download_size(model: str) -> str:
+    # On the meta device a model is counted without its memory.
+    try:
+        with torch.device("meta"):
+            net = create(model)
+    except Exception:  # a few compute with their weights when they are built
+        return "of unknown size"
+    return f"about {sum(p.numel() for p in net.parameters()) * 4 / 1e6:.0f} MB"
+
+
+def _load_file(net: Any, path: Path) -> None:
+    heads = {id(head) for head in classifiers_of(net)}
+    ignore = tuple(f"{name}." for name, part in net.named_modules() if id(part) in heads)
+    load_strict(net, read_state_dict(path), source=str(path), ignore=ignore)
+
+
+def _head(net: Any) -> nn.Module | None:
+    """Return the classifier as a module that takes features (n, d), where it is one."""
+    heads = classifiers_of(net)
+    if len(heads) != 1:
+        return None
+    if isinstance(heads[0], nn.Conv2d):
+        return nn.Sequential(nn.Unflatten(1, (-1, 1, 1)), heads[0], nn.Flatten(1))
+    return heads[0]

@@ -1,0 +1,273 @@
+"""Where timm's models are cut into stages.
+
+timm's models do their work in two methods, ``forward_features`` and ``forward_head``. For the
+families listed here the first is known to be children called one after another, so those
+children become the stages, and what is left of the model pools. A model that is not listed,
+or whose class has a ``forward_features`` of its own, is one stage: coarse, but as correct.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from sktransfer.backbones._network import Chain, Layout, pool
+
+Stages = dict[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class _Family:
+    """In which order ``forward_features`` calls the children of a model.
+
+    Attributes
+    ----------
+    stem, body : tuple of str
+        The first stage; those that follow, or the one sequence that holds them.
+    prefix : str
+        What the stages of the body are called, with their number from 1.
+    last : tuple of str
+        What belongs to the last stage: a norm alone is no stage that one would train.
+    head : tuple of str
+        A stage of its own behind the body.
+    after : str
+        The child that pools; empty for the model's ``forward_head``.
+    """
+
+    stem: tuple[str, ...] = ("stem",)
+    body: tuple[str, ...] = ("stages",)
+    prefix: str = "stage"
+    last: tuple[str, ...] = ()
+    head: tuple[str, ...] = ()
+    after: str = ""
+    layout: Layout = "NCHW"
+
+    def __call__(self, net: Any) -> Chain:
+        body = [getattr(net, name) for name in self.body]
+        parts = {"stem": _sequence(net, self.stem)}
+        parts |= _numbered(self.prefix, body[0] if len(body) == 1 else body)
+        _append(parts, _sequence(net, self.last))
+        head = _sequence(net, self.head)
+        if not isinstance(head, nn.Identity):
+            parts["head"] = head
+        used = (*self.stem, *self.body, *self.last, *self.head)
+        pooled = getattr(net, self.after) if self.after else _without(net, used)
+        return Chain(parts, Pooled(pooled, self.layout), layout=self.layout)
+
+
+class Pooled(nn.Module):
+    """What a model does between its last stage and its classifier.
+
+    `hidden` keeps the model's weights out of this module's, for where a stage has them.
+    """
+
+    def __init__(self, net: Any, layout: Layout, prefix_tokens: int = 0, hidden: bool = False):
+        super().__init__()
+        self.layout = layout
+        self.prefix_tokens = prefix_tokens
+        # A deep copy or a pickle of the whole network follows either way to the net.
+        self._net = [net] if hidden else None
+        self.net = None if hidden else net
+
+    def forward(self, activation: torch.Tensor) -> torch.Tensor:
+        """Return (n, d)."""
+        net: Any = self._net[0] if self._net else self.net
+        if hasattr(net, "forward_head"):
+            features = net.forward_head(activation, pre_logits=True)
+        else:
+            features = net(activation)
+        # A model built with global_pool="" leaves the pooling to us.
+        return pool(features, "mean", layout=self.layout, prefix_tokens=self.prefix_tokens)
+
+
+class TokenStem(nn.Module):
+    """From the image to the tokens that the first block of a vision transformer sees."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return (n, tokens, channels)."""
+        net: Any = self.net
+        return net.norm_pre(net.patch_drop(net._pos_embed(net.patch_embed(images))))
+
+
+class Features(nn.Module):
+    """A whole model as one stage; `pooled` for one whose activations are no single tensor."""
+
+    def __init__(self, net: Any, pooled: bool = False) -> None:
+        super().__init__()
+        self.net = net
+        self.pooled = pooled
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the model's last activation, or its features."""
+        net: Any = self.net
+        activation = net.forward_features(images)
+        return net.forward_head(activation, pre_logits=True) if self.pooled else activation
+
+
+def split(net: Any, size: tuple[int, int] = (224, 224)) -> Chain:
+    """Take a timm model apart into its stages; its classifier becomes an identity.
+
+    Parameters
+    ----------
+    net : nn.Module
+        The stages are its own modules.
+    size : tuple of int
+        Height and width that it takes. Only a model of no known family is tried on it.
+    """
+    family = _family(net)
+    _drop_classifiers(net)
+    return family(net) if family else _whole(net, size)
+
+
+def _family(net: nn.Module) -> Callable[[Any], Chain] | None:
+    for kind in type(net).__mro__:
+        if kind.__name__ in _FAMILIES and kind.__module__.startswith("timm."):
+            used = type(net)
+            ours = used.forward_features is kind.forward_features  # type: ignore[attr-defined]
+            head = used.forward_head.__module__.startswith("timm.")  # type: ignore[attr-defined]
+            return _FAMILIES[kind.__name__] if ours and head else None
+    return None
+
+
+def classifiers_of(net: Any) -> list[nn.Module]:
+    """Return the layers that turn features into scores: one, none, or one a token."""
+    found = net.get_classifier()
+    parts = found if isinstance(found, (tuple, list, nn.ModuleList)) else [found]
+    # Some models name the whole head, which pools as well.
+    parts = [part.fc if hasattr(part, "global_pool") else part for part in parts]
+    return [part for part in parts if not isinstance(part, nn.Identity)]
+
+
+def _drop_classifiers(net: Any) -> None:
+    # In place of timm's reset_classifier, which in some models changes the pooling as well.
+    classifiers = {id(part) for part in classifiers_of(net)}
+    for parent in list(net.modules()):
+        for name, child in list(parent.named_children()):
+            if id(child) in classifiers:
+                setattr(parent, name, nn.Identity())
+
+
+def _whole(net: Any, size: tuple[int, int]) -> Chain:
+    net.eval()
+    with torch.inference_mode():
+        activation = net.forward_features(torch.zeros(1, 3, *size))
+    if not isinstance(activation, torch.Tensor) or activation.ndim not in (3, 4):
+        return Chain({"features": Features(net, pooled=True)}, nn.Identity())
+    layout: Layout = "NCHW"
+    if activation.ndim == 3:
+        layout = "NLC"
+    elif activation.shape[1] != net.num_features == activation.shape[3]:
+        layout = "NHWC"
+    prefix = getattr(net, "num_prefix_tokens", 0) if layout == "NLC" else 0
+    pooled = Pooled(net, layout, prefix, hidden=True)
+    return Chain({"features": Features(net)}, pooled, layout=layout, prefix_tokens=prefix)
+
+
+def _vision_transformer(net: Any) -> Chain:
+    embedding = ("patch_embed", "pos_drop", "patch_drop", "norm_pre")
+    others = [name for name, _ in net.named_children() if name not in embedding]
+    stages: Stages = {"stem": TokenStem(_without(net, others, parameters=True))}
+    stages |= _numbered("block", net.blocks)
+    _append(stages, net.norm)
+    prefix = net.num_prefix_tokens
+    pooled = Pooled(_without(net, (*embedding, "blocks", "norm")), "NLC", prefix)
+    return Chain(stages, pooled, layout="NLC", prefix_tokens=prefix)
+
+
+def _densenet(net: Any) -> Chain:
+    names = [name for name, _ in net.features.named_children()]
+    starts = [at for at, name in enumerate(names) if name.startswith("denseblock")]
+    layers = list(net.features)
+    ends = [*starts[1:], len(layers)]
+    stages: Stages = {"stem": nn.Sequential(*layers[: starts[0]])}
+    groups = [nn.Sequential(*layers[a:b]) for a, b in zip(starts, ends, strict=True)]
+    stages |= _numbered("stage", groups)
+    return Chain(stages, Pooled(_without(net, ("features",)), "NCHW"))
+
+
+def _vgg(net: Any) -> Chain:
+    groups: list[list[nn.Module]] = [[]]
+    for layer in net.features:
+        groups[-1].append(layer)
+        if isinstance(layer, nn.MaxPool2d):
+            groups.append([])
+    stages = _numbered("stage", [nn.Sequential(*group) for group in groups if group])
+    # Two layers of fully connected units, which VGG counts to its classifier.
+    stages["head"] = net.pre_logits
+    return Chain(stages, Pooled(net.head, "NCHW"))
+
+
+def _sequence(net: Any, names: tuple[str, ...]) -> nn.Module:
+    parts = [getattr(net, name) for name in names]
+    parts = [part for part in parts if not isinstance(part, nn.Identity)]
+    if len(parts) == 1:
+        return parts[0]
+    return nn.Sequential(*parts) if parts else nn.Identity()
+
+
+def _numbered(prefix: str, parts: Any) -> Stages:
+    return {f"{prefix}{number}": part for number, part in enumerate(parts, start=1)}
+
+
+def _append(stages: Stages, layer: nn.Module) -> None:
+    if not isinstance(layer, nn.Identity):
+        name = list(stages)[-1]
+        stages[name] = nn.Sequential(stages[name], layer)
+
+
+def _without(net: nn.Module, names: Any, *, parameters: bool = False) -> nn.Module:
+    """Return the model with its methods, but without these children.
+
+    What is left shares its modules with the model; `parameters` tells whether it also keeps
+    those that are the model's own, such as a class token.
+    """
+    rest = copy.copy(net)
+    rest._modules = {n: child for n, child in net._modules.items() if n not in names}
+    rest._parameters = dict(net._parameters) if parameters else {}
+    return rest
+
+
+_MOBILE = ("conv_stem", "bn1")
+
+# By the name of the class in timm, so that this file need not import it.
+_FAMILIES: dict[str, Callable[[Any], Chain]] = {
+    "EfficientNet": _Family(_MOBILE, ("blocks",), "block", head=("conv_head", "bn2")),
+    # These pool before their last convolution, which is a stage none the less.
+    "MobileNetV3": _Family(
+        _MOBILE,
+        ("blocks",),
+        "block",
+        head=("global_pool", "conv_head", "norm_head", "act2"),
+        after="flatten",
+    ),
+    "ResNet": _Family(
+        ("conv1", "bn1", "act1", "maxpool"), ("layer1", "layer2", "layer3", "layer4"), "layer"
+    ),
+    "ResNetV2": _Family(last=("norm",)),
+    "RegNet": _Family(body=("s1", "s2", "s3", "s4"), head=("final_conv",)),
+    "ByobNet": _Family(head=("final_conv",)),
+    "ConvNeXt": _Family(last=("norm_pre",)),
+    "EdgeNeXt": _Family(last=("norm_pre",)),
+    "DaVit": _Family(last=("norm_pre",)),
+    "MaxxVit": _Family(last=("norm",)),
+    "NormFreeNet": _Family(head=("final_conv", "final_act")),
+    "CspNet": _Family(),
+    "HighPerfGpuNet": _Family(),
+    "MetaFormer": _Family(),
+    "PyramidVisionTransformerV2": _Family(stem=("patch_embed",)),
+    "SwinTransformer": _Family(("patch_embed",), ("layers",), last=("norm",), layout="NHWC"),
+    "SwinTransformerV2": _Family(("patch_embed",), ("layers",), last=("norm",), layout="NHWC"),
+    "MlpMixer": _Family(body=("blocks",), prefix="block", last=("norm",), layout="NLC"),
+    "VisionTransformer": _vision_transformer,
+    "DenseNet": _densenet,
+    "VGG": _vgg,
+}

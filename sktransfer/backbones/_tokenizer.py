@@ -1,0 +1,103 @@
+"""Texts to token numbers, the same for a text whatever its neighbours or threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import xxhash
+
+from sktransfer.exceptions import BackboneError
+
+# Characters tried first for each token that is wanted. A word has about 5 characters a token.
+_CHARACTERS = 64
+
+# Words before a cut that may look different without it; a tokenizer looks at one, at most two.
+_MARGIN = 8
+
+
+class TextTokenizer:
+    """A fast tokenizer that keeps no state between calls.
+
+    Parameters
+    ----------
+    tokenizer : tokenizers.Tokenizer
+        What ``backend_tokenizer`` of a fast transformers tokenizer is. It is copied: the
+        settings of the original (truncation, padding) are neither used nor changed.
+    pad_id : int
+        Number of the token that fills up rows.
+    prefix : str
+        Put before every text: the prompt that some models were trained with.
+    lower : bool
+        Whether texts become lower case first.
+
+    Attributes
+    ----------
+    pad_id : int
+        As given.
+    digest : str
+        Of everything that decides about the numbers, 32 hexadecimal digits.
+    """
+
+    def __init__(
+        self, tokenizer: Any, *, pad_id: int, prefix: str = "", lower: bool = False
+    ) -> None:
+        self._tokenizer = type(tokenizer).from_str(tokenizer.to_str())
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._specials = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._prefix = prefix
+        self._lower = lower
+        self.pad_id = pad_id
+        content = f"{pad_id} {prefix!r} {lower} {self._tokenizer.to_str()}"
+        self.digest = xxhash.xxh3_128_hexdigest(content.encode())
+
+    def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+        """Return the token numbers of each text, special tokens included, at most `max_length`."""
+        room = max_length - self._specials
+        if room < 1:
+            raise BackboneError(
+                f"max_length={max_length} leaves no room for text: this tokenizer adds "
+                f"{self._specials} tokens of its own."
+            )
+        return [self._encode(text, room) for text in texts]
+
+    def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
+        longest = max(map(len, rows), default=0)
+        ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = torch.tensor(row, dtype=torch.int64)
+            mask[number, : len(row)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _encode(self, text: str, room: int) -> list[int]:
+        text = self._prefix + (text.lower() if self._lower else text)
+        encoding = self._pieces(text, room)
+        # Cut and completed by hand: the tokenizer's own truncation is a setting of the shared
+        # object, and another thread may want another length.
+        encoding.truncate(room)
+        # A row without any token has no mean, which only a tokenizer without specials can give.
+        return self._tokenizer.post_process(encoding).ids or [self.pad_id]
+
+    def _pieces(self, text: str, room: int) -> Any:
+        """Tokenize as much of the text as decides about its first `room` tokens.
+
+        A tokenizer first parts a text into words, then each word into tokens. So a cut changes
+        the last words before it and nothing else.
+        """
+        end = _CHARACTERS * room
+        while end < len(text):
+            encoding = self._tokens(text[:end])
+            words = encoding.word_ids
+            if len(words) > room and words[room - 1] + _MARGIN <= words[-1]:
+                return encoding
+            end *= 2
+        return self._tokens(text)
+
+    def _tokens(self, text: str) -> Any:
+        # One by one: the threads that a batch would use are not faster at these lengths, and
+        # after them some versions of the library print a warning at every fork.
+        return self._tokenizer.encode(text, add_special_tokens=False)

@@ -1,0 +1,302 @@
+"""How torchvision's classification networks come apart into stages.
+
+One function a family. It reads only the attributes of a network that somebody else built, so
+torchvision itself is not imported here. What halves a map between two blocks opens the stage
+behind it, so a stage's output has the resolution of its last convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from sktransfer.backbones._network import Apply, Chain, Layout
+from sktransfer.backbones._recipe import IMAGENET_MEAN, IMAGENET_STD
+
+Stages = dict[str, nn.Module]
+
+
+class Parts(NamedTuple):
+    """A network as its family function takes it apart.
+
+    Attributes
+    ----------
+    stages : dict of str to nn.Module
+        All up to the last map, or the last tokens.
+    link : sequence of nn.Module
+        What lies between the last stage and the classifier: final norm, pooling, flattening.
+    classifier : nn.Module
+        What the network calls so: often more than the one layer that names the classes.
+    inner, first : str and int
+        Name and first number of the classifier's hidden layers, which become stages too.
+    layout, prefix_tokens
+        See `StagedNetwork`.
+    """
+
+    stages: Stages
+    link: Sequence[nn.Module]
+    classifier: nn.Module
+    inner: str = "projection"
+    first: int = 1
+    layout: Layout = "NCHW"
+    prefix_tokens: int = 0
+
+
+def stages_of(net: nn.Module) -> tuple[Chain, nn.Module | None] | None:
+    """Take a torchvision classification network apart.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Built by torchvision's builders or by hand. Its own modules are used, not copies.
+
+    Returns
+    -------
+    (chain, head) or None
+        The chain gives exactly what `net` computes before its last layer, and holds every
+        parameter of it once. `head` is that last layer; None where the network does not end in
+        one, because its owner has cut or changed it: then all that the network computes counts
+        as features. Auxiliary classifiers, which only training uses, are in neither.
+        None if the class of `net` is not one of torchvision's; a subclass is not, for its
+        forward may do something else.
+    """
+    kind = type(net)
+    if not kind.__module__.startswith("torchvision.models.") or kind.__name__ not in FAMILIES:
+        return None
+    parts = FAMILIES[kind.__name__](net)
+    layers = _layers(parts.classifier)
+    head = layers.pop() if layers and _mixes(layers[-1]) else None
+    hidden, pooled = _behind([*parts.link, *layers])
+    inner = {
+        parts.inner if number == 1 else f"{parts.inner}{number}": layer
+        for number, layer in enumerate(hidden, parts.first)
+    }
+    chain = Chain(
+        parts.stages | inner, pooled, layout=parts.layout, prefix_tokens=parts.prefix_tokens
+    )
+    return chain, head
+
+
+def only_size(net: nn.Module) -> int | None:
+    """Return the one image size, in pixels, that a network takes; None if it takes any."""
+    attributes: Any = net
+    if type(net).__name__ == "VisionTransformer":
+        return attributes.image_size
+    if type(net).__name__ == "MaxVit":
+        # The stem and the first block each halve the image before the first grid is laid.
+        return 4 * attributes.blocks[0].grid_size[0]
+    return None
+
+
+def _resnet(net: Any) -> Parts:
+    stem = _stem(net.conv1, net.bn1, net.relu, net.maxpool)
+    layers = _named(net, "layer", "1 2 3 4")
+    return Parts(stem | layers, [net.avgpool, nn.Flatten()], net.fc)
+
+
+def _vgg(net: Any) -> Parts:
+    *blocks, pool = _cut(net.features)
+    link = [pool, net.avgpool, nn.Flatten()]
+    return Parts(_numbered("block", blocks), link, net.classifier, inner="fc", first=6)
+
+
+def _alexnet(net: Any) -> Parts:
+    *convolutions, pool = _cut(net.features, everywhere=True)
+    link = [pool, net.avgpool, nn.Flatten()]
+    return Parts(_numbered("conv", convolutions), link, net.classifier, inner="fc", first=6)
+
+
+def _convnext(net: Any) -> Parts:
+    stem, *rest = net.features
+    return Parts(_stem(stem) | _downsampled("stage", rest), [net.avgpool], net.classifier)
+
+
+def _densenet(net: Any) -> Parts:
+    conv, norm, relu, pool, *blocks, last_norm = net.features
+    link = [last_norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    stages = _stem(conv, norm, relu, pool) | _downsampled("dense", blocks)
+    return Parts(stages, link, net.classifier)
+
+
+def _googlenet(net: Any) -> Parts:
+    first = net.conv1, net.maxpool1, net.conv2, net.conv3, net.maxpool2
+    stages = _stem(*_rescaling(net), *first)
+    stages |= _named(net, "inception", "3a 3b 4a 4b 4c 4d 4e 5a 5b")
+    stages["inception4a"] = nn.Sequential(net.maxpool3, net.inception4a)
+    stages["inception5a"] = nn.Sequential(net.maxpool4, net.inception5a)
+    return Parts(stages, [net.avgpool, nn.Flatten(), net.dropout], net.fc)
+
+
+def _inception(net: Any) -> Parts:
+    first = net.Conv2d_1a_3x3, net.Conv2d_2a_3x3, net.Conv2d_2b_3x3, net.maxpool1
+    second = net.Conv2d_3b_1x1, net.Conv2d_4a_3x3, net.maxpool2
+    stages = _stem(*_rescaling(net), *first, *second)
+    stages |= _named(net, "Mixed_", "5b 5c 5d 6a 6b 6c 6d 6e 7a 7b 7c")
+    return Parts(stages, [net.avgpool, net.dropout, nn.Flatten()], net.fc)
+
+
+def _maxvit(net: Any) -> Parts:
+    return Parts(_stem(net.stem) | _numbered("block", net.blocks), [], net.classifier)
+
+
+def _mnasnet(net: Any) -> Parts:
+    layers = list(net.layers)
+    # One flat row: three layers of stem, five of a first block, which is separable but not yet
+    # inverted, the inverted blocks, and three of the last convolution.
+    stem, first, last = layers[:3], layers[3:8], layers[-3:]
+    row = [nn.Sequential(*stem), nn.Sequential(*first), *layers[8:-3], nn.Sequential(*last)]
+    return Parts(_mobile(row), [Apply(_mean)], net.classifier)
+
+
+def _mobile_net(net: Any) -> Parts:
+    # MobileNetV2 pools by a function, its younger relatives by a module of their own.
+    pool = getattr(net, "avgpool", nn.AdaptiveAvgPool2d(1))
+    return Parts(_mobile(net.features), [pool, nn.Flatten()], net.classifier)
+
+
+def _regnet(net: Any) -> Parts:
+    blocks = dict(net.trunk_output.named_children())
+    return Parts(_stem(net.stem) | blocks, [net.avgpool, nn.Flatten()], net.fc)
+
+
+def _shufflenet(net: Any) -> Parts:
+    stages = _stem(net.conv1, net.maxpool) | _named(net, "stage", "2 3 4")
+    return Parts(stages | {"conv5": net.conv5}, [Apply(_mean)], net.fc)
+
+
+def _squeezenet(net: Any) -> Parts:
+    stem, *fires = _cut(net.features, everywhere=True)
+    # The classes come from a convolution, and what follows it turns its map into a vector.
+    layers = _layers(net.classifier)
+    convolutions = [layer for layer in layers if _mixes(layer)]
+    link = [*(layer for layer in layers if layer not in convolutions), nn.Flatten()]
+    stages = _stem(stem) | _numbered("fire", fires, start=2)
+    return Parts(stages, link, nn.Sequential(*convolutions))
+
+
+def _swin(net: Any) -> Parts:
+    stem, *rest = net.features
+    link = [net.norm, net.permute, net.avgpool, net.flatten]
+    return Parts(_stem(stem) | _downsampled("stage", rest), link, net.head, layout="NHWC")
+
+
+def _vision_transformer(net: Any) -> Parts:
+    stages = _stem(_Tokens(net)) | _numbered("layer", net.encoder.layers)
+    link = [net.encoder.ln, Apply(_class_token)]
+    return Parts(stages, link, net.heads, layout="NLC", prefix_tokens=1)
+
+
+#: Who takes which class apart. A family is added here and nowhere else.
+FAMILIES: dict[str, Callable[[Any], Parts]] = {
+    "AlexNet": _alexnet,
+    "ConvNeXt": _convnext,
+    "DenseNet": _densenet,
+    "EfficientNet": _mobile_net,
+    "GoogLeNet": _googlenet,
+    "Inception3": _inception,
+    "MNASNet": _mnasnet,
+    "MaxVit": _maxvit,
+    "MobileNetV2": _mobile_net,
+    "MobileNetV3": _mobile_net,
+    "RegNet": _regnet,
+    "ResNet": _resnet,
+    "ShuffleNetV2": _shufflenet,
+    "SqueezeNet": _squeezenet,
+    "SwinTransformer": _swin,
+    "VGG": _vgg,
+    "VisionTransformer": _vision_transformer,
+}
+
+
+class _Tokens(nn.Module):
+    """Patches, the class token before them, and their positions."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.conv_proj = net.conv_proj
+        self.class_token = net.class_token
+        self.pos_embedding = net.encoder.pos_embedding
+        self.dropout = net.encoder.dropout
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        patches = self.conv_proj(images).flatten(2).transpose(1, 2)
+        first = self.class_token.expand(len(patches), -1, -1)
+        return self.dropout(torch.cat([first, patches], 1) + self.pos_embedding)
+
+
+def _class_token(tokens: torch.Tensor) -> torch.Tensor:
+    return tokens[:, 0]
+
+
+def _mean(maps: torch.Tensor) -> torch.Tensor:
+    return maps.mean([2, 3])
+
+
+def _to_tensorflow(images: torch.Tensor) -> torch.Tensor:
+    # The two Inceptions come from TensorFlow, which scales pixels to [-1, 1].
+    scale = images.new_tensor([std / 0.5 for std in IMAGENET_STD]).view(-1, 1, 1)
+    shift = images.new_tensor([(mean - 0.5) / 0.5 for mean in IMAGENET_MEAN]).view(-1, 1, 1)
+    return images * scale + shift
+
+
+def _rescaling(net: Any) -> list[nn.Module]:
+    return [Apply(_to_tensorflow)] if net.transform_input else []
+
+
+def _stem(*layers: nn.Module) -> Stages:
+    return {"stem": layers[0] if len(layers) == 1 else nn.Sequential(*layers)}
+
+
+def _named(net: nn.Module, kind: str, endings: str) -> Stages:
+    return {f"{kind}{ending}": getattr(net, f"{kind}{ending}") for ending in endings.split()}
+
+
+def _numbered(kind: str, modules: Iterable[nn.Module], start: int = 1) -> Stages:
+    return {f"{kind}{number}": module for number, module in enumerate(modules, start)}
+
+
+def _mobile(features: Iterable[nn.Module]) -> Stages:
+    """Name what all mobile nets consist of: a stem, blocks, and one wide convolution."""
+    stem, *blocks, head = features
+    return _stem(stem) | _numbered("block", blocks) | {"head": head}
+
+
+def _downsampled(kind: str, layers: Sequence[nn.Module]) -> Stages:
+    """Join each downsampling, every second layer, with the blocks behind it."""
+    first, *rest = layers
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    return _numbered(kind, [first, *(nn.Sequential(*pair) for pair in pairs)])
+
+
+def _cut(layers: Iterable[nn.Module], *, everywhere: bool = False) -> list[nn.Sequential]:
+    """Cut a flat row of layers before each pool or, everywhere, so that each part has weights."""
+    parts: list[list[nn.Module]] = [[]]
+    for layer in layers:
+        pooled = bool(parts[-1]) and isinstance(parts[-1][-1], nn.MaxPool2d)
+        if isinstance(layer, nn.MaxPool2d) or (everywhere and _mixes(layer) and not pooled):
+            parts.append([])
+        parts[-1].append(layer)
+    return [nn.Sequential(*part) for part in parts if part]
+
+
+def _behind(layers: Sequence[nn.Module]) -> tuple[list[nn.Sequential], nn.Module]:
+    """Make a stage of each hidden layer of the classifier; without one, all of it is pooling."""
+    place = [number for number, layer in enumerate(layers) if _mixes(layer)]
+    if not place:
+        return [], nn.Sequential(*layers)
+    bounds = [0, *place[1:], len(layers)]
+    groups = [nn.Sequential(*layers[a:b]) for a, b in pairwise(bounds)]
+    return groups, nn.Identity()
+
+
+def _layers(classifier: nn.Module) -> list[nn.Module]:
+    return list(classifier) if isinstance(classifier, nn.Sequential) else [classifier]
+
+
+def _mixes(layer: nn.Module) -> bool:
+    """Tell a layer that makes new features, such as a Linear, from a norm or a pooling."""
+    return any(parameter.ndim > 1 for parameter in layer.parameters())

@@ -1,0 +1,20 @@
+"""The store of feature rows: each row goes through a network once."""
+
+from sktransfer.cache._counts import record
+from sktransfer.cache._key import FORMAT_VERSION, space_key
+from sktransfer.cache._open import open_cache
+from sktransfer.cache._report import CacheInfo, cache_info, clear_cache
+from sktransfer.cache._store import FeatureCache, LmdbCache, NoCache
+
+__all__ = [
+    "FORMAT_VERSION",
+    "CacheInfo",
+    "FeatureCache",
+    "LmdbCache",
+    "NoCache",
+    "cache_info",
+    "clear_cache",
+    "open_cache",
+    "record",
+    "space_key",
+]

@@ -1,0 +1,156 @@
+"""Digests of cells: the same content gives the same 16 bytes, wherever it lies."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from PIL import Image
+
+from sktransfer.cells._cell import named
+from sktransfer.cells._hash import (
+    array_digest,
+    content_digest,
+    file_digest,
+    status_digest,
+    text_digest,
+)
+from sktransfer.cells._image import decode_image
+from sktransfer.cells._source import image_source, stat_file, unreadable
+from sktransfer.exceptions import BadCellError
+
+# Some file systems keep times in steps of 2 seconds, and within one step a file can be
+# rewritten at the same size without a trace.
+_RACY_NS = 2_000_000_000
+
+
+class FileMemo(Protocol):
+    """Remembers the content digests of files, so that unchanged ones are not read again.
+
+    A key is a digest of a file's absolute path, size, times and inode.
+    """
+
+    def read_file_digests(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the content digest for each key, None where it is not known."""
+        ...
+
+    def write_file_digests(self, keys: Sequence[bytes], digests: Sequence[bytes]) -> None:
+        """Remember one content digest for each key."""
+        ...
+
+
+class _File(NamedTuple):
+    path: str
+    key: bytes
+    racy: bool
+
+
+def digest_texts(cells: Iterable[str | None]) -> list[bytes | None]:
+    """Return 16 bytes for each text; equal texts have equal digests.
+
+    Parameters
+    ----------
+    cells : iterable of str or None
+        Texts as `read_texts` gives them.
+
+    Returns
+    -------
+    list of bytes or None
+        None in the place of None.
+    """
+    return [None if text is None else text_digest(text) for text in cells]
+
+
+def digest_images(
+    cells: Iterable[object], memo: FileMemo | None = None
+) -> list[bytes | BadCellError]:
+    """Return 16 bytes for each image cell; equal content has equal digests.
+
+    A file has the digest of its bytes and a Pillow image that of its decoded pixels.
+    Arrays differ where their dtype or shape does, even if they show the same picture.
+
+    Parameters
+    ----------
+    cells : iterable of object
+        Image cells, as `decode_image` takes them.
+    memo : FileMemo, optional
+        Where the digests of files are remembered. It is asked once and told once a call.
+
+    Returns
+    -------
+    list of bytes or BadCellError
+        The error, not raised, in the place of a cell that cannot be read at all. A
+        cell that has a digest may still turn out to be no image when it is decoded.
+    """
+    now = time.time_ns()
+    found = [_digest_or_file(cell, now) for cell in cells]
+    files = {entry.key: entry for entry in found if isinstance(entry, _File)}
+    digests = _digest_files(files, memo)
+    return [digests[entry.key] if isinstance(entry, _File) else entry for entry in found]
+
+
+def _digest_or_file(cell: object, now: int) -> bytes | BadCellError | _File:
+    try:
+        source = image_source(cell)
+        if isinstance(source, np.ndarray):
+            return _digest_array(source)
+        if isinstance(source, (bytes, bytearray)):
+            return content_digest(source)
+        if isinstance(source, str):
+            return _file(source, now)
+    except BadCellError as error:
+        return named(cell, error)
+    return _digest_pillow(source)
+
+
+def _digest_array(array: np.ndarray) -> bytes:
+    if array.dtype.kind not in "buif":
+        raise BadCellError(
+            f"an array of dtype {array.dtype} is not an image; pass one array of numbers a row"
+        )
+    return array_digest(array)
+
+
+def _digest_pillow(image: Image.Image) -> bytes | BadCellError:
+    try:
+        return array_digest(decode_image(image))
+    except BadCellError as error:
+        return error
+
+
+def _file(path: str, now: int) -> _File:
+    status = stat_file(path)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    key = status_digest(path, status.st_size, *times, status.st_ino)
+    # A time in the future, of an archive or a wrong clock, is as little to be trusted.
+    return _File(path, key, racy=now - max(times) < _RACY_NS)
+
+
+def _digest_files(
+    files: dict[bytes, _File], memo: FileMemo | None
+) -> dict[bytes, bytes | BadCellError]:
+    known = _remembered(list(files), memo)
+    digests = {key: known.get(key) or _digest_file(file.path) for key, file in files.items()}
+    if memo is not None:
+        fresh = {
+            key: digest
+            for key, digest in digests.items()
+            if key not in known and not files[key].racy and isinstance(digest, bytes)
+        }
+        if fresh:
+            memo.write_file_digests(list(fresh), list(fresh.values()))
+    return digests
+
+
+def _remembered(keys: list[bytes], memo: FileMemo | None) -> dict[bytes, bytes]:
+    if memo is None or not keys:
+        return {}
+    digests = memo.read_file_digests(keys)
+    return {key: digest for key, digest in zip(keys, digests, strict=True) if digest}
+
+
+def _digest_file(path: str) -> bytes | BadCellError:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        return named(path, unreadable(error))

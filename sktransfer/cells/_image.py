@@ -1,0 +1,190 @@
+"""Image cells in, pixels out; Pillow decodes, whatever it is given."""
+
+import functools
+import io
+import threading
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sktransfer.cells._array import array_planes
+from sktransfer.cells._cell import named
+from sktransfer.cells._geometry import TRUSTED, Geometry, check_pixel_count, fit
+from sktransfer.cells._hash import content_digest
+from sktransfer.cells._planes import (
+    Planes,
+    float_planes,
+    opaque_rgb,
+    scaled_16_bits,
+    to_array,
+    unit_interval,
+)
+from sktransfer.cells._quiet import pillow_warnings_ignored
+from sktransfer.cells._source import guess_content, image_source, read_file
+from sktransfer.exceptions import BadCellError
+
+# Left out on purpose: formats that have no signature and so claim any file (TGA, PCX), and
+# those for which Pillow would start another program (EPS).
+_FORMATS = (
+    *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"),
+    *("JPEG2000", "ICO", "ICNS", "PPM", "QOI", "PSD", "DDS"),
+)
+
+# Loading and copying change a Pillow image inside, and one image may be in several rows.
+_shared_images = threading.Lock()
+
+
+def decode_image(cell: object) -> np.ndarray:
+    """Return the pixels of one image cell.
+
+    Parameters
+    ----------
+    cell : str, Path, bytes, PIL image, or array of shape (H, W) or (H, W, 1 | 3 | 4)
+        Arrays are bool, integers in 0..255, uint16, or floats in [0, 1]; files and
+        bytes are of a common raster format.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3)
+        RGB; uint8, or float32 in [0, 1] where the source has more than 8 bits. It is
+        always a new, writable array.
+
+    Raises
+    ------
+    BadCellError
+        If the cell is missing, cannot be read, or is not one image. The message says
+        which cell it was and what to do; its row is the caller's to name.
+
+    Notes
+    -----
+    What is transparent is shown on white, the rotation that EXIF asks for is applied, 16-bit
+    grey is scaled, and of an animation the first frame is taken (of a Pillow image the
+    current one). Images above ``PIL.Image.MAX_IMAGE_PIXELS`` are refused. Colour images of
+    16 bits come from Pillow with 8.
+
+    Examples
+    --------
+    >>> decode_image(np.array([[0, 255]], dtype="uint8")).tolist()
+    [[[0, 0, 0], [255, 255, 255]]]
+    """
+    try:
+        return to_array(_planes(cell))
+    except BadCellError as error:
+        raise named(cell, error) from error.__cause__
+
+
+def load_pixels(cell: object, geometry: Geometry, *, digest: bytes | None = None) -> np.ndarray:
+    """Return the pixels of one image cell at the size that a network wants.
+
+    Parameters
+    ----------
+    cell : object
+        As for `decode_image`.
+    geometry : Geometry
+        How the image is resized and cropped.
+    digest : bytes, optional
+        What `digest_images` said of this cell. A file that has changed since then is an
+        error, so that no features are stored under the digest of another content.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3)
+        RGB; uint8, or float32 in [0, 1] where the source has more than 8 bits. It is
+        always a new, writable array.
+
+    Raises
+    ------
+    BadCellError
+        As for `decode_image`.
+    """
+    try:
+        return to_array([fit(plane, geometry) for plane in _planes(cell, digest)])
+    except BadCellError as error:
+        raise named(cell, error) from error.__cause__
+
+
+def _planes(cell: object, digest: bytes | None = None) -> Planes:
+    source = image_source(cell)
+    if isinstance(source, np.ndarray):
+        return array_planes(source)
+    if isinstance(source, Image.Image):
+        return _decode_pillow(source)
+    if isinstance(source, (bytes, bytearray)):
+        return _decode_bytes(source)
+    content = read_file(source)
+    if digest is not None and content_digest(content) != digest:
+        raise BadCellError("the file has changed since this call began; run it again")
+    return _decode_bytes(content)
+
+
+def _decode_bytes(data: bytes | bytearray) -> Planes:
+    try:
+        with (
+            pillow_warnings_ignored(),
+            Image.open(io.BytesIO(data), formats=_formats()) as image,
+        ):
+            return _image_planes(_upright(image))
+    except BadCellError:
+        raise
+    except Image.DecompressionBombError as error:  # twice the limit: Pillow itself refuses
+        raise BadCellError(f"{_reason(error).rstrip('.')}; {TRUSTED}") from error
+    except UnidentifiedImageError as error:
+        known = ", ".join(_formats())
+        raise BadCellError(
+            f"not an image that can be decoded, it seems to be {guess_content(data)}; "
+            f"the formats are {known}; open others yourself and pass arrays or PIL images"
+        ) from error
+    except Exception as error:  # damaged data makes Pillow raise nearly anything
+        raise BadCellError(
+            f"cannot be decoded ({_reason(error)}), it seems to be {guess_content(data)}; "
+            "get the image anew, or drop the row"
+        ) from error
+
+
+def _decode_pillow(image: Image.Image) -> Planes:
+    try:
+        with pillow_warnings_ignored():
+            with _shared_images:
+                image = _upright(image)
+            return _image_planes(image)
+    except BadCellError:
+        raise
+    except Exception as error:  # it may be open only lazily, and its file damaged or closed
+        raise BadCellError(
+            f"cannot be decoded ({_reason(error)}); "
+            "see whether its load() and its convert('RGB') work"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    # Loading all of Pillow's plugins first also spares threads the race in doing so later.
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return a loaded copy, turned the way its EXIF data asks for."""
+    if 0 in image.size:
+        raise BadCellError(f"an image of {image.width}x{image.height} pixels has no pixels")
+    check_pixel_count(image.size)
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF data says nothing, and the pixels are still good
+        return image.copy()
+
+
+def _image_planes(image: Image.Image) -> Planes:
+    if image.mode == "F":
+        return float_planes(unit_interval(np.asarray(image)))
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if (transparent := image.info.get("transparency")) is not None:
+            values = np.where(values == transparent, 65535, values)
+        return float_planes(scaled_16_bits(values))
+    return [opaque_rgb(image)]

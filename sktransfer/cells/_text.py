@@ -1,0 +1,68 @@
+"""Text cells: strings and nothing else, and missing ones only as the user wants them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, TypeAlias
+
+from sktransfer.cells._cell import is_missing, named
+from sktransfer.exceptions import BadCellError
+
+Missing: TypeAlias = Literal["raise", "nan", "empty"]
+
+_MISSING = (
+    "the text is missing; drop such rows, or set missing='nan' for features of NaN "
+    "or missing='empty' for those of an empty text"
+)
+
+
+def read_texts(cells: Iterable[object], missing: Missing) -> Iterator[str | BadCellError | None]:
+    """Yield what each cell of a column is as a text.
+
+    Parameters
+    ----------
+    cells : iterable of object
+        One value a row.
+    missing : {"raise", "nan", "empty"}
+        What None, NaN, NA, NaT, and empty or blank strings become: an error, None, or "".
+
+    Yields
+    ------
+    str, BadCellError or None
+        The error, not raised, in the place of a cell that cannot be used.
+
+    Examples
+    --------
+    >>> list(read_texts(["a", None], missing="empty"))
+    ['a', '']
+    """
+    for cell in cells:
+        try:
+            yield _text(cell, missing)
+        except BadCellError as error:
+            yield named(cell, error)
+
+
+def _text(cell: object, missing: Missing) -> str | None:
+    if is_missing(cell):
+        if missing == "raise":
+            raise BadCellError(_MISSING)
+        return None if missing == "nan" else ""
+    if isinstance(cell, (bytes, bytearray, memoryview)):
+        raise BadCellError("bytes are not text; decode them first, e.g. column.str.decode('utf-8')")
+    if not isinstance(cell, str):
+        raise BadCellError(
+            f"a value of type {type(cell).__name__} is not text; "
+            "pass one string a row, e.g. column.astype(str)"
+        )
+    _refuse_surrogates(cell)
+    return str.__str__(cell)  # a plain one; a subclass may print itself as something else
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code, position = ord(text[error.start]), error.start
+        raise BadCellError(
+            f"the lone surrogate U+{code:04X} at position {position} is no character; remove "
+            "it, e.g. text.encode('utf-8', 'ignore').decode('utf-8')"
+        ) from error

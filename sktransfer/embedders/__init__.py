@@ -1,0 +1,6 @@
+"""Frozen backbones as scikit-learn transformers."""
+
+from sktransfer.embedders._image import ImageEmbedder
+from sktransfer.embedders._text import TextEmbedder
+
+__all__ = ["ImageEmbedder", "TextEmbedder"]

@@ -1,0 +1,198 @@
+"""A column of images becomes features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+
+from sktransfer._compat import Interval
+from sktransfer.cache import FeatureCache
+from sktransfer.cells import Column, Geometry, as_column, digest_images, load_pixels
+from sktransfer.embedders._base import BaseEmbedder, Batch, Reading
+from sktransfer.embedders._batches import CPU_IMAGES, GPU_IMAGES, equal_batches, prepared
+from sktransfer.embedders._failures import Failures
+from sktransfer.exceptions import BadCellError
+
+if TYPE_CHECKING:
+    import torch
+
+    from sktransfer.backbones import Backbone, ImageRecipe
+
+
+class ImageEmbedder(BaseEmbedder):
+    """Features of images from a pretrained network, each image computed once.
+
+    A column of images may be a list, a Series of pandas or polars, an object array, a frame of
+    one column, an array (n, H, W), (n, H, W, 1), (n, H, W, 3) or (n, H, W, 4), or flattened rows
+    with `image_shape`. A cell may be a path, the bytes of a file, a PIL image or an array:
+    uint8, or float in [0, 1].
+
+    Parameters
+    ----------
+    backbone : str, Path or nn.Module, default="efficientnet_lite0"
+        A name from `list_backbones`, a Hugging Face id (``"org/name"``), ``"timm:<name>"``, a
+        local folder, or a module of your own.
+    weights : "pretrained", None, str or Path, default="pretrained"
+        None draws random weights from a fixed seed; otherwise the name of weights that the
+        backbone's source knows, or a ``.safetensors`` or ``.pth`` file.
+    layer : str or int, default="pooled"
+        "pooled", or the name or index of a stage.
+    pooling : {"default", "mean", "max", "cls", "flatten"}, default="default"
+        How a stage's output becomes one vector; "default" is the backbone's own way.
+    normalize : bool, default=False
+        Whether rows are scaled to unit length.
+    image_size : int or tuple of int, default=None
+        Side, or height and width, in pixels, of what the network sees. None: its own size.
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)``, where the rows of `X` are flattened images.
+    batch_size : int or "auto", default="auto"
+        Rows that go through the network together. It does not change their features.
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        "auto" uses bfloat16 only where the hardware computes it.
+    device : str, default="auto"
+        A torch device; "auto" takes a GPU where there is one.
+    cache : bool, str or Path, default=True
+        Where rows are kept: True for the user's cache folder (or ``SKTRANSFER_CACHE``), False
+        for nowhere, or a folder.
+    on_error : {"raise", "nan"}, default="raise"
+        What a cell that cannot be read does: raise an error that names its row, or leave that
+        row NaN with a warning.
+    verbose : int, default=0
+        Whether a progress bar is shown.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        1, or the number of values of a flattened image.
+    feature_names_in_ : ndarray of one str
+        Name of the column, where `fit` was given a frame.
+    fingerprint_ : str
+        Digest of the backbone that was fitted with; another one is refused later.
+
+    See Also
+    --------
+    TextEmbedder : The same for texts.
+
+    Notes
+    -----
+    The weights of a named backbone are not part of the estimator: a pickle of it is small, and
+    all clones in a process share one network. A module is part of it, as any parameter is.
+
+    With ``precision="float32"`` features are exact on a CPU. On a GPU torch may use TF32, which
+    ``torch.backends.cudnn.allow_tf32 = False`` forbids; rows of either way are kept apart.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_sample_images
+    >>> from sktransfer import ImageEmbedder
+    >>> photos = load_sample_images().images
+    >>> ImageEmbedder(cache=False).fit_transform(photos).shape
+    (2, 1280)
+    """
+
+    _modality = "image"
+    _preparation = "pillow"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseEmbedder._parameter_constraints,
+        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "image_shape": [tuple, list, None],
+    }
+
+    def __init__(
+        self,
+        backbone: Any = "efficientnet_lite0",
+        *,
+        weights: str | Path | None = "pretrained",
+        layer: str | int = "pooled",
+        pooling: str = "default",
+        normalize: bool = False,
+        image_size: int | tuple[int, int] | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        batch_size: int | str = "auto",
+        precision: str = "float32",
+        device: str = "auto",
+        cache: bool | str | Path = True,
+        on_error: str = "raise",
+        verbose: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.layer = layer
+        self.pooling = pooling
+        self.normalize = normalize
+        self.image_size = image_size
+        self.image_shape = image_shape
+        self.batch_size = batch_size
+        self.precision = precision
+        self.device = device
+        self.cache = cache
+        self.on_error = on_error
+        self.verbose = verbose
+
+    def _as_column(self, X: Any) -> Column:
+        shape = None if self.image_shape is None else tuple(self.image_shape)
+        return as_column(X, kind="image", image_shape=shape)
+
+    def _recipe(self, backbone: Backbone) -> ImageRecipe:
+        return cast("ImageRecipe", backbone.recipe).at(self.image_size)
+
+    def _width(self, backbone: Backbone) -> int:
+        return backbone.width(self.layer, self.pooling, self._recipe(backbone).size)
+
+    def _read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
+        digests: list[bytes | None] = []
+        for row, found in enumerate(digest_images(column.cells, memo=cache)):
+            if isinstance(found, BadCellError):
+                failures.add(row, found)
+                digests.append(None)
+            else:
+                digests.append(found)
+        return Reading(column.cells, digests)
+
+    def _batches(
+        self,
+        reading: Reading,
+        rows: list[int],
+        backbone: Backbone,
+        on_cpu: bool,
+        failures: Failures,
+    ) -> Iterator[Batch]:
+        recipe = self._recipe(backbone)
+        geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation)
+        size = self.batch_size
+        if size == "auto":
+            size = CPU_IMAGES if on_cpu else GPU_IMAGES
+
+        def decode(batch: Sequence[int]) -> Batch:
+            pixels: dict[int, np.ndarray] = {}
+            for row in batch:
+                try:
+                    pixels[row] = load_pixels(
+                        reading.cells[row], geometry, digest=reading.digests[row]
+                    )
+                except BadCellError as error:
+                    failures.add(row, error)
+            return list(pixels), _stack(list(pixels.values()))
+
+        for batch in prepared(decode, equal_batches(rows, int(size))):
+            if len(batch[0]):
+                yield batch
+
+    def _inputs(self, batch: np.ndarray, backbone: Backbone, device: torch.device) -> Any:
+        import torch
+
+        return self._recipe(backbone).scale(torch.from_numpy(batch).to(device))
+
+
+def _stack(images: list[np.ndarray]) -> np.ndarray:
+    """Stack pixels; where one image is float, the others become what the recipe would make."""
+    if not images:
+        return np.empty(0)
+    if any(image.dtype != np.uint8 for image in images):
+        as_float = [i / np.float32(255) if i.dtype == np.uint8 else i for i in images]
+        return np.stack(as_float)
+    return np.stack(images)

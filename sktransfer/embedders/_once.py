@@ -1,0 +1,91 @@
+"""Every distinct cell goes through the network once; all else is looked up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from sktransfer.cache import FeatureCache, record
+from sktransfer.exceptions import BackboneError
+
+#: Positions of some rows in their column, and their features.
+Computed = tuple[Sequence[int], np.ndarray]
+
+# Computed rows go to the cache about this often: little is lost when the process is killed,
+# and little time goes into many small writes.
+_SECONDS_BETWEEN_WRITES = 1.0
+
+
+class Lookup:
+    """The rows that a call asks for, and which of them the cache does not have yet.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        Where rows may already be.
+    space : bytes
+        What computes the rows.
+    digests : sequence of bytes or None
+        Content of each cell; None for a cell that is not to be computed.
+    width : int
+        Length of a row.
+
+    Attributes
+    ----------
+    todo : list of int
+        One position of each distinct cell that must be computed, in order.
+    """
+
+    def __init__(
+        self, cache: FeatureCache, space: bytes, digests: Sequence[bytes | None], width: int
+    ) -> None:
+        self._cache = cache
+        self._space = space
+        first: dict[bytes, int] = {}
+        for position, digest in enumerate(digests):
+            if digest is not None:
+                first.setdefault(digest, position)
+        self._distinct = list(first)
+        number: dict[bytes | None, int] = {d: i for i, d in enumerate(self._distinct)}
+        #: For each position, the number of its distinct cell; -1 if it is not to be computed.
+        self._numbers = np.array([number.get(digest, -1) for digest in digests], dtype=np.intp)
+        self._rows, found = cache.read(space, self._distinct, width)
+        self.todo = [first[self._distinct[i]] for i in np.flatnonzero(~found)]
+        record(asked=len(digests))
+
+    def fill(self, computed: Iterable[Computed]) -> None:
+        """Take computed rows and keep them, also those from before an error or an interrupt."""
+        pending: list[Computed] = []
+        last = time.monotonic()
+        try:
+            for positions, rows in computed:
+                expected = (len(positions), self._rows.shape[1])
+                if rows.shape != expected:  # NumPy would repeat a single row or value
+                    raise BackboneError(
+                        f"The network gives features of shape {rows.shape} for {expected[0]} rows "
+                        f"where {expected} is due: one vector a row, always of the same length."
+                    )
+                self._rows[self._numbers[list(positions)]] = rows
+                pending.append((positions, rows))
+                if time.monotonic() - last > _SECONDS_BETWEEN_WRITES:
+                    self._keep(pending)
+                    pending, last = [], time.monotonic()
+        finally:
+            self._keep(pending)
+
+    def rows(self) -> np.ndarray:
+        """Return one row a cell, float32; NaN where nothing was computed."""
+        if len(self._numbers) == len(self._distinct):  # every cell once, so in their order
+            return self._rows
+        nothing = np.full((1, self._rows.shape[1]), np.nan, dtype=np.float32)
+        return np.vstack([self._rows, nothing])[self._numbers]
+
+    def _keep(self, pending: list[Computed]) -> None:
+        if not pending:
+            return
+        positions = [position for positions, _ in pending for position in positions]
+        digests = [self._distinct[number] for number in self._numbers[positions]]
+        self._cache.write(self._space, digests, np.concatenate([rows for _, rows in pending]))
+        record(computed=len(digests))

@@ -1,0 +1,176 @@
+"""A column of texts becomes features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from sktransfer._compat import Interval, StrOptions
+from sktransfer.cache import FeatureCache
+from sktransfer.cells import Column, digest_texts, read_texts
+from sktransfer.embedders._base import BaseEmbedder, Batch, Reading
+from sktransfer.embedders._batches import (
+    CPU_TOKENS,
+    GPU_TOKENS,
+    equal_batches,
+    prepared,
+    sorted_batches,
+    token_batches,
+)
+from sktransfer.embedders._failures import Failures
+from sktransfer.exceptions import BadCellError
+
+if TYPE_CHECKING:
+    import torch
+
+    from sktransfer.backbones import Backbone, TextRecipe
+
+# Texts are tokenized so many at a time: enough to find many of like length, and a bound on
+# memory however long the column is.
+_TOKENIZED_TOGETHER = 4_096
+
+
+class TextEmbedder(BaseEmbedder):
+    """Features of texts from a pretrained network, each distinct text computed once.
+
+    A column of texts may be a list, a Series of pandas or polars, an object or string array, or
+    a frame of one column. A cell is a str.
+
+    Parameters
+    ----------
+    backbone : str or Path, default="all-MiniLM-L6-v2"
+        A name from `list_backbones`, a Hugging Face id (``"org/name"``) of an encoder, or a
+        local folder.
+    weights : "pretrained", None, str or Path, default="pretrained"
+        None draws random weights from a fixed seed; or a ``.safetensors`` or ``.pth`` file.
+    layer : str or int, default="pooled"
+        "pooled", or the name or index of a stage.
+    pooling : {"default", "mean", "max", "cls"}, default="default"
+        How token vectors become one; "default" is the backbone's own way, for the bundled one
+        the mean, scaled to unit length.
+    normalize : bool, default=False
+        Whether rows are scaled to unit length, if the backbone does not do so itself.
+    max_length : int, default=None
+        Tokens kept of a text. None: as many as the backbone was made for.
+    batch_size : int or "auto", default="auto"
+        Texts that go through the network together; "auto" fills a budget of tokens with texts
+        of like length. It does not change their features.
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        "auto" uses bfloat16 only where the hardware computes it.
+    device : str, default="auto"
+        A torch device; "auto" takes a GPU where there is one.
+    cache : bool, str or Path, default=True
+        Where rows are kept: True for the user's cache folder (or ``SKTRANSFER_CACHE``), False
+        for nowhere, or a folder.
+    on_error : {"raise", "nan"}, default="raise"
+        What a cell that is no text does: raise an error that names its row, or leave that row
+        NaN with a warning.
+    missing : {"raise", "nan", "empty"}, default="raise"
+        What None, NaN and blank texts do: count as cells that are no text (see `on_error`),
+        leave the row NaN without a word, or stand for the empty text.
+    verbose : int, default=0
+        Whether a progress bar is shown.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1.
+    feature_names_in_ : ndarray of one str
+        Name of the column, where `fit` was given a frame.
+    fingerprint_ : str
+        Digest of the backbone that was fitted with; another one is refused later.
+
+    See Also
+    --------
+    ImageEmbedder : The same for images.
+
+    Examples
+    --------
+    >>> from sktransfer import TextEmbedder
+    >>> rows = TextEmbedder(cache=False).fit_transform(["a cat", "a kitten", "tax return"])
+    >>> rows.shape
+    (3, 384)
+    >>> bool(rows[0] @ rows[1] > rows[0] @ rows[2])
+    True
+    """
+
+    _modality = "text"
+    _preparation = "tokenizers"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseEmbedder._parameter_constraints,
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "missing": [StrOptions({"raise", "nan", "empty"})],
+    }
+
+    def __init__(
+        self,
+        backbone: Any = "all-MiniLM-L6-v2",
+        *,
+        weights: str | Path | None = "pretrained",
+        layer: str | int = "pooled",
+        pooling: str = "default",
+        normalize: bool = False,
+        max_length: int | None = None,
+        batch_size: int | str = "auto",
+        precision: str = "float32",
+        device: str = "auto",
+        cache: bool | str | Path = True,
+        on_error: str = "raise",
+        missing: Literal["raise", "nan", "empty"] = "raise",
+        verbose: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.layer = layer
+        self.pooling = pooling
+        self.normalize = normalize
+        self.max_length = max_length
+        self.batch_size = batch_size
+        self.precision = precision
+        self.device = device
+        self.cache = cache
+        self.on_error = on_error
+        self.missing = missing
+        self.verbose = verbose
+
+    def _recipe(self, backbone: Backbone) -> TextRecipe:
+        return cast("TextRecipe", backbone.recipe).at(self.max_length)
+
+    def _read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
+        texts: list[str | None] = []
+        for row, found in enumerate(read_texts(column.cells, missing=self.missing)):
+            if isinstance(found, BadCellError):
+                failures.add(row, found)
+                texts.append(None)
+            else:
+                texts.append(found)
+        return Reading(texts, digest_texts(texts))
+
+    def _batches(
+        self,
+        reading: Reading,
+        rows: list[int],
+        backbone: Backbone,
+        on_cpu: bool,
+        failures: Failures,
+    ) -> Iterator[Batch]:
+        max_length = self._recipe(backbone).max_length
+        budget = CPU_TOKENS if on_cpu else GPU_TOKENS
+
+        def tokenize(some: Sequence[int]) -> list[Batch]:
+            tokens = backbone.tokenizer.encode([reading.cells[row] for row in some], max_length)
+            lengths = [len(ids) for ids in tokens]
+            if self.batch_size == "auto":
+                groups = token_batches(lengths, budget)
+            else:
+                groups = sorted_batches(lengths, int(self.batch_size))
+            return [([some[i] for i in group], [tokens[i] for i in group]) for group in groups]
+
+        for batches in prepared(tokenize, equal_batches(rows, _TOKENIZED_TOGETHER)):
+            yield from batches
+
+    def _inputs(self, batch: list[list[int]], backbone: Backbone, device: torch.device) -> Any:
+        tensors = backbone.tokenizer.collate(batch)
+        return {name: tensor.to(device) for name, tensor in tensors.items()}

@@ -1,0 +1,65 @@
+"""Errors and warnings that sktransfer raises itself.
+
+Every error says what was wrong, where, and what to do. Errors that are about an
+argument are also ``ValueError`` or ``TypeError``, so code written for scikit-learn
+catches them.
+"""
+
+__all__ = [
+    "BackboneError",
+    "BadCellError",
+    "BadCellWarning",
+    "CacheWarning",
+    "ColumnError",
+    "OfflineError",
+    "SktransferError",
+    "SktransferWarning",
+    "WeightsError",
+]
+
+
+class SktransferError(Exception):
+    """Base class of all errors of this package."""
+
+
+class ColumnError(SktransferError, ValueError):
+    """What was passed as a column cannot be read as one column of cells."""
+
+
+class BadCellError(SktransferError, ValueError):
+    """One value of a column cannot be used; the message names its row.
+
+    Attributes
+    ----------
+    row : int or None
+        Position of the cell in its column, counted from 0; None where only the
+        cell itself is known.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class BackboneError(SktransferError, ValueError):
+    """A backbone, a layer or a pooling of it is not known or does not fit."""
+
+
+class WeightsError(SktransferError, RuntimeError):
+    """Pretrained weights are missing, damaged, or do not fit their architecture."""
+
+
+class OfflineError(WeightsError):
+    """Weights would have to be downloaded, and that is not allowed or not possible."""
+
+
+class SktransferWarning(UserWarning):
+    """Base class of all warnings of this package."""
+
+
+class BadCellWarning(SktransferWarning):
+    """Some rows were filled with NaN because their cells could not be used."""
+
+
+class CacheWarning(SktransferWarning):
+    """The feature cache cannot be used; the work goes on without it."""

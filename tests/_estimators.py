@@ -1,0 +1,116 @@
+"""The estimators that the checks run over; a new one joins with one line.
+
+A column of strings or images gets next to none of scikit-learn's own checks, which need numbers
+in two dimensions. So each estimator is checked twice: as it is, by the checks that need no data
+and by ours for columns; and, in all that it shares with its base class, by the whole battery on
+a numeric relative of it that lives in these tests. The battery runs once a relative, so an
+estimator of a known base class joins with one line, and a new base class needs its own relative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import xxhash
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+from torch import nn
+
+from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer.backbones import Backbone, ImageRecipe
+from sktransfer.backbones._network import Chain
+from sktransfer.cells import Column
+from sktransfer.embedders._base import BaseEmbedder, Batch, Reading
+from sktransfer.embedders._batches import equal_batches
+from tests._tiny import images, texts
+
+
+class NumericEmbedder(BaseEmbedder):
+    """The shared base of all embedders, on numbers in two dimensions: a random projection."""
+
+    _modality = "image"
+    _preparation = "numpy"
+
+    def __init__(self, *, normalize=False, batch_size="auto", cache=False, on_error="raise"):
+        self.normalize = normalize
+        self.batch_size = batch_size
+        self.cache = cache
+        self.on_error = on_error
+
+    # What the base reads and these checks need not vary.
+    backbone, weights, layer, pooling = "tiny", None, "pooled", "default"
+    precision, device, verbose = "float32", "cpu", 0
+
+    def _validate_params(self) -> None:
+        """Leave out the constraints of parameters that this relative does not have."""
+
+    def _fit_column(self, X: Any) -> tuple[Column, Backbone]:
+        vars(self).pop("fingerprint_", None)
+        return super()._fit_column(X)
+
+    def _as_column(self, X: Any) -> Column:
+        X = validate_data(self, X, dtype=np.float64, reset=not hasattr(self, "fingerprint_"))
+        return Column(cells=X, name=None, index=None, n_features=X.shape[1], is_frame=False)
+
+    def _get_backbone(self) -> Backbone:
+        generator = torch.Generator().manual_seed(0)
+        linear = nn.Linear(self.n_features_in_, 4, bias=False)
+        linear.weight.data = torch.randn(linear.weight.shape, generator=generator)
+        return Backbone(
+            "tiny",
+            source="module",
+            network=Chain({"linear": linear}, nn.Identity()),
+            recipe=ImageRecipe(),
+            feature_size=4,
+        )
+
+    def _recipe(self, backbone: Backbone) -> ImageRecipe:
+        return backbone.recipe
+
+    def _read(self, column, cache, failures):
+        digests = [xxhash.xxh3_128_digest(row.tobytes()) for row in column.cells]
+        return Reading(column.cells, digests)
+
+    def _batches(self, reading, rows, backbone, on_cpu, failures) -> Iterator[Batch]:
+        size = 8 if self.batch_size == "auto" else self.batch_size
+        for some in equal_batches(rows, size):
+            yield some, reading.cells[list(some)].astype(np.float32)
+
+    def _inputs(self, batch, backbone, device):
+        return torch.from_numpy(batch).to(device)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.string = False
+        return tags
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A subclass, on numbers, of a base class of ours."""
+
+    make: Callable[[], BaseEstimator]
+    #: Checks of scikit-learn that it may fail, and why.
+    expected_failures: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One estimator: how it is made, a column for it, and its numeric relative."""
+
+    make: Callable[[], BaseEstimator]
+    column: Callable[[int], Sequence[Any]]
+    relative: Relative
+
+
+RELATIVES = {"BaseEmbedder": Relative(NumericEmbedder)}
+
+CASES = {
+    "ImageEmbedder": Case(ImageEmbedder, lambda n: list(images(n)), RELATIVES["BaseEmbedder"]),
+    "TextEmbedder": Case(TextEmbedder, texts, RELATIVES["BaseEmbedder"]),
+}

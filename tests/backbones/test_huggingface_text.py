@@ -1,0 +1,216 @@
+"""Sentence-transformers folders: the same vectors as that library gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sktransfer.backbones import Backbone, get_backbone, list_backbones
+from sktransfer.exceptions import BackboneError, WeightsError
+from tests.backbones._huggingface_folders import WORDS, save, write_json
+
+TEXTS = ["alpha", "beta gamma delta", " ".join(WORDS * 4), "Alpha unknown Mu"]
+STEP = "sentence_transformers.models."
+VARIED = (
+    "the a river Quick stone don't e-mail 3.14 1,000 naïve Straße ΣΊΣΥΦΟΣ Привет 你好 世界 日本語 "
+    "한국어 שלום مرحبا नमस्ते 😀 👩‍👩‍👧‍👦 🇫🇷 ... ?! \n \n\n \t <b> http://a.example/x?y=1 [SEP] [MASK] "
+    "é e\u0301 \u200b \u202e İstanbul ﬁn ½ ﷺ antidisestablishmentarianism \x01 \ufffd"
+)
+
+
+def sentence_folder(folder: Path, *steps: str, kind: str = "bert") -> Path:
+    """Write an encoder and the list of steps behind it."""
+    save(kind, folder)
+    modules = [{"idx": 0, "name": "0", "path": "", "type": f"{STEP}Transformer"}]
+    for i, step in enumerate(steps, start=1):
+        modules.append({"idx": i, "name": str(i), "path": f"{i}_{step}", "type": STEP + step})
+        (folder / f"{i}_{step}").mkdir()
+    (folder / "modules.json").write_text(json.dumps(modules))
+    return folder
+
+
+def pooling(folder: Path, **modes: bool) -> None:
+    write_json(folder / "1_Pooling/config.json", word_embedding_dimension=32, **modes)
+
+
+def dense(folder: Path, activation: str = "Tanh", **more: Any) -> None:
+    content = {"in_features": 32, "out_features": 7, "bias": True, **more}
+    kind = f"torch.nn.modules.activation.{activation}"
+    write_json(folder / "2_Dense/config.json", activation_function=kind, **content)
+    torch.manual_seed(0)
+    state = {"linear.weight": torch.randn(7, 32), "linear.bias": torch.randn(7)}
+    save_file(state, folder / "2_Dense/model.safetensors")
+
+
+def embed(backbone: Backbone, texts: list[str]) -> np.ndarray:
+    rows = backbone.tokenizer.encode(texts, backbone.recipe.max_length)
+    with torch.inference_mode():
+        return backbone.extract(backbone.tokenizer.collate(rows)).numpy()
+
+
+def theirs(folder: Path, texts: list[str]) -> np.ndarray:
+    library = pytest.importorskip("sentence_transformers")
+    model = library.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    return model.encode(texts, show_progress_bar=False)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("bert", "mean"), ("mpnet", "max"), ("bert", "cls")])
+def test_steps_equal_those_of_sentence_transformers(kind, mode, tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling", "Dense", "Normalize", kind=kind)
+    name = "cls_token" if mode == "cls" else f"{mode}_tokens"
+    pooling(folder, **{f"pooling_mode_{name}": True})
+    dense(folder)
+    write_json(folder / "sentence_bert_config.json", max_seq_length=12, do_lower_case=False)
+    backbone = get_backbone(folder, modality="text")
+    assert backbone.recipe.pooling == mode
+    assert backbone.recipe.max_length == 12
+    assert backbone.feature_size == 7
+    got = embed(backbone, TEXTS)
+    assert np.allclose(np.linalg.norm(got, axis=1), 1)
+    assert np.allclose(got, theirs(folder, TEXTS), atol=2e-6)
+
+
+def test_new_name_of_the_pooling_and_a_prompt_are_read(tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling")
+    write_json(folder / "1_Pooling/config.json", embedding_dimension=32, pooling_mode="max")
+    prompts = {"query": "kappa iota "}
+    write_json(
+        folder / "config_sentence_transformers.json", prompts=prompts, default_prompt_name="query"
+    )
+    backbone = get_backbone(folder, modality="text")
+    assert np.allclose(embed(backbone, TEXTS), theirs(folder, TEXTS), atol=2e-6)
+    assert not np.allclose(embed(backbone, ["alpha"]), embed(backbone, ["beta"]))
+
+
+def test_plain_encoder_is_pooled_by_the_mean(tmp_path):
+    save("roberta", tmp_path)
+    recipe = get_backbone(tmp_path, modality="text").recipe
+    assert (recipe.pooling, recipe.normalize) == ("mean", False)
+    # 64 positions, of which RoBERTa leaves two unused; the tokenizer says 50.
+    assert (recipe.longest, recipe.max_length) == (62, 50)
+
+
+def test_longest_text_passes_and_one_token_more_does_not(tmp_path):
+    save("roberta", tmp_path)
+    backbone = get_backbone(tmp_path, modality="text")
+    rows = backbone.tokenizer.encode(["alpha " * 99], backbone.recipe.at(62).max_length)
+    assert torch.isfinite(backbone.extract(backbone.tokenizer.collate(rows))).all()
+    with pytest.raises(BackboneError, match="62 tokens"):
+        backbone.recipe.at(63)
+
+
+def test_length_beyond_the_positions_is_cut(tmp_path):
+    folder = sentence_folder(tmp_path)
+    write_json(folder / "sentence_roberta_config.json", max_seq_length=9999, do_lower_case=True)
+    backbone = get_backbone(folder, modality="text")
+    assert backbone.recipe.max_length == 64
+    assert backbone.tokenizer.encode(["ALPHA"], 8) == backbone.tokenizer.encode(["alpha"], 8)
+
+
+def test_encoder_may_lie_in_a_folder_of_its_own(tmp_path):
+    save("bert", tmp_path / "0_Transformer")
+    step = {"idx": 0, "name": "0", "path": "0_Transformer", "type": f"{STEP}Transformer"}
+    (tmp_path / "modules.json").write_text(json.dumps([step]))
+    assert get_backbone(tmp_path, modality="text").feature_size == 32
+
+
+def test_random_weights_reach_the_linear_layer(tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling", "Dense")
+    pooling(folder, pooling_mode_mean_tokens=True)
+    dense(folder)
+    first, same = (
+        get_backbone(folder, modality="text", weights=None, random_state=seed) for seed in (1, 2)
+    )
+    assert not np.allclose(embed(first, TEXTS), embed(same, TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (["Pooling", "LayerNorm"], "LayerNorm'"),
+        (["Pooling", "Normalize", "Dense"], "after its Normalize"),
+    ],
+)
+def test_steps_that_are_not_supported_are_named(steps, message, tmp_path):
+    folder = sentence_folder(tmp_path, *steps)
+    pooling(folder, pooling_mode_mean_tokens=True)
+    with pytest.raises(BackboneError, match=message):
+        get_backbone(folder, modality="text")
+
+
+@pytest.mark.parametrize(
+    ("modes", "message"),
+    [
+        ({"pooling_mode_lasttoken": True}, "pools with pooling_mode_lasttoken"),
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, "mean, cls"),
+        ({"pooling_mode_mean_tokens": True, "include_prompt": False}, "leaves out its prompt"),
+        ({"pooling_mode_mean_tokens": False}, "pools with nothing"),
+    ],
+)
+def test_poolings_that_are_not_supported_are_named(modes, message, tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling")
+    pooling(folder, **modes)
+    with pytest.raises(BackboneError, match=message):
+        get_backbone(folder, modality="text")
+
+
+@pytest.mark.parametrize(
+    ("activation", "more"),
+    [("Softmax", {}), ("Tanh", {"use_residual": True}), ("Tanh", {"module_input_name": "x"})],
+)
+def test_linear_layers_that_are_not_supported_are_refused(activation, more, tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling", "Dense")
+    pooling(folder, pooling_mode_mean_tokens=True)
+    dense(folder, activation, **more)
+    with pytest.raises(BackboneError, match="Dense step"):
+        get_backbone(folder, modality="text")
+
+
+def test_missing_weights_of_the_linear_layer_are_an_error(tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling", "Dense")
+    pooling(folder, pooling_mode_mean_tokens=True)
+    dense(folder)
+    (folder / "2_Dense/model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="holds no weights"):
+        get_backbone(folder, modality="text")
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    (row,) = [row for row in list_backbones(source="bundled") if row["modality"] == "text"]
+    if not row["on_this_machine"]:
+        pytest.skip("the bundled text model is not installed")
+    return get_backbone(row["name"], modality="text")
+
+
+def varied_texts(n: int) -> list[str]:
+    """Draw texts in many scripts; most are short, some have up to 400 words."""
+    rng = np.random.default_rng(0)
+    words = VARIED.split(" ")
+    long = rng.integers(5, 50, 24), rng.integers(50, 401, 6)
+    lengths = np.concatenate([rng.geometric(0.4, n - 30), *long])
+    return [" ".join(rng.choice(words, length)) for length in lengths]
+
+
+def test_bundled_model_is_what_the_table_says(minilm):
+    (row,) = [r for r in list_backbones(source="bundled") if r["name"] == minilm.name]
+    assert row["parameters"] == minilm.n_parameters
+    assert row["feature_size"] == minilm.feature_size
+    assert row["input_size"] == minilm.recipe.max_length
+    assert minilm.stages == ("embeddings", *(f"layer{i}" for i in range(1, 7)))
+
+
+def test_padding_does_not_change_a_row_of_the_bundled_model(minilm):
+    texts = varied_texts(30)[16:26]
+    rows = minilm.tokenizer.encode(texts, 256)
+    with torch.inference_mode():
+        together = minilm.extract(minilm.tokenizer.collate(rows))
+        for row, features in zip(rows, together, strict=True):
+            alone = minilm.extract(minilm.tokenizer.collate([row]))[0]
+            assert torch.allclose(alone, features, atol=2e-6)

@@ -1,0 +1,190 @@
+"""Modules of the user's as backbones."""
+
+import copy
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from sktransfer.backbones import ImageRecipe, get_backbone
+from sktransfer.exceptions import BackboneError
+
+IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+SMALL = ImageRecipe(size=(32, 32), resize=36)
+
+
+class Own(nn.Module):
+    """Gives what `ending` makes of a map (n, 4, 4, 4)."""
+
+    def __init__(self, ending=lambda maps: maps):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 8, stride=8)
+        self.ending = ending
+
+    def forward(self, images):
+        return self.ending(self.conv(images))
+
+
+def with_recipe(module, recipe=SMALL):
+    module.recipe = recipe
+    return module
+
+
+def load(module):
+    return get_backbone(module, modality="image")
+
+
+@torch.inference_mode()
+def test_any_module_is_one_stage_and_its_maps_are_averaged():
+    net = with_recipe(Own())
+    backbone = load(net)
+    assert (backbone.name, backbone.source, backbone.stages) == ("Own", "module", ("network",))
+    torch.testing.assert_close(backbone.extract(IMAGES), net(IMAGES).mean((2, 3)))
+    torch.testing.assert_close(
+        backbone.extract(IMAGES, layer="network", pooling="max"), net(IMAGES).amax((2, 3))
+    )
+
+
+@torch.inference_mode()
+def test_vectors_are_the_features_and_tokens_are_averaged():
+    vectors = with_recipe(Own(lambda maps: maps.flatten(1)))
+    torch.testing.assert_close(load(vectors).extract(IMAGES), vectors(IMAGES))
+    tokens = with_recipe(Own(lambda maps: maps.flatten(2).transpose(1, 2)))
+    torch.testing.assert_close(load(tokens).extract(IMAGES), tokens(IMAGES).mean(1))
+
+
+@torch.inference_mode()
+def test_the_children_of_a_sequence_are_its_stages():
+    net = nn.Sequential()
+    net.add_module("conv", nn.Conv2d(3, 4, 8, stride=8))
+    net.add_module("1", nn.Flatten())
+    net.add_module("2", nn.Linear(64, 5))
+    backbone = load(with_recipe(net))
+    assert backbone.stages == ("conv", "stage1", "stage2")
+    torch.testing.assert_close(backbone.extract(IMAGES), net(IMAGES))
+    torch.testing.assert_close(backbone.extract(IMAGES, layer=0), net[0](IMAGES).mean((2, 3)))
+
+
+@torch.inference_mode()
+def test_a_sequence_that_does_more_than_its_children_is_one_stage():
+    class Doubled(nn.Sequential):
+        def forward(self, images):
+            return 2 * super().forward(images)
+
+    net = with_recipe(Doubled(nn.Conv2d(3, 4, 8)))
+    assert load(net).stages == ("network",)
+    torch.testing.assert_close(load(net).extract(IMAGES), net(IMAGES).mean((2, 3)))
+    hooked = with_recipe(nn.Sequential(nn.Conv2d(3, 4, 8)))
+    hooked.register_forward_hook(lambda module, args, output: output * 2)
+    assert load(hooked).stages == ("network",)
+    torch.testing.assert_close(load(hooked).extract(IMAGES), hooked(IMAGES).mean((2, 3)))
+
+
+def test_the_users_object_stays_as_it_is():
+    net = with_recipe(nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4), nn.Dropout()).double())
+    before = copy.deepcopy(net.state_dict())
+    backbone = load(net)
+    backbone.extract(IMAGES)
+    assert net.training
+    assert net[1].training
+    assert all(p.requires_grad and p.dtype == torch.float64 for p in net.parameters())
+    assert all(p.grad is None for p in net.parameters())
+    assert net[0].weight.is_contiguous()
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])
+    with torch.no_grad():
+        net[0].weight.zero_()
+    assert backbone.network.stages["stage0"].weight.abs().sum() > 0
+
+
+def test_without_a_recipe_images_are_prepared_as_imagenets():
+    assert load(Own()).recipe == ImageRecipe()
+    assert load(with_recipe(Own())).recipe == SMALL
+
+
+def test_the_same_module_with_another_recipe_is_another_backbone():
+    net = Own()
+    first = load(with_recipe(net))
+    assert load(net) is first
+    other = load(with_recipe(net, ImageRecipe(size=(64, 64), resize=64)))
+    assert other.recipe.size == (64, 64)
+    assert other.fingerprint != first.fingerprint
+
+
+@torch.inference_mode()
+def test_a_torchvision_network_keeps_its_stages_and_its_classifier():
+    net = torchvision.models.resnet18(num_classes=4).eval()
+    backbone = load(net)
+    assert "layer4" in backbone.stages
+    assert backbone.feature_size == 512
+    torch.testing.assert_close(backbone.head(backbone.extract(IMAGES)), net(IMAGES))
+    assert net.fc.out_features == 4
+
+
+@torch.inference_mode()
+def test_a_timm_model_keeps_its_stages_its_classifier_and_its_recipe():
+    net = timm.create_model("test_resnet", num_classes=4).eval()
+    backbone = load(net)
+    assert backbone.stages == ("stem", "layer1", "layer2", "layer3", "layer4")
+    assert backbone.recipe.size == (160, 160)
+    torch.testing.assert_close(backbone.head(backbone.extract(IMAGES)), net(IMAGES))
+    assert net.fc.out_features == 4
+
+
+@torch.inference_mode()
+def test_a_vision_transformer_of_transformers_keeps_its_stages():
+    from transformers import ViTConfig, ViTModel
+
+    config = ViTConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=32,
+        patch_size=8,
+    )
+    net = ViTModel(config).eval()
+    backbone = load(net)
+    assert len(backbone.stages) >= 2
+    assert backbone.recipe.size == (32, 32)
+    own = net(IMAGES).last_hidden_state[:, 0]
+    torch.testing.assert_close(backbone.extract(IMAGES, layer=-1, pooling="cls"), own)
+    assert not any(module._forward_pre_hooks for module in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        (lambda maps: (maps, maps), "gives a tuple"),
+        (lambda maps: {"maps": maps}, "gives a dict"),
+        (lambda maps: maps.mean(), r"shape \(\)"),
+        (lambda maps: maps.flatten(1).sum(1), r"shape \(0,\)"),
+        (lambda maps: maps.mean((0, 2)), r"shape \(4, 4\) for 0 images"),
+        (lambda maps: maps[None], r"shape \(1, 0, 4, 4, 4\)"),
+    ],
+)
+def test_an_output_that_is_no_feature_vector_a_row_is_refused(ending, told):
+    with pytest.raises(BackboneError, match=told):
+        load(with_recipe(Own(ending)))
+
+
+def test_a_module_that_does_not_take_the_images_is_refused_with_its_own_words():
+    net = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(64, 6))
+    message = r"Sequential does not take images of shape \(3, 224, 224\).*shapes cannot be mult.*image_size"
+    with pytest.raises(BackboneError, match=message):
+        load(net)
+    assert load(with_recipe(net)).feature_size == 6
+
+
+def test_a_module_that_cannot_be_copied_is_refused():
+    net = with_recipe(Own())
+    net.cached = net.conv.weight * 2  # a tensor with a history
+    with pytest.raises(BackboneError, match="Own cannot be copied"):
+        load(net)
+
+
+def test_a_module_is_no_backbone_for_texts():
+    with pytest.raises(BackboneError, match="tokenizer"):
+        get_backbone(Own(), modality="text")

@@ -1,0 +1,92 @@
+"""Pooling by hand computation, and the chain of stages."""
+
+import pytest
+import torch
+from torch import nn
+
+from sktransfer.backbones._network import Apply, Chain, StagedNetwork, pool
+from sktransfer.exceptions import BackboneError
+
+# 2 rows, 3 channels, 2 x 2 places: channel c of row r holds 100 r + 10 c + (0, 1, 2, 3).
+MAPS = torch.stack(
+    [
+        torch.stack([100 * r + 10 * c + torch.arange(4.0).view(2, 2) for c in range(3)])
+        for r in (0, 1)
+    ]
+)
+TOKENS = MAPS.flatten(2).transpose(1, 2)
+MEAN = torch.tensor([[1.5, 11.5, 21.5], [101.5, 111.5, 121.5]])
+MAX = torch.tensor([[3.0, 13, 23], [103, 113, 123]])
+
+
+@pytest.mark.parametrize(
+    ("activation", "layout"),
+    [(MAPS, "NCHW"), (MAPS.permute(0, 2, 3, 1), "NHWC"), (TOKENS, "NLC")],
+    ids=["NCHW", "NHWC", "NLC"],
+)
+def test_mean_and_max_go_over_places_in_every_layout(activation, layout):
+    assert torch.equal(pool(activation, "mean", layout=layout), MEAN)
+    assert torch.equal(pool(activation, "max", layout=layout), MAX)
+
+
+def test_flatten_keeps_every_number_in_its_order():
+    assert torch.equal(pool(MAPS, "flatten", layout="NCHW"), MAPS.reshape(2, 12))
+    assert torch.equal(pool(TOKENS, "flatten", layout="NLC"), TOKENS.reshape(2, 12))
+
+
+def test_vectors_stay_as_they_are_whatever_the_pooling():
+    for pooling in ("mean", "max", "cls", "flatten"):
+        assert pool(MEAN, pooling, layout="NCHW") is MEAN
+
+
+def test_prefix_tokens_are_left_out_of_mean_and_max_and_first_is_the_class():
+    prefix = torch.full((2, 2, 3), 1e6)
+    prefix[:, 0] = torch.tensor([7.0, 8, 9])
+    tokens = torch.cat([prefix, TOKENS], 1)
+    assert torch.equal(pool(tokens, "mean", layout="NLC", prefix_tokens=2), MEAN)
+    assert torch.equal(pool(tokens, "max", layout="NLC", prefix_tokens=2), MAX)
+    first = pool(tokens, "cls", layout="NLC", prefix_tokens=2)
+    assert torch.equal(first, torch.tensor([[7.0, 8, 9]] * 2))
+
+
+def test_padding_is_left_out_of_mean_and_max():
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0]])
+    tokens = -TOKENS.clone()  # so that a zero in place of the padding would be the maximum
+    tokens[mask == 0] = 1e6
+    mean = torch.tensor([[-0.5, -10.5, -20.5], [-101, -111, -121]])
+    highest = torch.tensor([[-0.0, -10, -20], [-100, -110, -120]])
+    assert torch.equal(pool(tokens, "mean", layout="NLC", mask=mask), mean)
+    assert torch.equal(pool(tokens, "max", layout="NLC", mask=mask), highest)
+
+
+def test_a_text_has_its_class_token_first():
+    mask = torch.ones(2, 4)
+    assert torch.equal(pool(TOKENS, "cls", layout="NLC", mask=mask), TOKENS[:, 0])
+
+
+def test_tokens_are_pooled_as_tokens_in_a_network_that_ends_in_maps():
+    assert torch.equal(pool(TOKENS, "mean", layout="NCHW"), MEAN)
+
+
+@pytest.mark.parametrize(("activation", "layout"), [(MAPS, "NCHW"), (TOKENS, "NLC")])
+def test_cls_without_a_class_token_is_refused(activation, layout):
+    with pytest.raises(BackboneError, match="class token"):
+        pool(activation, "cls", layout=layout)
+
+
+def test_flatten_of_texts_is_refused():
+    with pytest.raises(BackboneError, match="number of tokens differs"):
+        pool(TOKENS, "flatten", layout="NLC", mask=torch.ones(2, 4))
+
+
+def test_a_chain_stops_where_it_is_told():
+    chain = Chain({"plus": Apply(lambda x: x + 1), "times": Apply(lambda x: x * 10)}, nn.Flatten())
+    ones = torch.ones(2, 3, 1, 1)
+    assert torch.equal(chain(ones, until="plus"), ones * 2)
+    assert torch.equal(chain(ones, until="times"), ones * 20)
+    assert torch.equal(chain(ones), torch.full((2, 3), 20.0))
+
+
+def test_the_base_class_only_names_the_contract():
+    with pytest.raises(NotImplementedError):
+        StagedNetwork()(torch.ones(1))

@@ -1,0 +1,197 @@
+"""Token numbers of a text do not depend on how it is cut, on threads, or on earlier calls."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+
+from sktransfer.backbones._tokenizer import TextTokenizer
+from sktransfer.exceptions import BackboneError
+
+PHRASE = "the quick brown fox jumps over a lazy dog while it rains in naïve Straße 日本 😀 42"
+WORDS = PHRASE.split()
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
+
+
+def word_pieces() -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>", max_input_chars_per_word=100))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return trained(
+        tokenizer,
+        trainers.WordPieceTrainer(vocab_size=120, special_tokens=SPECIAL, show_progress=False),
+    )
+
+
+def byte_pairs() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return trained(
+        tokenizer,
+        trainers.BpeTrainer(
+            vocab_size=330,
+            special_tokens=SPECIAL,
+            show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
+    )
+
+
+def sentence_pieces() -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" ", "▁")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    return trained(
+        tokenizer,
+        trainers.UnigramTrainer(
+            vocab_size=60, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False
+        ),
+    )
+
+
+def trained(tokenizer: Tokenizer, trainer: object) -> Tokenizer:
+    tokenizer.train_from_iterator([" ".join(WORDS)] * 50, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
+
+
+MADE = {make.__name__: make() for make in (word_pieces, byte_pairs, sentence_pieces)}
+
+NASTY = {
+    "empty": "",
+    "spaces only": " " * 10**4,
+    "spaces, then words": " " * 10**5 + " ".join(WORDS * 9),
+    "words, spaces, words": " ".join(WORDS * 40) + " " * 10**4 + "fox",
+    "a long word": "x" * 10**5,
+    "a long word, then words": "x" * 10**5 + " " + " ".join(WORDS * 9),
+    "words with wide gaps": (" " * 700).join(WORDS * 9),
+    "emoji": "😀" * 4000,
+    "emoji families": " ".join(["👩‍👩‍👧‍👦" * 30] * 90),
+    "lines": "\n".join(WORDS * 400),
+    "line ends": "\r\n\r\n".join(WORDS * 400),
+    "other white space": "\u3000".join(WORDS * 90) + "\x1c" + "\x0b".join(WORDS * 400),
+    "removed characters": "\x00fo\x00x \x01 ".join(WORDS * 400),
+    "accents apart": "e\u0301 \u0301x ".join(WORDS * 400),
+    "special tokens": " </s> <pad>".join(WORDS * 400),
+    "no spaces": "日本語, naïve.fox-" * 5000,
+    "letters apart": "日本語" * 5000,
+    "joining marks": "e\u0301" * 20000,
+    "Korean letters": "\u1112\u1161\u11ab " * 9000,
+    "sentences": ". ".join(" ".join(WORDS) for _ in range(200)),
+}
+
+
+@pytest.fixture(params=MADE)
+def tokenizer(request):
+    return TextTokenizer(MADE[request.param], pad_id=1)
+
+
+@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("made", MADE)
+def test_cutting_equals_no_cutting(made, text):
+    tokenizer = TextTokenizer(MADE[made], pad_id=1)
+    first, *whole, last = MADE[made].encode(NASTY[text]).ids
+    for max_length in (3, 16, 130):
+        (got,) = tokenizer.encode([NASTY[text]], max_length)
+        assert got == [first, *whole[: max_length - 2], last]
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_row_is_that_of_the_tokenizer_with_its_own_truncation(made):
+    own = Tokenizer.from_str(MADE[made].to_str())
+    own.enable_truncation(16)
+    text = NASTY["sentences"]
+    assert TextTokenizer(MADE[made], pad_id=1).encode([text], 16) == [own.encode(text).ids]
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_a_huge_text_takes_no_time(made):
+    # Without spaces such a text is one word for sentence pieces, which has to be read whole.
+    texts = ["the quick " * 10**6, "naïve.fox-" * 10**6][: 1 if made == "sentence_pieces" else 2]
+    tokenizer = TextTokenizer(MADE[made], pad_id=1)
+    start = time.process_time()
+    rows = tokenizer.encode(texts, 256)
+    assert time.process_time() - start < 2.0
+    assert all(len(row) == 256 for row in rows)
+
+
+def test_rows_do_not_depend_on_each_other(tokenizer):
+    texts = [text[-2000:] for text in NASTY.values()]
+    assert tokenizer.encode(texts, 20) == [tokenizer.encode([text], 20)[0] for text in texts]
+
+
+def test_threads_may_want_different_lengths(tokenizer):
+    texts = [" ".join(WORDS[i % 7 :] * (1 + i % 5)) for i in range(20)]
+    lengths = list(range(3, 40)) * 2
+    alone = [tokenizer.encode(texts, length) for length in lengths]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda length: tokenizer.encode(texts, length), lengths))
+    assert alone == together
+
+
+def test_settings_of_the_original_are_neither_used_nor_changed():
+    original = Tokenizer.from_str(MADE["word_pieces"].to_str())
+    original.enable_truncation(5, stride=1)
+    original.enable_padding(length=9, pad_id=1, pad_token="<pad>")
+    before = original.to_str()
+    tokenizer = TextTokenizer(original, pad_id=1)
+    assert tokenizer.encode(["the quick fox " * 3], 50) == TextTokenizer(
+        MADE["word_pieces"], pad_id=1
+    ).encode(["the quick fox " * 3], 50)
+    assert tokenizer.digest == TextTokenizer(MADE["word_pieces"], pad_id=1).digest
+    assert original.to_str() == before
+
+
+def test_digest_is_that_of_the_content(tokenizer):
+    digest = tokenizer.digest
+    tokenizer.encode(["the fox"], 9)
+    assert tokenizer.digest == digest
+    assert len(digest) == 32
+    others = [TextTokenizer(made, pad_id=1).digest for made in MADE.values()]
+    made = MADE["word_pieces"]
+    others += [
+        TextTokenizer(made, pad_id=0).digest,
+        TextTokenizer(made, pad_id=1, prefix="fox ").digest,
+        TextTokenizer(made, pad_id=1, lower=True).digest,
+    ]
+    assert len(set(others)) == 6
+
+
+def test_prefix_and_lower_case_come_before_the_tokens():
+    tokenizer = TextTokenizer(MADE["byte_pairs"], pad_id=1, prefix="The: ", lower=True)
+    plain = TextTokenizer(MADE["byte_pairs"], pad_id=1)
+    assert tokenizer.encode(["FOX Dog"], 50) == plain.encode(["The: fox dog"], 50)
+
+
+def test_rows_are_padded_on_the_right(tokenizer):
+    batch = tokenizer.collate([[0, 7, 2], [0, 2]])
+    assert batch["input_ids"].tolist() == [[0, 7, 2], [0, 2, 1]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert {tensor.dtype for tensor in batch.values()} == {torch.int64}
+    assert tokenizer.collate([])["input_ids"].shape == (0, 0)
+
+
+def test_text_without_any_token_still_has_one():
+    tokenizer = Tokenizer.from_str(MADE["word_pieces"].to_str())
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    assert TextTokenizer(tokenizer, pad_id=1).encode([""], 5) == [[1]]
+
+
+def test_length_must_leave_room(tokenizer):
+    with pytest.raises(BackboneError, match="max_length=2 leaves no room"):
+        tokenizer.encode(["the"], 2)

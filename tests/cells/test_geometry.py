@@ -1,0 +1,92 @@
+"""The geometry is that of torchvision on Pillow images, bit for bit."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.transforms import CenterCrop as CropV1
+from torchvision.transforms import Compose, InterpolationMode
+from torchvision.transforms import Resize as ResizeV1
+from torchvision.transforms.v2 import CenterCrop, Resize
+
+from sktransfer.cells import Geometry, decode_image, load_pixels
+from sktransfer.exceptions import BadCellError
+
+FILTERS = ["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+
+
+def _draw(rng, height, width):
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize(("resize", "crop"), [(Resize, CenterCrop), (ResizeV1, CropV1)])
+def test_pixels_equal_torchvisions_on_random_sizes(seed, resize, crop):
+    rng = np.random.default_rng(seed)
+    image = _draw(rng, *rng.integers(1, 90, 2))
+    short = int(rng.integers(1, 60))
+    pair = tuple(int(n) for n in rng.integers(1, 60, 2))
+    size = short if seed % 2 else pair
+    window = tuple(int(n) for n in rng.integers(1, 70, 2))
+    name = FILTERS[seed % len(FILTERS)]
+    theirs = Compose([resize(size, InterpolationMode(name)), crop(window)])
+    np.testing.assert_array_equal(
+        load_pixels(image, Geometry(size, window, name)),
+        np.asarray(theirs(Image.fromarray(image))),
+    )
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 7), (8, 7), (7, 8), (20, 21), (5, 30), (30, 5)])
+@pytest.mark.parametrize("window", [(6, 6), (7, 9), (8, 8), (31, 31), (32, 4), (4, 32)])
+def test_odd_and_even_crops_and_paddings_equal_torchvisions(height, width, window):
+    image = _draw(np.random.default_rng(0), height, width)
+    theirs = Compose([Resize(7), CenterCrop(window)])(Image.fromarray(image))
+    np.testing.assert_array_equal(load_pixels(image, Geometry(7, window)), np.asarray(theirs))
+
+
+def test_no_crop_leaves_the_aspect_ratio():
+    image = _draw(np.random.default_rng(0), 30, 50)
+    assert load_pixels(image, Geometry(15, None)).shape == (15, 25, 3)
+
+
+def test_an_image_of_the_right_size_is_not_touched_and_not_shared():
+    image = _draw(np.random.default_rng(0), 8, 9)
+    pixels = load_pixels(image, Geometry((8, 9), (8, 9)))
+    np.testing.assert_array_equal(pixels, image)
+    assert not np.shares_memory(pixels, image)
+    assert pixels.flags.writeable
+    assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_floats_go_the_way_of_bytes(name, channels):
+    rng = np.random.default_rng(0)
+    # Little contrast: bytes are also clipped between the two passes, where filters overshoot.
+    image = rng.integers(100, 156, (40, 33, *channels), dtype=np.uint8)
+    geometry = Geometry(20, (24, 16), name)
+    floats = load_pixels(image / 255, geometry)
+    assert floats.dtype == np.float32
+    # Pillow rounds bytes after the horizontal pass and again after the vertical one.
+    np.testing.assert_allclose(floats * 255, load_pixels(image, geometry), atol=1.5)
+
+
+def test_floats_stay_in_the_unit_interval_where_a_filter_overshoots():
+    edge = np.zeros((16, 16), dtype=np.float32)
+    edge[:, 8:] = 1
+    pixels = load_pixels(edge, Geometry(50, None, "lanczos"))
+    assert (pixels.min(), pixels.max()) == (0, 1)
+
+
+def test_an_image_too_long_to_resize_is_refused():
+    with pytest.raises(BadCellError, match=r"256x25600000 pixels is above the limit.*smaller"):
+        load_pixels(np.zeros((100_000, 1), dtype=np.uint8), Geometry(256, (224, 224)))
+
+
+def test_an_unknown_filter_is_refused_with_those_that_are_known():
+    with pytest.raises(ValueError, match=r"interpolation='cubic' is not known.*'bicubic'"):
+        Geometry(8, None, "cubic")
+
+
+def test_loading_at_the_own_size_is_decoding():
+    image = _draw(np.random.default_rng(0), 6, 5)
+    np.testing.assert_array_equal(load_pixels(image, Geometry((6, 5), None)), decode_image(image))

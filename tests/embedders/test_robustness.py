@@ -1,0 +1,170 @@
+"""What users do beside the straight way: right features, or an error that says what to do."""
+
+import enum
+import multiprocessing
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.compose import ColumnTransformer
+from torch import nn
+
+from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer.exceptions import (
+    BackboneError,
+    BadCellError,
+    BadCellWarning,
+    CacheWarning,
+    ColumnError,
+)
+from tests._tiny import images, texts, tiny_network
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache_folder):
+    """Start every test with nothing cached."""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"layer": 0}, "Fit again"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"precision": "float16"}, "precision"),
+        ({"image_size": 2}, "no features"),
+    ],
+)
+def test_parameters_that_are_set_after_the_fit_are_checked(parameters, told):
+    embedder = ImageEmbedder(tiny_network(), cache=False).fit(images(3))
+    with pytest.raises(ValueError, match=told):
+        embedder.set_params(**parameters).transform(images(3))
+
+
+def test_one_value_a_row_is_not_repeated_over_the_width():
+    network = nn.Sequential(nn.Conv2d(3, 1, 8, stride=8), nn.Conv2d(1, 5, 1))
+    embedder = ImageEmbedder(network).fit(images(3))
+    with pytest.raises(BackboneError, match=r"gives 1 features.*fitted for 5"):
+        embedder.set_params(layer=0).transform(images(3))
+
+
+class _OneRow(nn.Module):
+    def forward(self, pixels):
+        return pixels.mean((2, 3))[:1]
+
+
+def test_a_module_that_gives_too_few_rows_is_refused():
+    with pytest.raises(BackboneError, match=r"shape \(1, 3\) for 4 rows"):
+        ImageEmbedder(_OneRow()).fit_transform(images(4))
+
+
+def test_a_hook_that_keeps_notes_does_not_stop_a_fit_transform():
+    notes, network = [], tiny_network()
+    network.register_forward_hook(lambda module, args, output: notes.append(len(output)))
+    assert ImageEmbedder(network, cache=False).fit_transform(images(3)).shape == (3, 6)
+    assert sum(notes) == 3
+
+
+def test_torchs_default_dtype_does_not_matter():
+    network = tiny_network()
+    expected = ImageEmbedder(network, cache=False).fit_transform(images(3))
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = ImageEmbedder(network, cache=False).fit_transform(images(3))
+        named = ImageEmbedder("squeezenet1_1", weights=None, image_size=64, cache=False)
+        assert named.fit_transform(images(3)).dtype == np.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert np.isfinite(named.transform(images(3))).all()
+
+
+def test_columns_named_by_numbers_get_feature_names():
+    table = pd.DataFrame({0: texts(3), 1: [1, 2, 3]})
+    features = ColumnTransformer([("text", TextEmbedder(), [0])]).set_output(transform="pandas")
+    assert features.fit_transform(table).shape == (3, 384)
+
+
+class _Car(str, enum.Enum):  # noqa: UP042 - it prints itself as another text
+    RED = "a red car"
+
+
+def test_a_subclass_of_str_is_the_text_that_it_is():
+    embedder = TextEmbedder(cache=False)
+    np.testing.assert_array_equal(
+        embedder.fit_transform([_Car.RED]), embedder.fit_transform(["a red car"])
+    )
+
+
+def test_one_number_among_texts_is_a_bad_cell_wherever_it_stands():
+    embedder = TextEmbedder(on_error="nan")
+    for column in ([3, "a", "b"], ["a", "b", 3]):
+        with pytest.warns(BadCellWarning, match="1 of 3 rows"):
+            rows = embedder.fit_transform(column)
+        assert np.isnan(rows).all(axis=1).tolist() == [cell == 3 for cell in column]
+    with pytest.raises(ColumnError, match="choose another column"):
+        embedder.fit_transform([3, 4])
+
+
+@pytest.mark.parametrize("image_size", [16, (16, 16), [16, 16], np.int64(16)])
+def test_a_size_that_is_too_small_is_refused_by_fit(image_size):
+    with pytest.raises(BackboneError, match=r"image_size=\(16, 16\).*too small"):
+        ImageEmbedder("alexnet", weights=None, image_size=image_size).fit(images(2))
+
+
+@pytest.mark.parametrize("image_size", [(64,), ("a", "b"), (0, 64), (64, 64, 3)])
+def test_what_is_no_size_is_refused(image_size):
+    with pytest.raises(BackboneError, match="is no size"):
+        ImageEmbedder("alexnet", weights=None, image_size=image_size).fit(images(2))
+
+
+def test_numpy_integers_are_integers():
+    column = images(2)
+    plain = ImageEmbedder(tiny_network(), image_size=64, layer=0).fit_transform(column)
+    other = ImageEmbedder(tiny_network(), image_size=np.int64(64), layer=np.int64(0))
+    np.testing.assert_array_equal(other.fit_transform(column), plain)
+
+
+def test_a_masked_image_is_refused():
+    masked = np.ma.MaskedArray(images(1)[0], mask=True)
+    with pytest.raises(BadCellError, match=r"row 1.*mask"):
+        ImageEmbedder(tiny_network()).fit_transform([images(1)[0], masked])
+
+
+@pytest.mark.parametrize(
+    ("backbone", "weights", "told"),
+    [
+        (nn.Linear, "pretrained", "is a class"),
+        ("", "pretrained", "no backbone ''"),
+        (tiny_network(), None, "does not go with a module"),
+        (__file__, "pretrained", "file of weights"),
+    ],
+)
+def test_a_backbone_that_is_none_says_what_to_pass(backbone, weights, told):
+    with pytest.raises(BackboneError, match=told):
+        ImageEmbedder(backbone, weights=weights).fit(images(2))
+
+
+def test_one_unusable_cache_folder_does_not_trouble_the_others(tmp_path):
+    with pytest.warns(CacheWarning):
+        ImageEmbedder(tiny_network(), cache="x" * 5000).fit_transform(images(2))
+    rows = ImageEmbedder(tiny_network(), cache=tmp_path / "good").fit_transform(images(2))
+    assert np.isfinite(rows).all()
+
+
+def _embed_in_child(embedder, column, queue):
+    queue.put(embedder.transform(column))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_computes_too():
+    column, context = texts(3), multiprocessing.get_context("fork")
+    embedder = TextEmbedder(cache=False).fit(column)
+    expected, queue = embedder.transform(column), context.Queue()
+    child = context.Process(target=_embed_in_child, args=(embedder, column, queue))
+    child.start()
+    try:
+        np.testing.assert_allclose(queue.get(timeout=60), expected, rtol=1e-5, atol=1e-6)
+    finally:
+        child.kill()

@@ -1,0 +1,119 @@
+"""A cache that cannot be used costs a warning and time, never a row."""
+
+import resource
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+
+from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer.cache import open_cache
+from sktransfer.cache._trouble import forget_warnings
+from sktransfer.exceptions import CacheWarning
+from tests._tiny import counted_rows, images, texts, tiny_network
+
+NETWORKS = {"image": tiny_network(), "text": "all-MiniLM-L6-v2"}
+
+
+@pytest.fixture(autouse=True)
+def _warnings_anew():
+    """Let warnings of the cache be given again, which come once a process."""
+    forget_warnings()
+    yield
+    forget_warnings()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture(params=["image", "text"])
+def case(request, folder):
+    """An embedder with a cache in a folder, a column, its features, and what counts its rows."""
+    backbone, kind = NETWORKS[request.param], request.param
+    if kind == "image":
+        column, embedder = list(images(12)), ImageEmbedder(backbone, cache=folder)
+    else:
+        column, embedder = texts(12), TextEmbedder(backbone, cache=folder)
+    plain = type(embedder)(backbone, cache=False)
+    return embedder, column, plain.fit_transform(column), (backbone, kind)
+
+
+def test_a_corrupted_data_file(case, folder):
+    embedder, column, expected, _ = case
+    embedder.fit_transform(column)
+    open_cache(folder).environment.close()
+    data = folder / "v1" / "data.mdb"
+    data.write_bytes(np.random.default_rng(0).bytes(data.stat().st_size))
+    with pytest.warns(CacheWarning, match=r"sktransfer\.clear_cache"):
+        rows = embedder.transform(column)
+    np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize("page", [2, 4, 6])
+def test_an_overwritten_page_of_the_data_file(case, folder, page):
+    embedder, column, expected, _ = case
+    embedder.fit_transform(column)
+    open_cache(folder).environment.close()
+    data = folder / "v1" / "data.mdb"
+    content = bytearray(data.read_bytes())
+    content[4096 * page : 4096 * (page + 1)] = np.random.default_rng(page).bytes(4096)
+    data.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)  # not every page is in use
+        rows = embedder.transform(column)
+    np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_where_the_folder_should_be(case, folder):
+    embedder, column, expected, counted = case
+    folder.write_text("mine")
+    with (
+        counted_rows(*counted) as counts,
+        pytest.warns(CacheWarning, match="SKTRANSFER_CACHE") as warned,
+    ):
+        rows = [embedder.fit_transform(column), embedder.transform(column)]
+    np.testing.assert_array_equal(rows, [expected, expected])
+    assert sum(counts) == 2 * len(column)
+    assert len(warned) == 1
+    assert folder.read_text() == "mine"
+
+
+def test_a_disk_that_is_full_from_the_start(case, folder, monkeypatch):
+    embedder, column, expected, _ = case
+    full = shutil._ntuple_diskusage(10**9, 10**9, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    with pytest.warns(CacheWarning, match="No space left.*Free some space"):
+        rows = embedder.fit_transform(column)
+    np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.fixture
+def fill_up():
+    """Let the file that is given grow no more; Python turns the signal into an error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_up(path):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 4096, hard))
+
+    yield fill_up
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_fills_up_while_rows_are_written(folder, fill_up):
+    network = NETWORKS["image"]
+    # The first stage flattened, 25 kB a row, does not fit into what is free in the file.
+    wide = {"layer": 0, "pooling": "flatten"}
+    embedder = ImageEmbedder(network, cache=folder, **wide)
+    old, new = images(4), images(20, seed=1)
+    embedder.fit_transform(old)
+    expected = ImageEmbedder(network, cache=False, **wide).fit_transform(new)
+    fill_up(folder / "v1" / "data.mdb")
+    with pytest.warns(CacheWarning, match="Free some space"):
+        rows = embedder.transform(new)
+    np.testing.assert_array_equal(rows, expected)
+    with counted_rows(network) as counts:
+        embedder.transform(old)
+    assert sum(counts) == 0

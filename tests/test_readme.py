@@ -1,0 +1,31 @@
+"""The README's code gives the README's output."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_readme_has_snippets_with_output():
+    assert len(SNIPPETS) == 2
+
+
+@pytest.mark.parametrize(("code", "output"), SNIPPETS, ids=["search", "backbones"])
+def test_a_snippet_prints_what_stands_under_it(code, output, tmp_path):
+    environment = {**os.environ, "SKTRANSFER_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert _any_machine(done.stdout) == _any_machine(output)
+
+
+def _any_machine(table: str) -> list[str]:
+    """Leave out whether weights are on this machine."""
+    return re.sub(r" (yes|no)$", "", table, flags=re.MULTILINE).split()

@@ -39,7 +39,7 @@ def open_cache(cache: bool | str | os.PathLike) -> FeatureCache:
     TypeError
         If ``cache`` is none of these.
     ValueError
-        If the folder is an empty string, or ``SKTRANSFER_CACHE_LIMIT`` no size.
+        If no folder can be called so (an empty name), or ``SKTRANSFER_CACHE_LIMIT`` no size.
     """
     folder = cache_folder(cache)
     if folder is None:

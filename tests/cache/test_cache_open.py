@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -45,9 +46,10 @@ def test_anything_else_is_a_type_error(cache):
         open_cache(cache)
 
 
-def test_an_empty_name_is_refused():
-    with pytest.raises(ValueError, match="empty string"):
-        open_cache("")
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_what_no_folder_can_be_called_is_refused(name):
+    with pytest.raises(ValueError, match=re.escape(f"or a folder, got {name!r}")):
+        open_cache(name)
 
 
 def test_all_ways_to_one_folder_are_one_cache(folder, tmp_path, monkeypatch):

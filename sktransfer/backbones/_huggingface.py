@@ -24,8 +24,8 @@ from sktransfer.backbones._huggingface_network import HuggingFaceNetwork
 from sktransfer.backbones._huggingface_text import SentenceRecipe, dense_layers, sentence_recipe
 from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._tokenizer import TextTokenizer
-from sktransfer.backbones._weights import StateDict, read_state_dict, seeded, some
-from sktransfer.exceptions import BackboneError, WeightsError
+from sktransfer.backbones._weights import StateDict, read_state_dict, refuse, seeded
+from sktransfer.exceptions import BackboneError
 
 NAME = "huggingface"
 
@@ -264,9 +264,7 @@ def _check(model: Any, state: StateDict, found: Mapping[str, Any], *, name: str)
         "of another shape": sorted(key for key, *_ in found["mismatched_keys"]),
         "of layers that it does not have": _surplus(model, state),
     }
-    if any(faults.values()):
-        told = "; ".join(f"{kind}: {some(keys)}" for kind, keys in faults.items() if keys)
-        raise WeightsError(f"The weights of {name!r} do not fit their architecture. {told}.")
+    refuse(faults, source=repr(name))
 
 
 def _surplus(model: Any, state: StateDict) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sktransfer.backbones._huggingface_files import has_weights
-from sktransfer.backbones._weights import announce_download, offline_variable
+from sktransfer.backbones._weights import announce_download, refuse_offline
 from sktransfer.exceptions import BackboneError, OfflineError
 
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -79,8 +79,7 @@ def _download(name: str) -> Path:
 
     what = f"the Hugging Face model {name!r}"
     fix = f"Fetch it where there is a network, `hf download {name}`, or pass a local folder."
-    if offline_variable():
-        announce_download(what, "size unknown", fix=fix)
+    refuse_offline(what, fix=fix)
     try:
         files = _files(huggingface_hub.model_info(name, files_metadata=True))
         announce_download(what, f"{sum(files.values()) / 1e6:.0f} MB", fix=fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -13,6 +13,9 @@ from sktransfer.exceptions import BackboneError
 #: How the activations between stages are laid out: (n, channels, height, width),
 #: (n, height, width, channels) or (n, tokens, channels).
 Layout = Literal["NCHW", "NHWC", "NLC"]
+
+#: In order, by name.
+Stages = dict[str, nn.Module]
 
 POOLED = "pooled"
 
@@ -88,6 +91,11 @@ class Apply(nn.Module):
     def forward(self, inputs: Any) -> torch.Tensor:
         """Apply the function."""
         return self.function(inputs)
+
+
+def numbered(prefix: str, modules: Iterable[nn.Module], start: int = 1) -> Stages:
+    """Name modules by a prefix and their number."""
+    return {f"{prefix}{number}": module for number, module in enumerate(modules, start)}
 
 
 def pool(

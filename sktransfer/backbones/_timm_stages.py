@@ -16,9 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sktransfer.backbones._network import Chain, Layout, pool
-
-Stages = dict[str, nn.Module]
+from sktransfer.backbones._network import Chain, Layout, Stages, numbered, pool
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class _Family:
     def __call__(self, net: Any) -> Chain:
         body = [getattr(net, name) for name in self.body]
         parts = {"stem": _sequence(net, self.stem)}
-        parts |= _numbered(self.prefix, body[0] if len(body) == 1 else body)
+        parts |= numbered(self.prefix, body[0] if len(body) == 1 else body)
         _append(parts, _sequence(net, self.last))
         head = _sequence(net, self.head)
         if not isinstance(head, nn.Identity):
@@ -176,7 +174,7 @@ def _vision_transformer(net: Any) -> Chain:
     embedding = ("patch_embed", "pos_drop", "patch_drop", "norm_pre")
     others = [name for name, _ in net.named_children() if name not in embedding]
     stages: Stages = {"stem": TokenStem(_without(net, others, parameters=True))}
-    stages |= _numbered("block", net.blocks)
+    stages |= numbered("block", net.blocks)
     _append(stages, net.norm)
     prefix = net.num_prefix_tokens
     pooled = Pooled(_without(net, (*embedding, "blocks", "norm")), "NLC", prefix)
@@ -190,7 +188,7 @@ def _densenet(net: Any) -> Chain:
     ends = [*starts[1:], len(layers)]
     stages: Stages = {"stem": nn.Sequential(*layers[: starts[0]])}
     groups = [nn.Sequential(*layers[a:b]) for a, b in zip(starts, ends, strict=True)]
-    stages |= _numbered("stage", groups)
+    stages |= numbered("stage", groups)
     return Chain(stages, Pooled(_without(net, ("features",)), "NCHW"))
 
 
@@ -200,7 +198,7 @@ def _vgg(net: Any) -> Chain:
         groups[-1].append(layer)
         if isinstance(layer, nn.MaxPool2d):
             groups.append([])
-    stages = _numbered("stage", [nn.Sequential(*group) for group in groups if group])
+    stages = numbered("stage", [nn.Sequential(*group) for group in groups if group])
     # Two layers of fully connected units, which VGG counts to its classifier.
     stages["head"] = net.pre_logits
     return Chain(stages, Pooled(net.head, "NCHW"))
@@ -212,10 +210,6 @@ def _sequence(net: Any, names: tuple[str, ...]) -> nn.Module:
     if len(parts) == 1:
         return parts[0]
     return nn.Sequential(*parts) if parts else nn.Identity()
-
-
-def _numbered(prefix: str, parts: Any) -> Stages:
-    return {f"{prefix}{number}": part for number, part in enumerate(parts, start=1)}
 
 
 def _append(stages: Stages, layer: nn.Module) -> None:

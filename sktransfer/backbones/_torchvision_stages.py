@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from sktransfer.backbones._network import Apply, Chain, Layout
+from sktransfer.backbones._network import Apply, Chain, Layout, Stages, numbered
 from sktransfer.backbones._recipe import IMAGENET_MEAN, IMAGENET_STD
-
-Stages = dict[str, nn.Module]
 
 
 class Parts(NamedTuple):
@@ -101,13 +99,13 @@ def _resnet(net: Any) -> Parts:
 def _vgg(net: Any) -> Parts:
     *blocks, pool = _cut(net.features)
     link = [pool, net.avgpool, nn.Flatten()]
-    return Parts(_numbered("block", blocks), link, net.classifier, inner="fc", first=6)
+    return Parts(numbered("block", blocks), link, net.classifier, inner="fc", first=6)
 
 
 def _alexnet(net: Any) -> Parts:
     *convolutions, pool = _cut(net.features, everywhere=True)
     link = [pool, net.avgpool, nn.Flatten()]
-    return Parts(_numbered("conv", convolutions), link, net.classifier, inner="fc", first=6)
+    return Parts(numbered("conv", convolutions), link, net.classifier, inner="fc", first=6)
 
 
 def _convnext(net: Any) -> Parts:
@@ -140,7 +138,7 @@ def _inception(net: Any) -> Parts:
 
 
 def _maxvit(net: Any) -> Parts:
-    return Parts(_stem(net.stem) | _numbered("block", net.blocks), [], net.classifier)
+    return Parts(_stem(net.stem) | numbered("block", net.blocks), [], net.classifier)
 
 
 def _mnasnet(net: Any) -> Parts:
@@ -174,7 +172,7 @@ def _squeezenet(net: Any) -> Parts:
     layers = _layers(net.classifier)
     convolutions = [layer for layer in layers if _mixes(layer)]
     link = [*(layer for layer in layers if layer not in convolutions), nn.Flatten()]
-    stages = _stem(stem) | _numbered("fire", fires, start=2)
+    stages = _stem(stem) | numbered("fire", fires, start=2)
     return Parts(stages, link, nn.Sequential(*convolutions))
 
 
@@ -185,7 +183,7 @@ def _swin(net: Any) -> Parts:
 
 
 def _vision_transformer(net: Any) -> Parts:
-    stages = _stem(_Tokens(net)) | _numbered("layer", net.encoder.layers)
+    stages = _stem(_Tokens(net)) | numbered("layer", net.encoder.layers)
     link = [net.encoder.ln, Apply(_class_token)]
     return Parts(stages, link, net.heads, layout="NLC", prefix_tokens=1)
 
@@ -255,21 +253,17 @@ def _named(net: nn.Module, kind: str, endings: str) -> Stages:
     return {f"{kind}{ending}": getattr(net, f"{kind}{ending}") for ending in endings.split()}
 
 
-def _numbered(kind: str, modules: Iterable[nn.Module], start: int = 1) -> Stages:
-    return {f"{kind}{number}": module for number, module in enumerate(modules, start)}
-
-
 def _mobile(features: Iterable[nn.Module]) -> Stages:
     """Name what all mobile nets consist of: a stem, blocks, and one wide convolution."""
     stem, *blocks, head = features
-    return _stem(stem) | _numbered("block", blocks) | {"head": head}
+    return _stem(stem) | numbered("block", blocks) | {"head": head}
 
 
 def _downsampled(kind: str, layers: Sequence[nn.Module]) -> Stages:
     """Join each downsampling, every second layer, with the blocks behind it."""
     first, *rest = layers
     pairs = zip(rest[::2], rest[1::2], strict=True)
-    return _numbered(kind, [first, *(nn.Sequential(*pair) for pair in pairs)])
+    return numbered(kind, [first, *(nn.Sequential(*pair) for pair in pairs)])
 
 
 def _cut(layers: Iterable[nn.Module], *, everywhere: bool = False) -> list[nn.Sequential]:

@@ -110,13 +110,18 @@ def load_strict(
         }
     # Old checkpoints come without this counter, which only training reads.
     faults["missing"] = [n for n in faults["missing"] if not n.endswith("num_batches_tracked")]
-    if any(faults.values()):
-        told = "; ".join(f"{kind}: {some(names)}" for kind, names in faults.items() if names)
-        raise WeightsError(f"The weights of {source} do not fit their architecture. {told}.")
+    refuse(faults, source=source)
     # Put into `own`, for that also says which version each module's weights have; some modules
     # refuse weights without one, or take them for those of their first version.
     own.update({n: v for n, v in state.items() if n in own and v.shape == own[n].shape})
     module.load_state_dict(own)
+
+
+def refuse(faults: Mapping[str, list[str]], *, source: str) -> None:
+    """Raise `WeightsError` if there are names under any kind of fault."""
+    if any(faults.values()):
+        told = "; ".join(f"{kind}: {some(names)}" for kind, names in faults.items() if names)
+        raise WeightsError(f"The weights of {source} do not fit their architecture. {told}.")
 
 
 def some(names: list[str], most: int = 5) -> str:
@@ -138,28 +143,25 @@ def check_digest(path: Path, sha256: str) -> None:
         )
 
 
-def offline_variable() -> str | None:
-    """Return the name of the environment variable that forbids downloads, if one does."""
-    for name in ("SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"):
-        if os.environ.get(name, "").lower() in {"1", "true", "yes", "on"}:
-            return name
-    return None
-
-
 def announce_download(what: str, size: str, *, fix: str) -> None:
     """Say what is about to be fetched and how large it is, or refuse when offline.
 
     Raises
     ------
     OfflineError
-        With `fix`, what to do instead, if an environment variable forbids downloads.
+        See `refuse_offline`.
     """
-    variable = offline_variable()
-    if variable:
-        raise OfflineError(
-            f"{what} ({size}) is not on this machine, and {variable} forbids to fetch it. {fix}"
-        )
+    refuse_offline(f"{what} ({size})", fix=fix)
     logger.warning("sktransfer downloads %s (%s), once.", what, size)
+
+
+def refuse_offline(what: str, *, fix: str) -> None:
+    """Raise `OfflineError` with `fix`, what to do instead, if the environment forbids downloads."""
+    for variable in ("SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"):
+        if os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}:
+            raise OfflineError(
+                f"{what} is not on this machine, and {variable} forbids to fetch it. {fix}"
+            )
 
 
 @contextmanager

@@ -24,16 +24,60 @@ from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.backbones import Backbone, ImageRecipe
 from sktransfer.backbones._network import Chain
 from sktransfer.cells import Column
-from sktransfer.embedders._base import BaseEmbedder, Batch, Reading
-from sktransfer.embedders._batches import equal_batches
+from sktransfer.embedders._base import BaseEmbedder
+from sktransfer.extraction import Batch, Reader, Reading
+from sktransfer.extraction._batches import equal_batches
 from tests._tiny import images, texts
+
+
+class NumericReader(Reader):
+    """Rows of numbers as cells."""
+
+    modality = "image"
+    preparation = "numpy"
+
+    def __init__(self, estimator: BaseEstimator, batch_size: int | str) -> None:
+        self.estimator = estimator
+        self.batch_size = batch_size
+
+    def column(self, X: Any) -> Column:
+        estimator = self.estimator
+        reset = not hasattr(estimator, "fingerprint_")
+        X = validate_data(estimator, X, dtype=np.float64, reset=reset)
+        return Column(cells=X, name=None, index=None, n_features=X.shape[1], is_frame=False)
+
+    def recipe(self, backbone: Backbone) -> ImageRecipe:
+        return backbone.recipe
+
+    def read(self, column, cache, failures) -> Reading:
+        digests = [xxhash.xxh3_128_digest(row.tobytes()) for row in column.cells]
+        return Reading(column.cells, digests)
+
+    def batches(self, reading, rows, backbone, on_cpu, failures) -> Iterator[Batch]:
+        size = 8 if self.batch_size == "auto" else self.batch_size
+        for some in equal_batches(rows, size):
+            yield some, reading.cells[list(some)].astype(np.float32)
+
+    def inputs(self, batch, backbone, device):
+        return torch.from_numpy(batch).to(device)
+
+
+def numeric_backbone(n_features: int) -> Backbone:
+    """Return a random projection of rows of numbers to 4 features."""
+    generator = torch.Generator().manual_seed(0)
+    linear = nn.Linear(n_features, 4, bias=False)
+    linear.weight.data = torch.randn(linear.weight.shape, generator=generator)
+    return Backbone(
+        "tiny",
+        source="module",
+        network=Chain({"linear": linear}, nn.Identity()),
+        recipe=ImageRecipe(),
+        feature_size=4,
+    )
 
 
 class NumericEmbedder(BaseEmbedder):
     """The shared base of all embedders, on numbers in two dimensions: a random projection."""
-
-    _modality = "image"
-    _preparation = "numpy"
 
     def __init__(self, *, normalize=False, batch_size="auto", cache=False, on_error="raise"):
         self.normalize = normalize
@@ -52,36 +96,11 @@ class NumericEmbedder(BaseEmbedder):
         vars(self).pop("fingerprint_", None)
         return super()._fit_column(X)
 
-    def _as_column(self, X: Any) -> Column:
-        X = validate_data(self, X, dtype=np.float64, reset=not hasattr(self, "fingerprint_"))
-        return Column(cells=X, name=None, index=None, n_features=X.shape[1], is_frame=False)
+    def _reader(self) -> NumericReader:
+        return NumericReader(self, self.batch_size)
 
     def _get_backbone(self) -> Backbone:
-        generator = torch.Generator().manual_seed(0)
-        linear = nn.Linear(self.n_features_in_, 4, bias=False)
-        linear.weight.data = torch.randn(linear.weight.shape, generator=generator)
-        return Backbone(
-            "tiny",
-            source="module",
-            network=Chain({"linear": linear}, nn.Identity()),
-            recipe=ImageRecipe(),
-            feature_size=4,
-        )
-
-    def _recipe(self, backbone: Backbone) -> ImageRecipe:
-        return backbone.recipe
-
-    def _read(self, column, cache, failures):
-        digests = [xxhash.xxh3_128_digest(row.tobytes()) for row in column.cells]
-        return Reading(column.cells, digests)
-
-    def _batches(self, reading, rows, backbone, on_cpu, failures) -> Iterator[Batch]:
-        size = 8 if self.batch_size == "auto" else self.batch_size
-        for some in equal_batches(rows, size):
-            yield some, reading.cells[list(some)].astype(np.float32)
-
-    def _inputs(self, batch, backbone, device):
-        return torch.from_numpy(batch).to(device)
+        return numeric_backbone(self.n_features_in_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

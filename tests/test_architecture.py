@@ -15,7 +15,7 @@ FLOORS = [
     {"exceptions", "_compat"},
     {"_runtime", "_validation"},
     {"cells", "cache", "backbones"},
-    {"adapt"},
+    {"adapt", "extraction"},
     {"embedders", "finetune", "pretrain"},
     {"inspection", "persistence"},
     {"__init__", "__main__"},

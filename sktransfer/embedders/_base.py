@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -23,44 +20,26 @@ from sktransfer._compat import (
     StrOptions,
     with_callbacks,
 )
-from sktransfer.cache import FeatureCache, open_cache, space_key
-from sktransfer.cells import Column, as_column
-from sktransfer.embedders._failures import Failures
-from sktransfer.embedders._once import Computed, Lookup
-from sktransfer.embedders._progress import Advance, progress
+from sktransfer.cache import open_cache
+from sktransfer.cells import Column
+from sktransfer.embedders._progress import progress
 from sktransfer.exceptions import BackboneError, ColumnError, WeightsError
+from sktransfer.extraction import Extraction, Failures, Lookup, Reader
 
 if TYPE_CHECKING:
-    import torch
-
-    from sktransfer.backbones import Backbone, ImageRecipe, TextRecipe
-
-#: Positions of some rows in their column, and what the subclass prepared of them.
-Batch = tuple[Sequence[int], Any]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The cells of a column in the form that a subclass computes from, and their digests."""
-
-    cells: Sequence[Any]
-    #: None for a cell that is not to be computed.
-    digests: Sequence[bytes | None]
+    from sktransfer.backbones import Backbone
 
 
 class BaseEmbedder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """A frozen backbone as a transformer of one column.
 
-    A subclass says how its cells are read and digested, and how they become input of the
-    network: `_read`, `_batches`, `_inputs`. Everything else is here.
+    A subclass has the parameters, and says in `_reader` how its cells are read. Everything
+    else is here.
     """
 
     # skrub's TableVectorizer and ApplyToCols hand over one column at a time on this mark.
     __single_column_transformer__ = True
 
-    _modality: ClassVar[Literal["image", "text"]]
-    #: The package that prepares the cells: another version of it may give other numbers.
-    _preparation: ClassVar[str]
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone": [str, PathLike, HasMethods(["forward", "state_dict"])],
         "weights": [str, PathLike, None],
@@ -157,38 +136,17 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         column = self._column_name(input_features)
         return np.array([f"{column}_{i}" for i in range(self._n_features_out)], dtype=object)
 
-    # What a subclass brings ----------------------------------------------------------------
-
     @abstractmethod
-    def _recipe(self, backbone: Backbone) -> ImageRecipe | TextRecipe:
-        """Return the backbone's recipe with this estimator's parameters in it."""
-
-    @abstractmethod
-    def _read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
-        """Look at every cell without computing anything of it."""
-
-    @abstractmethod
-    def _batches(
-        self,
-        reading: Reading,
-        rows: list[int],
-        backbone: Backbone,
-        on_cpu: bool,
-        failures: Failures,
-    ) -> Iterator[Batch]:
-        """Put rows together and prepare them, in order and ahead of the network."""
-
-    @abstractmethod
-    def _inputs(self, batch: Any, backbone: Backbone, device: torch.device) -> Any:
-        """Bring a prepared batch to the device, as the network takes it."""
+    def _reader(self) -> Reader:
+        """Return how cells are read and prepared, by this estimator's parameters."""
 
     # Fitting ---------------------------------------------------------------------------------
 
     def _fit_column(self, X: Any) -> tuple[Column, Backbone]:
         self._validate_params()
-        column = self._as_column(X)
+        column = self._reader().column(X)
         backbone = self._get_backbone()
-        self._recipe(backbone)
+        self._reader().recipe(backbone)
         _runtime.resolve_device(self.device)
         self._n_features_out = self._width(backbone)
         self.fingerprint_ = backbone.fingerprint
@@ -200,11 +158,8 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             del self.feature_names_in_
         return column, backbone
 
-    def _as_column(self, X: Any) -> Column:
-        return as_column(X, kind=self._modality)
-
     def _check_column(self, X: Any) -> Column:
-        column = self._as_column(X)
+        column = self._reader().column(X)
         if column.n_features != self.n_features_in_:
             raise ColumnError(
                 f"X has {column.n_features} features, but {type(self).__name__} is expecting "
@@ -230,12 +185,12 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             )
         if seen is not None and names[0] != seen[0]:
             raise ColumnError("input_features is not equal to feature_names_in_")
-        return names[0] if len(names) == 1 else self._modality
+        return names[0] if len(names) == 1 else self._reader().modality
 
     def _get_backbone(self) -> Backbone:
         from sktransfer.backbones import get_backbone
 
-        return get_backbone(self.backbone, weights=self.weights, modality=self._modality)
+        return get_backbone(self.backbone, weights=self.weights, modality=self._reader().modality)
 
     def _fitted_backbone(self) -> Backbone:
         """Return the backbone of the fit, or raise if the parameters mean another one now."""
@@ -256,7 +211,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return backbone
 
     def _width(self, backbone: Backbone) -> int:
-        return backbone.width(self.layer, self.pooling)
+        return self._reader().width(backbone, self.layer, self.pooling)
 
     # Computing -------------------------------------------------------------------------------
 
@@ -265,45 +220,16 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     ) -> np.ndarray:
         device = _runtime.resolve_device(self.device)
         precision = _runtime.resolve_precision(self.precision, device)
-        cache = open_cache(self.cache)
+        reader, cache = self._reader(), open_cache(self.cache)
+        extraction = Extraction(reader, backbone, self.layer, self.pooling, device, precision)
         failures = Failures(column, self.on_error)
-        reading = self._read(column, cache, failures)
-        space = self._space(backbone, device, precision)
-        lookup = Lookup(cache, space, reading.digests, self._n_features_out)
+        reading = reader.read(column, cache, failures)
+        lookup = Lookup(cache, extraction.space, reading.digests, self._n_features_out)
         asked, todo = len(reading.digests), lookup.todo
         with progress(self, asked=asked, todo=len(todo), fitting=fitting) as advance:
-            batches = self._batches(reading, todo, backbone, device.type == "cpu", failures)
-            lookup.fill(self._computed(batches, backbone, device, precision, advance))
+            lookup.fill(extraction.compute(reading, todo, failures, advance))
         failures.warn(reading.digests)
         return self._normalized(lookup.rows())
-
-    def _computed(
-        self,
-        batches: Iterator[Batch],
-        backbone: Backbone,
-        device: torch.device,
-        precision: str,
-        advance: Advance,
-    ) -> Iterator[Computed]:
-        for rows, inputs in batches:
-            with _runtime.inference(device, precision):
-                features = backbone.extract(
-                    self._inputs(inputs, backbone, device), layer=self.layer, pooling=self.pooling
-                )
-            yield rows, features.cpu().numpy()
-            advance(len(rows))
-
-    def _space(self, backbone: Backbone, device: torch.device, precision: str) -> bytes:
-        return space_key(
-            fingerprint=backbone.fingerprint,
-            recipe=repr(self._recipe(backbone)),
-            layer=backbone.resolve(self.layer),
-            pooling=self.pooling,
-            precision=precision,
-            engine=_runtime.engine(device),
-            library=backbone.library,
-            preparation=f"{self._preparation} {version(self._preparation)}",
-        )
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:
         if not self.normalize:

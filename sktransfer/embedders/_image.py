@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
-
-import numpy as np
+from typing import Any, ClassVar
 
 from sktransfer._compat import Interval
-from sktransfer.cache import FeatureCache
-from sktransfer.cells import Column, Geometry, as_column, digest_images, load_pixels
-from sktransfer.embedders._base import BaseEmbedder, Batch, Reading
-from sktransfer.embedders._batches import CPU_IMAGES, GPU_IMAGES, equal_batches, prepared
-from sktransfer.embedders._failures import Failures
-from sktransfer.exceptions import BadCellError
-
-if TYPE_CHECKING:
-    import torch
-
-    from sktransfer.backbones import Backbone, ImageRecipe
+from sktransfer.embedders._base import BaseEmbedder
+from sktransfer.extraction import ImageReader
 
 
 class ImageEmbedder(BaseEmbedder):
@@ -94,8 +82,6 @@ class ImageEmbedder(BaseEmbedder):
     (2, 1280)
     """
 
-    _modality = "image"
-    _preparation = "pillow"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseEmbedder._parameter_constraints,
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
@@ -133,66 +119,5 @@ class ImageEmbedder(BaseEmbedder):
         self.on_error = on_error
         self.verbose = verbose
 
-    def _as_column(self, X: Any) -> Column:
-        shape = None if self.image_shape is None else tuple(self.image_shape)
-        return as_column(X, kind="image", image_shape=shape)
-
-    def _recipe(self, backbone: Backbone) -> ImageRecipe:
-        return cast("ImageRecipe", backbone.recipe).at(self.image_size)
-
-    def _width(self, backbone: Backbone) -> int:
-        return backbone.width(self.layer, self.pooling, self._recipe(backbone).size)
-
-    def _read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
-        digests: list[bytes | None] = []
-        for row, found in enumerate(digest_images(column.cells, memo=cache)):
-            if isinstance(found, BadCellError):
-                failures.add(row, found)
-                digests.append(None)
-            else:
-                digests.append(found)
-        return Reading(column.cells, digests)
-
-    def _batches(
-        self,
-        reading: Reading,
-        rows: list[int],
-        backbone: Backbone,
-        on_cpu: bool,
-        failures: Failures,
-    ) -> Iterator[Batch]:
-        recipe = self._recipe(backbone)
-        geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation)
-        size = self.batch_size
-        if size == "auto":
-            size = CPU_IMAGES if on_cpu else GPU_IMAGES
-
-        def decode(batch: Sequence[int]) -> Batch:
-            pixels: dict[int, np.ndarray] = {}
-            for row in batch:
-                try:
-                    pixels[row] = load_pixels(
-                        reading.cells[row], geometry, digest=reading.digests[row]
-                    )
-                except BadCellError as error:
-                    failures.add(row, error)
-            return list(pixels), _stack(list(pixels.values()))
-
-        for batch in prepared(decode, equal_batches(rows, int(size))):
-            if len(batch[0]):
-                yield batch
-
-    def _inputs(self, batch: np.ndarray, backbone: Backbone, device: torch.device) -> Any:
-        import torch
-
-        return self._recipe(backbone).scale(torch.from_numpy(batch).to(device))
-
-
-def _stack(images: list[np.ndarray]) -> np.ndarray:
-    """Stack pixels; where one image is float, the others become what the recipe would make."""
-    if not images:
-        return np.empty(0)
-    if any(image.dtype != np.uint8 for image in images):
-        as_float = [i / np.float32(255) if i.dtype == np.uint8 else i for i in images]
-        return np.stack(as_float)
-    return np.stack(images)
+    def _reader(self) -> ImageReader:
+        return ImageReader(self.image_size, self.image_shape, self.batch_size)

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from sktransfer._compat import Interval, StrOptions
-from sktransfer.cache import FeatureCache
-from sktransfer.cells import Column, digest_texts, read_texts
-from sktransfer.embedders._base import BaseEmbedder, Batch, Reading
-from sktransfer.embedders._batches import (
-    CPU_TOKENS,
-    GPU_TOKENS,
-    equal_batches,
-    prepared,
-    sorted_batches,
-    token_batches,
-)
-from sktransfer.embedders._failures import Failures
-from sktransfer.exceptions import BadCellError
-
-if TYPE_CHECKING:
-    import torch
-
-    from sktransfer.backbones import Backbone, TextRecipe
-
-# Texts are tokenized so many at a time: enough to find many of like length, and a bound on
-# memory however long the column is.
-_TOKENIZED_TOGETHER = 4_096
+from sktransfer.embedders._base import BaseEmbedder
+from sktransfer.extraction import TextReader
 
 
 class TextEmbedder(BaseEmbedder):
@@ -96,8 +75,6 @@ class TextEmbedder(BaseEmbedder):
     True
     """
 
-    _modality = "text"
-    _preparation = "tokenizers"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseEmbedder._parameter_constraints,
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
@@ -135,42 +112,5 @@ class TextEmbedder(BaseEmbedder):
         self.missing = missing
         self.verbose = verbose
 
-    def _recipe(self, backbone: Backbone) -> TextRecipe:
-        return cast("TextRecipe", backbone.recipe).at(self.max_length)
-
-    def _read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
-        texts: list[str | None] = []
-        for row, found in enumerate(read_texts(column.cells, missing=self.missing)):
-            if isinstance(found, BadCellError):
-                failures.add(row, found)
-                texts.append(None)
-            else:
-                texts.append(found)
-        return Reading(texts, digest_texts(texts))
-
-    def _batches(
-        self,
-        reading: Reading,
-        rows: list[int],
-        backbone: Backbone,
-        on_cpu: bool,
-        failures: Failures,
-    ) -> Iterator[Batch]:
-        max_length = self._recipe(backbone).max_length
-        budget = CPU_TOKENS if on_cpu else GPU_TOKENS
-
-        def tokenize(some: Sequence[int]) -> list[Batch]:
-            tokens = backbone.tokenizer.encode([reading.cells[row] for row in some], max_length)
-            lengths = [len(ids) for ids in tokens]
-            if self.batch_size == "auto":
-                groups = token_batches(lengths, budget)
-            else:
-                groups = sorted_batches(lengths, int(self.batch_size))
-            return [([some[i] for i in group], [tokens[i] for i in group]) for group in groups]
-
-        for batches in prepared(tokenize, equal_batches(rows, _TOKENIZED_TOGETHER)):
-            yield from batches
-
-    def _inputs(self, batch: list[list[int]], backbone: Backbone, device: torch.device) -> Any:
-        tensors = backbone.tokenizer.collate(batch)
-        return {name: tensor.to(device) for name, tensor in tensors.items()}
+    def _reader(self) -> TextReader:
+        return TextReader(self.max_length, self.missing, self.batch_size)

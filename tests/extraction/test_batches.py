@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sktransfer import ImageEmbedder, TextEmbedder
-from sktransfer.embedders import _text
-from sktransfer.embedders._batches import (
+from sktransfer.extraction import _texts
+from sktransfer.extraction._batches import (
     CPU_TOKENS,
     equal_batches,
     prepared,
@@ -169,7 +169,7 @@ def test_texts_go_through_the_network_within_a_budget_of_tokens():
 def test_a_long_column_is_tokenized_in_parts_and_each_row_finds_its_place(monkeypatch):
     column = texts(30)
     expected = TextEmbedder(cache=False).fit_transform(column)
-    monkeypatch.setattr(_text, "_TOKENIZED_TOGETHER", 7)
+    monkeypatch.setattr(_texts, "_TOKENIZED_TOGETHER", 7)
     with counted_rows("all-MiniLM-L6-v2", "text") as counts:
         found = TextEmbedder(cache=False).fit_transform(column)
     assert len(counts) >= 5

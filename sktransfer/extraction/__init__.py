@@ -1,0 +1,19 @@
+"""A column through a frozen network: read, put into batches, computed once a distinct cell."""
+
+from sktransfer.extraction._extraction import Extraction
+from sktransfer.extraction._failures import Failures
+from sktransfer.extraction._images import ImageReader
+from sktransfer.extraction._once import Lookup
+from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._texts import TextReader
+
+__all__ = [
+    "Batch",
+    "Extraction",
+    "Failures",
+    "ImageReader",
+    "Lookup",
+    "Reader",
+    "Reading",
+    "TextReader",
+]

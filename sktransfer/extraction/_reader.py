@@ -1,0 +1,68 @@
+"""From the cells of a column to what a network takes: what images and texts have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from sktransfer.cache import FeatureCache
+from sktransfer.cells import Column, as_column
+from sktransfer.extraction._failures import Failures
+
+if TYPE_CHECKING:
+    import torch
+
+    from sktransfer.backbones import Backbone, ImageRecipe, TextRecipe
+
+#: Positions of some rows in their column, and what the reader prepared of them.
+Batch = tuple[Sequence[int], Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The cells of a column in the form that a reader prepares them from, and their digests."""
+
+    cells: Sequence[Any]
+    #: None for a cell that is not to be computed.
+    digests: Sequence[bytes | None]
+
+
+class Reader(ABC):
+    """How the cells of one modality are read, digested, prepared and handed to a network."""
+
+    modality: ClassVar[Literal["image", "text"]]
+    #: The package that prepares the cells: another version of it may give other numbers.
+    preparation: ClassVar[str]
+
+    def column(self, X: Any) -> Column:
+        """Read a container as one column of cells."""
+        return as_column(X, kind=self.modality)
+
+    @abstractmethod
+    def recipe(self, backbone: Backbone) -> ImageRecipe | TextRecipe:
+        """Return the backbone's recipe with this reader's parameters in it."""
+
+    def width(self, backbone: Backbone, layer: str | int, pooling: str) -> int:
+        """Return the length of the vectors that a layer gives for such cells."""
+        return backbone.width(layer, pooling)
+
+    @abstractmethod
+    def read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
+        """Look at every cell without preparing anything of it."""
+
+    @abstractmethod
+    def batches(
+        self,
+        reading: Reading,
+        rows: Sequence[int],
+        backbone: Backbone,
+        on_cpu: bool,
+        failures: Failures,
+    ) -> Iterator[Batch]:
+        """Put rows together and prepare them, in order and ahead of the network."""
+
+    @abstractmethod
+    def inputs(self, batch: Any, backbone: Backbone, device: torch.device) -> Any:
+        """Bring a prepared batch to the device, as the network takes it."""

@@ -1,0 +1,96 @@
+"""How a column of texts is read and prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from sktransfer.cache import FeatureCache
+from sktransfer.cells import Column, digest_texts, read_texts
+from sktransfer.exceptions import BadCellError
+from sktransfer.extraction._batches import (
+    CPU_TOKENS,
+    GPU_TOKENS,
+    equal_batches,
+    prepared,
+    sorted_batches,
+    token_batches,
+)
+from sktransfer.extraction._failures import Failures
+from sktransfer.extraction._reader import Batch, Reader, Reading
+
+if TYPE_CHECKING:
+    import torch
+
+    from sktransfer.backbones import Backbone, TextRecipe
+
+# Texts are tokenized so many at a time: enough to find many of like length, and a bound on
+# memory however long the column is.
+_TOKENIZED_TOGETHER = 4_096
+
+
+@dataclass(frozen=True)
+class TextReader(Reader):
+    """Texts.
+
+    Parameters
+    ----------
+    max_length : int, optional
+        Tokens kept of a text; None for as many as the backbone was made for.
+    missing : {"raise", "nan", "empty"}
+        What None, NaN and blank texts are taken for.
+    batch_size : int or "auto"
+        Texts that go through the network together.
+    """
+
+    modality: ClassVar[Literal["image", "text"]] = "text"
+    preparation: ClassVar[str] = "tokenizers"
+
+    max_length: int | None = None
+    missing: Literal["raise", "nan", "empty"] = "raise"
+    batch_size: int | str = "auto"
+
+    def recipe(self, backbone: Backbone) -> TextRecipe:
+        """Return the backbone's recipe at this length."""
+        return cast("TextRecipe", backbone.recipe).at(self.max_length)
+
+    def read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
+        """Check and digest every text."""
+        texts: list[str | None] = []
+        for row, found in enumerate(read_texts(column.cells, missing=self.missing)):
+            if isinstance(found, BadCellError):
+                failures.add(row, found)
+                texts.append(None)
+            else:
+                texts.append(found)
+        return Reading(texts, digest_texts(texts))
+
+    def batches(
+        self,
+        reading: Reading,
+        rows: Sequence[int],
+        backbone: Backbone,
+        on_cpu: bool,
+        failures: Failures,
+    ) -> Iterator[Batch]:
+        """Tokenize in threads and group by length; a prepared batch is a list of token lists."""
+        max_length = self.recipe(backbone).max_length
+        budget = CPU_TOKENS if on_cpu else GPU_TOKENS
+
+        def tokenize(some: Sequence[int]) -> list[Batch]:
+            tokens = backbone.tokenizer.encode([reading.cells[row] for row in some], max_length)
+            lengths = [len(ids) for ids in tokens]
+            if self.batch_size == "auto":
+                groups = token_batches(lengths, budget)
+            else:
+                groups = sorted_batches(lengths, int(self.batch_size))
+            return [([some[i] for i in group], [tokens[i] for i in group]) for group in groups]
+
+        for batches in prepared(tokenize, equal_batches(rows, _TOKENIZED_TOGETHER)):
+            yield from batches
+
+    def inputs(self, batch: list[list[int]], backbone: Backbone, device: torch.device) -> Any:
+        """Pad token lists to a mapping of tensors (n, tokens)."""
+        tensors = backbone.tokenizer.collate(batch)
+        return {name: tensor.to(device) for name, tensor in tensors.items()}

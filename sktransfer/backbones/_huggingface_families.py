@@ -35,6 +35,10 @@ class Family:
         Modules that belong to the first layer, to the last one, and to none.
     shifted : bool
         Whether positions are counted from the number of the padding token on.
+    tuples : bool
+        Whether a layer gives a tuple.
+    resumes : bool
+        Whether a pass can start behind a layer.
     """
 
     modality: str
@@ -47,6 +51,8 @@ class Family:
     last: tuple[str, ...] = ()
     top: tuple[str, ...] = ("pooler",)
     shifted: bool = False
+    tuples: bool = False
+    resumes: bool = True
 
 
 _TEXT = Family("text")
@@ -57,17 +63,20 @@ _CLIP = replace(_VIT, pooled="pooler", last=(), top=("post_layernorm",))
 _SIGLIP = replace(_CLIP, prefix_tokens=0, last=("post_layernorm",), top=("head",))
 _CONV = Family("image", pooled="pooler", layout="NCHW", word="stage", top=("pooler", "layernorm"))
 # Its windows shrink for good once a smaller image has passed, so it is held to one size.
-_SWIN = Family("image", pooled="pooler", fixed_size=True, word="stage", last=("layernorm",))
+# Its layers tell each other sizes, so none can be left out.
+_SWIN = Family(
+    "image", pooled="pooler", fixed_size=True, word="stage", last=("layernorm",), resumes=False
+)
 
 FAMILIES: dict[str, Family] = {
     "bert": _TEXT,
     "camembert": _SHIFTED,
-    "deberta": _TEXT,
-    "deberta-v2": replace(_TEXT, first=("conv",)),
+    "deberta": replace(_TEXT, tuples=True),
+    "deberta-v2": replace(_TEXT, first=("conv",), tuples=True),
     "distilbert": _TEXT,
     "electra": _TEXT,
     "modernbert": replace(_TEXT, last=("final_norm",)),
-    "mpnet": _SHIFTED,
+    "mpnet": replace(_SHIFTED, tuples=True),
     "roberta": _SHIFTED,
     "xlm-roberta": _SHIFTED,
     "clip": _CLIP,

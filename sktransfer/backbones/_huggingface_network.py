@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,12 +12,31 @@ import xxhash
 from torch import nn
 
 from sktransfer.backbones._huggingface_families import Family
-from sktransfer.backbones._network import POOLED, StagedNetwork, pool
+from sktransfer.backbones._network import POOLED, Given, StagedNetwork, pool
 from sktransfer.exceptions import BackboneError
 
-# What the running forward pass is asked for. Each thread and each task has its own value, so
-# one network serves many of them at once.
-_WANTED: ContextVar[str | None] = ContextVar("sktransfer_wanted_stage", default=None)
+
+@dataclass(frozen=True)
+class _Pass:
+    """What the running forward pass is asked for.
+
+    Attributes
+    ----------
+    wanted : str
+        The stage that it ends with.
+    skipped : int
+        How many layers it need not run, because what the last of them gives is known.
+    given : Tensor or None
+        That.
+    """
+
+    wanted: str = POOLED
+    skipped: int = 0
+    given: torch.Tensor | None = None
+
+
+# Each thread and each task has its own value, so one network serves many of them at once.
+_PASS: ContextVar[_Pass] = ContextVar("sktransfer_pass", default=_Pass())  # noqa: B039 - frozen
 
 # Fields of a config that name things and change no feature.
 _NAMES = {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version"}
@@ -28,16 +48,46 @@ class _Reached(Exception):  # noqa: N818 - not an error: it ends a forward pass 
         self.activation = activation
 
 
-class _Tap:
-    """Hook of a layer: what goes into it is what the stage before it gives."""
+class _Layer(nn.Module):
+    """A layer in its place among the others: it may end a forward pass, or be skipped by it.
 
-    def __init__(self, stage: str) -> None:
-        self.stage = stage
+    Parameters
+    ----------
+    layer : nn.Module
+        The layer itself.
+    number : int
+        Of layers before it.
+    before : str
+        The stage whose output goes into it.
+    tuples : bool
+        Whether such layers give a tuple.
+    """
 
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """End the pass here if that is the stage that was asked for."""
-        if _WANTED.get() == self.stage:
-            raise _Reached(args[0] if args else kwargs["hidden_states"])
+    def __init__(self, layer: nn.Module, number: int, before: str, tuples: bool) -> None:
+        super().__init__()
+        self.layer = layer
+        self.number = number
+        self.before = before
+        self.tuples = tuples
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the layer, on what is given if that is known."""
+        now = _PASS.get()
+        hidden = args[0] if args else kwargs.pop("hidden_states")
+        if self.number < now.skipped:
+            return (hidden, None) if self.tuples else hidden
+        if self.number == now.skipped and now.given is not None:
+            hidden = now.given
+        if now.wanted == self.before:
+            raise _Reached(hidden)
+        return self.layer(hidden, *args[1:], **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        # A model may ask its layers of what kind they are.
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("layer"), name)
 
 
 class HuggingFaceNetwork(StagedNetwork):
@@ -50,7 +100,7 @@ class HuggingFaceNetwork(StagedNetwork):
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        The model without a head. It gets hooks, which do nothing unless this network runs.
+        The model without a head. Its layers are wrapped.
     family : Family
         How it is built.
     pooling : {"mean", "max", "cls"}
@@ -79,21 +129,23 @@ class HuggingFaceNetwork(StagedNetwork):
         self.layout = family.layout
         registers = getattr(model.config, "num_register_tokens", 0) or 0
         self.prefix_tokens = family.prefix_tokens + registers if family.prefix_tokens else 0
+        self.resumes = family.resumes
         layers, beside = _parts(model)
         # A plain dict, so that no parameter is registered under two names.
         self.stages = _stages(layers, beside, family)
-        for stage, layer in zip(self.stages, layers, strict=False):
-            layer.register_forward_pre_hook(_Tap(stage), with_kwargs=True)
+        for number, (stage, layer) in enumerate(zip(self.stages, list(layers), strict=False)):
+            layers[number] = _Layer(layer, number, stage, family.tuples)
 
-    def forward(self, inputs: Any, until: str = POOLED) -> torch.Tensor:
+    def forward(self, inputs: Any, until: str = POOLED, given: Given | None = None) -> torch.Tensor:
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
-        token = _WANTED.set(until)
+        skipped = list(self.stages).index(given.stage) if given else 0
+        token = _PASS.set(_Pass(until, skipped, given.activation if given else None))
         try:
             output = self._run(inputs)
         except _Reached as reached:
             return reached.activation
         finally:
-            _WANTED.reset(token)
+            _PASS.reset(token)
         if until != POOLED:
             return output.last_hidden_state
         return self._features(output, inputs)

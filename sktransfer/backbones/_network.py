@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -20,6 +20,13 @@ Stages = dict[str, nn.Module]
 POOLED = "pooled"
 
 
+class Given(NamedTuple):
+    """What a stage gives for some rows, known from an earlier pass."""
+
+    stage: str
+    activation: torch.Tensor
+
+
 class StagedNetwork(nn.Module):
     """Base of all networks here: stages in order, each one's output can be reached.
 
@@ -33,14 +40,21 @@ class StagedNetwork(nn.Module):
     prefix_tokens : int
         For "NLC": how many tokens stand before those of the image (class token, registers).
         The first of them is the class token.
+    resumes : bool
+        Whether a pass can go on from the output of a stage other than the last.
     """
 
     stages: Mapping[str, nn.Module] | nn.ModuleDict
     layout: Layout = "NCHW"
     prefix_tokens: int = 0
+    resumes: bool = True
 
-    def forward(self, inputs: Any, until: str = POOLED) -> torch.Tensor:
-        """Run the chain and return what stage `until` gives; "pooled" gives (n, d)."""
+    def forward(self, inputs: Any, until: str = POOLED, given: Given | None = None) -> torch.Tensor:
+        """Run the chain and return what stage `until` gives; "pooled" gives (n, d).
+
+        With `given`, only what comes behind that stage is run; `inputs` must still be those
+        of the same rows.
+        """
         raise NotImplementedError
 
 
@@ -71,10 +85,11 @@ class Chain(StagedNetwork):
         self.layout = layout
         self.prefix_tokens = prefix_tokens
 
-    def forward(self, inputs: Any, until: str = POOLED) -> torch.Tensor:
+    def forward(self, inputs: Any, until: str = POOLED, given: Given | None = None) -> torch.Tensor:
         """Run the stages up to and with `until`."""
-        activation = inputs
-        for name, stage in self.stages.items():
+        activation = inputs if given is None else given.activation
+        start = 0 if given is None else list(self.stages).index(given.stage) + 1
+        for name, stage in list(self.stages.items())[start:]:
             activation = stage(activation)
             if name == until:
                 return activation

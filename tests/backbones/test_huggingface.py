@@ -14,7 +14,7 @@ import torch
 from sktransfer.backbones import Backbone, get_backbone
 from sktransfer.backbones._huggingface import stages_of
 from sktransfer.backbones._huggingface_families import FAMILIES
-from sktransfer.backbones._network import pool
+from sktransfer.backbones._network import POOLED, Given, pool
 from sktransfer.exceptions import BackboneError
 from tests.backbones._huggingface_folders import (
     IMAGE_CONFIGS,
@@ -167,6 +167,27 @@ def test_only_what_is_asked_for_is_computed(saved):
     for hook in hooks:
         hook.remove()
     assert seen == ["embeddings", "layer1"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FAMILIES if FAMILIES[kind].resumes])
+@torch.inference_mode()
+def test_a_pass_goes_on_from_any_stage_but_the_last_without_running_it(saved, kind):
+    network = copy.deepcopy(saved(kind).backbone.network)
+    names = list(network.stages)
+    seen: list[str] = []
+    for name, stage in network.stages.items():
+        stage.register_forward_hook(lambda *_, name=name: seen.append(name))
+    for number, name in enumerate(names[:-1]):
+        given = Given(name, network(inputs(kind), until=name))
+        for until in (*names[number + 1 :], POOLED):
+            whole = network(inputs(kind), until=until)
+            seen.clear()
+            assert torch.equal(network(inputs(kind), until=until, given=given), whole)
+            assert not {*names[1 : number + 1]} & {*seen}
+
+
+def test_a_network_that_cannot_go_on_says_so(saved):
+    assert not saved("swin").backbone.network.resumes
 
 
 @pytest.mark.parametrize("kind", ["bert", "vit"])

@@ -53,10 +53,13 @@ class NumericReader(Reader):
         digests = [xxhash.xxh3_128_digest(row.tobytes()) for row in column.cells]
         return Reading(column.cells, digests)
 
+    def prepare(self, reading, rows, backbone, failures) -> Batch:
+        return rows, reading.cells[list(rows)].astype(np.float32)
+
     def batches(self, reading, rows, backbone, on_cpu, failures) -> Iterator[Batch]:
         size = 8 if self.batch_size == "auto" else self.batch_size
         for some in equal_batches(rows, size):
-            yield some, reading.cells[list(some)].astype(np.float32)
+            yield self.prepare(reading, some, backbone, failures)
 
     def inputs(self, batch, backbone, device):
         return torch.from_numpy(batch).to(device)

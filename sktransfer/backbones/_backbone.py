@@ -160,6 +160,19 @@ class Backbone:
             self._widths[key] = self._try_width(*key)
         return self._widths[key]
 
+    def shape(
+        self, layer: str | int, image_size: int | tuple[int, int] | None = None
+    ) -> tuple[int, ...]:
+        """Return the shape of what a layer gives for one row, before any pooling.
+
+        For a stage of a text the first number is that of its tokens, here 2.
+        """
+        layer = self.resolve(layer)
+        if layer == POOLED:
+            return (self.width(image_size=image_size),)
+        with torch.inference_mode():
+            return tuple(self.network(self._blank(1, image_size), until=layer).shape[1:])
+
     def resolve(self, layer: str | int) -> str:
         """Return the name that `layer` means: "pooled" or one of `stages`."""
         if isinstance(layer, str) and layer in (POOLED, *self.stages):

@@ -168,7 +168,7 @@ def refuse_offline(what: str, *, fix: str) -> None:
 def seeded(seed: int) -> Iterator[None]:
     """Draw random weights from `seed` and leave torch's global generator as it was."""
     # torch.manual_seed would seed the generators of all devices, and those stay seeded.
-    with _GENERATOR_LOCK:
+    with GENERATOR_LOCK:
         state = torch.default_generator.get_state()
         torch.default_generator.manual_seed(seed)
         try:
@@ -177,5 +177,5 @@ def seeded(seed: int) -> Iterator[None]:
             torch.default_generator.set_state(state)
 
 
-# The generator is one for the whole process, so only one thread may borrow it at a time.
-_GENERATOR_LOCK = threading.RLock()
+#: The generator is one for the whole process, so only one thread may borrow it at a time.
+GENERATOR_LOCK = threading.RLock()

@@ -1,5 +1,7 @@
 """A column through a frozen network: read, put into batches, computed once a distinct cell."""
 
+from sktransfer.extraction._batches import equal_batches, prepared
+from sktransfer.extraction._estimator import ColumnEstimator
 from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._images import ImageReader
@@ -9,6 +11,7 @@ from sktransfer.extraction._texts import TextReader
 
 __all__ = [
     "Batch",
+    "ColumnEstimator",
     "Extraction",
     "Failures",
     "ImageReader",
@@ -16,4 +19,6 @@ __all__ = [
     "Reader",
     "Reading",
     "TextReader",
+    "equal_batches",
+    "prepared",
 ]

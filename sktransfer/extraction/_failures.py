@@ -35,6 +35,10 @@ class Failures:
             raise BadCellError(message + advice, row=row) from error
         self._errors[row] = error
 
+    def digests(self, digests: Sequence[bytes | None]) -> set[bytes | None]:
+        """Return the digests of the cells that failed, None among them."""
+        return {None, *(digests[row] for row in self._errors)}
+
     def warn(self, digests: Sequence[bytes | None]) -> None:
         """Warn of the rows that stayed NaN, copies of a bad cell among them."""
         if not self._errors:

@@ -66,6 +66,20 @@ class ImageReader(Reader):
                 digests.append(found)
         return Reading(column.cells, digests)
 
+    def prepare(
+        self, reading: Reading, rows: Sequence[int], backbone: Backbone, failures: Failures
+    ) -> Batch:
+        """Decode images to an array (n, H, W, 3)."""
+        recipe = self.recipe(backbone)
+        geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation)
+        pixels: dict[int, np.ndarray] = {}
+        for row in rows:
+            try:
+                pixels[row] = load_pixels(reading.cells[row], geometry, digest=reading.digests[row])
+            except BadCellError as error:
+                failures.add(row, error)
+        return list(pixels), _stack(list(pixels.values()))
+
     def batches(
         self,
         reading: Reading,
@@ -74,23 +88,13 @@ class ImageReader(Reader):
         on_cpu: bool,
         failures: Failures,
     ) -> Iterator[Batch]:
-        """Decode images in threads; a prepared batch is an array (n, H, W, 3)."""
-        recipe = self.recipe(backbone)
-        geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation)
+        """Decode equal batches in threads."""
         size = self.batch_size
         if size == "auto":
             size = CPU_IMAGES if on_cpu else GPU_IMAGES
 
         def decode(batch: Sequence[int]) -> Batch:
-            pixels: dict[int, np.ndarray] = {}
-            for row in batch:
-                try:
-                    pixels[row] = load_pixels(
-                        reading.cells[row], geometry, digest=reading.digests[row]
-                    )
-                except BadCellError as error:
-                    failures.add(row, error)
-            return list(pixels), _stack(list(pixels.values()))
+            return self.prepare(reading, batch, backbone, failures)
 
         for batch in prepared(decode, equal_batches(rows, int(size))):
             if len(batch[0]):

@@ -53,6 +53,12 @@ class Reader(ABC):
         """Look at every cell without preparing anything of it."""
 
     @abstractmethod
+    def prepare(
+        self, reading: Reading, rows: Sequence[int], backbone: Backbone, failures: Failures
+    ) -> Batch:
+        """Prepare these rows together; a cell that fails is told of and left out."""
+
+    @abstractmethod
     def batches(
         self,
         reading: Reading,
@@ -61,7 +67,7 @@ class Reader(ABC):
         on_cpu: bool,
         failures: Failures,
     ) -> Iterator[Batch]:
-        """Put rows together and prepare them, in order and ahead of the network."""
+        """Put rows together as suits the network, and prepare them ahead of it."""
 
     @abstractmethod
     def inputs(self, batch: Any, backbone: Backbone, device: torch.device) -> Any:

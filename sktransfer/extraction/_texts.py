@@ -66,6 +66,13 @@ class TextReader(Reader):
                 texts.append(found)
         return Reading(texts, digest_texts(texts))
 
+    def prepare(
+        self, reading: Reading, rows: Sequence[int], backbone: Backbone, failures: Failures
+    ) -> Batch:
+        """Tokenize to a list of lists of token numbers."""
+        max_length = self.recipe(backbone).max_length
+        return rows, backbone.tokenizer.encode([reading.cells[row] for row in rows], max_length)
+
     def batches(
         self,
         reading: Reading,
@@ -74,12 +81,11 @@ class TextReader(Reader):
         on_cpu: bool,
         failures: Failures,
     ) -> Iterator[Batch]:
-        """Tokenize in threads and group by length; a prepared batch is a list of token lists."""
-        max_length = self.recipe(backbone).max_length
+        """Tokenize in threads and group by length."""
         budget = CPU_TOKENS if on_cpu else GPU_TOKENS
 
         def tokenize(some: Sequence[int]) -> list[Batch]:
-            tokens = backbone.tokenizer.encode([reading.cells[row] for row in some], max_length)
+            _, tokens = self.prepare(reading, some, backbone, failures)
             lengths = [len(ids) for ids in tokens]
             if self.batch_size == "auto":
                 groups = token_batches(lengths, budget)

@@ -1,0 +1,60 @@
+"""How fast each part of a network learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from sktransfer.adapt._opened import FineTuned
+
+
+def parameter_groups(
+    module: FineTuned, *, lr: float, layer_decay: float = 1.0, weight_decay: float = 0.0
+) -> list[dict[str, Any]]:
+    """Return groups for a torch optimizer: the head first, the lowest opened stage last.
+
+    Parameters
+    ----------
+    module : FineTuned
+        Its opened stages are in the groups, also those that do not learn yet.
+    lr : float
+        Learning rate of the head.
+    layer_decay : float
+        Each part learns with the rate of the part above it times this.
+    weight_decay : float
+        Of matrices and filters. Norms and biases have none: pulling them to zero does not
+        make a function simpler.
+
+    Returns
+    -------
+    list of dict
+        With the keys params, lr, weight_decay, and name for people to read.
+    """
+    stages = [(name, module.network.stages[name]) for name in reversed(module.opened)]
+    parts: list[tuple[str, list[nn.Parameter]]] = [("head", list(module.head.parameters()))]
+    if stages:
+        parts.append(("pooling", _between(module)))
+    parts += [(name, list(stage.parameters())) for name, stage in stages]
+    groups: list[dict[str, Any]] = []
+    depth = 0
+    for name, parameters in parts:
+        rate = lr * layer_decay**depth
+        depth += bool(parameters)
+        matrices = [p for p in parameters if p.ndim > 1]
+        others = [p for p in parameters if p.ndim <= 1]
+        if matrices:
+            groups.append(_group(name, matrices, rate, weight_decay))
+        if others:
+            groups.append(_group(f"{name}, norms and biases", others, rate, 0.0))
+    return groups
+
+
+def _between(module: FineTuned) -> list[nn.Parameter]:
+    """Return the parameters that lie between the last stage and the head."""
+    in_stages = {id(p) for stage in module.network.stages.values() for p in stage.parameters()}
+    return [p for p in module.network.parameters() if id(p) not in in_stages]
+
+
+def _group(name: str, params: list[nn.Parameter], lr: float, weight_decay: float) -> dict[str, Any]:
+    return {"name": name, "params": params, "lr": lr, "weight_decay": weight_decay}

@@ -1,0 +1,45 @@
+"""The layer that learns in any case."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Head(nn.Module):
+    """Features, brought to mean 0 and deviation 1, then dropout, then a linear layer.
+
+    Backbones give features of very different size, from 0.05 to 10 a feature; brought to one
+    scale, the same learning rate suits them all. The linear layer starts at zero, so every
+    output starts equal and nothing is drawn at random.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        d and k.
+    dropout : float
+        Share of the features that a training step leaves out.
+    """
+
+    def __init__(self, n_features: int, n_outputs: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.mean: torch.Tensor
+        self.deviation: torch.Tensor
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("deviation", torch.ones(n_features))
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(n_features, n_outputs)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def standardize(self, features: torch.Tensor) -> None:
+        """Take mean and deviation from these features (n, d)."""
+        self.mean.copy_(features.mean(0))
+        deviation = features.std(0, unbiased=False)
+        # A feature that is always the same says nothing, whatever rounding makes of it.
+        constant = deviation <= 1e-6 * self.mean.abs()
+        self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return (n, k)."""
+        return self.linear(self.dropout((features - self.mean) / self.deviation))

@@ -1,0 +1,151 @@
+"""Batches of rows on their way into the part of a network that is trained."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sktransfer.extraction import Extraction, Failures, Reading, prepared
+from sktransfer.finetune._frozen import FrozenPart
+
+if TYPE_CHECKING:
+    from sktransfer.backbones import Given
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows as a `FineTuned` module takes them.
+
+    Attributes
+    ----------
+    positions : sequence of int
+        In their column.
+    inputs, given
+        See `FineTuned.forward`.
+    """
+
+    positions: list[int]
+    inputs: Any
+    given: Given | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+class Stream(ABC):
+    """Turns positions of rows into what a module takes."""
+
+    @abstractmethod
+    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[Rows]:
+        """Yield the batches in order; rows whose cells fail are left out of them."""
+
+
+class WholeRows(Stream):
+    """Nothing is frozen, or rows look different each time: the whole network runs on cells.
+
+    Parameters
+    ----------
+    extraction : Extraction
+        Its reader prepares the cells.
+    reading : Reading
+        The cells.
+    failures : Failures
+        Hears of cells that cannot be prepared.
+    change : callable, optional
+        What is done to prepared cells before the network sees them.
+    """
+
+    def __init__(
+        self,
+        extraction: Extraction,
+        reading: Reading,
+        failures: Failures,
+        change: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self._extraction = extraction
+        self._reading = reading
+        self._failures = failures
+        self._change = change
+
+    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[Rows]:
+        """Prepare cells in threads, ahead of the network."""
+        reader, backbone = self._extraction.reader, self._extraction.backbone
+
+        def prepare(batch: Sequence[int]) -> Any:
+            return reader.prepare(self._reading, batch, backbone, self._failures)
+
+        for positions, batch in prepared(prepare, batches):
+            if len(positions):
+                changed = self._change(batch) if self._change else batch
+                inputs = reader.inputs(changed, backbone, self._extraction.device)
+                yield Rows(list(positions), inputs)
+
+
+class StoredRows(Stream):
+    """What the frozen part gives was computed once, and is at hand.
+
+    Parameters
+    ----------
+    frozen : FrozenPart
+        Computes.
+    rows : sequence of int
+        Every row that will be asked for.
+    on_disk : bool
+        Whether they are kept in a temporary file.
+    """
+
+    def __init__(self, frozen: FrozenPart, rows: Sequence[int], on_disk: bool = False) -> None:
+        self._frozen = frozen
+        digests = frozen.reading.digests
+        first = {digests[row]: row for row in reversed(rows)}
+        distinct = sorted(first.values())
+        self._store = frozen.compute(distinct, on_disk)
+        number = {digests[row]: at for at, row in enumerate(distinct)}
+        self._number = {row: number[digests[row]] for row in rows}
+        self._usable = set(frozen.usable(rows))
+
+    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[Rows]:
+        """Put rows together."""
+        for batch in batches:
+            rows = [int(row) for row in batch if row in self._usable]
+            if rows:
+                numbers = [self._number[row] for row in rows]
+                yield Rows(rows, *self._frozen.given(self._store, numbers, rows))
+
+
+class PassingRows(Stream):
+    """What the frozen part gives is computed when it is needed, and not kept.
+
+    Parameters
+    ----------
+    frozen : FrozenPart
+        Computes.
+    """
+
+    def __init__(self, frozen: FrozenPart) -> None:
+        self._frozen = frozen
+
+    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[Rows]:
+        """Compute a bounded number of batches together, then yield them."""
+        for some in self._together(batches):
+            rows = np.concatenate([np.asarray(batch) for batch in some]).tolist()
+            yield from StoredRows(self._frozen, rows)(some)
+
+    def _together(self, batches: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+        rows = [int(row) for batch in batches for row in batch]
+        ends = [window[-1] + 1 for window in self._frozen.windows(rows)] if rows else []
+        some: list[Sequence[int]] = []
+        taken = 0
+        for batch in batches:
+            some.append(batch)
+            taken += len(batch)
+            if ends and taken >= ends[0]:
+                yield some
+                some = []
+                ends = [end for end in ends if end > taken]
+        if some:
+            yield some

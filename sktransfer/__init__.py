@@ -12,10 +12,20 @@ if TYPE_CHECKING:
     from sktransfer.backbones import list_backbones
     from sktransfer.cache import cache_info, clear_cache
     from sktransfer.embedders import ImageEmbedder, TextEmbedder
+    from sktransfer.finetune import (
+        ImageClassifier,
+        ImageRegressor,
+        TextClassifier,
+        TextRegressor,
+    )
 
 __all__ = [
+    "ImageClassifier",
     "ImageEmbedder",
+    "ImageRegressor",
+    "TextClassifier",
     "TextEmbedder",
+    "TextRegressor",
     "cache_info",
     "clear_cache",
     "list_backbones",
@@ -26,8 +36,12 @@ __version__ = "0.1.0.dev0"
 # Where each public name lives. They are imported on first use, so that `import sktransfer`
 # costs no more than a look at this file, and no torch.
 _HOMES = {
+    "ImageClassifier": "sktransfer.finetune",
     "ImageEmbedder": "sktransfer.embedders",
+    "ImageRegressor": "sktransfer.finetune",
+    "TextClassifier": "sktransfer.finetune",
     "TextEmbedder": "sktransfer.embedders",
+    "TextRegressor": "sktransfer.finetune",
     "cache_info": "sktransfer.cache",
     "clear_cache": "sktransfer.cache",
     "list_backbones": "sktransfer.backbones",

@@ -2,12 +2,14 @@
 
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "StrOptions",
+    "check_sample_weight",
     "cpu_has_bfloat16",
     "with_callbacks",
 ]

@@ -12,8 +12,11 @@ __all__ = [
     "CacheWarning",
     "ColumnError",
     "OfflineError",
+    "ReuseWarning",
     "SktransferError",
     "SktransferWarning",
+    "StoppedWarning",
+    "TargetError",
     "WeightsError",
 ]
 
@@ -41,6 +44,10 @@ class BadCellError(SktransferError, ValueError):
         self.row = row
 
 
+class TargetError(SktransferError, ValueError):
+    """What was passed as targets cannot be learned."""
+
+
 class BackboneError(SktransferError, ValueError):
     """A backbone, a layer or a pooling of it is not known or does not fit."""
 
@@ -63,3 +70,11 @@ class BadCellWarning(SktransferWarning):
 
 class CacheWarning(SktransferWarning):
     """The feature cache cannot be used; the work goes on without it."""
+
+
+class ReuseWarning(SktransferWarning):
+    """What a frozen part gives is too large to be kept; it is computed in each epoch."""
+
+
+class StoppedWarning(SktransferWarning):
+    """A fit was interrupted; the estimator is fitted with the epochs that were done."""

@@ -25,7 +25,7 @@ FLOORS = [
 ONLY_IN = {
     "PIL": "cells/",
     "lmdb": "cache/",
-    "torchvision": "backbones/_torchvision.py",
+    "torchvision": "backbones/_torchvision",
     "timm": "backbones/_timm.py",
     "transformers": "backbones/_huggingface.py",
     "skorch": "finetune/_net.py",

@@ -23,6 +23,7 @@ class Head(nn.Module):
 
     def __init__(self, n_features: int, n_outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.n_features = n_features
         self.mean: torch.Tensor
         self.deviation: torch.Tensor
         self.register_buffer("mean", torch.zeros(n_features))

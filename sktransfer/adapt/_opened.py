@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from sktransfer.adapt._head import Head
 from sktransfer.backbones import POOLED, Given, StagedNetwork
 
 
@@ -55,14 +56,14 @@ class FineTuned(nn.Module):
     ----------
     network : StagedNetwork
         Is not changed: opened parts are copied, and of frozen ones the memory is shared.
-    head : nn.Module
+    head : Head
         From features (n, d) to outputs (n, k).
     opened : sequence of str
         The last stages, from below, that may learn. With any of them, what lies between the
         last stage and the head may too.
     """
 
-    def __init__(self, network: StagedNetwork, head: nn.Module, opened: Sequence[str]) -> None:
+    def __init__(self, network: StagedNetwork, head: Head, opened: Sequence[str]) -> None:
         super().__init__()
         self.opened = tuple(opened)
         self.network = _partly_copied(network, frozen_parts(network, opened))

@@ -2,6 +2,7 @@
 
 from sktransfer.cache._counts import record
 from sktransfer.cache._key import FORMAT_VERSION, space_key
+from sktransfer.cache._limit import format_size, size_limit
 from sktransfer.cache._open import open_cache
 from sktransfer.cache._report import CacheInfo, cache_info, clear_cache
 from sktransfer.cache._store import FeatureCache, LmdbCache, NoCache
@@ -14,7 +15,9 @@ __all__ = [
     "NoCache",
     "cache_info",
     "clear_cache",
+    "format_size",
     "open_cache",
     "record",
+    "size_limit",
     "space_key",
 ]

@@ -71,12 +71,15 @@ class ColumnEstimator(BaseEstimator):
 
     def _remember(self, column: Column) -> None:
         """Set what scikit-learn wants to know of the column of the fit."""
-        self.n_features_in_ = column.n_features
-        self._seen_name = column.name
+        self.__dict__.pop("feature_names_in_", None)
+        self.__dict__.update(self._seen(column))
+
+    def _seen(self, column: Column) -> dict[str, Any]:
+        """Return it, as attributes of the estimator."""
+        seen: dict[str, Any] = {"n_features_in_": column.n_features, "_seen_name": column.name}
         if column.is_frame and column.n_features == 1:
-            self.feature_names_in_ = np.array([column.name], dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+            seen["feature_names_in_"] = np.array([column.name], dtype=object)
+        return seen
 
     def _check_column(self, X: Any) -> Column:
         column = self._reader().column(X)

@@ -17,8 +17,112 @@ from sktransfer.finetune._batching import Batches
 from sktransfer.finetune._loss import RowLoss, weighted_mean
 from sktransfer.finetune._stream import Rows
 
-#: What happens in each epoch, for skorch's callbacks and ours.
-Listener = Callback
+
+class Watch(Callback):
+    """Follows a training epoch by epoch: the score, the best weights, whether to go on.
+
+    Parameters
+    ----------
+    score : callable
+        From outputs, encoded targets and weights of the validation rows to a number.
+    expected : int
+        Epochs that are planned.
+    patience : int or None
+        Epochs without a lower validation loss after which it is enough.
+    tell : callable
+        Is given the record of each epoch; returns whether to stop.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
+        *,
+        expected: int,
+        patience: int | None,
+        tell: Callable[[dict[str, Any]], bool],
+    ) -> None:
+        self.score = score
+        self.expected = expected
+        self.patience = patience
+        self.tell = tell
+        self.phase = ""
+        self.history: list[dict[str, Any]] = []
+        self.is_over = False
+        self.best_epoch: int | None = None
+        self._best_loss = np.inf
+        self._best: dict[str, torch.Tensor] = {}
+        self._last: dict[str, torch.Tensor] = {}
+        self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    @property
+    def done(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+    def on_epoch_begin(self, net: Net, **kwargs: Any) -> None:
+        """Forget the outputs of the last epoch."""
+        self._seen = []
+
+    def on_batch_end(
+        self, net: Net, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Keep outputs of validation rows."""
+        if not training:
+            rows, targets = batch
+            weights = net.weights_of(rows, training=False)
+            outputs = y_pred.float().cpu().numpy()
+            self._seen.append((outputs, targets.cpu().numpy(), weights.cpu().numpy()))
+
+    def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
+        """Score, remember, and tell."""
+        if self._seen:
+            outputs, targets, weights = map(np.concatenate, zip(*self._seen, strict=True))
+            net.history.record("valid_score", self.score(outputs, targets, weights))
+        record = {"epoch": self.done + 1, "phase": self.phase, "lr": net.first_rate}
+        for ours, theirs in _RECORDED.items():
+            if theirs in net.history[-1]:
+                record[ours] = float(net.history[-1, theirs])
+        self.history.append(record)
+        self._last = _copied(net.module_.trained())
+        self._compare(record)
+        self.is_over |= self.tell(record)
+
+    def restore_best(self, module: FineTuned) -> None:
+        """Put the weights of the best epoch back."""
+        _put_back(module, self._best)
+
+    def restore_last(self, module: FineTuned) -> None:
+        """Put the weights of the last whole epoch back."""
+        _put_back(module, self._last)
+
+    def _compare(self, record: dict[str, Any]) -> None:
+        loss = record.get("valid_loss")
+        if loss is None or self.patience is None:
+            self.best_epoch = record["epoch"]
+        elif loss < self._best_loss:
+            self._best_loss, self.best_epoch, self._best = loss, record["epoch"], self._last
+        elif record["epoch"] - (self.best_epoch or 0) >= self.patience:
+            self.is_over = True
+
+
+# What our records take of skorch's.
+_RECORDED = {
+    "train_loss": "train_loss",
+    "valid_loss": "valid_loss",
+    "valid_score": "valid_score",
+    "seconds": "dur",
+}
+
+
+def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def _put_back(module: FineTuned, tensors: dict[str, torch.Tensor]) -> None:
+    own = module.trained()
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)
 
 
 class Net(NeuralNet):
@@ -38,6 +142,8 @@ class Net(NeuralNet):
         Of the forward pass.
     mixup : float
         Parameter of the beta distribution that rows are mixed by; 0 for none.
+    watch : Watch
+        Follows the training.
     """
 
     def __init__(
@@ -51,6 +157,7 @@ class Net(NeuralNet):
         random: np.random.RandomState,
         precision: str,
         mixup: float,
+        watch: Watch,
         **kwargs: Any,
     ) -> None:
         # The loss of rows stands where skorch expects one of batches: `get_loss` averages.
@@ -62,6 +169,7 @@ class Net(NeuralNet):
         self.random = random
         self.precision = precision
         self.mixup = mixup
+        self.watch = watch
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -69,14 +177,23 @@ class Net(NeuralNet):
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
+            ("watch", self.watch),
         ]
+
+    @property
+    def first_rate(self) -> float:
+        """The learning rate of the head, as it is now."""
+        return float(self.optimizer_.param_groups[0]["lr"])
 
     def run(self, train: Batches, valid: Batches | None, epochs: int) -> None:
         """Train for some epochs, from where the module is."""
         self._splits = train, valid
         self.notify("on_train_begin", X=train, y=None)
         try:
-            self.fit_loop(train, epochs=epochs)
+            for _ in range(epochs):
+                self.fit_loop(train, epochs=1)
+                if self.watch.is_over:
+                    break
         finally:
             self.notify("on_train_end", X=train, y=None)
 
@@ -129,10 +246,22 @@ class Net(NeuralNet):
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Return the weighted mean over the rows."""
+        return weighted_mean(self.row_loss(y_pred, y_true), self.weights_of(X, training))
+
+    def weights_of(self, rows: Rows, training: bool) -> torch.Tensor:
+        """Return the weights of some rows of the training or the validation set."""
         batches = self._splits[0] if training else self._splits[1]
         assert batches is not None
-        weights = batches.weights[X.positions]
-        return weighted_mean(self.row_loss(y_pred, y_true), weights)
+        return batches.weights[rows.positions]
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Call a method of all callbacks; one that has seen enough ends the training."""
+        try:
+            super().notify(method_name, **kwargs)
+        except KeyboardInterrupt:  # so skorch's EarlyStopping says that it is over
+            if method_name != "on_epoch_end":
+                raise
+            self.watch.is_over = True
 
     def _mixed_loss(self, rows: Rows, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         share = float(self.random.beta(self.mixup, self.mixup))

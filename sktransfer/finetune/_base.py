@@ -1,0 +1,372 @@
+"""What all fine-tuners share: scikit-learn's contract around one training."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sktransfer import _runtime
+from sktransfer._compat import (
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    with_callbacks,
+)
+from sktransfer.cache import open_cache
+from sktransfer.exceptions import ColumnError, TargetError
+from sktransfer.extraction import ColumnEstimator, Failures
+from sktransfer.finetune._report import reported
+
+if TYPE_CHECKING:
+    from sktransfer.adapt import FineTuned
+    from sktransfer.backbones import Backbone
+    from sktransfer.cells import Column
+    from sktransfer.finetune._material import Material
+    from sktransfer.finetune._net import Watch
+    from sktransfer.finetune._tasks import Task
+    from sktransfer.finetune._training import Part
+
+
+class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
+    """A pretrained network with a head, trained on one column.
+
+    A subclass has the parameters, says in `_reader` how cells are read, and in `_learn_task`
+    what the targets are.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ColumnEstimator._parameter_constraints,
+        "trainable": [
+            StrOptions({"head", "all", "gradual"}),
+            Interval(Integral, 0, None, closed="left"),
+        ],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "layer_decay": [Interval(Real, 0, 1, closed="right")],
+        "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "lr_schedule": [StrOptions({"cosine", "onecycle", "constant"})],
+        "warmup": [Interval(Real, 0, 1, closed="left")],
+        "probe_epochs": [Interval(Integral, 0, None, closed="left")],
+        "mixup": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "reuse_activations": ["boolean", StrOptions({"auto"})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    # Parameters of the subclasses; scikit-learn reads them from their __init__.
+    trainable: str | int
+    max_epochs: int
+    dropout: float
+    probe_epochs: int
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    reuse_activations: bool | str
+    warm_start: bool
+    random_state: Any
+
+    # Learned in fit.
+    module_: FineTuned
+    history_: list[dict[str, Any]]
+    best_epoch_: int
+    _task: Task
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Train on a column.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+        y : array-like of shape (n,) or (n, k)
+            Targets.
+        X_val, y_val : column and array-like, optional
+            Rows to validate on after each epoch, in place of a part of `X`.
+        sample_weight : array-like of shape (n,), optional
+            How much each row counts in the loss.
+        groups : array-like of shape (n,), optional
+            Rows of one group stay together where a part of `X` is held out.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        going_on = self.warm_start and self.__sklearn_is_fitted__()
+        return self._train(
+            X,
+            y,
+            sample_weight=sample_weight,
+            validation=(X_val, y_val),
+            groups=groups,
+            epochs=self.max_epochs,
+            going_on=going_on,
+        )
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features that the fine-tuned network gives its head.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n, d), float32
+        """
+        check_is_fitted(self)
+        return self._run(X, head=False)
+
+    # What a subclass brings ----------------------------------------------------------------
+
+    @abstractmethod
+    def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
+        """Look at targets and return what is to be learned."""
+
+    def _learned(self, task: Task) -> dict[str, Any]:
+        """Return what a fit learned of the targets, as attributes of the estimator."""
+        return {"_task": task}
+
+    def _row_weights(self, y: Any, weights: np.ndarray) -> np.ndarray:
+        """Return the weight of each row; a classifier multiplies that of its class."""
+        return weights
+
+    def _stratify(self, y: Any) -> np.ndarray | None:
+        """Return the class of each row, where there is one."""
+        return None
+
+    def _augmentation(self) -> Callable[[Any], Any] | None:
+        """Return what is done to prepared cells of training rows."""
+        return None
+
+    # Fitting ---------------------------------------------------------------------------------
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any,
+        epochs: int,
+        going_on: bool,
+        validation: tuple[Any, Any] = (None, None),
+        groups: Any = None,
+        task: Task | None = None,
+    ) -> Self:
+        from sktransfer.finetune._training import Training
+
+        column = self._check_column(X) if going_on else self._reader().column(X)
+        weights = self._checked_weights(y, column, sample_weight)
+        random = check_random_state(self.random_state)
+        task = (self._task if going_on else task) or self._learn_task(y, weights)
+        backbone = self._fitted_backbone() if going_on else self._get_backbone()
+        part = self._part(column, y, weights, backbone, task)
+        train, valid = self._split(part, y, validation, groups, backbone, task, random)
+        # A copy, so that an error leaves what was fitted before as it was.
+        module = self._new_module(backbone, task)
+        if going_on:
+            module.load_state_dict(self.module_.state_dict())
+
+        def fitted(watch: Watch) -> dict[str, Any]:
+            return {
+                **self._seen(column),
+                **self._learned(task),
+                "module_": module,
+                "history_": (self.history_ if going_on else []) + watch.history,
+                "best_epoch_": watch.best_epoch,
+                "fingerprint_": backbone.fingerprint,
+                "_n_features_out": module.head.n_features,
+            }
+
+        expected = epochs + (self.probe_epochs if module.opened else 0)
+        with reported(self, X, y, epochs=expected, task=task, attributes=fitted) as watch:
+            training = Training(
+                self, module, task, train, valid, random, watch, self._augmentation()
+            )
+            training.run(epochs=epochs, scale_head=not going_on)
+        part.material.failures.warn(part.material.reading.digests)
+        # All at once, and last: an error leaves the estimator as it was.
+        self._remember(column)
+        self.__dict__.update(fitted(watch))
+        return self
+
+    def _checked_weights(self, y: Any, column: Column, sample_weight: Any) -> np.ndarray:
+        if y is None:
+            raise TargetError(
+                f"requires y to be passed, but the target y is None: {type(self).__name__} "
+                "learns from targets."
+            )
+        n_rows = len(column.cells)
+        n_targets = y.shape[0] if hasattr(y, "shape") else len(y)
+        if n_targets != n_rows:
+            raise TargetError(
+                f"Found input variables with inconsistent numbers of samples: X has {n_rows} "
+                f"rows and y has {n_targets}."
+            )
+        index = np.empty((n_rows, 1))
+        weights = check_sample_weight(sample_weight, index, ensure_non_negative=True)
+        if not weights.any():
+            raise TargetError("Sample weights must contain at least one non-zero number.")
+        return weights
+
+    def _part(
+        self, column: Column, y: Any, weights: np.ndarray, backbone: Backbone, task: Task
+    ) -> Part:
+        """Return the rows of a column that can be used, with targets and weights."""
+        import torch
+
+        from sktransfer.finetune._training import Part
+
+        encoded = task.encode(y)
+        weights = self._row_weights(y, weights)
+        material = self._material(column, backbone)
+        failed = material.failures.digests(material.reading.digests)
+        usable = [row for row, d in enumerate(material.reading.digests) if d not in failed]
+        if not usable:
+            raise ColumnError("no cell of the column can be used")
+        rows = np.array(usable)
+        # Mean 1, so that the size of a step does not depend on the unit of the weights.
+        scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
+        return Part(material, rows, encoded.to(material.device), scaled.to(material.device))
+
+    def _split(
+        self,
+        part: Part,
+        y: Any,
+        validation: tuple[Any, Any],
+        groups: Any,
+        backbone: Backbone,
+        task: Task,
+        random: np.random.RandomState,
+    ) -> tuple[Part, Part | None]:
+        """Return the rows to train on and those to validate on."""
+        from dataclasses import replace
+
+        from sktransfer.finetune._validation import hold_out
+
+        X_val, y_val = validation
+        if (X_val is None) != (y_val is None):
+            raise TargetError("X_val and y_val go together: pass both or none.")
+        if X_val is not None:
+            column = self._reader().column(X_val)
+            weights = self._checked_weights(y_val, column, None)
+            return part, self._part(column, y_val, weights, backbone, task)
+        if not self.early_stopping:
+            return part, None
+        train, valid = hold_out(
+            part.rows,
+            self.validation_fraction,
+            classes=self._stratify(y),
+            groups=groups,
+            random=random,
+        )
+        return replace(part, rows=train), replace(part, rows=valid)
+
+    def _material(self, column: Column, backbone: Backbone) -> Material:
+        from sktransfer.finetune._material import Material
+
+        reader, cache = self._reader(), open_cache(self.cache)
+        reader.recipe(backbone)
+        device = _runtime.resolve_device(self.device)
+        failures = Failures(column, self.on_error)
+        return Material(
+            reader=reader,
+            reading=reader.read(column, cache, failures),
+            failures=failures,
+            backbone=backbone,
+            device=device,
+            precision=_runtime.resolve_precision(self.precision, device),
+            cache=cache,
+            reuse=self.reuse_activations,
+        )
+
+    def _new_module(self, backbone: Backbone, task: Task) -> FineTuned:
+        from sktransfer.adapt import FineTuned, Head, opened_stages
+
+        device = _runtime.resolve_device(self.device)
+        width = self._reader().width(backbone, "pooled", "default")
+        head = Head(width, task.n_outputs, self.dropout)
+        opened = opened_stages(backbone.stages, self.trainable)
+        return FineTuned(backbone.on(device), head.to(device), opened)
+
+    # Using -----------------------------------------------------------------------------------
+
+    def _run(self, X: Any, *, head: bool) -> np.ndarray:
+        """Return outputs of the head, or the features before it, one row a cell."""
+        from sktransfer.finetune._outputs import outputs_of
+
+        self._validate_params()
+        column = self._check_column(X)
+        material = self._material(column, self._fitted_backbone())
+        width = self._task.n_outputs if head else self._n_features_out
+        rows = outputs_of(self.module_, material, width, head=head)
+        material.failures.warn(material.reading.digests)
+        return rows
+
+    # Keeping ---------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        module = state.pop("module_", None)
+        if module is not None:
+            trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
+            state["_kept"] = {"opened": module.opened, "trained": trained}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = state.pop("_kept", None)
+        super().__setstate__(state)
+        if kept is not None:
+            self._restore(kept)
+
+    def _restore(self, kept: dict[str, Any]) -> None:
+        import torch
+
+        from sktransfer.adapt import FineTuned, Head
+
+        backbone = self._fitted_backbone()
+        device = _runtime.resolve_device(self.device)
+        head = Head(self._n_features_out, self._task.n_outputs, self.dropout)
+        self.module_ = FineTuned(backbone.on(device), head.to(device), kept["opened"])
+        own = self.module_.trained()
+        with torch.no_grad():
+            for name, values in kept["trained"].items():
+                own[name].copy_(torch.from_numpy(np.asarray(values)))
+        self.module_.eval()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        tags.target_tags.required = True
+        tags.non_deterministic = False
+        return tags

@@ -1,0 +1,135 @@
+"""What a fine-tuned network says about classes."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted
+
+from sktransfer._compat import Interval, StrOptions
+from sktransfer.exceptions import BadCellError, TargetError
+from sktransfer.finetune._base import BaseFineTuner
+
+if TYPE_CHECKING:
+    from sktransfer.finetune._tasks import Task
+
+
+class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
+    """A fine-tuner whose targets are classes, or any number of labels a row."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseFineTuner._parameter_constraints,
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    class_weight: dict | list | str | None
+    classes_: np.ndarray
+
+    def partial_fit(
+        self, X: Any, y: Any, *, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Train for one more epoch.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+        y : array-like of shape (n,) or (n, k)
+            Targets.
+        classes : array-like, optional
+            All classes there will ever be, at the first call; without them, those of `y`.
+        sample_weight : array-like of shape (n,), optional
+            How much each row counts in the loss.
+
+        Returns
+        -------
+        self
+        """
+        from sktransfer.finetune._tasks import ClassTask
+
+        self._validate_params()
+        going_on = self.__sklearn_is_fitted__()
+        task = None if classes is None else ClassTask.of(classes, type(self).__name__)
+        if going_on and task is not None and not np.array_equal(task.classes, self.classes_):
+            raise TargetError(
+                f"`classes={list(task.classes)}` is not the same as on the last call to "
+                f"partial_fit, was: {list(self.classes_)}."
+            )
+        return self._train(
+            X, y, sample_weight=sample_weight, epochs=1, going_on=going_on, task=task
+        )
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the likeliest class of each row, or a matrix of labels.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n,), or (n, k) of int
+        """
+        check_is_fitted(self)
+        outputs = self._run(X, head=True)
+        bad = np.flatnonzero(np.isnan(outputs).any(axis=1))
+        if len(bad):
+            raise BadCellError(
+                f"row {bad[0]}: no class stands for a cell that cannot be used "
+                f"({len(bad)} such rows). predict_proba gives NaN for them; or leave them out.",
+                row=int(bad[0]),
+            )
+        if self._has_labels():
+            return (outputs > 0).astype(np.int64)
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class; they sum to 1, those of labels do not.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n, k), float64
+        """
+        import torch
+
+        check_is_fitted(self)
+        outputs = torch.from_numpy(self._run(X, head=True).astype(np.float64))
+        return (outputs.sigmoid() if self._has_labels() else outputs.softmax(1)).numpy()
+
+    def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
+        from sktransfer.finetune._tasks import ClassTask, LabelTask, is_labels
+
+        return LabelTask.of(y) if is_labels(y) else ClassTask.of(y, type(self).__name__)
+
+    def _learned(self, task: Task) -> dict[str, Any]:
+        return {**super()._learned(task), "classes_": task.classes}  # type: ignore[attr-defined]
+
+    def _row_weights(self, y: Any, weights: np.ndarray) -> np.ndarray:
+        if self.class_weight is None:
+            return weights
+        return weights * compute_sample_weight(self.class_weight, y)
+
+    def _stratify(self, y: Any) -> np.ndarray | None:
+        values = np.asarray(y) if not hasattr(y, "toarray") else None
+        return values if values is not None and values.ndim == 1 else None
+
+    def _has_labels(self) -> bool:
+        from sktransfer.finetune._tasks import LabelTask
+
+        return isinstance(self._task, LabelTask)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,63 @@
+"""What a trained module gives for the cells of a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sktransfer import _runtime
+from sktransfer.adapt import FineTuned, cut_below
+from sktransfer.finetune._batching import in_batches
+from sktransfer.finetune._material import Material
+from sktransfer.finetune._stream import Rows
+
+_ROWS = 64
+
+
+def outputs_of(module: FineTuned, material: Material, width: int, *, head: bool) -> np.ndarray:
+    """Return outputs of the head, or the features before it.
+
+    Parameters
+    ----------
+    module : FineTuned
+        Is put into eval mode.
+    material : Material
+        The column.
+    width : int
+        Of a row.
+    head : bool
+        Whether rows go through the head.
+
+    Returns
+    -------
+    ndarray of shape (n, width), float32
+        NaN where a cell cannot be used; a cell that is there twice is computed once.
+    """
+    module.eval()
+    digests = material.reading.digests
+    first: dict[bytes, int] = {}
+    for row, digest in enumerate(digests):
+        if digest is not None:
+            first.setdefault(digest, row)
+    found = np.full((len(digests), width), np.nan, dtype=np.float32)
+    for rows in _stream(module, material, list(first.values())):
+        with _runtime.inference(material.device, material.precision):
+            outputs = module.features(rows.inputs, rows.given)
+            outputs = module.head(outputs) if head else outputs
+        found[rows.positions] = outputs.float().cpu().numpy()
+    source = [row if digest is None else first[digest] for row, digest in enumerate(digests)]
+    return found[source]
+
+
+def _stream(module: FineTuned, material: Material, rows: list[int]) -> Iterator[Rows]:
+    stream = material.passing(cut_below(list(module.network.stages), module.opened))
+    if stream is not None:
+        yield from stream(in_batches(np.array(rows, dtype=np.int64), _ROWS) if rows else [])
+        return
+    reader, device = material.reader, material.device
+    batches = reader.batches(
+        material.reading, rows, material.backbone, device.type == "cpu", material.failures
+    )
+    for positions, batch in batches:
+        yield Rows(list(positions), reader.inputs(batch, material.backbone, device))

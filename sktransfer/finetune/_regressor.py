@@ -1,0 +1,65 @@
+"""What a fine-tuned network says about quantities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sktransfer.finetune._base import BaseFineTuner
+
+if TYPE_CHECKING:
+    from sktransfer.finetune._tasks import Task, ValueTask
+
+
+class FineTunedRegressor(RegressorMixin, BaseFineTuner):
+    """A fine-tuner whose targets are one or several numbers a row."""
+
+    def partial_fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> Self:
+        """Train for one more epoch; the scale of the targets is that of the first call.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+        y : array-like of shape (n,) or (n, k)
+            Targets.
+        sample_weight : array-like of shape (n,), optional
+            How much each row counts in the loss.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        going_on = self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight=sample_weight, epochs=1, going_on=going_on)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return predictions in the units of the targets.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k), float64
+            NaN for a cell that cannot be used, with ``on_error="nan"``.
+        """
+        check_is_fitted(self)
+        return cast("ValueTask", self._task).decode(self._run(X, head=True))
+
+    def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
+        from sktransfer.finetune._tasks import ValueTask
+
+        return ValueTask.of(y, weights)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = False
+        return tags

@@ -1,0 +1,110 @@
+"""Who hears of a training's epochs: scikit-learn's callbacks, and people where `verbose` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sktransfer.finetune._net import Watch
+    from sktransfer.finetune._tasks import Task
+
+#: Given the record of an epoch, tells whether to stop.
+Listener = Callable[[dict[str, Any]], bool]
+
+
+@contextmanager
+def reported(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    epochs: int,
+    task: Task,
+    attributes: Callable[[Watch], dict[str, Any]],
+) -> Iterator[Watch]:
+    """Follow a training, and tell of each epoch.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its callbacks are called, and its parameters tell who else listens.
+    X, y
+        What it is fitted on.
+    epochs : int
+        How many are planned.
+    task : Task
+        Scores outputs.
+    attributes : callable
+        Returns what an estimator must have to be fitted with the epochs that are done.
+    """
+    from sktransfer.finetune._net import Watch
+
+    with ExitStack() as stack:
+        listeners: list[Listener] = []
+        watch = Watch(
+            task.score,
+            expected=epochs,
+            patience=estimator.n_iter_no_change if estimator.early_stopping else None,
+            # Every one hears of it, also after one that wants to stop.
+            tell=lambda record: sum(listener(record) for listener in listeners) > 0,
+        )
+        fitted = lambda: attributes(watch)  # noqa: E731 - evaluated only where it is asked for
+        listeners.append(stack.enter_context(_callbacks(estimator, X, y, epochs, fitted)))
+        if estimator.verbose:
+            listeners.append(stack.enter_context(_table(type(estimator).__name__, epochs)))
+        yield watch
+
+
+@contextmanager
+def _callbacks(
+    estimator: Any, X: Any, y: Any, epochs: int, fitted: Callable[[], dict[str, Any]]
+) -> Iterator[Listener]:
+    context = estimator._init_callback_context(task_name="fit", max_subtasks=epochs)
+    context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+    known: dict[str, Any] = {"X": X, "y": y, "reconstruction_attributes": fitted}
+
+    def tell(record: dict[str, Any]) -> bool:
+        epoch = context.subcontext(task_name="epoch")
+        epoch.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+        return bool(epoch.call_on_fit_task_end(estimator=estimator, **known))
+
+    yield tell
+    context.call_on_fit_task_end(estimator=estimator, **known)
+
+
+@contextmanager
+def _table(title: str, epochs: int) -> Iterator[Listener]:
+    """Show on standard error a line an epoch, and below them a bar with the time that is left."""
+    from rich import progress as bars
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=epochs)
+
+        def tell(record: dict[str, Any]) -> bool:
+            if record["epoch"] == 1:
+                heads = [name.replace("_", " ") for name in _SHOWN if name in record]
+                bar.console.print("".join(f"{head:>12}" for head in heads), highlight=False)
+            cells = [_cell(record[name]) for name in _SHOWN if name in record]
+            bar.console.print("".join(f"{cell:>12}" for cell in cells), highlight=False)
+            bar.advance(task)
+            return False
+
+        yield tell
+
+
+_SHOWN = ("epoch", "phase", "train_loss", "valid_loss", "valid_score", "seconds")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,217 @@
+"""One training from the first epoch to the last: which parts learn when, and from what."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from sktransfer import _runtime
+from sktransfer.adapt import FineTuned, Randomness, cut_below, parameter_groups
+from sktransfer.exceptions import StoppedWarning
+from sktransfer.finetune._batching import Batches, in_batches
+from sktransfer.finetune._material import Material
+from sktransfer.finetune._net import Net, Watch
+from sktransfer.finetune._optimizer import make_optimizer, make_schedule
+from sktransfer.finetune._tasks import Task
+
+# The head takes the scale of features from so many rows.
+_SCALED_ON = 1_024
+
+
+@dataclass
+class Part:
+    """The rows of a column that are trained on, or those that validate.
+
+    Attributes
+    ----------
+    material : Material
+        The column.
+    rows : ndarray of int
+        Positions in it.
+    targets, weights : Tensor
+        One entry a row of the column.
+    """
+
+    material: Material
+    rows: np.ndarray
+    targets: torch.Tensor
+    weights: torch.Tensor
+
+    def batches(self, cut: str | None, size: int, **options: Any) -> Batches:
+        """Return the rows in batches, as they come to the network above a cut."""
+        random = options.pop("random", None)
+        stream = self.material.stream(cut, self.rows.tolist(), **options)
+        return Batches(stream, self.rows, self.targets, self.weights, size, random)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some epochs in which the same stages learn."""
+
+    name: str
+    learning: tuple[str, ...]
+    epochs: int
+
+
+@dataclass
+class Training:
+    """Train a module by the parameters of an estimator.
+
+    Parameters
+    ----------
+    params : estimator
+        Its parameters are read, nothing else.
+    module : FineTuned
+        Is trained in place.
+    task : Task
+        What is learned.
+    train : Part
+        Rows to learn from.
+    valid : Part, optional
+        Rows to validate on.
+    random : RandomState
+        Draws the order of rows; everything random follows from it.
+    watch : Watch
+        Hears of every epoch.
+    augment : callable, optional
+        What is done to prepared cells of training rows.
+    """
+
+    params: Any
+    module: FineTuned
+    task: Task
+    train: Part
+    valid: Part | None
+    random: np.random.RandomState
+    watch: Watch
+    augment: Callable[[Any], Any] | None = None
+    randomness: Randomness = field(init=False)
+
+    def __post_init__(self) -> None:
+        material = self.train.material
+        self.randomness = Randomness(self.random.randint(2**31), material.device)
+
+    def run(self, *, epochs: int, scale_head: bool) -> None:
+        """Train; on an interrupt, keep the epochs that are done.
+
+        Parameters
+        ----------
+        epochs : int
+            Besides those in which only the head learns.
+        scale_head : bool
+            Whether the head takes the scale of the features first: not where it goes on.
+        """
+        watch = self.watch
+        try:
+            if scale_head:
+                self._scale_head()
+            for group in self._groups(epochs):
+                self._run_group(group)
+        except KeyboardInterrupt:
+            if not watch.done:
+                raise
+            watch.restore_last(self.module)
+            warnings.warn(
+                f"The fit was interrupted; the estimator is fitted with the {watch.done} of "
+                f"{watch.expected} epochs that were done. With warm_start=True, fit goes on.",
+                StoppedWarning,
+                stacklevel=6,
+            )
+        if self.params.early_stopping:
+            watch.restore_best(self.module)
+        self.module.open(self.module.opened)
+        self.module.eval()
+
+    def _groups(self, epochs: int) -> Iterator[list[Phase]]:
+        """Yield phases that share an optimizer and a schedule."""
+        opened = self.module.opened
+        if opened and self.params.probe_epochs:
+            yield [Phase("probe", (), self.params.probe_epochs)]
+        if self.params.trainable == "gradual":
+            counts = [min(epoch, len(opened)) for epoch in range(1, epochs + 1)]
+            yield [Phase("gradual", opened[len(opened) - count :], 1) for count in counts]
+        else:
+            yield [Phase("train", opened, epochs)]
+
+    def _run_group(self, phases: list[Phase]) -> None:
+        if self.watch.is_over:
+            return
+        steps = len(in_batches(self.train.rows, self.params.batch_size))
+        net = self._net(steps * sum(phase.epochs for phase in phases))
+        for phase in phases:
+            self.module.open(phase.learning)
+            cut = self._cut(phase.learning)
+            size = self.params.batch_size
+            train = self.train.batches(cut, size, random=self.random, change=self._change())
+            valid = self.valid.batches(cut, size) if self.valid else None
+            self.watch.phase = phase.name
+            net.run(train, valid, phase.epochs)
+            if self.watch.is_over:
+                return
+
+    def _change(self) -> Callable[[Any], Any] | None:
+        augment = self.augment
+        if augment is None:
+            return None
+
+        def change(batch: Any) -> Any:
+            with self.randomness.own():
+                return augment(batch)
+
+        return change
+
+    def _cut(self, learning: Sequence[str]) -> str | None:
+        return cut_below(list(self.module.network.stages), learning)
+
+    def _net(self, steps: int) -> Net:
+        params, device = self.params, self.train.material.device
+
+        def optimizer(module: FineTuned) -> torch.optim.Optimizer:
+            groups = parameter_groups(
+                module,
+                lr=params.lr,
+                layer_decay=params.layer_decay,
+                weight_decay=params.weight_decay,
+            )
+            return make_optimizer(groups, params.optimizer, momentum=params.momentum)
+
+        net = Net(
+            self.module,
+            row_loss=self.task.row_loss(getattr(params, "label_smoothing", 0.0)),
+            make_optimizer=optimizer,
+            make_schedule=lambda made: make_schedule(
+                made, params.lr_schedule, warmup=params.warmup, steps=steps
+            ),
+            randomness=self.randomness,
+            random=self.random,
+            precision=self.train.material.precision,
+            mixup=params.mixup,
+            watch=self.watch,
+            callbacks=params.callbacks,
+            device=str(device),
+            verbose=0,
+        )
+        return net.initialize()
+
+    def _scale_head(self) -> None:
+        head = self.module.head
+        material = self.train.material
+        rows = self.train.rows
+        if len(rows) > _SCALED_ON:
+            rows = np.sort(self.random.permutation(rows)[:_SCALED_ON])
+        cut = self._cut(self.module.opened)
+        stream = material.stream(cut, rows.tolist())
+        self.module.eval()
+        with _runtime.inference(material.device, material.precision):
+            parts = [
+                self.module.features(part.inputs, part.given)
+                for part in stream(in_batches(rows, 32))
+            ]
+        if parts:
+            with torch.no_grad():
+                head.standardize(torch.cat(parts).clone())

@@ -3,6 +3,7 @@
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as count_rows
 
 __all__ = [
     "CallbackSupportMixin",
@@ -10,6 +11,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "check_sample_weight",
+    "count_rows",
     "cpu_has_bfloat16",
     "with_callbacks",
 ]

@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 from torch import nn
 
-from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer import ImageClassifier, ImageEmbedder, ImageRegressor, TextEmbedder
 from sktransfer.backbones import Backbone, ImageRecipe
 from sktransfer.backbones._network import Chain
 from sktransfer.cells import Column
@@ -66,38 +66,24 @@ class NumericReader(Reader):
 
 
 def numeric_backbone(n_features: int) -> Backbone:
-    """Return a random projection of rows of numbers to 4 features."""
+    """Return a random projection of rows of numbers to 16 features."""
     generator = torch.Generator().manual_seed(0)
-    linear = nn.Linear(n_features, 4, bias=False)
+    linear = nn.Linear(n_features, 16, bias=False)
     linear.weight.data = torch.randn(linear.weight.shape, generator=generator)
     return Backbone(
         "tiny",
         source="module",
         network=Chain({"linear": linear}, nn.Identity()),
         recipe=ImageRecipe(),
-        feature_size=4,
+        feature_size=16,
     )
 
 
-class NumericEmbedder(BaseEmbedder):
-    """The shared base of all embedders, on numbers in two dimensions: a random projection."""
+class Numeric:
+    """What a numeric relative does in place of an estimator of images."""
 
-    def __init__(self, *, normalize=False, batch_size="auto", cache=False, on_error="raise"):
-        self.normalize = normalize
-        self.batch_size = batch_size
-        self.cache = cache
-        self.on_error = on_error
-
-    # What the base reads and these checks need not vary.
-    backbone, weights, layer, pooling = "tiny", None, "pooled", "default"
-    precision, device, verbose = "float32", "cpu", 0
-
-    def _validate_params(self) -> None:
-        """Leave out the constraints of parameters that this relative does not have."""
-
-    def _fit_column(self, X: Any) -> tuple[Column, Backbone]:
-        vars(self).pop("fingerprint_", None)
-        return super()._fit_column(X)
+    weights = None
+    device = "cpu"
 
     def _reader(self) -> NumericReader:
         return NumericReader(self, self.batch_size)
@@ -110,6 +96,43 @@ class NumericEmbedder(BaseEmbedder):
         tags.input_tags.two_d_array = True
         tags.input_tags.string = False
         return tags
+
+
+class NumericEmbedder(Numeric, BaseEmbedder):
+    """The shared base of all embedders, on numbers in two dimensions: a random projection."""
+
+    def __init__(self, *, normalize=False, batch_size="auto", cache=False, on_error="raise"):
+        self.normalize = normalize
+        self.batch_size = batch_size
+        self.cache = cache
+        self.on_error = on_error
+
+    # What the base reads and these checks need not vary.
+    backbone, layer, pooling, precision, verbose = "tiny", "pooled", "default", "float32", 0
+
+    def _validate_params(self) -> None:
+        """Leave out the constraints of parameters that this relative does not have."""
+
+    def _fit_column(self, X: Any) -> tuple[Column, Backbone]:
+        vars(self).pop("fingerprint_", None)
+        return super()._fit_column(X)
+
+
+class NumericFineTuner(Numeric):
+    """The shared base of all fine-tuners, on numbers."""
+
+    def _train(self, *args: Any, going_on: bool, **options: Any) -> Any:
+        if not going_on:
+            vars(self).pop("fingerprint_", None)
+        return super()._train(*args, going_on=going_on, **options)
+
+
+class NumericClassifier(NumericFineTuner, ImageClassifier):
+    """A head that learns classes from a random projection."""
+
+
+class NumericRegressor(NumericFineTuner, ImageRegressor):
+    """A head that learns numbers from a random projection."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +153,13 @@ class Case:
     relative: Relative
 
 
-RELATIVES = {"BaseEmbedder": Relative(NumericEmbedder)}
+LEARNING = {"max_epochs": 40, "lr": 0.05, "cache": False, "random_state": 0}
+
+RELATIVES = {
+    "BaseEmbedder": Relative(NumericEmbedder),
+    "FineTunedClassifier": Relative(lambda: NumericClassifier(**LEARNING)),
+    "FineTunedRegressor": Relative(lambda: NumericRegressor(**LEARNING)),
+}
 
 CASES = {
     "ImageEmbedder": Case(ImageEmbedder, lambda n: list(images(n)), RELATIVES["BaseEmbedder"]),

@@ -10,8 +10,8 @@ class Head(nn.Module):
     """Features, brought to mean 0 and deviation 1, then dropout, then a linear layer.
 
     Backbones give features of very different size, from 0.05 to 10 a feature; brought to one
-    scale, the same learning rate suits them all. The linear layer starts at zero, so every
-    output starts equal and nothing is drawn at random.
+    scale, the same learning rate suits them all. The linear layer starts with weights of zero,
+    so nothing is drawn at random.
 
     Parameters
     ----------
@@ -29,12 +29,15 @@ class Head(nn.Module):
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("deviation", torch.ones(n_features))
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(n_features, n_outputs)
+        # nn.Linear alone would draw from torch's global generator.
+        self.linear = nn.utils.skip_init(nn.Linear, n_features, n_outputs)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def standardize(self, features: torch.Tensor) -> None:
-        """Take mean and deviation from these features (n, d)."""
+    @torch.no_grad()
+    def start(self, features: torch.Tensor, bias: torch.Tensor) -> None:
+        """Take mean and deviation from these features (n, d), and outputs (k) to start from."""
+        self.linear.bias.copy_(bias)
         self.mean.copy_(features.mean(0))
         deviation = features.std(0, unbiased=False)
         # A feature that is always the same says nothing, whatever rounding makes of it.

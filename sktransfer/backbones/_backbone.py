@@ -82,6 +82,7 @@ class Backbone:
         self.fingerprint = fingerprint(self.network, recipe)
         self._copies: dict[torch.device, StagedNetwork] = {torch.device("cpu"): self.network}
         self._widths: dict[Any, int] = {}
+        self._shapes: dict[Any, tuple[int, ...]] = {}
         if feature_size is not None:
             self._widths[POOLED, "default", None] = feature_size
         self._lock = threading.Lock()
@@ -170,8 +171,12 @@ class Backbone:
         layer = self.resolve(layer)
         if layer == POOLED:
             return (self.width(image_size=image_size),)
-        with torch.inference_mode():
-            return tuple(self.network(self._blank(1, image_size), until=layer).shape[1:])
+        key = (layer, image_size)
+        if key not in self._shapes:
+            with torch.inference_mode():
+                blank = self._blank(1, image_size)
+                self._shapes[key] = tuple(self.network(blank, until=layer).shape[1:])
+        return self._shapes[key]
 
     def resolve(self, layer: str | int) -> str:
         """Return the name that `layer` means: "pooled" or one of `stages`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import xxhash
 from torch import nn
@@ -35,7 +36,7 @@ _lock = threading.RLock()
 
 
 def get_backbone(
-    backbone: str | Path | nn.Module,
+    backbone: str | Path | nn.Module | Any,
     *,
     modality: str,
     weights: str | Path | None = "pretrained",
@@ -45,8 +46,10 @@ def get_backbone(
 
     Parameters
     ----------
-    backbone : str, Path or nn.Module
-        A name from `list_backbones`, ``"timm:<name>"``, a Hugging Face id or folder, or a module.
+    backbone : str, Path, nn.Module or fitted estimator
+        A name from `list_backbones`, ``"timm:<name>"``, a Hugging Face id or folder, a module, or
+        an estimator with a method ``__sktransfer_backbone__``, which returns a digest and a
+        function that makes the backbone.
     modality : {"image", "text"}
         What its rows are.
     weights : str, Path or None
@@ -61,6 +64,8 @@ def get_backbone(
     WeightsError
         If its weights are missing or do not fit.
     """
+    if hasattr(backbone, "__sktransfer_backbone__") and not isinstance(backbone, type):
+        return _of_estimator(backbone, weights, modality)
     if isinstance(backbone, type):
         raise BackboneError(f"backbone={backbone!r} is a class; pass one of its instances.")
     if isinstance(backbone, nn.Module):
@@ -80,9 +85,7 @@ def get_backbone(
         key,
         lambda: source.load(name, weights=weights, modality=modality, random_state=random_state),
     )
-    if found.modality != modality:
-        right = "TextEmbedder" if found.modality == "text" else "ImageEmbedder"
-        raise BackboneError(f"{name!r} is a backbone for {found.modality}s: use it in a {right}.")
+    _check_modality(found, modality)
     return found
 
 
@@ -121,6 +124,26 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     return BackboneTable(row for row in rows if modality in (None, row["modality"]))
 
 
+def _check_modality(backbone: Backbone, modality: str) -> None:
+    if backbone.modality != modality:
+        right = "TextEmbedder" if backbone.modality == "text" else "ImageEmbedder"
+        raise BackboneError(
+            f"{backbone.name!r} is a backbone for {backbone.modality}s: use it in a {right}."
+        )
+
+
+def _of_estimator(estimator: Any, weights: str | Path | None, modality: str) -> Backbone:
+    """Return the network of a fitted estimator; it is copied once for each state of it."""
+    if weights != "pretrained":
+        raise BackboneError(
+            f"weights={weights!r} does not go with a fitted estimator, which has its own."
+        )
+    digest, make = estimator.__sktransfer_backbone__()
+    found = _load_once(("estimator", digest), make)
+    _check_modality(found, modality)
+    return found
+
+
 def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
     # One lock for all: two threads that want the same weights must not both load them, and
     # seeding random weights is a process-wide affair anyway.
@@ -132,8 +155,10 @@ def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
 
 
 def _forget_old_modules() -> None:
-    """Let go of all but the newest modules of the user's: each is a copy with all its weights."""
-    modules = [key for key, backbone in _loaded.items() if backbone.source == "module"]
+    """Let go of all but the newest networks of the user's: each is a copy with its weights."""
+    modules = [
+        key for key, backbone in _loaded.items() if backbone.source in ("module", "estimator")
+    ]
     for key in modules[:-_MODULES_KEPT]:
         del _loaded[key]
 

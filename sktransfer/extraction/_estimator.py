@@ -27,7 +27,12 @@ class ColumnEstimator(BaseEstimator):
     __single_column_transformer__ = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "backbone": [str, PathLike, HasMethods(["forward", "state_dict"])],
+        "backbone": [
+            str,
+            PathLike,
+            HasMethods(["forward", "state_dict"]),
+            HasMethods("__sktransfer_backbone__"),
+        ],
         "weights": [str, PathLike, None],
         "precision": [StrOptions({"float32", "bfloat16", "auto"})],
         "device": [str],

@@ -27,9 +27,14 @@ class Failures:
         self._on_error = on_error
         self._errors: dict[int, BadCellError] = {}
 
+    @property
+    def may_raise(self) -> bool:
+        """Whether a bad cell ends the work."""
+        return self._on_error == "raise"
+
     def add(self, row: int, error: BadCellError) -> None:
         """Note that a row cannot be computed, or raise its error with the row's name."""
-        if self._on_error == "raise":
+        if self.may_raise:
             message = f"{self._column.where(row)}: {error}"
             advice = " To go on without such rows, set on_error='nan'."
             raise BadCellError(message + advice, row=row) from error

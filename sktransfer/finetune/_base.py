@@ -18,10 +18,11 @@ from sktransfer._compat import (
     Interval,
     StrOptions,
     check_sample_weight,
+    count_rows,
     with_callbacks,
 )
 from sktransfer.cache import open_cache
-from sktransfer.exceptions import ColumnError, TargetError
+from sktransfer.exceptions import BackboneError, ColumnError, TargetError
 from sktransfer.extraction import ColumnEstimator, Failures
 from sktransfer.finetune._report import reported
 
@@ -210,7 +211,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             training = Training(
                 self, module, task, train, valid, random, watch, self._augmentation()
             )
-            training.run(epochs=epochs, scale_head=not going_on)
+            training.run(epochs=epochs, start_head=not going_on)
         part.material.failures.warn(part.material.reading.digests)
         # All at once, and last: an error leaves the estimator as it was.
         self._remember(column)
@@ -224,7 +225,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
                 "learns from targets."
             )
         n_rows = len(column.cells)
-        n_targets = y.shape[0] if hasattr(y, "shape") else len(y)
+        n_targets = count_rows(y)
         if n_targets != n_rows:
             raise TargetError(
                 f"Found input variables with inconsistent numbers of samples: X has {n_rows} "
@@ -247,11 +248,9 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         encoded = task.encode(y)
         weights = self._row_weights(y, weights)
         material = self._material(column, backbone)
-        failed = material.failures.digests(material.reading.digests)
-        usable = [row for row, d in enumerate(material.reading.digests) if d not in failed]
-        if not usable:
+        rows = np.array(material.usable_rows())
+        if not len(rows):
             raise ColumnError("no cell of the column can be used")
-        rows = np.array(usable)
         # Mean 1, so that the size of a step does not depend on the unit of the weights.
         scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
         return Part(material, rows, encoded.to(material.device), scaled.to(material.device))
@@ -329,6 +328,21 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         rows = outputs_of(self.module_, material, width, head=head)
         material.failures.warn(material.reading.digests)
         return rows
+
+    def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:
+        """Return a digest of the network as it is now, and what makes a backbone of it."""
+        from sktransfer.finetune._as_backbone import as_backbone, digest_of
+
+        if not self.__sklearn_is_fitted__():
+            raise BackboneError(
+                f"{type(self).__name__} is not fitted, so there is no network to take from it. In "
+                "a Pipeline or a search, which fit clones, keep it fitted: "
+                "backbone=sklearn.frozen.FrozenEstimator(estimator)."
+            )
+        base = self._fitted_backbone()
+        digest = digest_of(self.module_, base)
+        recipe = self._reader().recipe(base)
+        return digest, lambda: as_backbone(self.module_, base, recipe, type(self).__name__)
 
     # Keeping ---------------------------------------------------------------------------------
 

@@ -57,8 +57,8 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         task = None if classes is None else ClassTask.of(classes, type(self).__name__)
         if going_on and task is not None and not np.array_equal(task.classes, self.classes_):
             raise TargetError(
-                f"`classes={list(task.classes)}` is not the same as on the last call to "
-                f"partial_fit, was: {list(self.classes_)}."
+                f"`classes={task.classes.tolist()}` is not the same as on the last call to "
+                f"partial_fit, was: {self.classes_.tolist()}."
             )
         return self._train(
             X, y, sample_weight=sample_weight, epochs=1, going_on=going_on, task=task

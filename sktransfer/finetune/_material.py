@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sktransfer.backbones import POOLED
 from sktransfer.cache import FeatureCache, NoCache, format_size, size_limit
 from sktransfer.exceptions import ReuseWarning
-from sktransfer.extraction import Extraction, Failures, Reader, Reading
+from sktransfer.extraction import Extraction, Failures, Reader, Reading, equal_batches
 from sktransfer.finetune._frozen import FrozenPart
 from sktransfer.finetune._store import MEMORY, disk_room, size_of
 from sktransfer.finetune._stream import PassingRows, StoredRows, Stream, WholeRows
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import torch
 
     from sktransfer.backbones import Backbone
+
+
+_CHECKED_TOGETHER = 64
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,20 @@ class Material:
             stacklevel=2,
         )
         return PassingRows(self.frozen(cut, NoCache()))
+
+    def usable_rows(self) -> list[int]:
+        """Return the rows to train on: those whose cells can be prepared.
+
+        Where bad cells are to be left out, all are prepared once to find them, so that such a
+        row changes nothing: not the order of the others, and no share of a class.
+        """
+        digests = self.reading.digests
+        rows = [row for row, digest in enumerate(digests) if digest is not None]
+        if not self.failures.may_raise:
+            for some in equal_batches(rows, _CHECKED_TOGETHER):
+                self.reader.prepare(self.reading, some, self.backbone, self.failures)
+        failed = self.failures.digests(digests)
+        return [row for row in rows if digests[row] not in failed]
 
     def passing(self, cut: str | None) -> PassingRows | None:
         """Return how rows come to the network once, or None if they pass it as a whole."""

@@ -15,6 +15,9 @@ from sklearn.utils.validation import check_array, column_or_1d
 from sktransfer.exceptions import TargetError
 from sktransfer.finetune._loss import RowLoss, classes_loss, labels_loss, squared_loss
 
+# A class that no row has is as likely as one that this part of a row has.
+_UNSEEN = 0.5
+
 
 class Task(ABC):
     """One kind of target; what it learned of the targets of a fit are its attributes."""
@@ -29,6 +32,10 @@ class Task(ABC):
     @abstractmethod
     def row_loss(self, label_smoothing: float) -> RowLoss:
         """Return the loss of each row."""
+
+    @abstractmethod
+    def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return the outputs (k,) that fit best where nothing is known of a row."""
 
     @abstractmethod
     def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> float:
@@ -53,7 +60,8 @@ class ClassTask(Task):
         classes = np.unique(as_labels(y))
         if len(classes) < 2:
             raise TargetError(
-                f"{name} needs at least 2 classes in y; there is only one class: {classes[0]!r}."
+                f"{name} needs at least 2 classes in y; there is only one class: "
+                f"{classes.tolist()[0]!r}."
             )
         return cls(classes)
 
@@ -70,8 +78,8 @@ class ClassTask(Task):
         unknown = np.flatnonzero(self.classes[numbers] != labels)
         if len(unknown):
             raise TargetError(
-                f"row {unknown[0]} of y: {labels[unknown[0]]!r} is none of the classes "
-                f"{list(self.classes)}. All of them must be named at first: in y of fit, or as "
+                f"row {unknown[0]} of y: {labels.tolist()[unknown[0]]!r} is none of the classes "
+                f"{self.classes.tolist()}. All of them must be named at first: in y of fit, or as "
                 "classes of the first partial_fit."
             )
         return torch.from_numpy(numbers.astype(np.int64))
@@ -79,6 +87,11 @@ class ClassTask(Task):
     def row_loss(self, label_smoothing: float) -> RowLoss:
         """Return the cross entropy."""
         return classes_loss(label_smoothing)
+
+    def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return the logarithm of each class's share."""
+        shares = torch.bincount(encoded, weights, minlength=self.n_outputs) + _UNSEEN
+        return (shares / shares.sum()).log().float()
 
     def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> float:
         """Return the accuracy."""
@@ -121,6 +134,11 @@ class LabelTask(Task):
     def row_loss(self, label_smoothing: float) -> RowLoss:
         """Return the mean binary cross entropy."""
         return labels_loss(label_smoothing)
+
+    def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return the log-odds of each label."""
+        there = weights @ encoded + _UNSEEN
+        return (there / (weights.sum() - there + 2 * _UNSEEN)).log()
 
     def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> float:
         """Return the share of rows with every label right."""
@@ -174,6 +192,10 @@ class ValueTask(Task):
         """Return the squared error, in squared deviations of the targets."""
         return squared_loss
 
+    def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return zeros: targets were centred."""
+        return torch.zeros(self.n_outputs, device=encoded.device)
+
     def score(self, outputs: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> float:
         """Return R squared."""
         if len(encoded) < 2:
@@ -184,17 +206,17 @@ class ValueTask(Task):
 def as_labels(y: Any) -> np.ndarray:
     """Return class labels as a vector whose values can be sorted."""
     labels = column_or_1d(y, warn=True)
-    check_classification_targets(labels)
     if labels.dtype == object:
         missing = [row for row, label in enumerate(labels) if label is None or label != label]
         if missing:
             raise TargetError(f"row {missing[0]} of y: {labels[missing[0]]!r} is no class.")
+    check_classification_targets(labels)
     return labels
 
 
 def is_labels(y: Any) -> bool:
     """Tell a matrix of zeros and ones from a vector of classes."""
-    return type_of_target(y, input_name="y") == "multilabel-indicator"
+    return _dense(y).ndim > 1 and type_of_target(y, input_name="y") == "multilabel-indicator"
 
 
 def _dense(y: Any) -> np.ndarray:

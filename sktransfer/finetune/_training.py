@@ -96,20 +96,20 @@ class Training:
         material = self.train.material
         self.randomness = Randomness(self.random.randint(2**31), material.device)
 
-    def run(self, *, epochs: int, scale_head: bool) -> None:
+    def run(self, *, epochs: int, start_head: bool) -> None:
         """Train; on an interrupt, keep the epochs that are done.
 
         Parameters
         ----------
         epochs : int
             Besides those in which only the head learns.
-        scale_head : bool
-            Whether the head takes the scale of the features first: not where it goes on.
+        start_head : bool
+            Whether the head takes the scale of features and targets first: not where it goes on.
         """
         watch = self.watch
         try:
-            if scale_head:
-                self._scale_head()
+            if start_head:
+                self._start_head()
             for group in self._groups(epochs):
                 self._run_group(group)
         except KeyboardInterrupt:
@@ -198,7 +198,7 @@ class Training:
         )
         return net.initialize()
 
-    def _scale_head(self) -> None:
+    def _start_head(self) -> None:
         head = self.module.head
         material = self.train.material
         rows = self.train.rows
@@ -213,5 +213,6 @@ class Training:
                 for part in stream(in_batches(rows, 32))
             ]
         if parts:
-            with torch.no_grad():
-                head.standardize(torch.cat(parts).clone())
+            train = self.train.rows.tolist()
+            bias = self.task.bias(self.train.targets[train], self.train.weights[train])
+            head.start(torch.cat(parts).clone(), bias)

@@ -1,0 +1,201 @@
+"""A fit is what plain PyTorch would have done with the same batches."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sktransfer import ImageClassifier, ImageEmbedder, ImageRegressor, TextClassifier
+from sktransfer.backbones import ImageRecipe
+from sktransfer.finetune._batching import in_batches
+from sktransfer.finetune._loss import (
+    classes_loss,
+    contrastive_loss,
+    labels_loss,
+    squared_loss,
+    weighted_mean,
+)
+from tests._tiny import images, texts
+
+PLAIN = {"cache": False, "random_state": 0, "warmup": 0.0, "lr_schedule": "constant"}
+
+
+def small_network() -> nn.Module:
+    """Return a network with batch norms in two stages."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.BatchNorm2d(6), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(6, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU()),
+    )
+    network.recipe = ImageRecipe(size=(16, 16), resize=16)
+    return network
+
+
+def orders_of(estimator, n_rows, epochs):
+    """Return the batches of each epoch, drawn as the estimator draws them."""
+    random = np.random.RandomState(estimator.random_state)
+    random.randint(2**31)  # the seed of what is random besides the order
+    return [
+        in_batches(random.permutation(np.arange(n_rows)), estimator.batch_size)
+        for _ in range(epochs)
+    ]
+
+
+def test_a_head_learns_as_a_plain_loop_lets_it():
+    column, y = images(40), np.arange(40) % 3
+    estimator = ImageClassifier(small_network(), max_epochs=4, batch_size=8, lr=0.01, **PLAIN)
+    estimator.fit(column, y)
+
+    features = torch.from_numpy(ImageEmbedder(small_network(), cache=False).fit_transform(column))
+    scaled = (features - features.mean(0)) / features.std(0, unbiased=False)
+    head = nn.Linear(features.shape[1], 3)
+    nn.init.zeros_(head.weight)
+    head.bias.data = torch.from_numpy(np.log((np.bincount(y) + 0.5) / 41.5)).float()
+    groups = [
+        {"params": [head.weight], "weight_decay": 0.01},
+        {"params": [head.bias], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.01)
+    for batches in orders_of(estimator, 40, 4):
+        for rows in batches:
+            optimizer.zero_grad()
+            functional.cross_entropy(head(scaled[rows]), torch.tensor(y[rows])).backward()
+            optimizer.step()
+    expected = head(scaled).softmax(1).detach().numpy()
+    np.testing.assert_allclose(estimator.predict_proba(column), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("trainable", ["all", 1])
+def test_opened_stages_learn_step_by_step_as_in_a_plain_loop(trainable):
+    column, y = images(40), np.arange(40) % 3
+    options = {"max_epochs": 4, "batch_size": 8, "lr": 0.05, "weight_decay": 0.0}
+    estimator = ImageClassifier(
+        small_network(), trainable=trainable, optimizer="sgd", **options, **PLAIN
+    ).fit(column, y)
+
+    network = copy.deepcopy(small_network()).eval().to(memory_format=torch.channels_last)
+    scaled = ImageRecipe(size=(16, 16), resize=16).scale(torch.from_numpy(column))
+    with torch.no_grad():
+        features = network(scaled).mean((2, 3))
+    mean, deviation = features.mean(0), features.std(0, unbiased=False)
+    head = nn.Linear(8, 3)
+    nn.init.zeros_(head.weight)
+    head.bias.data = torch.from_numpy(np.log((np.bincount(y) + 0.5) / 41.5)).float()
+    opened = network if trainable == "all" else network[-1]
+    parameters = [*head.parameters(), *opened.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=0.05, momentum=0.9)
+
+    def outputs(rows):
+        return head((network(scaled[rows]).mean((2, 3)) - mean) / deviation)
+
+    losses = []
+    for batches in orders_of(estimator, 40, 4):  # 4 epochs of 5 steps
+        for rows in batches:
+            opened.train()
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(outputs(rows), torch.tensor(y[rows]))
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    network.eval()
+    expected = outputs(list(range(40))).softmax(1).detach().numpy()
+    np.testing.assert_allclose(estimator.predict_proba(column), expected, atol=1e-5)
+    epochs = np.reshape(losses, (4, 5)).mean(1)
+    told = [record["train_loss"] for record in estimator.history_]
+    np.testing.assert_allclose(told, epochs, atol=1e-5)
+
+
+def test_losses_equal_a_hand_computation():
+    outputs = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
+    shares = outputs.exp() / outputs.exp().sum(1, keepdim=True)
+    classes = classes_loss(0.0)(outputs, torch.tensor([0, 1]))
+    torch.testing.assert_close(classes, -torch.stack([shares[0, 0], shares[1, 1]]).log())
+    smooth = classes_loss(0.2)(outputs, torch.tensor([0, 1]))
+    even = -shares.log().mean(1)
+    torch.testing.assert_close(smooth, 0.8 * classes + 0.2 * even)
+    there = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    chance = 1 / (1 + (-outputs).exp())
+    hand = -(there * chance.log() + (1 - there) * (1 - chance).log()).mean(1)
+    torch.testing.assert_close(labels_loss(0.0)(outputs, there), hand)
+    torch.testing.assert_close(squared_loss(outputs, there), ((outputs - there) ** 2).mean(1))
+    weights = torch.tensor([0.5, 1.5])
+    assert weighted_mean(hand, weights) == (hand[0] * 0.5 + hand[1] * 1.5) / 2
+
+
+def test_the_contrastive_loss_equals_a_hand_computation():
+    features = functional.normalize(torch.randn(5, 4, generator=torch.manual_seed(0)), dim=1)
+    classes = [0, 1, 0, 0, 2]
+    losses = []
+    for i in range(5):
+        kin = [j for j in range(5) if j != i and classes[j] == classes[i]]
+        if kin:
+            others = sum((features[i] @ features[j] / 0.1).exp() for j in range(5) if j != i)
+            losses.append(
+                -sum((features[i] @ features[j] / 0.1) - others.log() for j in kin) / len(kin)
+            )
+    got = contrastive_loss(3 * features, torch.tensor(classes), 0.1)
+    torch.testing.assert_close(got, torch.stack(losses).mean())
+
+
+@pytest.mark.parametrize("trainable", ["head", 1, 2, "gradual"])
+def test_reusing_what_the_frozen_part_gives_changes_no_bit_for_images(trainable):
+    column, y = images(37), np.arange(37) % 3
+    options = {"max_epochs": 3, "batch_size": 8, "weights": None, "image_size": 64, **PLAIN}
+    found = [
+        ImageClassifier("resnet18", trainable=trainable, reuse_activations=reuse, **options)
+        .fit(column, y)
+        .predict_proba(column)
+        for reuse in (True, False)
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("trainable", ["head", 1, "gradual"])
+def test_reusing_what_the_frozen_part_gives_changes_no_bit_for_texts(trainable):
+    column, y = texts(50), np.arange(50) % 3
+    options = {"max_epochs": 3, "batch_size": 8, "lr": 1e-4, **PLAIN}
+    found = [
+        TextClassifier(trainable=trainable, reuse_activations=reuse, **options)
+        .fit(column, y)
+        .predict_proba(column)
+        for reuse in (True, False)
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+def test_reused_and_forwarded_stages_learn_the_same():
+    """The plain way, the whole network on every batch, is within rounding of the reused one."""
+    column, y = texts(50), np.arange(50) % 3
+    options = {"max_epochs": 2, "batch_size": 8, "lr": 1e-4, "trainable": 1, **PLAIN}
+    reused = TextClassifier(**options).fit(column, y)
+    whole = TextClassifier(**options)
+    whole._augmentation = lambda: lambda batch: batch
+    np.testing.assert_allclose(
+        reused.predict_proba(column), whole.fit(column, y).predict_proba(column), atol=1e-4
+    )
+
+
+def test_weights_count_as_repetitions_do_in_full_batches():
+    column, y = images(12), np.array([0.0, 1, 2] * 4)
+    options = {"max_epochs": 60, "batch_size": 64, "optimizer": "sgd", "lr": 0.05, **PLAIN}
+    options |= {"momentum": 0.0, "weight_decay": 0.0}
+    weights = np.array([1.0, 2, 3] * 4)
+    weighted = ImageRegressor(small_network(), **options).fit(column, y, sample_weight=weights)
+    repeated = ImageRegressor(small_network(), **options)
+    repeats = weights.astype(int)
+    # The head takes its scale from the rows as they are, so give both the same.
+    repeated._new_module = lambda *args, **kwargs: _with_scale_of(
+        ImageRegressor._new_module(repeated, *args, **kwargs), weighted.module_
+    )
+    repeated.fit(np.repeat(column, repeats, axis=0), np.repeat(y, repeats))
+    np.testing.assert_allclose(repeated.predict(column), weighted.predict(column), atol=1e-4)
+
+
+def _with_scale_of(module, other):
+    module.head.start = lambda features, bias: None
+    module.head.mean.copy_(other.head.mean)
+    module.head.deviation.copy_(other.head.deviation)
+    return module

@@ -29,10 +29,6 @@ WITHOUT_DATA = [
     "check_param_validation",
 ]
 
-# scikit-learn 1.9 runs 46 checks on a transformer of numbers; fewer would mean that tags have
-# silently turned some of them off.
-LEAST_CHECKS = 45
-
 
 @pytest.mark.parametrize("check", WITHOUT_DATA)
 @pytest.mark.parametrize("name", CASES)
@@ -61,10 +57,10 @@ def test_a_numeric_relative_passes_the_whole_battery(name):
     by_status: dict[str, list[str]] = {}
     for result in results:
         by_status.setdefault(result["status"], []).append(result["check_name"])
-    failed = [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]
-    assert not failed
+    failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
+    assert not {name: failed[name] for name in failed if name not in relative.may_fail}
     assert sorted(by_status.get("xfail", [])) == sorted(relative.expected_failures)
-    assert len(by_status["passed"]) >= LEAST_CHECKS, by_status
+    assert len(by_status["passed"]) >= relative.least_checks, by_status
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -72,15 +68,16 @@ def test_fit_is_idempotent_on_a_column(name, cache_folder):
     case = CASES[name]
     column = case.column(5)
     estimator = clone(case.make()).set_params(cache=False)
-    first = estimator.fit(column).transform(column)
-    np.testing.assert_array_equal(estimator.fit(column).transform(column), first)
+    target = case.target(5)
+    first = estimator.fit(column, target).transform(column)
+    np.testing.assert_array_equal(estimator.fit(column, target).transform(column), first)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_order_and_subset_do_not_change_a_row(name, cache_folder):
     case = CASES[name]
     column = list(case.column(9))
-    estimator = case.make().set_params(cache=False).fit(column)
+    estimator = case.make().set_params(cache=False).fit(column, case.target(9))
     rows = estimator.transform(column)
     order = np.random.default_rng(0).permutation(len(column))
     shuffled = estimator.transform([column[i] for i in order])
@@ -91,19 +88,20 @@ def test_order_and_subset_do_not_change_a_row(name, cache_folder):
 @pytest.mark.parametrize("name", CASES)
 def test_one_row_is_a_column(name, cache_folder):
     case = CASES[name]
-    assert case.make().fit_transform(case.column(1)).shape[0] == 1
+    estimator = case.make().fit(case.column(2), case.target(2))
+    assert estimator.transform(case.column(1)).shape[0] == 1
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_empty_column_is_refused_in_scikit_learns_words(name):
     with pytest.raises(ValueError, match=r"0 sample\(s\).*minimum of 1 is required"):
-        CASES[name].make().fit([])
+        CASES[name].make().fit([], CASES[name].target(0))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_fit_returns_self_and_sets_what_it_learned(name):
     case = CASES[name]
     estimator = case.make()
-    assert estimator.fit(case.column(2)) is estimator
+    assert estimator.fit(case.column(2), case.target(2)) is estimator
     assert estimator.n_features_in_ == 1
     assert not hasattr(estimator, "feature_names_in_")

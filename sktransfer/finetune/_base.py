@@ -128,6 +128,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             groups=groups,
             epochs=self.max_epochs,
             going_on=going_on,
+            prepare=not going_on,
         )
 
     def transform(self, X: Any) -> np.ndarray:
@@ -180,6 +181,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         validation: tuple[Any, Any] = (None, None),
         groups: Any = None,
         task: Task | None = None,
+        prepare: bool = False,
     ) -> Self:
         from sktransfer.finetune._training import Training
 
@@ -206,12 +208,15 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
                 "_n_features_out": module.head.n_features,
             }
 
-        expected = epochs + (self.probe_epochs if module.opened else 0)
+        expected = epochs
+        if prepare and module.opened:
+            expected += self.probe_epochs + getattr(self, "contrastive_epochs", 0)
         with reported(self, X, y, epochs=expected, task=task, attributes=fitted) as watch:
+            changed = module.opened if going_on else ()
             training = Training(
-                self, module, task, train, valid, random, watch, self._augmentation()
+                self, module, task, train, valid, random, watch, self._augmentation(), changed
             )
-            training.run(epochs=epochs, start_head=not going_on)
+            training.run(epochs=epochs, start_head=not going_on, prepare=prepare)
         part.material.failures.warn(part.material.reading.digests)
         # All at once, and last: an error leaves the estimator as it was.
         self._remember(column)

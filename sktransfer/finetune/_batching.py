@@ -40,9 +40,31 @@ class Batches:
         return len(in_batches(self.rows, self.batch_size))
 
     def __iter__(self) -> Iterator[tuple[Rows, torch.Tensor]]:
-        order = self.rows if self.random is None else self.random.permutation(self.rows)
-        for rows in self.stream(in_batches(order, self.batch_size)):
+        for rows in self.stream(self._drawn()):
             yield rows, self.targets[rows.positions]
+
+    def _drawn(self) -> list[list[int]]:
+        order = self.rows if self.random is None else self.random.permutation(self.rows)
+        return in_batches(order, self.batch_size)
+
+
+class BalancedBatches(Batches):
+    """Batches with as many rows of each class; those of a rare class come again and again."""
+
+    def _drawn(self) -> list[list[int]]:
+        assert self.random is not None
+        classes = self.targets[torch.from_numpy(self.rows)].cpu().numpy()
+        rows_of = [self.rows[classes == number] for number in np.unique(classes)]
+        share = max(2, self.batch_size // len(rows_of))
+        wanted = len(self) * share
+        drawn = [self._enough(rows, wanted).reshape(len(self), share) for rows in rows_of]
+        return np.concatenate(drawn, axis=1).tolist()
+
+    def _enough(self, rows: np.ndarray, wanted: int) -> np.ndarray:
+        """Draw rows, none of them again before all of them have been drawn."""
+        assert self.random is not None
+        rounds = -(-wanted // len(rows))
+        return np.concatenate([self.random.permutation(rows) for _ in range(rounds)])[:wanted]
 
 
 def in_batches(rows: np.ndarray, size: int) -> list[list[int]]:

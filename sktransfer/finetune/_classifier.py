@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -24,10 +24,12 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseFineTuner._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "contrastive_epochs": [Interval(Integral, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     class_weight: dict | list | str | None
+    contrastive_epochs: int
     classes_: np.ndarray
 
     def partial_fit(
@@ -110,7 +112,16 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
         from sktransfer.finetune._tasks import ClassTask, LabelTask, is_labels
 
-        return LabelTask.of(y) if is_labels(y) else ClassTask.of(y, type(self).__name__)
+        if self.contrastive_epochs and self.trainable in ("head", 0):
+            raise TargetError(
+                f"contrastive_epochs={self.contrastive_epochs} trains opened stages, and "
+                f"trainable={self.trainable!r} opens none; set it to an integer or 'all'."
+            )
+        if not is_labels(y):
+            return ClassTask.of(y, type(self).__name__)
+        if self.contrastive_epochs:
+            raise TargetError("contrastive_epochs needs one class a row, not a matrix of labels.")
+        return LabelTask.of(y)
 
     def _learned(self, task: Task) -> dict[str, Any]:
         return {**super()._learned(task), "classes_": task.classes}  # type: ignore[attr-defined]

@@ -54,6 +54,9 @@ class ImageClassifier(FineTunedClassifier):
         Share of the steps in which the rate rises.
     probe_epochs : int, default=0
         Epochs before the others in which only the head learns.
+    contrastive_epochs : int, default=0
+        Epochs before all others in which the opened stages bring rows of a class together and
+        others apart, in batches with as many rows of each class. For few labels.
     augment : {None, "light", "standard"} or transform, default=None
         What is done to training images in each epoch anew: "light" flips and shifts, "standard"
         crops, flips and changes colours; or a transform of ``torchvision.transforms.v2``, given
@@ -156,6 +159,7 @@ class ImageClassifier(FineTunedClassifier):
         lr_schedule: str = "cosine",
         warmup: float = 0.1,
         probe_epochs: int = 0,
+        contrastive_epochs: int = 0,
         augment: Any = None,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
@@ -189,6 +193,7 @@ class ImageClassifier(FineTunedClassifier):
         self.lr_schedule = lr_schedule
         self.warmup = warmup
         self.probe_epochs = probe_epochs
+        self.contrastive_epochs = contrastive_epochs
         self.augment = augment
         self.mixup = mixup
         self.label_smoothing = label_smoothing

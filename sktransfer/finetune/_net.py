@@ -14,7 +14,7 @@ from torch import nn
 from sktransfer.adapt import FineTuned, Randomness
 from sktransfer.backbones import Given
 from sktransfer.finetune._batching import Batches
-from sktransfer.finetune._loss import RowLoss, weighted_mean
+from sktransfer.finetune._loss import BatchLoss
 from sktransfer.finetune._stream import Rows
 
 
@@ -31,6 +31,11 @@ class Watch(Callback):
         Epochs without a lower validation loss after which it is enough.
     tell : callable
         Is given the record of each epoch; returns whether to stop.
+
+    Attributes
+    ----------
+    is_over, is_ended : bool
+        Whether the epochs of one kind were enough, or the whole training.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Watch(Callback):
         self.phase = ""
         self.history: list[dict[str, Any]] = []
         self.is_over = False
+        self.is_ended = False
         self.best_epoch: int | None = None
         self._best_loss = np.inf
         self._best: dict[str, torch.Tensor] = {}
@@ -85,7 +91,12 @@ class Watch(Callback):
         self.history.append(record)
         self._last = _copied(net.module_.trained())
         self._compare(record)
-        self.is_over |= self.tell(record)
+        if self.tell(record):
+            self.end()
+
+    def end(self) -> None:
+        """Let no more epochs follow, of any phase."""
+        self.is_over = self.is_ended = True
 
     def restore_best(self, module: FineTuned) -> None:
         """Put the weights of the best epoch back."""
@@ -132,8 +143,10 @@ class Net(NeuralNet):
     ----------
     module : FineTuned
         Is trained in place.
-    row_loss : callable
-        From outputs and targets to one loss a row.
+    batch_loss : callable
+        From outputs, targets and weights of a batch to its loss.
+    with_head : bool
+        Whether outputs are those of the head, or the features before it.
     make_optimizer, make_schedule : callable
         From the module to an optimizer, from that to what is stepped after each batch.
     randomness : Randomness
@@ -150,7 +163,8 @@ class Net(NeuralNet):
         self,
         module: FineTuned,
         *,
-        row_loss: RowLoss,
+        batch_loss: BatchLoss,
+        with_head: bool,
         make_optimizer: Callable[[FineTuned], torch.optim.Optimizer],
         make_schedule: Callable[[torch.optim.Optimizer], Any],
         randomness: Randomness,
@@ -160,9 +174,10 @@ class Net(NeuralNet):
         watch: Watch,
         **kwargs: Any,
     ) -> None:
-        # The loss of rows stands where skorch expects one of batches: `get_loss` averages.
+        # `get_loss` is what skorch would call a criterion for.
         super().__init__(module, criterion=nn.Identity, train_split=None, **kwargs)
-        self.row_loss = row_loss
+        self.batch_loss = batch_loss
+        self.with_head = with_head
         self.make_optimizer = make_optimizer
         self.make_schedule = make_schedule
         self.randomness = randomness
@@ -237,7 +252,8 @@ class Net(NeuralNet):
 
     def infer(self, x: Rows, **params: Any) -> torch.Tensor:
         """Run the module."""
-        return self.module_(x.inputs, x.given).float()
+        run = self.module_ if self.with_head else self.module_.features
+        return run(x.inputs, x.given).float()
 
     def validation_step(self, batch: Any, **params: Any) -> dict[str, Any]:
         """Return outputs and loss of a batch, in eval mode."""
@@ -245,8 +261,8 @@ class Net(NeuralNet):
             return super().validation_step(batch, **params)
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
-        """Return the weighted mean over the rows."""
-        return weighted_mean(self.row_loss(y_pred, y_true), self.weights_of(X, training))
+        """Return the loss of a batch."""
+        return self.batch_loss(y_pred, y_true, self.weights_of(X, training))
 
     def weights_of(self, rows: Rows, training: bool) -> torch.Tensor:
         """Return the weights of some rows of the training or the validation set."""
@@ -261,7 +277,7 @@ class Net(NeuralNet):
         except KeyboardInterrupt:  # so skorch's EarlyStopping says that it is over
             if method_name != "on_epoch_end":
                 raise
-            self.watch.is_over = True
+            self.watch.end()
 
     def _mixed_loss(self, rows: Rows, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         share = float(self.random.beta(self.mixup, self.mixup))

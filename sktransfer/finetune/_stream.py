@@ -5,15 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
+from sktransfer.backbones import POOLED, Given
 from sktransfer.extraction import Extraction, Failures, Reading, prepared
 from sktransfer.finetune._frozen import FrozenPart
-
-if TYPE_CHECKING:
-    from sktransfer.backbones import Given
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,24 @@ class StoredRows(Stream):
             if rows:
                 numbers = [self._number[row] for row in rows]
                 yield Rows(rows, *self._frozen.given(self._store, numbers, rows))
+
+
+class FeatureRows(Stream):
+    """Only the head learns, on features that are at hand.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, d)
+        One row a cell of the column.
+    """
+
+    def __init__(self, features: torch.Tensor) -> None:
+        self._features = features
+
+    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[Rows]:
+        """Put rows together."""
+        for batch in batches:
+            yield Rows(list(batch), None, Given(POOLED, self._features[list(batch)]))
 
 
 class PassingRows(Stream):

@@ -52,6 +52,9 @@ class TextClassifier(FineTunedClassifier):
         Share of the steps in which the rate rises.
     probe_epochs : int, default=0
         Epochs before the others in which only the head learns.
+    contrastive_epochs : int, default=0
+        Epochs before all others in which the opened stages bring rows of a class together and
+        others apart, in batches with as many rows of each class. For few labels.
     augment : {None, "token_dropout"}, default=None
         What is done to training texts in each epoch anew: "token_dropout" leaves out one token
         in ten.
@@ -153,6 +156,7 @@ class TextClassifier(FineTunedClassifier):
         lr_schedule: str = "cosine",
         warmup: float = 0.1,
         probe_epochs: int = 0,
+        contrastive_epochs: int = 0,
         augment: str | None = None,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
@@ -186,6 +190,7 @@ class TextClassifier(FineTunedClassifier):
         self.lr_schedule = lr_schedule
         self.warmup = warmup
         self.probe_epochs = probe_epochs
+        self.contrastive_epochs = contrastive_epochs
         self.augment = augment
         self.mixup = mixup
         self.label_smoothing = label_smoothing

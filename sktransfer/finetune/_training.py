@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,16 @@ import torch
 from sktransfer import _runtime
 from sktransfer.adapt import FineTuned, Randomness, cut_below, parameter_groups
 from sktransfer.exceptions import StoppedWarning
-from sktransfer.finetune._batching import Batches, in_batches
+from sktransfer.finetune._batching import BalancedBatches, Batches, in_batches
+from sktransfer.finetune._loss import BatchLoss, contrastive_loss, weighted_mean
 from sktransfer.finetune._material import Material
 from sktransfer.finetune._net import Net, Watch
 from sktransfer.finetune._optimizer import make_optimizer, make_schedule
+from sktransfer.finetune._outputs import outputs_of
+from sktransfer.finetune._stream import FeatureRows, Stream
 from sktransfer.finetune._tasks import Task
+
+CONTRASTIVE = "contrastive"
 
 # The head takes the scale of features from so many rows.
 _SCALED_ON = 1_024
@@ -42,11 +47,15 @@ class Part:
     targets: torch.Tensor
     weights: torch.Tensor
 
-    def batches(self, cut: str | None, size: int, **options: Any) -> Batches:
-        """Return the rows in batches, as they come to the network above a cut."""
-        random = options.pop("random", None)
-        stream = self.material.stream(cut, self.rows.tolist(), **options)
-        return Batches(stream, self.rows, self.targets, self.weights, size, random)
+    def batches(
+        self,
+        stream: Stream,
+        size: int,
+        random: np.random.RandomState | None = None,
+        kind: type[Batches] = Batches,
+    ) -> Batches:
+        """Return the rows in batches, as a stream brings them."""
+        return kind(stream, self.rows, self.targets, self.weights, size, random)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class Training:
         Hears of every epoch.
     augment : callable, optional
         What is done to prepared cells of training rows.
+    changed : tuple of str
+        The stages that are not any more what they are in the backbone.
     """
 
     params: Any
@@ -90,13 +101,14 @@ class Training:
     random: np.random.RandomState
     watch: Watch
     augment: Callable[[Any], Any] | None = None
+    changed: tuple[str, ...] = ()
     randomness: Randomness = field(init=False)
 
     def __post_init__(self) -> None:
         material = self.train.material
         self.randomness = Randomness(self.random.randint(2**31), material.device)
 
-    def run(self, *, epochs: int, start_head: bool) -> None:
+    def run(self, *, epochs: int, start_head: bool, prepare: bool) -> None:
         """Train; on an interrupt, keep the epochs that are done.
 
         Parameters
@@ -105,15 +117,20 @@ class Training:
             Besides those in which only the head learns.
         start_head : bool
             Whether the head takes the scale of features and targets first: not where it goes on.
+        prepare : bool
+            Whether there are epochs of another kind before: contrastive ones, and a probe.
         """
         watch = self.watch
         try:
+            if prepare:
+                self._contrast()
             if start_head:
                 self._start_head()
-            for group in self._groups(epochs):
-                self._run_group(group)
+            row_loss = self.task.row_loss(getattr(self.params, "label_smoothing", 0.0))
+            for group in self._groups(epochs, prepare):
+                self._run_group(group, weighted_mean(row_loss))
         except KeyboardInterrupt:
-            if not watch.done:
+            if not watch.done or watch.phase == CONTRASTIVE:  # there is no head yet
                 raise
             watch.restore_last(self.module)
             warnings.warn(
@@ -127,30 +144,53 @@ class Training:
         self.module.open(self.module.opened)
         self.module.eval()
 
-    def _groups(self, epochs: int) -> Iterator[list[Phase]]:
+    @property
+    def _contrastive_epochs(self) -> int:
+        return getattr(self.params, "contrastive_epochs", 0)  # regressors have none
+
+    def _contrast(self) -> None:
+        """Let opened stages bring rows of a class together, before there is a head."""
+        if self._contrastive_epochs:
+            phase = Phase(CONTRASTIVE, self.module.opened, self._contrastive_epochs)
+            self._run_group([phase], contrastive_loss, with_head=False, kind=BalancedBatches)
+
+    def _groups(self, epochs: int, prepare: bool) -> Iterator[list[Phase]]:
         """Yield phases that share an optimizer and a schedule."""
         opened = self.module.opened
-        if opened and self.params.probe_epochs:
+        if opened and prepare and self.params.probe_epochs:
             yield [Phase("probe", (), self.params.probe_epochs)]
-        if self.params.trainable == "gradual":
+        if prepare and self._contrastive_epochs:
+            yield [Phase("head", (), epochs)]  # more of the network would forget what it learned
+        elif self.params.trainable == "gradual":
             counts = [min(epoch, len(opened)) for epoch in range(1, epochs + 1)]
             yield [Phase("gradual", opened[len(opened) - count :], 1) for count in counts]
         else:
             yield [Phase("train", opened, epochs)]
 
-    def _run_group(self, phases: list[Phase]) -> None:
-        if self.watch.is_over:
+    def _run_group(
+        self,
+        phases: list[Phase],
+        loss: BatchLoss,
+        *,
+        with_head: bool = True,
+        kind: type[Batches] = Batches,
+    ) -> None:
+        if self.watch.is_ended:
             return
+        self.watch.is_over = False
         steps = len(in_batches(self.train.rows, self.params.batch_size))
-        net = self._net(steps * sum(phase.epochs for phase in phases))
+        net = self._net(steps * sum(phase.epochs for phase in phases), loss, with_head)
         for phase in phases:
             self.module.open(phase.learning)
-            cut = self._cut(phase.learning)
             size = self.params.batch_size
-            train = self.train.batches(cut, size, random=self.random, change=self._change())
-            valid = self.valid.batches(cut, size) if self.valid else None
+            stream = self._stream(self.train, phase.learning, self._change())
+            train = self.train.batches(stream, size, self.random, kind)
+            valid = None
+            if self.valid and with_head:
+                valid = self.valid.batches(self._stream(self.valid, phase.learning), size)
             self.watch.phase = phase.name
             net.run(train, valid, phase.epochs)
+            self.changed = max(self.changed, phase.learning, key=len)
             if self.watch.is_over:
                 return
 
@@ -165,10 +205,23 @@ class Training:
 
         return change
 
-    def _cut(self, learning: Sequence[str]) -> str | None:
-        return cut_below(list(self.module.network.stages), learning)
+    def _stream(
+        self,
+        part: Part,
+        learning: tuple[str, ...],
+        change: Callable[[Any], Any] | None = None,
+    ) -> Stream:
+        """Return how rows come to what learns; nothing that has learned is below the cut."""
+        if self.changed and not learning:
+            features = outputs_of(
+                self.module, part.material, self.module.head.n_features, head=False
+            )
+            return FeatureRows(torch.from_numpy(features).to(part.material.device))
+        lowest = max(self.changed, learning, key=len)
+        cut = cut_below(list(self.module.network.stages), lowest)
+        return part.material.stream(cut, part.rows.tolist(), change=change)
 
-    def _net(self, steps: int) -> Net:
+    def _net(self, steps: int, loss: BatchLoss, with_head: bool) -> Net:
         params, device = self.params, self.train.material.device
 
         def optimizer(module: FineTuned) -> torch.optim.Optimizer:
@@ -182,7 +235,8 @@ class Training:
 
         net = Net(
             self.module,
-            row_loss=self.task.row_loss(getattr(params, "label_smoothing", 0.0)),
+            batch_loss=loss,
+            with_head=with_head,
             make_optimizer=optimizer,
             make_schedule=lambda made: make_schedule(
                 made, params.lr_schedule, warmup=params.warmup, steps=steps
@@ -190,7 +244,7 @@ class Training:
             randomness=self.randomness,
             random=self.random,
             precision=self.train.material.precision,
-            mixup=params.mixup,
+            mixup=params.mixup if with_head else 0.0,
             watch=self.watch,
             callbacks=params.callbacks,
             device=str(device),
@@ -204,8 +258,9 @@ class Training:
         rows = self.train.rows
         if len(rows) > _SCALED_ON:
             rows = np.sort(self.random.permutation(rows)[:_SCALED_ON])
-        cut = self._cut(self.module.opened)
-        stream = material.stream(cut, rows.tolist())
+        stream = material.stream(
+            cut_below(list(self.module.network.stages), self.module.opened), rows.tolist()
+        )
         self.module.eval()
         with _runtime.inference(material.device, material.precision):
             parts = [

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from sktransfer import ImageClassifier, ImageEmbedder, ImageRegressor, TextClassifier
 from sktransfer.backbones import ImageRecipe
-from sktransfer.finetune._batching import in_batches
+from sktransfer.finetune._batching import BalancedBatches, in_batches
 from sktransfer.finetune._loss import (
     classes_loss,
     contrastive_loss,
@@ -18,6 +18,7 @@ from sktransfer.finetune._loss import (
     squared_loss,
     weighted_mean,
 )
+from sktransfer.finetune._stream import Rows
 from tests._tiny import images, texts
 
 PLAIN = {"cache": False, "random_state": 0, "warmup": 0.0, "lr_schedule": "constant"}
@@ -122,7 +123,8 @@ def test_losses_equal_a_hand_computation():
     torch.testing.assert_close(labels_loss(0.0)(outputs, there), hand)
     torch.testing.assert_close(squared_loss(outputs, there), ((outputs - there) ** 2).mean(1))
     weights = torch.tensor([0.5, 1.5])
-    assert weighted_mean(hand, weights) == (hand[0] * 0.5 + hand[1] * 1.5) / 2
+    mean = weighted_mean(labels_loss(0.0))(outputs, there, weights)
+    torch.testing.assert_close(mean, (hand[0] * 0.5 + hand[1] * 1.5) / 2)
 
 
 def test_the_contrastive_loss_equals_a_hand_computation():
@@ -136,7 +138,7 @@ def test_the_contrastive_loss_equals_a_hand_computation():
             losses.append(
                 -sum((features[i] @ features[j] / 0.1) - others.log() for j in kin) / len(kin)
             )
-    got = contrastive_loss(3 * features, torch.tensor(classes), 0.1)
+    got = contrastive_loss(3 * features, torch.tensor(classes))
     torch.testing.assert_close(got, torch.stack(losses).mean())
 
 
@@ -199,3 +201,37 @@ def _with_scale_of(module, other):
     module.head.mean.copy_(other.head.mean)
     module.head.deviation.copy_(other.head.deviation)
     return module
+
+
+def test_classes_are_balanced_in_contrastive_batches():
+    rows, targets = np.arange(3, 23), torch.tensor([9] * 3 + [0] * 15 + [1] * 3 + [2] * 2)
+    stream = lambda batches: [Rows(batch, None) for batch in batches]  # noqa: E731
+    batches = BalancedBatches(stream, rows, targets, torch.ones(23), 9, np.random.RandomState(0))
+    drawn = [found.numpy() for _, found in batches]
+    assert len(drawn) == len(batches) == 3
+    assert all(np.bincount(batch).tolist() == [3, 3, 3] for batch in drawn)
+    seen = [position for found, _ in batches for position in found.positions]
+    assert len({row for row in seen if targets[row] == 0}) == 9  # none twice before all were
+
+
+def test_the_head_after_contrastive_epochs_learns_on_the_network_as_it_is_then():
+    column, y = texts(24), np.arange(24) % 3
+    options = {"max_epochs": 5, "batch_size": 8, "lr": 1e-4, "trainable": 1, **PLAIN}
+    tuned = TextClassifier(contrastive_epochs=2, **options).fit(column, y)
+    assert [record["phase"] for record in tuned.history_] == ["contrastive"] * 2 + ["head"] * 5
+    features = torch.from_numpy(tuned.transform(column))
+    torch.testing.assert_close(tuned.module_.head.mean, features.mean(0), rtol=1e-4, atol=1e-5)
+    untuned = torch.from_numpy(TextClassifier(**options).fit(column, y).transform(column))
+    assert not torch.allclose(features, untuned, atol=1e-3)
+
+
+@pytest.mark.parametrize("trainable", ["gradual", 1])
+def test_going_on_sees_the_stages_as_they_are(trainable):
+    """What a warm start computes below its cut is not the network of the first fit."""
+    column, y = texts(24), np.arange(24) % 3
+    options = {"max_epochs": 8, "batch_size": 8, "lr": 2e-4, "trainable": trainable, **PLAIN}
+    warm = TextClassifier(warm_start=True, **options).fit(column, y)
+    first, last = warm.history_[0]["train_loss"], warm.history_[-1]["train_loss"]
+    assert last < first / 2
+    warm.set_params(lr=1e-9, max_epochs=1).fit(column, y)
+    assert warm.history_[-1]["train_loss"] < (first + last) / 2

@@ -36,13 +36,14 @@ def parameter_groups(
     if stages:
         parts.append(("pooling", _between(module)))
     parts += [(name, list(stage.parameters())) for name, stage in stages]
+    may_learn = {id(tensor) for tensor in module.trained().values()}
     groups: list[dict[str, Any]] = []
     depth = 0
     for name, parameters in parts:
         rate = lr * layer_decay**depth
         depth += bool(parameters)
-        matrices = [p for p in parameters if p.ndim > 1]
-        others = [p for p in parameters if p.ndim <= 1]
+        matrices = [p for p in parameters if p.ndim > 1 and id(p) in may_learn]
+        others = [p for p in parameters if p.ndim <= 1 and id(p) in may_learn]
         if matrices:
             groups.append(_group(name, matrices, rate, weight_decay))
         if others:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
 from torch import nn
 
 from sktransfer.adapt._head import Head
+from sktransfer.adapt._lora import add_adapters, is_adapter
 from sktransfer.backbones import POOLED, Given, StagedNetwork
 
 
@@ -20,8 +21,9 @@ def opened_stages(stages: Sequence[str], trainable: str | int) -> tuple[str, ...
     ----------
     stages : sequence of str
         All of them, in order.
-    trainable : {"head", "all", "gradual"} or int
-        An integer k opens the last k; "gradual" opens all of them in the end.
+    trainable : {"head", "all", "gradual", "lora"} or int
+        An integer k opens the last k; "gradual" opens all of them in the end, and "lora" has
+        something that learns in all of them.
 
     Examples
     --------
@@ -61,12 +63,24 @@ class FineTuned(nn.Module):
     opened : sequence of str
         The last stages, from below, that may learn. With any of them, what lies between the
         last stage and the head may too.
+    adapters : bool
+        Whether small matrices beside the weights of the opened stages learn in their place.
     """
 
-    def __init__(self, network: StagedNetwork, head: Head, opened: Sequence[str]) -> None:
+    def __init__(
+        self,
+        network: StagedNetwork,
+        head: Head,
+        opened: Sequence[str],
+        adapters: bool = False,
+    ) -> None:
         super().__init__()
         self.opened = tuple(opened)
-        self.network = _partly_copied(network, frozen_parts(network, opened))
+        self.adapters = adapters
+        kept = frozen_parts(network, () if adapters else opened)
+        self.network = _partly_copied(network, kept)
+        if adapters:
+            add_adapters(self.network)
         self.head = head
         self.open(opened)
 
@@ -91,28 +105,38 @@ class FineTuned(nn.Module):
     def open(self, stages: Sequence[str]) -> None:
         """Let these of the opened stages learn from now on, and no others."""
         self.learning = tuple(stages)
-        for module in (self.network, self.head):
-            module.requires_grad_(True)
-        for part in frozen_parts(self.network, stages):
-            part.requires_grad_(False)
+        frozen = _tensors_of(frozen_parts(self.network, stages))
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(id(parameter) not in frozen and self._may_learn(name))
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """Put into training mode what learns; statistics of what is frozen stay as they are."""
         super().train(mode)
-        for part in frozen_parts(self.network, self.learning):
+        for part in frozen_parts(self.network, () if self.adapters else self.learning):
             part.eval()
         return self
 
     def trained(self) -> dict[str, torch.Tensor]:
         """Return, by name, every parameter and buffer that training may have changed."""
-        frozen = {
-            id(tensor)
-            for part in frozen_parts(self.network, self.opened)
-            for tensor in (*part.parameters(), *part.buffers())
+        frozen = _tensors_of(frozen_parts(self.network, self.opened))
+        of_network = (*self.network.named_parameters(), *self.network.named_buffers())
+        of_head = (*self.head.named_parameters(), *self.head.named_buffers())
+        changed = {
+            f"network.{name}": tensor
+            for name, tensor in of_network
+            if id(tensor) not in frozen and self._may_learn(name)
         }
-        named = (*self.named_parameters(), *self.named_buffers())
-        return {name: tensor for name, tensor in named if id(tensor) not in frozen}
+        return changed | {f"head.{name}": tensor for name, tensor in of_head}
+
+    def restore(self, trained: Mapping[str, torch.Tensor]) -> None:
+        """Take over what `trained` of a module of the same make has returned."""
+        own = self.trained()
+        for name, tensor in trained.items():
+            own[name].data.copy_(tensor)
+
+    def _may_learn(self, name: str) -> bool:
+        return not self.adapters or is_adapter(name)
 
 
 def frozen_parts(network: StagedNetwork, opened: Sequence[str]) -> list[nn.Module]:
@@ -120,6 +144,10 @@ def frozen_parts(network: StagedNetwork, opened: Sequence[str]) -> list[nn.Modul
     if not opened:
         return [network]
     return [stage for name, stage in network.stages.items() if name not in opened]
+
+
+def _tensors_of(parts: list[nn.Module]) -> set[int]:
+    return {id(t) for part in parts for t in (*part.parameters(), *part.buffers())}
 
 
 def _partly_copied(network: StagedNetwork, frozen: list[nn.Module]) -> StagedNetwork:

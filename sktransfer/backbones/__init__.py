@@ -5,7 +5,7 @@ from sktransfer.backbones._network import POOLED, Given, StagedNetwork
 from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._registry import get_backbone, list_backbones
 from sktransfer.backbones._table import BackboneTable
-from sktransfer.backbones._weights import GENERATOR_LOCK
+from sktransfer.backbones._weights import GENERATOR_LOCK, seeded
 
 __all__ = [
     "GENERATOR_LOCK",
@@ -18,4 +18,5 @@ __all__ = [
     "TextRecipe",
     "get_backbone",
     "list_backbones",
+    "seeded",
 ]

@@ -46,7 +46,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **ColumnEstimator._parameter_constraints,
         "trainable": [
-            StrOptions({"head", "all", "gradual"}),
+            StrOptions({"head", "all", "gradual", "lora"}),
             Interval(Integral, 0, None, closed="left"),
         ],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -193,9 +193,9 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         part = self._part(column, y, weights, backbone, task)
         train, valid = self._split(part, y, validation, groups, backbone, task, random)
         # A copy, so that an error leaves what was fitted before as it was.
-        module = self._new_module(backbone, task)
+        module = self._new_module(backbone, task, random, going_on)
         if going_on:
-            module.load_state_dict(self.module_.state_dict())
+            module.restore(self.module_.trained())
 
         def fitted(watch: Watch) -> dict[str, Any]:
             return {
@@ -311,14 +311,40 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             reuse=self.reuse_activations,
         )
 
-    def _new_module(self, backbone: Backbone, task: Task) -> FineTuned:
-        from sktransfer.adapt import FineTuned, Head, opened_stages
+    def _new_module(
+        self, backbone: Backbone, task: Task, random: np.random.RandomState, going_on: bool
+    ) -> FineTuned:
+        from sktransfer.adapt import opened_stages
+
+        opened = opened_stages(backbone.stages, self.trainable)
+        adapters = self.trainable == "lora"
+        if going_on:  # what was opened once stays open: it is not what it was
+            opened = max(opened, self.module_.opened, key=len)
+            if adapters != self.module_.adapters:
+                raise BackboneError(
+                    "A warm start cannot change to trainable='lora' or from it: what was "
+                    "learned has no place there. Set warm_start=False."
+                )
+        # Only adapters are drawn at random.
+        seed = random.randint(2**31) if adapters else 0
+        return self._make_module(backbone, task, opened, adapters, seed)
+
+    def _make_module(
+        self,
+        backbone: Backbone,
+        task: Task,
+        opened: tuple[str, ...],
+        adapters: bool,
+        seed: int = 0,
+    ) -> FineTuned:
+        from sktransfer.adapt import FineTuned, Head
+        from sktransfer.backbones import seeded
 
         device = _runtime.resolve_device(self.device)
         width = self._reader().width(backbone, "pooled", "default")
         head = Head(width, task.n_outputs, self.dropout)
-        opened = opened_stages(backbone.stages, self.trainable)
-        return FineTuned(backbone.on(device), head.to(device), opened)
+        with seeded(seed):
+            return FineTuned(backbone.on(device), head, opened, adapters).to(device)
 
     # Using -----------------------------------------------------------------------------------
 
@@ -356,28 +382,23 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         module = state.pop("module_", None)
         if module is not None:
             trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
-            state["_kept"] = {"opened": module.opened, "trained": trained}
+            state["_kept"] = (module.opened, module.adapters, trained)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         kept = state.pop("_kept", None)
         super().__setstate__(state)
         if kept is not None:
-            self._restore(kept)
+            self._restore(*kept)
 
-    def _restore(self, kept: dict[str, Any]) -> None:
+    def _restore(
+        self, opened: tuple[str, ...], adapters: bool, trained: dict[str, np.ndarray]
+    ) -> None:
         import torch
 
-        from sktransfer.adapt import FineTuned, Head
-
         backbone = self._fitted_backbone()
-        device = _runtime.resolve_device(self.device)
-        head = Head(self._n_features_out, self._task.n_outputs, self.dropout)
-        self.module_ = FineTuned(backbone.on(device), head.to(device), kept["opened"])
-        own = self.module_.trained()
-        with torch.no_grad():
-            for name, values in kept["trained"].items():
-                own[name].copy_(torch.from_numpy(np.asarray(values)))
+        self.module_ = self._make_module(backbone, self._task, opened, adapters)
+        self.module_.restore({name: torch.from_numpy(t) for name, t in trained.items()})
         self.module_.eval()
 
     def __sklearn_is_fitted__(self) -> bool:

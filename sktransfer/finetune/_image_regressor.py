@@ -26,10 +26,11 @@ class ImageRegressor(FineTunedRegressor):
     weights : "pretrained", None, str or Path, default="pretrained"
         None draws random weights from a fixed seed; otherwise the name of weights that the
         backbone's source knows, or a ``.safetensors`` or ``.pth`` file.
-    trainable : "head", int, "all" or "gradual", default="head"
+    trainable : "head", int, "all", "gradual" or "lora", default="head"
         What learns: a linear layer on the features; with an integer k also the last k stages;
-        all stages; or, in "gradual", one more stage from the top in each epoch. Everything
-        else stays as it is, statistics of batch norms too.
+        all stages; in "gradual" one more stage from the top in each epoch; in "lora" small
+        matrices beside the weights of all stages (extra ``[lora]``). Everything else stays as
+        it is, statistics of batch norms too.
     image_size : int or tuple of int, default=None
         Side, or height and width, in pixels, of what the network sees. None: its own size.
     image_shape : tuple of int, default=None

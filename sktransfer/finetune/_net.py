@@ -100,11 +100,11 @@ class Watch(Callback):
 
     def restore_best(self, module: FineTuned) -> None:
         """Put the weights of the best epoch back."""
-        _put_back(module, self._best)
+        module.restore(self._best)
 
     def restore_last(self, module: FineTuned) -> None:
         """Put the weights of the last whole epoch back."""
-        _put_back(module, self._last)
+        module.restore(self._last)
 
     def _compare(self, record: dict[str, Any]) -> None:
         loss = record.get("valid_loss")
@@ -127,13 +127,6 @@ _RECORDED = {
 
 def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
-
-
-def _put_back(module: FineTuned, tensors: dict[str, torch.Tensor]) -> None:
-    own = module.trained()
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            own[name].copy_(tensor)
 
 
 class Net(NeuralNet):

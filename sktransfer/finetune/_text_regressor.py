@@ -26,10 +26,11 @@ class TextRegressor(FineTunedRegressor):
     weights : "pretrained", None, str or Path, default="pretrained"
         None draws random weights from a fixed seed; otherwise the name of weights that the
         backbone's source knows, or a ``.safetensors`` or ``.pth`` file.
-    trainable : "head", int, "all" or "gradual", default="head"
+    trainable : "head", int, "all", "gradual" or "lora", default="head"
         What learns: a linear layer on the features; with an integer k also the last k stages;
-        all stages; or, in "gradual", one more stage from the top in each epoch. Everything
-        else stays as it is, statistics of batch norms too.
+        all stages; in "gradual" one more stage from the top in each epoch; in "lora" small
+        matrices beside the weights of all stages (extra ``[lora]``). Everything else stays as
+        it is, statistics of batch norms too.
     max_length : int, default=None
         Tokens kept of a text. None: as many as the backbone was made for.
     max_epochs : int, default=10

@@ -99,6 +99,8 @@ class FrozenPart:
 
         device = self.extraction.device
         activation = torch.from_numpy(store.take(numbers)).to(device)
+        if activation.ndim == 4:  # convolutions are faster so
+            activation = activation.contiguous(memory_format=torch.channels_last)
         given = Given(str(self.extraction.layer), activation)
         if given.stage == POOLED:
             return None, given

@@ -103,6 +103,7 @@ class Training:
     augment: Callable[[Any], Any] | None = None
     changed: tuple[str, ...] = ()
     randomness: Randomness = field(init=False)
+    _streams: dict[Any, Stream] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         material = self.train.material
@@ -124,10 +125,11 @@ class Training:
         try:
             if prepare:
                 self._contrast()
+            groups = list(self._groups(epochs, prepare))
             if start_head:
-                self._start_head()
+                self._start_head(groups[0][0].learning)
             row_loss = self.task.row_loss(getattr(self.params, "label_smoothing", 0.0))
-            for group in self._groups(epochs, prepare):
+            for group in groups:
                 self._run_group(group, weighted_mean(row_loss))
         except KeyboardInterrupt:
             if not watch.done or watch.phase == CONTRASTIVE:  # there is no head yet
@@ -206,20 +208,26 @@ class Training:
         return change
 
     def _stream(
-        self,
-        part: Part,
-        learning: tuple[str, ...],
-        change: Callable[[Any], Any] | None = None,
+        self, part: Part, learning: tuple[str, ...], change: Callable[[Any], Any] | None = None
     ) -> Stream:
         """Return how rows come to what learns; nothing that has learned is below the cut."""
-        if self.changed and not learning:
-            features = outputs_of(
-                self.module, part.material, self.module.head.n_features, head=False
-            )
-            return FeatureRows(torch.from_numpy(features).to(part.material.device))
-        lowest = max(self.changed, learning, key=len)
-        cut = cut_below(list(self.module.network.stages), lowest)
-        return part.material.stream(cut, part.rows.tolist(), change=change)
+        cut = cut_below(list(self.module.network.stages), max(self.changed, learning, key=len))
+        if change is not None:
+            return part.material.stream(cut, part.rows.tolist(), change=change)
+        key = (part is self.train, cut, self.changed and not learning)
+        if key not in self._streams:
+            for other in [k for k in self._streams if k[0] == key[0]]:
+                del self._streams[other]  # its memory is free before that of the next is taken
+            self._streams[key] = self._new_stream(part, cut, features=bool(key[2]))
+        return self._streams[key]
+
+    def _new_stream(self, part: Part, cut: str | None, *, features: bool) -> Stream:
+        material = part.material
+        if not features:
+            return material.stream(cut, part.rows.tolist())
+        width = self.module.head.n_features
+        rows = outputs_of(self.module, material, width, head=False)
+        return FeatureRows(torch.from_numpy(rows).to(material.device))
 
     def _net(self, steps: int, loss: BatchLoss, with_head: bool) -> Net:
         params, device = self.params, self.train.material.device
@@ -252,15 +260,14 @@ class Training:
         )
         return net.initialize()
 
-    def _start_head(self) -> None:
+    def _start_head(self, learning: tuple[str, ...]) -> None:
+        """Give the head the scale of what comes to it when these stages begin to learn."""
         head = self.module.head
         material = self.train.material
         rows = self.train.rows
         if len(rows) > _SCALED_ON:
             rows = np.sort(self.random.permutation(rows)[:_SCALED_ON])
-        stream = material.stream(
-            cut_below(list(self.module.network.stages), self.module.opened), rows.tolist()
-        )
+        stream = self._stream(self.train, learning)
         self.module.eval()
         with _runtime.inference(material.device, material.precision):
             parts = [

@@ -11,6 +11,7 @@ __all__ = [
     "BadCellWarning",
     "CacheWarning",
     "ColumnError",
+    "DivergedError",
     "OfflineError",
     "ReuseWarning",
     "SktransferError",
@@ -50,6 +51,10 @@ class TargetError(SktransferError, ValueError):
 
 class BackboneError(SktransferError, ValueError):
     """A backbone, a layer or a pooling of it is not known or does not fit."""
+
+
+class DivergedError(SktransferError, ValueError):
+    """A training has come to a loss that is no number; its steps were too large."""
 
 
 class WeightsError(SktransferError, RuntimeError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import (
@@ -78,6 +78,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
+    callbacks: list[Any] | None
     reuse_activations: bool | str
     warm_start: bool
     random_state: Any
@@ -87,6 +88,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     history_: list[dict[str, Any]]
     best_epoch_: int
     _task: Task
+    _recipe: str
 
     @with_callbacks
     def fit(
@@ -118,7 +120,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         -------
         self
         """
-        self._validate_params()
+        self._validate_all()
         going_on = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(
             X,
@@ -205,6 +207,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
                 "history_": (self.history_ if going_on else []) + watch.history,
                 "best_epoch_": watch.best_epoch,
                 "fingerprint_": backbone.fingerprint,
+                "_recipe": repr(self._reader().recipe(backbone)),
                 "_n_features_out": module.head.n_features,
             }
 
@@ -222,6 +225,17 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         self._remember(column)
         self.__dict__.update(fitted(watch))
         return self
+
+    def _validate_all(self) -> None:
+        self._validate_params()
+        if isinstance(self.trainable, bool):
+            raise ValueError(
+                f"trainable={self.trainable!r}: use 'all' or 'head', or a number of stages."
+            )
+        for callback in self.callbacks or []:
+            named = callback[1] if isinstance(callback, tuple) else callback
+            if not hasattr(named, "on_epoch_end"):
+                raise TypeError(f"callbacks must be those of skorch, got {callback!r}.")
 
     def _checked_weights(self, y: Any, column: Column, sample_weight: Any) -> np.ndarray:
         if y is None:
@@ -284,6 +298,8 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             return part, self._part(column, y_val, weights, backbone, task)
         if not self.early_stopping:
             return part, None
+        if groups is not None:
+            check_consistent_length(part.targets, groups)
         train, valid = hold_out(
             part.rows,
             self.validation_fraction,
@@ -354,7 +370,14 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
 
         self._validate_params()
         column = self._check_column(X)
-        material = self._material(column, self._fitted_backbone())
+        backbone = self._fitted_backbone()
+        if repr(self._reader().recipe(backbone)) != self._recipe:
+            raise BackboneError(
+                f"This {type(self).__name__} was fitted on cells that were prepared as "
+                f"{self._recipe}; its parameters ask for something else now. Fit again after "
+                "setting parameters."
+            )
+        material = self._material(column, backbone)
         width = self._task.n_outputs if head else self._n_features_out
         rows = outputs_of(self.module_, material, width, head=head)
         material.failures.warn(material.reading.digests)

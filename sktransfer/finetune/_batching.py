@@ -70,6 +70,6 @@ class BalancedBatches(Batches):
 def in_batches(rows: np.ndarray, size: int) -> list[list[int]]:
     """Cut rows into batches of `size`; no last one of a single row, which has no variance."""
     starts = list(range(0, len(rows), size))
-    if len(starts) > 1 and len(rows) - starts[-1] == 1:
+    if size > 1 and len(starts) > 1 and len(rows) - starts[-1] == 1:
         starts.pop()
     return [part.tolist() for part in np.split(rows, starts[1:])]

@@ -54,7 +54,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         """
         from sktransfer.finetune._tasks import ClassTask
 
-        self._validate_params()
+        self._validate_all()
         going_on = self.__sklearn_is_fitted__()
         task = None if classes is None else ClassTask.of(classes, type(self).__name__)
         if going_on and task is not None and not np.array_equal(task.classes, self.classes_):

@@ -13,6 +13,7 @@ from torch import nn
 
 from sktransfer.adapt import FineTuned, Randomness
 from sktransfer.backbones import Given
+from sktransfer.exceptions import DivergedError, TargetError
 from sktransfer.finetune._batching import Batches
 from sktransfer.finetune._loss import BatchLoss
 from sktransfer.finetune._stream import Rows
@@ -84,10 +85,16 @@ class Watch(Callback):
         if self._seen:
             outputs, targets, weights = map(np.concatenate, zip(*self._seen, strict=True))
             net.history.record("valid_score", self.score(outputs, targets, weights))
-        record = {"epoch": self.done + 1, "phase": self.phase, "lr": net.first_rate}
+        record: dict[str, Any] = {"epoch": self.done + 1, "phase": self.phase}
+        record["lr"] = net.first_rate
         for ours, theirs in _RECORDED.items():
             if theirs in net.history[-1]:
                 record[ours] = float(net.history[-1, theirs])
+        if not np.isfinite(record["train_loss"]):
+            raise DivergedError(
+                f"The loss of epoch {record['epoch']} is {record['train_loss']}: the steps were "
+                "too large. Set a lower lr, or a longer warmup."
+            )
         self.history.append(record)
         self._last = _copied(net.module_.trained())
         self._compare(record)
@@ -127,6 +134,23 @@ _RECORDED = {
 
 def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def _explained(error: Exception, rows: int) -> Exception | None:
+    """Return an error that says what to do, for some of torch that do not."""
+    told = str(error)
+    if "more than 1 value per channel" in told:
+        return TargetError(
+            "A batch norm that learns needs more than one value a channel, and a batch of "
+            f"{rows} row(s) of this size has one. Set a larger batch_size or image_size, or "
+            "open fewer stages."
+        )
+    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in told:
+        return MemoryError(
+            f"There is not enough memory for a step of {rows} rows. Try "
+            f"batch_size={max(1, rows // 2)}, fewer opened stages, or smaller images."
+        )
+    return None
 
 
 class Net(NeuralNet):
@@ -226,7 +250,13 @@ class Net(NeuralNet):
 
     def train_step(self, batch: Any, **params: Any) -> dict[str, Any]:
         """Make a step, also of the schedule."""
-        step = super().train_step(batch, **params)
+        try:
+            step = super().train_step(batch, **params)
+        except (RuntimeError, ValueError) as error:
+            explained = _explained(error, len(batch[0]))
+            if explained is None:
+                raise
+            raise explained from error
         self.schedule_.step()
         return step
 

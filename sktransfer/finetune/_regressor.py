@@ -33,7 +33,7 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         -------
         self
         """
-        self._validate_params()
+        self._validate_all()
         going_on = self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight=sample_weight, epochs=1, going_on=going_on)
 

@@ -34,21 +34,23 @@ def hold_out(
     random : RandomState
         Draws.
     """
-    seed = random.randint(2**31)
-    options = {"n_splits": 1, "test_size": fraction, "random_state": seed}
-    if len(rows) < 2:
-        raise TargetError(
-            "There is only 1 row, and early_stopping needs some to train on and some to "
-            "validate on: pass more rows, X_val and y_val, or early_stopping=False."
-        )
-    chosen = None if groups is None else np.asarray(groups)[rows]
-    if chosen is not None:
-        splitter, kinds = GroupShuffleSplit(**options), None
+    options = {"n_splits": 1, "test_size": fraction, "random_state": random.randint(2**31)}
+    splitter: Any = ShuffleSplit(**options)
+    kinds = None
+    if groups is not None:
+        groups = np.asarray(groups)[rows]
+        splitter = GroupShuffleSplit(**options)
     elif classes is not None and _can_stratify(classes[rows], fraction):
         splitter, kinds = StratifiedShuffleSplit(**options), classes[rows]
-    else:
-        splitter, kinds = ShuffleSplit(**options), None
-    train, valid = next(splitter.split(rows, kinds, chosen))
+    try:
+        train, valid = next(splitter.split(rows, kinds, groups))
+    except ValueError as error:
+        unit = "rows" if groups is None else f"rows in {len(np.unique(groups))} groups"
+        raise TargetError(
+            f"{len(rows)} {unit} cannot be cut into some to train on and "
+            f"validation_fraction={fraction} of them to validate on. Pass more, or X_val and "
+            "y_val, or early_stopping=False."
+        ) from error
     return rows[np.sort(train)], rows[np.sort(valid)]
 
 

@@ -24,7 +24,14 @@ from sktransfer import (
     TextEmbedder,
     TextRegressor,
 )
-from sktransfer.exceptions import BackboneError, BadCellError, StoppedWarning, TargetError
+from sktransfer.adapt import FineTuned
+from sktransfer.exceptions import (
+    BackboneError,
+    BadCellError,
+    DivergedError,
+    StoppedWarning,
+    TargetError,
+)
 from tests._tiny import images, texts, tiny_network
 
 GOOD = ["good", "lovely", "a great film", "wonderful", "I liked it", "excellent"]
@@ -413,3 +420,37 @@ def test_verbose_shows_epochs_on_standard_error(capsys):
     assert "2/2" in shown.err
     tiny(max_epochs=2).fit(images(4), [0, 1] * 2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_goes_wrong_in_training_says_what_to_do():
+    column, y = images(12), np.arange(12) % 2
+    with pytest.raises(DivergedError, match="lower lr"):
+        tiny(lr=1e6, trainable="all", optimizer="sgd").fit(column, y)
+    options = {"weights": None, "image_size": 32, "trainable": "all", "batch_size": 1}
+    with pytest.raises(TargetError, match="larger batch_size"):
+        ImageClassifier("resnet18", **options).fit(column, y)
+    with pytest.raises(TypeError, match="callbacks"):
+        tiny(callbacks=[3]).fit(column, y)
+    with pytest.raises(TargetError, match="1 groups cannot be cut"):
+        tiny(early_stopping=True).fit(column, y, groups=np.zeros(12))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        tiny(early_stopping=True).fit(column, y, groups=np.zeros(3))
+    with pytest.raises(TargetError, match="3 rows cannot be cut"):
+        tiny(early_stopping=True, validation_fraction=0.9).fit(column[:3], [0, 1, 0])
+    with pytest.raises(ValueError, match="trainable"):
+        tiny(trainable=True).fit(column, y)
+
+
+def test_too_little_memory_names_a_batch_size(monkeypatch):
+    def no_room(*args, **kwargs):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(FineTuned, "forward", no_room)
+    with pytest.raises(MemoryError, match="Try batch_size=4"):
+        tiny(batch_size=8).fit(images(12), np.arange(12) % 2)
+
+
+def test_another_size_after_the_fit_is_refused():
+    fitted = tiny().fit(images(4), [0, 1] * 2)
+    with pytest.raises(BackboneError, match="Fit again"):
+        fitted.set_params(image_size=64).predict(images(4))

@@ -62,6 +62,15 @@ def inference(device: torch.device, precision: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def gradients() -> Iterator[None]:
+    """Make tensors that can have gradients, also for a caller who has switched them off."""
+    import torch
+
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
 def _rest_after_fork() -> None:
     """In a forked child, let torch compute on one thread: the parent's others are not there.
 

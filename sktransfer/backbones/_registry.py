@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 import xxhash
 from torch import nn
 
@@ -149,7 +150,9 @@ def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
     # seeding random weights is a process-wide affair anyway.
     with _lock:
         if key not in _loaded:
-            _loaded[key] = load()
+            # Weights that are made in inference mode could never take part in a gradient.
+            with torch.inference_mode(False):
+                _loaded[key] = load()
             _forget_old_modules()
         return _loaded[key]
 

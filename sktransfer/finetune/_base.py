@@ -172,7 +172,11 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
 
     # Fitting ---------------------------------------------------------------------------------
 
-    def _train(
+    def _train(self, *args: Any, **options: Any) -> Self:
+        with _runtime.gradients():
+            return self._train_on(*args, **options)
+
+    def _train_on(
         self,
         X: Any,
         y: Any,
@@ -419,9 +423,10 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     ) -> None:
         import torch
 
-        backbone = self._fitted_backbone()
-        self.module_ = self._make_module(backbone, self._task, opened, adapters)
-        self.module_.restore({name: torch.from_numpy(t) for name, t in trained.items()})
+        with _runtime.gradients():
+            backbone = self._fitted_backbone()
+            self.module_ = self._make_module(backbone, self._task, opened, adapters)
+            self.module_.restore({name: torch.from_numpy(t) for name, t in trained.items()})
         self.module_.eval()
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -454,3 +454,15 @@ def test_another_size_after_the_fit_is_refused():
     fitted = tiny().fit(images(4), [0, 1] * 2)
     with pytest.raises(BackboneError, match="Fit again"):
         fitted.set_params(image_size=64).predict(images(4))
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
+def test_a_fit_has_gradients_whatever_the_caller_has_switched_off(mode):
+    column, y = images(4), [0, 1] * 2
+    options = {"weights": None, "image_size": 32, "random_state": 0, "max_epochs": 1}
+    with mode():
+        name = "shufflenet_v2_x0_5" if mode is torch.no_grad else "squeezenet1_1"
+        inside = ImageClassifier(name, trainable="all", **options).fit(column, y)
+        shares = inside.predict_proba(column)
+    outside = ImageClassifier(name, trainable="all", **options).fit(column, y)
+    np.testing.assert_array_equal(outside.predict_proba(column), shares)

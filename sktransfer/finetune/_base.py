@@ -203,12 +203,14 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         if going_on:
             module.restore(self.module_.trained())
 
+        earlier = self.history_ if going_on else []
+
         def fitted(watch: Watch) -> dict[str, Any]:
             return {
                 **self._seen(column),
                 **self._learned(task),
                 "module_": module,
-                "history_": (self.history_ if going_on else []) + watch.history,
+                "history_": earlier + watch.history,
                 "best_epoch_": watch.best_epoch,
                 "fingerprint_": backbone.fingerprint,
                 "_recipe": repr(self._reader().recipe(backbone)),
@@ -218,7 +220,10 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         expected = epochs
         if prepare and module.opened:
             expected += self.probe_epochs + getattr(self, "contrastive_epochs", 0)
-        with reported(self, X, y, epochs=expected, task=task, attributes=fitted) as watch:
+        told = reported(
+            self, X, y, epochs=expected, before=len(earlier), task=task, attributes=fitted
+        )
+        with told as watch:
             changed = module.opened if going_on else ()
             training = Training(
                 self, module, task, train, valid, random, watch, self._augmentation(), changed

@@ -32,6 +32,8 @@ class Watch(Callback):
         Epochs without a lower validation loss after which it is enough.
     tell : callable
         Is given the record of each epoch; returns whether to stop.
+    before : int
+        Epochs of fits that this one goes on from.
 
     Attributes
     ----------
@@ -46,11 +48,13 @@ class Watch(Callback):
         expected: int,
         patience: int | None,
         tell: Callable[[dict[str, Any]], bool],
+        before: int = 0,
     ) -> None:
         self.score = score
         self.expected = expected
         self.patience = patience
         self.tell = tell
+        self.before = before
         self.phase = ""
         self.history: list[dict[str, Any]] = []
         self.is_over = False
@@ -85,7 +89,8 @@ class Watch(Callback):
         if self._seen:
             outputs, targets, weights = map(np.concatenate, zip(*self._seen, strict=True))
             net.history.record("valid_score", self.score(outputs, targets, weights))
-        record: dict[str, Any] = {"epoch": self.done + 1, "phase": self.phase}
+        record: dict[str, Any] = {"epoch": self.before + self.done + 1}
+        record["phase"] = self.phase
         record["lr"] = net.first_rate
         for ours, theirs in _RECORDED.items():
             if theirs in net.history[-1]:

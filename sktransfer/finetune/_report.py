@@ -21,6 +21,7 @@ def reported(
     y: Any,
     *,
     epochs: int,
+    before: int,
     task: Task,
     attributes: Callable[[Watch], dict[str, Any]],
 ) -> Iterator[Watch]:
@@ -34,6 +35,8 @@ def reported(
         What it is fitted on.
     epochs : int
         How many are planned.
+    before : int
+        How many were done in fits that this one goes on from.
     task : Task
         Scores outputs.
     attributes : callable
@@ -49,6 +52,7 @@ def reported(
             patience=estimator.n_iter_no_change if estimator.early_stopping else None,
             # Every one hears of it, also after one that wants to stop.
             tell=lambda record: sum(listener(record) for listener in listeners) > 0,
+            before=before,
         )
         fitted = lambda: attributes(watch)  # noqa: E731 - evaluated only where it is asked for
         listeners.append(stack.enter_context(_callbacks(estimator, X, y, epochs, fitted)))
@@ -92,7 +96,7 @@ def _table(title: str, epochs: int) -> Iterator[Listener]:
         task = bar.add_task(title, total=epochs)
 
         def tell(record: dict[str, Any]) -> bool:
-            if record["epoch"] == 1:
+            if not bar.tasks[task].completed:
                 heads = [name.replace("_", " ") for name in _SHOWN if name in record]
                 bar.console.print("".join(f"{head:>12}" for head in heads), highlight=False)
             cells = [_cell(record[name]) for name in _SHOWN if name in record]

@@ -191,7 +191,8 @@ def test_warm_start_goes_on_and_a_plain_fit_starts_anew():
     warm = tiny(warm_start=True, max_epochs=2).fit(column, y)
     first = warm.predict_proba(column)
     warm.fit(column, y)
-    assert len(warm.history_) == 4
+    assert [record["epoch"] for record in warm.history_] == [1, 2, 3, 4]
+    assert warm.best_epoch_ == 4
     assert warm.history_[2]["train_loss"] < warm.history_[0]["train_loss"]
     cold = tiny(max_epochs=2).fit(column, y).fit(column, y)
     np.testing.assert_array_equal(cold.predict_proba(column), first)

@@ -10,33 +10,28 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import (
     CallbackSupportMixin,
     Interval,
     StrOptions,
-    check_sample_weight,
-    count_rows,
     with_callbacks,
 )
-from sktransfer.cache import open_cache
-from sktransfer.exceptions import BackboneError, ColumnError, TargetError
-from sktransfer.extraction import ColumnEstimator, Failures
+from sktransfer.exceptions import BackboneError
+from sktransfer.extraction import ColumnEstimator
+from sktransfer.finetune._data import TargetedEstimator
 from sktransfer.finetune._report import reported
 
 if TYPE_CHECKING:
     from sktransfer.adapt import FineTuned
     from sktransfer.backbones import Backbone
-    from sktransfer.cells import Column
-    from sktransfer.finetune._material import Material
     from sktransfer.finetune._net import Watch
     from sktransfer.finetune._tasks import Task
-    from sktransfer.finetune._training import Part
 
 
-class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
+class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
     """A pretrained network with a head, trained on one column.
 
     A subclass has the parameters, says in `_reader` how cells are read, and in `_learn_task`
@@ -75,11 +70,8 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     max_epochs: int
     dropout: float
     probe_epochs: int
-    early_stopping: bool
-    validation_fraction: float
     n_iter_no_change: int
     callbacks: list[Any] | None
-    reuse_activations: bool | str
     warm_start: bool
     random_state: Any
 
@@ -157,14 +149,6 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     def _learned(self, task: Task) -> dict[str, Any]:
         """Return what a fit learned of the targets, as attributes of the estimator."""
         return {"_task": task}
-
-    def _row_weights(self, y: Any, weights: np.ndarray) -> np.ndarray:
-        """Return the weight of each row; a classifier multiplies that of its class."""
-        return weights
-
-    def _stratify(self, y: Any) -> np.ndarray | None:
-        """Return the class of each row, where there is one."""
-        return None
 
     def _augmentation(self) -> Callable[[Any], Any] | None:
         """Return what is done to prepared cells of training rows."""
@@ -245,96 +229,6 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             named = callback[1] if isinstance(callback, tuple) else callback
             if not hasattr(named, "on_epoch_end"):
                 raise TypeError(f"callbacks must be those of skorch, got {callback!r}.")
-
-    def _checked_weights(self, y: Any, column: Column, sample_weight: Any) -> np.ndarray:
-        if y is None:
-            raise TargetError(
-                f"requires y to be passed, but the target y is None: {type(self).__name__} "
-                "learns from targets."
-            )
-        n_rows = len(column.cells)
-        n_targets = count_rows(y)
-        if n_targets != n_rows:
-            raise TargetError(
-                f"Found input variables with inconsistent numbers of samples: X has {n_rows} "
-                f"rows and y has {n_targets}."
-            )
-        index = np.empty((n_rows, 1))
-        weights = check_sample_weight(sample_weight, index, ensure_non_negative=True)
-        if not weights.any():
-            raise TargetError("Sample weights must contain at least one non-zero number.")
-        return weights
-
-    def _part(
-        self, column: Column, y: Any, weights: np.ndarray, backbone: Backbone, task: Task
-    ) -> Part:
-        """Return the rows of a column that can be used, with targets and weights."""
-        import torch
-
-        from sktransfer.finetune._training import Part
-
-        encoded = task.encode(y)
-        weights = self._row_weights(y, weights)
-        material = self._material(column, backbone)
-        rows = np.array(material.usable_rows())
-        if not len(rows):
-            raise ColumnError("no cell of the column can be used")
-        # Mean 1, so that the size of a step does not depend on the unit of the weights.
-        scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
-        return Part(material, rows, encoded.to(material.device), scaled.to(material.device))
-
-    def _split(
-        self,
-        part: Part,
-        y: Any,
-        validation: tuple[Any, Any],
-        groups: Any,
-        backbone: Backbone,
-        task: Task,
-        random: np.random.RandomState,
-    ) -> tuple[Part, Part | None]:
-        """Return the rows to train on and those to validate on."""
-        from dataclasses import replace
-
-        from sktransfer.finetune._validation import hold_out
-
-        X_val, y_val = validation
-        if (X_val is None) != (y_val is None):
-            raise TargetError("X_val and y_val go together: pass both or none.")
-        if X_val is not None:
-            column = self._reader().column(X_val)
-            weights = self._checked_weights(y_val, column, None)
-            return part, self._part(column, y_val, weights, backbone, task)
-        if not self.early_stopping:
-            return part, None
-        if groups is not None:
-            check_consistent_length(part.targets, groups)
-        train, valid = hold_out(
-            part.rows,
-            self.validation_fraction,
-            classes=self._stratify(y),
-            groups=groups,
-            random=random,
-        )
-        return replace(part, rows=train), replace(part, rows=valid)
-
-    def _material(self, column: Column, backbone: Backbone) -> Material:
-        from sktransfer.finetune._material import Material
-
-        reader, cache = self._reader(), open_cache(self.cache)
-        reader.recipe(backbone)
-        device = _runtime.resolve_device(self.device)
-        failures = Failures(column, self.on_error)
-        return Material(
-            reader=reader,
-            reading=reader.read(column, cache, failures),
-            failures=failures,
-            backbone=backbone,
-            device=device,
-            precision=_runtime.resolve_precision(self.precision, device),
-            cache=cache,
-            reuse=self.reuse_activations,
-        )
 
     def _new_module(
         self, backbone: Backbone, task: Task, random: np.random.RandomState, going_on: bool

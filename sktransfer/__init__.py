@@ -18,8 +18,10 @@ if TYPE_CHECKING:
         TextClassifier,
         TextRegressor,
     )
+    from sktransfer.inspection import HistoryDisplay, find_lr
 
 __all__ = [
+    "HistoryDisplay",
     "ImageClassifier",
     "ImageEmbedder",
     "ImageRegressor",
@@ -28,6 +30,7 @@ __all__ = [
     "TextRegressor",
     "cache_info",
     "clear_cache",
+    "find_lr",
     "list_backbones",
 ]
 
@@ -36,6 +39,7 @@ __version__ = "0.1.0.dev0"
 # Where each public name lives. They are imported on first use, so that `import sktransfer`
 # costs no more than a look at this file, and no torch.
 _HOMES = {
+    "HistoryDisplay": "sktransfer.inspection",
     "ImageClassifier": "sktransfer.finetune",
     "ImageEmbedder": "sktransfer.embedders",
     "ImageRegressor": "sktransfer.finetune",
@@ -44,6 +48,7 @@ _HOMES = {
     "TextRegressor": "sktransfer.finetune",
     "cache_info": "sktransfer.cache",
     "clear_cache": "sktransfer.cache",
+    "find_lr": "sktransfer.inspection",
     "list_backbones": "sktransfer.backbones",
 }
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+# Share of the median deviation that any feature's counts as at least. Of 0, 0.01, 0.1 and 1, this
+# gave the best accuracy on digits with a head and with one and two opened stages.
+_LEAST = 0.1
+
 
 class Head(nn.Module):
     """Features, brought to mean 0 and deviation 1, then dropout, then a linear layer.
@@ -40,8 +44,12 @@ class Head(nn.Module):
         self.linear.bias.copy_(bias)
         self.mean.copy_(features.mean(0))
         deviation = features.std(0, unbiased=False)
-        # A feature that is always the same says nothing, whatever rounding makes of it.
-        constant = deviation <= 1e-6 * self.mean.abs()
+        # A feature that hardly varies must not be blown up by what it hardly varies: where stages
+        # learn, it would soon be a thousand times what it was.
+        lowest = _LEAST * deviation.median()
+        rounding = 1e-6 * self.mean.abs()
+        constant = (deviation <= rounding) & (lowest <= rounding)
+        deviation = deviation.clamp(min=lowest)
         self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:

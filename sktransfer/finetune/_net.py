@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
+from skorch.callbacks import Callback as Callback
+from skorch.callbacks import EpochTimer, PassthroughScoring
 from torch import nn
 
 from sktransfer.adapt import FineTuned, Randomness
@@ -207,6 +208,7 @@ class Net(NeuralNet):
         self.precision = precision
         self.mixup = mixup
         self.watch = watch
+        self._begun = False
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -225,14 +227,18 @@ class Net(NeuralNet):
     def run(self, train: Batches, valid: Batches | None, epochs: int) -> None:
         """Train for some epochs, from where the module is."""
         self._splits = train, valid
-        self.notify("on_train_begin", X=train, y=None)
-        try:
-            for _ in range(epochs):
-                self.fit_loop(train, epochs=1)
-                if self.watch.is_over:
-                    break
-        finally:
-            self.notify("on_train_end", X=train, y=None)
+        if not self._begun:  # once, however many phases there are
+            self._begun = True
+            self.notify("on_train_begin", X=train, y=None)
+        for _ in range(epochs):
+            self.fit_loop(train, epochs=1)
+            if self.watch.is_over:
+                break
+
+    def end(self) -> None:
+        """Tell callbacks that the last phase is over, however it ended."""
+        if self._begun:
+            self.notify("on_train_end", X=self._splits[0], y=None)
 
     def initialize_module(self) -> Net:
         """Take the module as it is; it is on its device already."""

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from sktransfer.finetune._net import Callback  # type: ignore[attr-defined]
+from sktransfer.finetune._net import Callback
 
 
 class Enough(Exception):  # noqa: N818 - ends a fit of which nothing is kept
     """The range test is over."""
+
+
+# Share of the first loss below which there is nothing left to learn.
+_LEARNED = 0.01
 
 
 class RateTest(Callback):
@@ -53,8 +57,12 @@ class RateTest(Callback):
         self._average += (1 - self.smoothing) * (self.losses[-1] - self._average)
         # At the first steps the average is still near its start, zero.
         self.smoothed.append(self._average / (1 - self.smoothing ** len(self.losses)))
-        if len(self.losses) == len(self.rates) or self._is_lost():
+        if len(self.losses) == len(self.rates) or self._is_lost() or self._is_learned():
             raise Enough
+
+    def _is_learned(self) -> bool:
+        # Few rows are soon known by heart, and without a loss no rate is too high.
+        return self.losses[-1] < _LEARNED * self.losses[0]
 
     def _is_lost(self) -> bool:
         return not self.smoothed[-1] <= self.too_high * min(self.smoothed)

@@ -14,6 +14,7 @@ from sktransfer import _runtime
 from sktransfer.adapt import FineTuned, Randomness, cut_below, parameter_groups
 from sktransfer.exceptions import StoppedWarning
 from sktransfer.finetune._batching import BalancedBatches, Batches, in_batches
+from sktransfer.finetune._callbacks import own_callbacks
 from sktransfer.finetune._loss import BatchLoss, contrastive_loss, weighted_mean
 from sktransfer.finetune._material import Material
 from sktransfer.finetune._net import Net, Watch
@@ -103,10 +104,12 @@ class Training:
     augment: Callable[[Any], Any] | None = None
     changed: tuple[str, ...] = ()
     randomness: Randomness = field(init=False)
+    callbacks: list[Any] = field(init=False)
     _streams: dict[Any, Stream] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         material = self.train.material
+        self.callbacks = own_callbacks(self.params.callbacks)
         self.randomness = Randomness(self.random.randint(2**31), material.device)
 
     def run(self, *, epochs: int, start_head: bool, prepare: bool) -> None:
@@ -182,19 +185,25 @@ class Training:
         self.watch.is_over = False
         steps = len(in_batches(self.train.rows, self.params.batch_size))
         net = self._net(steps * sum(phase.epochs for phase in phases), loss, with_head)
-        for phase in phases:
-            self.module.open(phase.learning)
-            size = self.params.batch_size
-            stream = self._stream(self.train, phase.learning, self._change())
-            train = self.train.batches(stream, size, self.random, kind)
-            valid = None
-            if self.valid and with_head:
-                valid = self.valid.batches(self._stream(self.valid, phase.learning), size)
-            self.watch.phase = phase.name
-            net.run(train, valid, phase.epochs)
-            self.changed = max(self.changed, phase.learning, key=len)
-            if self.watch.is_over:
-                return
+        try:
+            for phase in phases:
+                self._run_phase(net, phase, with_head, kind)
+                if self.watch.is_over:
+                    return
+        finally:
+            net.end()
+
+    def _run_phase(self, net: Net, phase: Phase, with_head: bool, kind: type[Batches]) -> None:
+        self.module.open(phase.learning)
+        size = self.params.batch_size
+        stream = self._stream(self.train, phase.learning, self._change())
+        train = self.train.batches(stream, size, self.random, kind)
+        valid = None
+        if self.valid and with_head:
+            valid = self.valid.batches(self._stream(self.valid, phase.learning), size)
+        self.watch.phase = phase.name
+        net.run(train, valid, phase.epochs)
+        self.changed = max(self.changed, phase.learning, key=len)
 
     def _change(self) -> Callable[[Any], Any] | None:
         augment = self.augment
@@ -254,7 +263,8 @@ class Training:
             precision=self.train.material.precision,
             mixup=params.mixup if with_head else 0.0,
             watch=self.watch,
-            callbacks=params.callbacks,
+            # Contrastive epochs have no predictions, which most callbacks are about.
+            callbacks=self.callbacks if with_head else [],
             device=str(device),
             verbose=0,
         )

@@ -50,6 +50,13 @@ def test_the_head_of_constant_features_stays_finite():
     assert torch.equal(head(features), torch.tensor([[0.5, -0.5]] * 2))
 
 
+def test_a_feature_that_hardly_varies_is_not_blown_up():
+    head = Head(3, 2)
+    features = torch.tensor([[1.0, 2.0, 5.0], [3.0, 6.0, 5.0001]])
+    head.start(features, torch.zeros(2))
+    torch.testing.assert_close(head.deviation, torch.tensor([1.0, 2.0, 0.1]))
+
+
 def test_moving_the_module_or_letting_it_learn_leaves_the_shared_network_alone():
     shared = resnet()
     before = copy.deepcopy(shared.state_dict())

@@ -1,0 +1,26 @@
+"""What all plots share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TRAIN, VALID, SCORE = "tab:blue", "tab:orange", "tab:green"
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return axes to draw into, those of a new figure where there are none."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "Plots need matplotlib: pip install 'sktransfer[demo]', or pip install matplotlib."
+        ) from error
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    return ax

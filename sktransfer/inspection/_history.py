@@ -1,0 +1,210 @@
+"""How a training went, epoch by epoch."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.utils.validation import check_is_fitted
+
+from sktransfer.inspection._axes import SCORE, TRAIN, VALID, axes_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+# Losses of these epochs are of another kind, so no line leads from them to others.
+_APART = "contrastive"
+
+
+class HistoryDisplay:
+    """Losses and scores of a fine-tuner over the epochs of its training.
+
+    Make one with `from_estimator`.
+
+    Parameters
+    ----------
+    history : list of dict
+        `history_` of a fitted fine-tuner: a record an epoch.
+    best_epoch : int, optional
+        The epoch whose weights were kept, counted from 1.
+    score_name : str, default="score"
+        What the validation score is called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        With the losses.
+    score_ax_ : matplotlib Axes or None
+        With the validation scores, where there are any.
+    figure_ : matplotlib Figure
+        With both.
+    lines_ : list of matplotlib Line2D
+        Training loss, and where rows were held out validation loss and validation score.
+
+    See Also
+    --------
+    find_lr : Losses over learning rates, before a training.
+
+    Examples
+    --------
+    >>> from sktransfer import HistoryDisplay, TextClassifier
+    >>> classifier = TextClassifier(max_epochs=3, random_state=0, cache=False)
+    >>> classifier = classifier.fit(["a good film", "a bad film"] * 4, [1, 0] * 4)
+    >>> display = HistoryDisplay.from_estimator(classifier)
+    >>> display.lines_[0].get_xdata().tolist()
+    [1, 2, 3]
+    """
+
+    ax_: Axes
+    score_ax_: Axes | None
+    figure_: Figure | Any
+    lines_: list[Line2D]
+
+    def __init__(
+        self,
+        history: list[dict[str, Any]],
+        *,
+        best_epoch: int | None = None,
+        score_name: str = "score",
+    ) -> None:
+        self.history = history
+        self.best_epoch = best_epoch
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
+        """Draw the training of a fitted fine-tuner.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, with `history_`. Of a `Pipeline` pass the last step (``model[-1]``), of a
+            search its `best_estimator_`.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure without it.
+        **kwargs
+            Passed to ``Axes.plot`` for every line.
+
+        Returns
+        -------
+        HistoryDisplay
+        """
+        if not hasattr(estimator, "history_"):
+            if hasattr(estimator, "max_epochs"):
+                check_is_fitted(estimator)
+            raise TypeError(
+                f"{type(estimator).__name__} has no history_, so there is no training to draw: "
+                "pass a fitted fine-tuner, of a Pipeline the last step (model[-1]), of a search "
+                "its best_estimator_."
+            )
+        display = cls(
+            estimator.history_,
+            best_epoch=getattr(estimator, "best_epoch_", None),
+            score_name="R²" if is_regressor(estimator) else "accuracy",
+        )
+        return display.plot(ax, **kwargs)
+
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure without it.
+        **kwargs
+            Passed to ``Axes.plot`` for every line.
+
+        Returns
+        -------
+        self
+        """
+        self.ax_ = axes_or_new(ax)
+        self.figure_ = self.ax_.figure
+        self.score_ax_ = None
+        self.lines_ = []
+        style = {"marker": "o", "markersize": 4, "linewidth": 1.8, **kwargs}
+        self._line(self.ax_, "train_loss", "training loss", **{"color": TRAIN, **style})
+        if self._has("valid_loss"):
+            self._line(self.ax_, "valid_loss", "validation loss", **{"color": VALID, **style})
+        if self._has("valid_score"):
+            self._plot_score({"color": SCORE, "linestyle": "--", **style})
+        self._mark_best()
+        self._shade_phases()
+        self._label()
+        return self
+
+    def _plot_score(self, style: dict[str, Any]) -> None:
+        self.score_ax_ = self.ax_.twinx()
+        self.score_ax_.spines["top"].set_visible(False)
+        self._line(self.score_ax_, "valid_score", f"validation {self.score_name}", **style)
+        self.score_ax_.set_ylabel(f"validation {self.score_name}", color=style["color"])
+        self.score_ax_.tick_params(axis="y", colors=style["color"])
+
+    def _has(self, key: str) -> bool:
+        return any(key in record for record in self.history)
+
+    def _line(self, ax: Axes, key: str, label: str, **style: Any) -> None:
+        # Positions and not `epoch`, which may begin anew where a training goes on.
+        epochs = list(range(1, len(self.history) + 1))
+        values = [record.get(key, np.nan) for record in self.history]
+        phases = [record["phase"] for record in self.history]
+        for place in range(len(epochs) - 1, 0, -1):
+            if key != "valid_score" and phases[place - 1] == _APART != phases[place]:
+                epochs.insert(place, epochs[place])
+                values.insert(place, np.nan)
+        self.lines_ += ax.plot(epochs, values, label=label, **style)
+
+    def _mark_best(self) -> None:
+        places = [i for i, record in enumerate(self.history) if record["epoch"] == self.best_epoch]
+        if places:
+            self.ax_.axvline(
+                places[-1] + 1,
+                color="0.35",
+                linestyle=":",
+                linewidth=1.4,
+                zorder=1,
+                label=f"weights kept (epoch {places[-1] + 1})",
+            )
+
+    def _shade_phases(self) -> None:
+        phases = [(name, len(list(run))) for name, run in groupby(r["phase"] for r in self.history)]
+        if len(phases) < 2:
+            return
+        start = 0.5
+        for number, (name, length) in enumerate(phases):
+            if number % 2 == 0:
+                self.ax_.axvspan(start, start + length, color="0.5", alpha=0.1, linewidth=0)
+            self.ax_.annotate(
+                name,
+                (start + length / 2, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+                fontsize="small",
+                color="0.35",
+            )
+            start += length
+
+    def _label(self) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        self.ax_.set(xlabel="epoch", ylabel="loss", xlim=(0.5, len(self.history) + 0.5))
+        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        handles, labels = self.ax_.get_legend_handles_labels()
+        if self.score_ax_ is not None:
+            more = self.score_ax_.get_legend_handles_labels()
+            handles, labels = handles + more[0], labels + more[1]
+        # Below, as on two axes no place is sure to be free.
+        self.ax_.legend(
+            handles,
+            labels,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.13),
+            ncols=2,
+            frameon=False,
+        )

@@ -1,0 +1,184 @@
+"""The range test finds a rate, and leaves no trace."""
+
+import copy
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.callback import ProgressBar
+from sklearn.linear_model import LogisticRegression
+from skorch.callbacks import Callback
+
+from sktransfer import ImageClassifier, ImageRegressor, TextClassifier, find_lr
+from sktransfer.finetune._rate_test import RateTest, run_rate_test
+from tests._tiny import images, tiny_network
+
+COLUMN, SIDES = images(24), np.arange(24) % 2
+
+
+def tiny(**options):
+    settings = {"batch_size": 8, "random_state": 0, "cache": False}
+    return ImageClassifier(tiny_network(), **{**settings, **options})
+
+
+def test_rates_grow_by_one_factor_from_low_to_high():
+    found = find_lr(tiny(), COLUMN, SIDES, low=1e-5, high=1e-2, steps=31)
+    np.testing.assert_allclose(found.rates, np.geomspace(1e-5, 1e-2, 31))
+    assert len(found.losses) == len(found.smoothed_losses) == 31
+    np.testing.assert_allclose(found.losses[0], np.log(2), rtol=0.1)  # of a head that is zero
+
+
+def test_it_ends_where_the_loss_explodes():
+    found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6, steps=200)
+    assert 10 < len(found.rates) < 200
+    smoothed = found.smoothed_losses
+    assert not smoothed[-1] <= 4 * smoothed[:-1].min()
+    assert (smoothed[1:-1] <= 4 * np.minimum.accumulate(smoothed)[1:-1]).all()
+
+
+def test_the_suggestion_is_a_tenth_of_the_rate_with_the_lowest_loss():
+    found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6)
+    lowest = found.rates[np.nanargmin(found.smoothed_losses)]
+    assert found.suggestion == pytest.approx(lowest / 10)
+    assert isinstance(found.suggestion, float)
+
+
+def test_the_suggestion_is_one_of_the_rates_that_were_asked_for():
+    found = find_lr(tiny(), COLUMN, SIDES, low=0.5, high=0.6, steps=5)
+    assert found.suggestion == 0.5
+
+
+def test_smoothed_losses_are_running_averages():
+    found = find_lr(tiny(), COLUMN, SIDES, steps=20)
+    for last in (0, 1, 19):
+        weights = 0.9 ** np.arange(last, -1, -1)
+        expected = np.average(found.losses[: last + 1], weights=weights)
+        np.testing.assert_allclose(found.smoothed_losses[last], expected)
+
+
+def test_a_step_of_the_test_is_a_step_of_a_fit():
+    """With one rate all the way, losses are those of a plain training."""
+    seen = []
+
+    class Notes(Callback):
+        def on_batch_end(self, net, loss=None, **kwargs):
+            seen.append(loss.item())
+
+    plain = {"lr_schedule": "constant", "warmup": 0.0, "lr": 0.01, "trainable": 1}
+    tiny(**plain, max_epochs=4, callbacks=[Notes()]).fit(COLUMN, SIDES)
+    test = RateTest(np.full(12, 0.01), smoothing=0.9, too_high=np.inf)
+    run_rate_test(tiny(trainable=1), COLUMN, SIDES, test)
+    np.testing.assert_allclose(test.losses, seen, rtol=1e-6)
+
+
+def test_lower_stages_keep_their_ratio_to_the_head():
+    rates = []
+
+    class Look(RateTest):
+        def on_batch_begin(self, net, **kwargs):
+            super().on_batch_begin(net, **kwargs)
+            rates.append([group["lr"] for group in net.optimizer_.param_groups])
+
+    test = Look(np.geomspace(1e-4, 1e-2, 9), smoothing=0.9, too_high=np.inf)
+    run_rate_test(tiny(trainable="all", layer_decay=0.5), COLUMN, SIDES, test)
+    rates = np.array(rates)
+    np.testing.assert_allclose(rates[:, 0], test.rates)
+    ratios = rates / rates[:, :1]
+    np.testing.assert_allclose(ratios, np.tile(ratios[0], (9, 1)))
+    assert set(ratios[0].round(6)) == {1.0, 0.5, 0.25}
+
+
+def test_the_estimator_stays_as_it_is_and_nobody_is_warned():
+    events = []
+
+    class Notes(Callback):
+        def on_train_begin(self, net, **kwargs):
+            events.append("trained")
+
+    estimator = tiny(
+        callbacks=[Notes()],
+        random_state=np.random.RandomState(0),
+        trainable=1,
+        early_stopping=True,
+        probe_epochs=1,
+        contrastive_epochs=1,
+        verbose=1,
+    ).set_callbacks(ProgressBar())
+    before = {name: copy.copy(value) for name, value in estimator.get_params().items()}
+    state = estimator.random_state.get_state()[1].copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = find_lr(estimator, COLUMN, SIDES, steps=10)
+    assert len(found.rates) == 10
+    after = estimator.get_params()
+    assert {n: v for n, v in after.items() if n not in ("backbone", "random_state")} == {
+        n: v for n, v in before.items() if n not in ("backbone", "random_state")
+    }
+    np.testing.assert_array_equal(estimator.random_state.get_state()[1], state)
+    assert not hasattr(estimator, "module_")
+    assert events == []
+
+
+def test_a_fitted_estimator_keeps_what_it_learned():
+    classifier = tiny(max_epochs=2).fit(COLUMN, SIDES)
+    before = classifier.predict_proba(COLUMN)
+    find_lr(classifier, COLUMN, SIDES, steps=5)
+    np.testing.assert_array_equal(classifier.predict_proba(COLUMN), before)
+    assert len(classifier.history_) == 2
+
+
+def test_nothing_is_shown(capfd):
+    find_lr(tiny(verbose=1), COLUMN, SIDES, steps=3)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_same_seed_finds_the_same():
+    found = [find_lr(tiny(trainable=1), COLUMN, SIDES, steps=15) for _ in range(2)]
+    np.testing.assert_array_equal(found[0].losses, found[1].losses)
+
+
+@pytest.mark.parametrize("trainable", ["head", 2, "all", "gradual"])
+def test_a_regressor_and_all_that_can_be_opened(trainable):
+    regressor = ImageRegressor(tiny_network(), trainable=trainable, random_state=0, cache=False)
+    found = find_lr(regressor, COLUMN, np.arange(24.0), steps=8)
+    assert np.isfinite(found.losses).all()
+
+
+def test_with_the_rate_that_is_found_a_network_for_texts_learns():
+    words = ["good", "awful", "lovely", "terrible", "wonderful", "dreadful"]
+    frames = ["a {} film", "the acting was {}", "what a {} evening", "my friends called it {}"]
+    column = [frame.format(word) for frame in frames for word in words]
+    options = {"trainable": 1, "max_epochs": 4, "batch_size": 8, "random_state": 0}
+    found = find_lr(TextClassifier(**options), column, SIDES, steps=40)
+    assert len(found.rates) < 40
+    assert 1e-6 < found.suggestion < 1e-2
+    losses = {
+        rate: TextClassifier(lr=rate, **options).fit(column, SIDES).history_[-1]["train_loss"]
+        for rate in (1e-6, found.suggestion)
+    }
+    assert losses[found.suggestion] < losses[1e-6]
+
+
+def test_it_is_drawn_where_it_is_told():
+    found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6, steps=50)
+    _, ax = plt.subplots()
+    assert found.plot(ax, linewidth=5) is found
+    assert found.ax_ is ax
+    raw, smoothed, suggestion = found.lines_
+    np.testing.assert_array_equal(raw.get_ydata(), found.losses)
+    np.testing.assert_array_equal(smoothed.get_xdata(), found.rates)
+    assert smoothed.get_linewidth() == 5
+    assert suggestion.get_xdata()[0] == found.suggestion
+    assert ax.get_xscale() == "log"
+    plt.close("all")
+
+
+def test_what_cannot_be_tested_is_refused():
+    with pytest.raises(TypeError, match="not a LogisticRegression"):
+        find_lr(LogisticRegression(), COLUMN, SIDES)
+    for rates in ({"low": 0.0}, {"low": 2.0}, {"high": np.inf}, {"high": "1"}):
+        with pytest.raises(ValueError, match="0 < low < high"):
+            find_lr(tiny(), COLUMN, SIDES, **rates)
+    with pytest.raises(ValueError, match="steps=1"):
+        find_lr(tiny(), COLUMN, SIDES, steps=1)

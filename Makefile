@@ -37,6 +37,7 @@ format: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.warm_row
+	$(BIN)/python -m benchmarks.finetune
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -57,9 +57,15 @@ def inference(device: torch.device, precision: str) -> Iterator[None]:
     import torch
 
     _rest_after_fork()
-    lower = precision == "bfloat16"
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=lower):
+    with torch.inference_mode(), autocast(device, precision):
         yield
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return a context in which networks run in the given precision."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 @contextmanager

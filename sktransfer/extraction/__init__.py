@@ -1,15 +1,26 @@
 """A column through a frozen network: read, put into batches, computed once a distinct cell."""
 
-from sktransfer.extraction._batches import equal_batches, prepared
+from sktransfer.extraction._batches import (
+    CPU_IMAGES,
+    CPU_TOKENS,
+    GPU_IMAGES,
+    GPU_TOKENS,
+    equal_batches,
+    prepared,
+)
 from sktransfer.extraction._estimator import ColumnEstimator
 from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._images import ImageReader
-from sktransfer.extraction._once import Lookup
+from sktransfer.extraction._once import Lookup, first_rows
 from sktransfer.extraction._reader import Batch, Reader, Reading
 from sktransfer.extraction._texts import TextReader
 
 __all__ = [
+    "CPU_IMAGES",
+    "CPU_TOKENS",
+    "GPU_IMAGES",
+    "GPU_TOKENS",
     "Batch",
     "ColumnEstimator",
     "Extraction",
@@ -20,5 +31,6 @@ __all__ = [
     "Reading",
     "TextReader",
     "equal_batches",
+    "first_rows",
     "prepared",
 ]

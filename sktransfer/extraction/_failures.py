@@ -40,9 +40,10 @@ class Failures:
             raise BadCellError(message + advice, row=row) from error
         self._errors[row] = error
 
-    def digests(self, digests: Sequence[bytes | None]) -> set[bytes | None]:
-        """Return the digests of the cells that failed, None among them."""
-        return {None, *(digests[row] for row in self._errors)}
+    def usable(self, digests: Sequence[bytes | None]) -> list[int]:
+        """Return the rows whose cells are to be computed and have not failed, copies neither."""
+        failed = {None, *(digests[row] for row in self._errors)}
+        return [row for row, digest in enumerate(digests) if digest not in failed]
 
     def warn(self, digests: Sequence[bytes | None]) -> None:
         """Warn of the rows that stayed NaN, copies of a bad cell among them."""

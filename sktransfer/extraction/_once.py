@@ -18,6 +18,16 @@ Computed = tuple[Sequence[int], np.ndarray]
 _SECONDS_BETWEEN_WRITES = 1.0
 
 
+def first_rows(digests: Sequence[bytes | None], rows: Iterable[int]) -> dict[bytes, int]:
+    """Return, for each distinct cell among some rows, the first that has it, in order."""
+    first: dict[bytes, int] = {}
+    for row in rows:
+        digest = digests[row]
+        if digest is not None:
+            first.setdefault(digest, row)
+    return first
+
+
 class Lookup:
     """The rows that a call asks for, and which of them the cache does not have yet.
 
@@ -43,10 +53,7 @@ class Lookup:
     ) -> None:
         self._cache = cache
         self._space = space
-        first: dict[bytes, int] = {}
-        for position, digest in enumerate(digests):
-            if digest is not None:
-                first.setdefault(digest, position)
+        first = first_rows(digests, range(len(digests)))
         self._distinct = list(first)
         number: dict[bytes | None, int] = {d: i for i, d in enumerate(self._distinct)}
         #: For each position, the number of its distinct cell; -1 if it is not to be computed.

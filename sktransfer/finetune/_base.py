@@ -70,6 +70,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
     max_epochs: int
     dropout: float
     probe_epochs: int
+    contrastive_epochs: int
     n_iter_no_change: int
     callbacks: list[Any] | None
     warm_start: bool
@@ -203,7 +204,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
 
         expected = epochs
         if prepare and module.opened:
-            expected += self.probe_epochs + getattr(self, "contrastive_epochs", 0)
+            expected += self.probe_epochs + self.contrastive_epochs
         told = reported(
             self, X, y, epochs=expected, before=len(earlier), task=task, attributes=fitted
         )
@@ -335,5 +336,4 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         tags.target_tags.required = True
-        tags.non_deterministic = False
         return tags

@@ -29,7 +29,6 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     }
 
     class_weight: dict | list | str | None
-    contrastive_epochs: int
     classes_: np.ndarray
 
     def partial_fit(

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.backbones import POOLED, Given, ImageRecipe
 from sktransfer.cache import FeatureCache
-from sktransfer.extraction import Extraction, Failures, Lookup, Reading, equal_batches, prepared
+from sktransfer.extraction import (
+    CPU_IMAGES,
+    CPU_TOKENS,
+    GPU_IMAGES,
+    GPU_TOKENS,
+    Extraction,
+    Failures,
+    Lookup,
+    Reading,
+    equal_batches,
+    prepared,
+)
 from sktransfer.finetune._store import RowStore, Shape, size_of
-
-if TYPE_CHECKING:
-    pass
 
 # The same row gives the same bits in any batch of at least so many rows without padding; in
 # smaller ones, matrix products are taken in another order.
 _EXACT_ROWS = 8
-_TOKENS = 1_000
 # Looked up together: bounds the memory beside the store.
 _WINDOW_BYTES = 64 << 20
 
@@ -53,7 +60,7 @@ class FrozenPart:
         self.extraction = extraction
         self.reading = reading
         self.failures = failures
-        self._cache = cache
+        self.cache = cache
         self._least = _EXACT_ROWS if exact else 1
         self._tokens = self._tokenized()
         recipe = extraction.reader.recipe(extraction.backbone)
@@ -88,10 +95,9 @@ class FrozenPart:
             windows[-1].append(number)
         return windows
 
-    def usable(self, rows: Sequence[int]) -> list[int]:
-        """Return those of the rows whose cells have not failed."""
-        failed = self.failures.digests(self.reading.digests)
-        return [row for row in rows if self.reading.digests[row] not in failed]
+    def usable(self) -> list[int]:
+        """Return the rows whose cells have not failed."""
+        return self.failures.usable(self.reading.digests)
 
     def given(self, store: RowStore, numbers: Sequence[int], rows: Sequence[int]) -> Any:
         """Return network inputs of these rows, and what the frozen part gives for them."""
@@ -113,12 +119,9 @@ class FrozenPart:
 
     def _fill(self, store: RowStore, places: list[int], rows: list[int]) -> None:
         digests = [self.reading.digests[row] for row in rows]
-        width = size_of([store[places[0]].shape]) // 4
-        lookup = Lookup(self._cache, self.extraction.space, digests, width)
-        lookup.fill(
-            (numbers, activations)
-            for numbers, activations in self._computed(rows, [rows[n] for n in lookup.todo])
-        )
+        width = store[places[0]].size
+        lookup = Lookup(self.cache, self.extraction.space, digests, width)
+        lookup.fill(self._computed(rows, [rows[number] for number in lookup.todo]))
         for place, row in zip(places, lookup.rows(), strict=True):
             store[place][...] = row.reshape(store[place].shape)
 
@@ -144,9 +147,9 @@ class FrozenPart:
 
     def _batch_size(self, rows: Sequence[int]) -> int:
         on_cpu = self.extraction.device.type == "cpu"
-        size = 8 if on_cpu else 64
+        size = CPU_IMAGES if on_cpu else GPU_IMAGES
         if self._tokens is not None and rows:
-            budget = _TOKENS if on_cpu else 16 * _TOKENS
+            budget = CPU_TOKENS if on_cpu else GPU_TOKENS
             size = max(_EXACT_ROWS, budget // max(1, len(self._tokens[rows[0]])))
         return size
 
@@ -162,7 +165,7 @@ class FrozenPart:
     def _tokenized(self) -> dict[int, list[int]] | None:
         if self.extraction.backbone.modality != "text":
             return None
-        rows = self.usable(range(len(self.reading.digests)))
+        rows = self.usable()
         backbone = self.extraction.backbone
         _, tokens = self.extraction.reader.prepare(self.reading, rows, backbone, self.failures)
         return dict(zip(rows, tokens, strict=True))

@@ -84,7 +84,7 @@ class Material:
         frozen = self.frozen(cut, self.cache)
         size = size_of(frozen.shapes(rows))
         if size > size_limit() // 4:  # it would drive everything else out of the cache
-            frozen = self.frozen(cut, NoCache())
+            frozen.cache = NoCache()
         if size <= MEMORY:
             return StoredRows(frozen, rows)
         if self.reuse is True or size <= disk_room():
@@ -97,7 +97,8 @@ class Material:
             ReuseWarning,
             stacklevel=2,
         )
-        return PassingRows(self.frozen(cut, NoCache()))
+        frozen.cache = NoCache()
+        return PassingRows(frozen)
 
     def usable_rows(self) -> list[int]:
         """Return the rows to train on: those whose cells can be prepared.
@@ -110,8 +111,7 @@ class Material:
         if not self.failures.may_raise:
             for some in equal_batches(rows, _CHECKED_TOGETHER):
                 self.reader.prepare(self.reading, some, self.backbone, self.failures)
-        failed = self.failures.digests(digests)
-        return [row for row in rows if digests[row] not in failed]
+        return self.failures.usable(digests)
 
     def passing(self, cut: str | None) -> PassingRows | None:
         """Return how rows come to the network once, or None if they pass it as a whole."""

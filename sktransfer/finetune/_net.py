@@ -12,6 +12,7 @@ from skorch.callbacks import Callback as Callback
 from skorch.callbacks import EpochTimer, PassthroughScoring
 from torch import nn
 
+from sktransfer import _runtime
 from sktransfer.adapt import FineTuned, Randomness
 from sktransfer.backbones import Given
 from sktransfer.exceptions import DivergedError, TargetError
@@ -337,5 +338,4 @@ class Net(NeuralNet):
 
     def _precisely(self) -> Any:
         device = next(self.module_.parameters()).device
-        lower = self.precision == "bfloat16"
-        return torch.autocast(device.type, torch.bfloat16, enabled=lower)
+        return _runtime.autocast(device, self.precision)

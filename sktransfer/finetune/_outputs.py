@@ -8,6 +8,7 @@ import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.adapt import FineTuned, cut_below
+from sktransfer.extraction import first_rows
 from sktransfer.finetune._batching import in_batches
 from sktransfer.finetune._material import Material
 from sktransfer.finetune._stream import Rows
@@ -36,10 +37,7 @@ def outputs_of(module: FineTuned, material: Material, width: int, *, head: bool)
     """
     module.eval()
     digests = material.reading.digests
-    first: dict[bytes, int] = {}
-    for row, digest in enumerate(digests):
-        if digest is not None:
-            first.setdefault(digest, row)
+    first = first_rows(digests, range(len(digests)))
     found = np.full((len(digests), width), np.nan, dtype=np.float32)
     for rows in _stream(module, material, list(first.values())):
         with _runtime.inference(material.device, material.precision):

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class FineTunedRegressor(RegressorMixin, BaseFineTuner):
     """A fine-tuner whose targets are one or several numbers a row."""
 
+    # Parameters of classifiers, which mean nothing for numbers.
+    contrastive_epochs = 0
+    label_smoothing = 0.0
+
     def partial_fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> Self:
         """Train for one more epoch; the scale of the targets is that of the first call.
 
@@ -61,5 +65,4 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.regressor_tags.poor_score = False
         return tags

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sktransfer.backbones import POOLED, Given
-from sktransfer.extraction import Extraction, Failures, Reading, prepared
+from sktransfer.extraction import Extraction, Failures, Reading, first_rows, prepared
 from sktransfer.finetune._frozen import FrozenPart
 
 
@@ -100,17 +100,16 @@ class StoredRows(Stream):
     def __init__(self, frozen: FrozenPart, rows: Sequence[int], on_disk: bool = False) -> None:
         self._frozen = frozen
         digests = frozen.reading.digests
-        first = {digests[row]: row for row in reversed(rows)}
-        distinct = sorted(first.values())
-        self._store = frozen.compute(distinct, on_disk)
-        number = {digests[row]: at for at, row in enumerate(distinct)}
-        self._number = {row: number[digests[row]] for row in rows}
-        self._usable = set(frozen.usable(rows))
+        first = first_rows(digests, rows)
+        self._store = frozen.compute(list(first.values()), on_disk)
+        number: dict[bytes | None, int] = {digest: at for at, digest in enumerate(first)}
+        usable = set(frozen.usable())
+        self._number = {row: number[digests[row]] for row in rows if row in usable}
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[Rows]:
         """Put rows together."""
         for batch in batches:
-            rows = [int(row) for row in batch if row in self._usable]
+            rows = [int(row) for row in batch if row in self._number]
             if rows:
                 numbers = [self._number[row] for row in rows]
                 yield Rows(rows, *self._frozen.given(self._store, numbers, rows))

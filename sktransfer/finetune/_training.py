@@ -131,7 +131,7 @@ class Training:
             groups = list(self._groups(epochs, prepare))
             if start_head:
                 self._start_head(groups[0][0].learning)
-            row_loss = self.task.row_loss(getattr(self.params, "label_smoothing", 0.0))
+            row_loss = self.task.row_loss(self.params.label_smoothing)
             for group in groups:
                 self._run_group(group, weighted_mean(row_loss))
         except KeyboardInterrupt:
@@ -149,14 +149,10 @@ class Training:
         self.module.open(self.module.opened)
         self.module.eval()
 
-    @property
-    def _contrastive_epochs(self) -> int:
-        return getattr(self.params, "contrastive_epochs", 0)  # regressors have none
-
     def _contrast(self) -> None:
         """Let opened stages bring rows of a class together, before there is a head."""
-        if self._contrastive_epochs:
-            phase = Phase(CONTRASTIVE, self.module.opened, self._contrastive_epochs)
+        if self.params.contrastive_epochs:
+            phase = Phase(CONTRASTIVE, self.module.opened, self.params.contrastive_epochs)
             self._run_group([phase], contrastive_loss, with_head=False, kind=BalancedBatches)
 
     def _groups(self, epochs: int, prepare: bool) -> Iterator[list[Phase]]:
@@ -164,7 +160,7 @@ class Training:
         opened = self.module.opened
         if opened and prepare and self.params.probe_epochs:
             yield [Phase("probe", (), self.params.probe_epochs)]
-        if prepare and self._contrastive_epochs:
+        if prepare and self.params.contrastive_epochs:
             yield [Phase("head", (), epochs)]  # more of the network would forget what it learned
         elif self.params.trainable == "gradual":
             counts = [min(epoch, len(opened)) for epoch in range(1, epochs + 1)]

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "sktransfer"
 # What each room may import of the package, besides itself.
 FLOORS = [
     {"exceptions", "_compat"},
-    {"_runtime", "_validation"},
+    {"_randomness", "_runtime", "_validation"},
     {"cells", "cache", "backbones"},
     {"adapt", "extraction"},
     {"embedders", "finetune", "pretrain"},

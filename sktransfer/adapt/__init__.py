@@ -3,12 +3,10 @@
 from sktransfer.adapt._groups import parameter_groups
 from sktransfer.adapt._head import Head
 from sktransfer.adapt._opened import FineTuned, cut_below, opened_stages
-from sktransfer.adapt._randomness import Randomness
 
 __all__ = [
     "FineTuned",
     "Head",
-    "Randomness",
     "cut_below",
     "opened_stages",
     "parameter_groups",

@@ -5,10 +5,8 @@ from sktransfer.backbones._network import POOLED, Given, StagedNetwork
 from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._registry import get_backbone, list_backbones
 from sktransfer.backbones._table import BackboneTable
-from sktransfer.backbones._weights import GENERATOR_LOCK, seeded
 
 __all__ = [
-    "GENERATOR_LOCK",
     "POOLED",
     "Backbone",
     "BackboneTable",
@@ -18,5 +16,4 @@ __all__ = [
     "TextRecipe",
     "get_backbone",
     "list_backbones",
-    "seeded",
 ]

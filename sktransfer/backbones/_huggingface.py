@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import nn
 
+from sktransfer._randomness import seeded
 from sktransfer.backbones import _huggingface_hub, _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._huggingface_families import FAMILIES, Family, family_of
@@ -24,7 +25,7 @@ from sktransfer.backbones._huggingface_network import HuggingFaceNetwork
 from sktransfer.backbones._huggingface_text import SentenceRecipe, dense_layers, sentence_recipe
 from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._tokenizer import TextTokenizer
-from sktransfer.backbones._weights import StateDict, read_state_dict, refuse, seeded
+from sktransfer.backbones._weights import StateDict, read_state_dict, refuse
 from sktransfer.exceptions import BackboneError
 
 NAME = "huggingface"

@@ -12,6 +12,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
+from sktransfer._randomness import seeded
 from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
@@ -21,7 +22,6 @@ from sktransfer.backbones._weights import (
     announce_download,
     load_strict,
     read_state_dict,
-    seeded,
     some,
 )
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError

@@ -15,6 +15,7 @@ import torchvision
 from torch import nn
 from torchvision.models import WeightsEnum
 
+from sktransfer._randomness import seeded
 from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._recipe import ImageRecipe
@@ -24,7 +25,6 @@ from sktransfer.backbones._weights import (
     announce_download,
     load_strict,
     read_state_dict,
-    seeded,
 )
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -162,20 +160,3 @@ def refuse_offline(what: str, *, fix: str) -> None:
             raise OfflineError(
                 f"{what} is not on this machine, and {variable} forbids to fetch it. {fix}"
             )
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw random weights from `seed` and leave torch's global generator as it was."""
-    # torch.manual_seed would seed the generators of all devices, and those stay seeded.
-    with GENERATOR_LOCK:
-        state = torch.default_generator.get_state()
-        torch.default_generator.manual_seed(seed)
-        try:
-            yield
-        finally:
-            torch.default_generator.set_state(state)
-
-
-#: The generator is one for the whole process, so only one thread may borrow it at a time.
-GENERATOR_LOCK = threading.RLock()

@@ -19,6 +19,7 @@ from sktransfer._compat import (
     StrOptions,
     with_callbacks,
 )
+from sktransfer._randomness import seeded
 from sktransfer.exceptions import BackboneError
 from sktransfer.extraction import ColumnEstimator
 from sktransfer.finetune._data import TargetedEstimator
@@ -206,7 +207,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         if prepare and module.opened:
             expected += self.probe_epochs + self.contrastive_epochs
         told = reported(
-            self, X, y, epochs=expected, before=len(earlier), task=task, attributes=fitted
+            self, X, y, epochs=expected, earlier=earlier, task=task, attributes=fitted
         )
         with told as watch:
             changed = module.opened if going_on else ()
@@ -258,7 +259,6 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         seed: int = 0,
     ) -> FineTuned:
         from sktransfer.adapt import FineTuned, Head
-        from sktransfer.backbones import seeded
 
         device = _runtime.resolve_device(self.device)
         width = self._reader().width(backbone, "pooled", "default")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback as Callback
 from skorch.callbacks import EpochTimer, PassthroughScoring
+from skorch.history import History
 from torch import nn
 
 from sktransfer import _runtime
-from sktransfer.adapt import FineTuned, Randomness
+from sktransfer._randomness import Randomness
+from sktransfer.adapt import FineTuned
 from sktransfer.backbones import Given
 from sktransfer.exceptions import DivergedError, TargetError
 from sktransfer.finetune._batching import Batches
@@ -34,11 +36,13 @@ class Watch(Callback):
         Epochs without a lower validation loss after which it is enough.
     tell : callable
         Is given the record of each epoch; returns whether to stop.
-    before : int
-        Epochs of fits that this one goes on from.
+    earlier : sequence of dict
+        Records of fits that this one goes on from.
 
     Attributes
     ----------
+    log : skorch.history.History
+        What skorch's callbacks see: all epochs, also those of fits before and of other phases.
     is_over, is_ended : bool
         Whether the epochs of one kind were enough, or the whole training.
     """
@@ -50,13 +54,14 @@ class Watch(Callback):
         expected: int,
         patience: int | None,
         tell: Callable[[dict[str, Any]], bool],
-        before: int = 0,
+        earlier: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.score = score
         self.expected = expected
         self.patience = patience
         self.tell = tell
-        self.before = before
+        self.log = _as_skorch_logs(earlier)
+        self.before = len(earlier)
         self.phase = ""
         self.history: list[dict[str, Any]] = []
         self.is_over = False
@@ -137,6 +142,15 @@ _RECORDED = {
     "valid_score": "valid_score",
     "seconds": "dur",
 }
+
+
+def _as_skorch_logs(records: Sequence[dict[str, Any]]) -> History:
+    history = History()
+    for record in records:
+        history.new_epoch()
+        for name, value in record.items():
+            history.record(_RECORDED.get(name, name), value)
+    return history
 
 
 def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -244,6 +258,11 @@ class Net(NeuralNet):
     def initialize_module(self) -> Net:
         """Take the module as it is; it is on its device already."""
         self.module_ = self.module
+        return self
+
+    def initialize_history(self) -> Net:
+        """Go on from the epochs before: callbacks count them, and may look back."""
+        self.history_ = self.watch.log
         return self
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Net:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ def reported(
     y: Any,
     *,
     epochs: int,
-    before: int,
+    earlier: Sequence[dict[str, Any]],
     task: Task,
     attributes: Callable[[Watch], dict[str, Any]],
 ) -> Iterator[Watch]:
@@ -35,8 +35,8 @@ def reported(
         What it is fitted on.
     epochs : int
         How many are planned.
-    before : int
-        How many were done in fits that this one goes on from.
+    earlier : sequence of dict
+        Records of those that were done in fits that this one goes on from.
     task : Task
         Scores outputs.
     attributes : callable
@@ -52,7 +52,7 @@ def reported(
             patience=estimator.n_iter_no_change if estimator.early_stopping else None,
             # Every one hears of it, also after one that wants to stop.
             tell=lambda record: sum(listener(record) for listener in listeners) > 0,
-            before=before,
+            earlier=earlier,
         )
         fitted = lambda: attributes(watch)  # noqa: E731 - evaluated only where it is asked for
         listeners.append(stack.enter_context(_callbacks(estimator, X, y, epochs, fitted)))

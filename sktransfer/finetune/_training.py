@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from sktransfer import _runtime
-from sktransfer.adapt import FineTuned, Randomness, cut_below, parameter_groups
+from sktransfer._randomness import Randomness
+from sktransfer.adapt import FineTuned, cut_below, parameter_groups
 from sktransfer.exceptions import StoppedWarning
 from sktransfer.finetune._batching import BalancedBatches, Batches, in_batches
 from sktransfer.finetune._callbacks import own_callbacks

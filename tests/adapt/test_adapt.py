@@ -1,7 +1,6 @@
-"""What is opened, how fast it learns, and random numbers of one's own."""
+"""What is opened, and how fast it learns."""
 
 import copy
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -10,7 +9,6 @@ from torch import nn
 from sktransfer.adapt import (
     FineTuned,
     Head,
-    Randomness,
     cut_below,
     opened_stages,
     parameter_groups,
@@ -105,21 +103,3 @@ def test_each_stage_learns_slower_than_the_one_above_and_norms_do_not_decay():
             assert group["weight_decay"] == (0.1 if parameter.ndim > 1 else 0.0)
     learning = {id(p) for p in module.parameters() if p.requires_grad}
     assert {id(p) for group in groups for p in group["params"]} == learning
-
-
-def test_a_stream_of_random_numbers_is_the_same_whoever_draws_beside_it():
-    outside = torch.get_rng_state()
-
-    def drawn(_):
-        randomness = Randomness(7, torch.device("cpu"))
-        found = []
-        for _ in range(20):
-            with randomness.own():
-                found.append(torch.rand(3))
-        return torch.stack(found)
-
-    with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(drawn, range(4)))
-    assert all(torch.equal(numbers, found[0]) for numbers in found)
-    assert len(found[0].unique()) == 60
-    assert torch.equal(torch.get_rng_state(), outside)

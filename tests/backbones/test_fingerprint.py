@@ -19,9 +19,9 @@ import torch
 import torchvision
 from torch import nn
 
+from sktransfer._randomness import seeded
 from sktransfer.backbones import ImageRecipe, get_backbone
 from sktransfer.backbones import _fingerprint as module
-from sktransfer.backbones._weights import seeded
 
 TABLE = {"low": (0.5, [1, 2]), "names": {"b", "a", "c"}}
 

@@ -66,6 +66,35 @@ def test_tensorboard_gets_the_losses_and_scores_of_each_epoch(tmp_path):
         np.testing.assert_allclose([event.value for event in written], column(classifier, key))
 
 
+def test_callbacks_count_epochs_on_through_phases_and_fits():
+    epochs, histories = [], Histories()
+
+    class Counts(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            epochs.append(len(net.history))
+            histories.records = [dict(record) for record in net.history]
+
+    classifier = ImageClassifier(
+        "resnet18",
+        weights=None,
+        image_size=32,
+        trainable=1,
+        contrastive_epochs=2,
+        probe_epochs=1,
+        max_epochs=2,
+        warm_start=True,
+        random_state=0,
+        callbacks=[Counts()],
+    )
+    for _ in range(2):
+        classifier.fit(images(8), [0, 1] * 4)
+    # Contrastive epochs have no predictions, so no callback hears of them; they count.
+    assert epochs == [3, 4, 5, 6, 7]
+    assert [record["train_loss"] for record in histories.records] == pytest.approx(
+        column(classifier, "train_loss")
+    )
+
+
 def test_wandb_gets_the_losses_and_the_weights_without_a_network(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")

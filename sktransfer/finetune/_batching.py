@@ -36,8 +36,13 @@ class Batches:
     batch_size: int
     random: np.random.RandomState | None = None
 
+    @classmethod
+    def per_epoch(cls, rows: np.ndarray, batch_size: int) -> int:
+        """Return the number of batches that so many rows are cut into."""
+        return len(in_batches(rows, batch_size))
+
     def __len__(self) -> int:
-        return len(in_batches(self.rows, self.batch_size))
+        return self.per_epoch(self.rows, self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Rows, torch.Tensor]]:
         for rows in self.stream(self._drawn()):
@@ -48,23 +53,57 @@ class Batches:
         return in_batches(order, self.batch_size)
 
 
+# Enough for a few rows to be told apart in some epochs, however few they are.
+_LEAST_BATCHES = 32
+
+
 class BalancedBatches(Batches):
-    """Batches with as many rows of each class; those of a rare class come again and again."""
+    """Batches with as many rows of each class; those of a rare class come again and again.
+
+    An epoch has 32 batches at least, so of few rows it sees each several times. Where a batch has
+    no room for two rows of each class, it has two rows of some.
+    """
+
+    @classmethod
+    def per_epoch(cls, rows: np.ndarray, batch_size: int) -> int:
+        """Return the number of batches, 32 at least."""
+        return max(_LEAST_BATCHES, super().per_epoch(rows, batch_size))
 
     def _drawn(self) -> list[list[int]]:
         assert self.random is not None
         classes = self.targets[torch.from_numpy(self.rows)].cpu().numpy()
-        rows_of = [self.rows[classes == number] for number in np.unique(classes)]
-        share = max(2, self.batch_size // len(rows_of))
-        wanted = len(self) * share
-        drawn = [self._enough(rows, wanted).reshape(len(self), share) for rows in rows_of]
-        return np.concatenate(drawn, axis=1).tolist()
+        decks = [Deck(self.rows[classes == n], self.random) for n in np.unique(classes)]
+        chosen = Deck(np.arange(len(decks)), self.random)
+        at_once = min(len(decks), max(2, self.batch_size // 2))
+        share = max(2, self.batch_size // at_once)
+        return [
+            [row for number in chosen.deal(at_once) for row in decks[number].deal(share)]
+            for _ in range(len(self))
+        ]
 
-    def _enough(self, rows: np.ndarray, wanted: int) -> np.ndarray:
-        """Draw rows, none of them again before all of them have been drawn."""
-        assert self.random is not None
-        rounds = -(-wanted // len(rows))
-        return np.concatenate([self.random.permutation(rows) for _ in range(rounds)])[:wanted]
+
+class Deck:
+    """Numbers in random order, of which none is dealt again before all others have been.
+
+    Parameters
+    ----------
+    numbers : ndarray of int
+        All of them.
+    random : RandomState
+        Shuffles.
+    """
+
+    def __init__(self, numbers: np.ndarray, random: np.random.RandomState) -> None:
+        self._numbers = numbers
+        self._random = random
+        self._left: list[int] = []
+
+    def deal(self, count: int) -> list[int]:
+        """Return so many numbers."""
+        while len(self._left) < count:
+            self._left += self._random.permutation(self._numbers).tolist()
+        dealt, self._left = self._left[:count], self._left[count:]
+        return dealt
 
 
 def in_batches(rows: np.ndarray, size: int) -> list[list[int]]:

@@ -24,10 +24,17 @@ def make_optimizer(
         "adamw" decays weights apart from the gradient, the others by it.
     momentum : float
         For "sgd" only.
+
+    Notes
+    -----
+    A step is computed in one pass over the parameters, which for networks with many of them is
+    several times faster than torch's default, and equal to it but for rounding.
     """
+    # Parameters of other types than real numbers, which have no such step, do not learn.
     if name == "sgd":
-        return torch.optim.SGD(groups, momentum=momentum)
-    return torch.optim.AdamW(groups) if name == "adamw" else torch.optim.Adam(groups)
+        return torch.optim.SGD(groups, momentum=momentum, fused=True)
+    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    return kind(groups, fused=True)
 
 
 def make_schedule(

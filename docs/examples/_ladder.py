@@ -1,0 +1,40 @@
+"""Models of the same rows, side by side: what each of them is worth, and what it costs."""
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import cross_validate
+
+
+def climb(ladder, X, y, cv):
+    """Cross-validate each model, print a line of a table for each, and return the table."""
+    print(f"{'':32}{'accuracy':>16}{'seconds a fit':>15}{'parameters trained':>20}")
+    rungs = []
+    for name, model in ladder.items():
+        found = cross_validate(model, X, y, cv=cv, return_estimator=True)
+        rung = {
+            "accuracy": found["test_score"].mean(),
+            "spread": found["test_score"].std(),
+            "seconds": np.median(found["fit_time"]),
+            "parameters": trained_parameters(found["estimator"][0]),
+        }
+        rungs.append(rung)
+        accuracy = f"{rung['accuracy']:.3f} ± {rung['spread']:.3f}"
+        print(f"{name:32}{accuracy:>16}{rung['seconds']:15.1f}{rung['parameters']:20,}", flush=True)
+    return pd.DataFrame(rungs, index=list(ladder))
+
+
+def trained_parameters(model):
+    """Return how many numbers a fit has found."""
+    last = model[-1] if hasattr(model, "steps") else model
+    if hasattr(last, "module_"):
+        return sum(p.numel() for p in last.module_.parameters() if p.requires_grad)
+    return last.coef_.size + last.intercept_.size
+
+
+def draw(table, axes):
+    """Draw accuracy over seconds, a point a model."""
+    axes.errorbar(table["seconds"], table["accuracy"], table["spread"], fmt="o", capsize=3)
+    for name, rung in table.iterrows():
+        place = (rung["seconds"], rung["accuracy"])
+        axes.annotate(name, place, xytext=(6, -12), textcoords="offset points", fontsize=8)
+    axes.set(xscale="log", xlabel="seconds a fit", ylabel="accuracy")

@@ -61,7 +61,7 @@ NO_TEXTS = {
 @pytest.mark.parametrize(("cell", "match"), NO_TEXTS.values(), ids=NO_TEXTS)
 @pytest.mark.parametrize("missing", ["raise", "nan", "empty"])
 def test_what_is_no_text_is_an_error_that_names_what_to_do(cell, match, missing):
-    column = as_column(pd.Series(["a", "b", cell]), kind="text")
+    column = as_column(pd.Series(["a", "b", cell], dtype=object), kind="text")
     *_, error = read_texts(column.cells, missing)
     assert isinstance(error, BadCellError)
     assert re.search(match, str(error))

@@ -11,7 +11,7 @@ from sktransfer.cells._array import array_planes
 from sktransfer.cells._cell import named
 from sktransfer.cells._geometry import Geometry, fit
 from sktransfer.cells._hash import content_digest
-from sktransfer.cells._limits import MAX_PIXELS, check_pixels
+from sktransfer.cells._limits import MAX_PIXELS, check_icon, check_pixels
 from sktransfer.cells._planes import (
     Planes,
     float_planes,
@@ -137,6 +137,7 @@ def _planes(cell: object, max_pixels: int | None, digest: bytes | None = None) -
 
 
 def _decode_bytes(data: bytes | bytearray, max_pixels: int | None) -> Planes:
+    check_icon(data, max_pixels)
     try:
         with (
             pillow_warnings_ignored(),
@@ -195,7 +196,6 @@ def _upright(image: Image.Image, max_pixels: int | None) -> Image.Image:
         raise BadCellError(f"an image of {image.width}x{image.height} pixels has no pixels")
     check_pixels(image.size, max_pixels)
     image.load()
-    check_pixels(image.size, max_pixels)  # an icon may hold more than its directory says
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF data says nothing, and the pixels are still good

@@ -1,5 +1,7 @@
 """How much an image may hold: a limit of pixels, and one of bytes that follows from it."""
 
+from typing import Literal
+
 from sktransfer.exceptions import BadCellError
 
 MAX_PIXELS = 80_000_000
@@ -22,6 +24,28 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None) -> None:
             f"an image of {size[0]}x{size[1]} pixels is above the limit of {max_pixels} pixels; "
             "make it smaller, or raise max_pixels if you trust where it comes from"
         )
+
+
+def check_icon(data: bytes | bytearray, max_pixels: int | None) -> None:
+    """Refuse an ICO file whose pictures are too large, whatever its directory says of them.
+
+    Pillow decodes the first of them when it opens the file, before anybody can ask for its size.
+    """
+    if not data.startswith(b"\0\0\1\0"):
+        return
+    for entry in range(6, 6 + 16 * _number(data, 4, 2), 16):
+        start = _number(data, entry + 12, 4)
+        if data[start : start + 4] == b"\x89PNG":
+            size = _number(data, start + 16, 4, "big"), _number(data, start + 20, 4, "big")
+        else:  # a bitmap, with a mask below it of the same height
+            size = _number(data, start + 4, 4), _number(data, start + 8, 4) // 2
+        check_pixels(size, max_pixels)
+
+
+def _number(
+    data: bytes | bytearray, start: int, count: int, order: Literal["little", "big"] = "little"
+) -> int:
+    return int.from_bytes(data[start : start + count], order)
 
 
 def check_bytes(count: int, max_pixels: int | None) -> None:

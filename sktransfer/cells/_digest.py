@@ -124,7 +124,7 @@ def _digest_pillow(image: Image.Image, max_pixels: int | None) -> bytes | BadCel
         return error
 
 
-def _file(path: str, now: int, max_pixels: int | None) -> _File:
+def _file(path: str, now: int, max_pixels: int | None = None) -> _File:
     status = stat_file(path, max_pixels)
     times = status.st_mtime_ns, status.st_ctime_ns
     key = status_digest(path, status.st_size, *times, status.st_ino)

@@ -221,6 +221,14 @@ def test_the_limit_of_pixels_is_a_parameter(files):
             embedder.set_params(max_pixels=limit).fit(files)
 
 
+def test_a_row_in_the_cache_needs_no_limit(files):
+    embedder = ImageEmbedder(tiny_network()).fit(files[:2])
+    rows = embedder.transform(files[:2])
+    np.testing.assert_array_equal(embedder.set_params(max_pixels=1).transform(files[:2]), rows)
+    with pytest.raises(BadCellError, match="row 0: "):
+        embedder.set_params(cache=False).transform(files[:2])
+
+
 def test_the_limit_of_pixels_holds_for_pillow_images_and_is_no_matter_for_arrays():
     embedder = ImageEmbedder(tiny_network(), image_size=16, max_pixels=255)
     column = [images(1)[0], Image.fromarray(images(2)[1])]

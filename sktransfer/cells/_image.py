@@ -11,7 +11,7 @@ from sktransfer.cells._array import array_planes
 from sktransfer.cells._cell import named
 from sktransfer.cells._geometry import Geometry, fit
 from sktransfer.cells._hash import content_digest
-from sktransfer.cells._limits import MAX_PIXELS, check_icon, check_pixels
+from sktransfer.cells._limits import MAX_PIXELS, check_content, check_pixels
 from sktransfer.cells._planes import (
     Planes,
     float_planes,
@@ -137,7 +137,7 @@ def _planes(cell: object, max_pixels: int | None, digest: bytes | None = None) -
 
 
 def _decode_bytes(data: bytes | bytearray, max_pixels: int | None) -> Planes:
-    check_icon(data, max_pixels)
+    check_content(data, max_pixels)
     try:
         with (
             pillow_warnings_ignored(),

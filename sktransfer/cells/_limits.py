@@ -1,5 +1,6 @@
-"""How much an image may hold: a limit of pixels, and one of bytes that follows from it."""
+"""How much an image may hold: pixels, the bytes that follow from them, and scans."""
 
+import re
 from typing import Literal
 
 from sktransfer.exceptions import BadCellError
@@ -26,13 +27,51 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None) -> None:
         )
 
 
-def check_icon(data: bytes | bytearray, max_pixels: int | None) -> None:
-    """Refuse an ICO file whose pictures are too large, whatever its directory says of them.
-
-    Pillow decodes the first of them when it opens the file, before anybody can ask for its size.
-    """
-    if not data.startswith(b"\0\0\1\0"):
+def check_bytes(count: int, max_pixels: int | None) -> None:
+    """Refuse a file that no image of the allowed size fills, before any of it is read."""
+    if max_pixels is None:
         return
+    limit = max(_SMALLEST_LIMIT, _BYTES_PER_PIXEL * max_pixels)
+    if count > limit:
+        raise BadCellError(
+            f"a file of {count} bytes is above the limit of {limit} bytes, "
+            f"{_BYTES_PER_PIXEL} for each of max_pixels={max_pixels}; see whether it is an image, "
+            "or raise max_pixels"
+        )
+
+
+# Encoders make about ten. A scan of 82 bytes can go over all pixels once more, so that a file of
+# 1 MB would be decoded for an hour.
+_MOST_SCANS = 100
+
+# What begins a segment of a JPEG file, other than a restart within compressed pixels.
+_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+_START_OF_SCAN, _END = b"\xda", b"\xd9"
+
+
+def check_content(data: bytes | bytearray, max_pixels: int | None) -> None:
+    """Refuse what Pillow would decode at length, before anybody can ask for its size."""
+    if data.startswith(b"\0\0\1\0"):
+        _check_icon(data, max_pixels)
+    elif data.startswith(b"\xff\xd8"):
+        _check_scans(data)
+
+
+def _check_scans(data: bytes | bytearray) -> None:
+    scans, position = 0, 2
+    while (marker := _MARKER.search(data, position)) and marker[1] != _END:
+        scans += marker[1] == _START_OF_SCAN
+        if scans > _MOST_SCANS:
+            raise BadCellError(
+                f"a JPEG image of more than {_MOST_SCANS} scans would be decoded for very long; "
+                "if you trust where it comes from, open it with PIL.Image.open"
+            )
+        # What is in a segment may look like a marker, so it is skipped by its length.
+        position = marker.end() + _number(data, marker.end(), 2, "big")
+
+
+def _check_icon(data: bytes | bytearray, max_pixels: int | None) -> None:
+    # Pillow decodes a picture when it opens the file, and the directory may be wrong about it.
     for entry in range(6, 6 + 16 * _number(data, 4, 2), 16):
         start = _number(data, entry + 12, 4)
         if data[start : start + 4] == b"\x89PNG":
@@ -46,16 +85,3 @@ def _number(
     data: bytes | bytearray, start: int, count: int, order: Literal["little", "big"] = "little"
 ) -> int:
     return int.from_bytes(data[start : start + count], order)
-
-
-def check_bytes(count: int, max_pixels: int | None) -> None:
-    """Refuse a file that no image of the allowed size fills, before any of it is read."""
-    if max_pixels is None:
-        return
-    limit = max(_SMALLEST_LIMIT, _BYTES_PER_PIXEL * max_pixels)
-    if count > limit:
-        raise BadCellError(
-            f"a file of {count} bytes is above the limit of {limit} bytes, "
-            f"{_BYTES_PER_PIXEL} for each of max_pixels={max_pixels}; see whether it is an image, "
-            "or raise max_pixels"
-        )

@@ -49,6 +49,13 @@ def icon_with_a_lie() -> bytes:
     return struct.pack("<HHH", 0, 1, 1) + entry + picture
 
 
+def jpeg_of_scans(count: int) -> bytes:
+    """Return a JPEG file whose last scan, and the tables for it, come so many times more."""
+    content = encoded(NOISE, "JPEG", progressive=True)
+    tables = content.rindex(b"\xff\xc4", 0, content.rindex(b"\xff\xda"))
+    return content[:-2] + count * content[tables:-2] + content[-2:]
+
+
 def _changed(content: bytes, position: int, *values: int) -> bytes:
     return content[:position] + bytes(values) + content[position + len(values) :]
 
@@ -146,6 +153,7 @@ CELLS: dict[str, tuple[Any, str]] = {
     "cut lazy": (_open_lazily(PNG[:-500]), r"PIL image RGB 32x32>: cannot .*load\(\)"),
     # Bombs
     "bomb": (png_file(10_000, 10_000, b""), r"10000x10000 pixels is above the limit of 80000000"),
+    "JPEG of many scans": (jpeg_of_scans(100), "more than 100 scans would be decoded for very"),
     "bomb for Pillow": (png_file(20_000, 20_000, b""), "both max_pixels and PIL.*MAX_IMAGE_PIXELS"),
     # Arrays and Pillow images
     "0 wide": (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\) has no pixels"),

@@ -13,7 +13,16 @@ from PIL import Image
 from sktransfer.cells import Geometry, decode_image, digest_images, load_pixels
 from sktransfer.cells._quiet import pillow_warnings_ignored
 from sktransfer.exceptions import BadCellError
-from tests.cells._bad_images import CELLS, FILES, NOISE, PNG, encoded, icon_with_a_lie, png_file
+from tests.cells._bad_images import (
+    CELLS,
+    FILES,
+    NOISE,
+    PNG,
+    encoded,
+    icon_with_a_lie,
+    jpeg_of_scans,
+    png_file,
+)
 
 
 @contextlib.contextmanager
@@ -129,6 +138,19 @@ def test_an_icon_is_refused_before_any_of_it_is_decoded():
         decode_image(bomb)
     with pytest.raises(BadCellError, match="32x32 pixels is above the limit of 1023"):
         decode_image(bitmap, max_pixels=1023)
+
+
+def test_scans_are_counted_and_not_what_looks_like_one():
+    few = jpeg_of_scans(50)
+    expected = decode_image(few)
+    comment = b"\xff\xda" * 200
+    segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+    np.testing.assert_array_equal(decode_image(few[:2] + segment + few[2:]), expected)
+    np.testing.assert_array_equal(decode_image(few + comment), expected)
+    hidden = b"\xff\xfe\0\6\xff\xd9\xff\xd9"  # the end, in a comment
+    many = jpeg_of_scans(100)
+    with pytest.raises(BadCellError, match="more than 100 scans"):
+        decode_image(many[:2] + hidden + many[2:])
 
 
 def test_the_pixels_of_later_pages_do_not_count():

@@ -2,6 +2,7 @@
 
 import os
 import reprlib
+import unicodedata
 
 import numpy as np
 from PIL import Image
@@ -12,6 +13,9 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 76
 
 _LONGEST = 80
+
+# White space of all kinds, control characters, and what formats others: U+200B, U+FEFF.
+_INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 
 
 def describe(cell: object) -> str:
@@ -34,7 +38,10 @@ def describe(cell: object) -> str:
     >>> describe(b"GIF89a")
     '<6 bytes>'
     """
-    text = " ".join(_describe(cell).split())
+    try:
+        text = " ".join(_describe(cell).split())
+    except Exception:  # anything may be in a column, also what cannot show itself
+        text = f"<{type(cell).__name__}>"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
@@ -62,10 +69,25 @@ def _describe(cell: object) -> str:
 
 
 def is_missing(cell: object) -> bool:
-    """Return whether a cell is None, NaN, NA, NaT, or an empty or blank string."""
+    """Return whether a cell is None, NaN, NA, NaT, or a string that is empty or shows nothing."""
     if isinstance(cell, str):
-        return not cell or cell.isspace()
+        return is_blank(cell)
     if isinstance(cell, (float, np.floating)):
         return bool(np.isnan(cell))
+    if isinstance(cell, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(cell))
     # pandas is not imported here, and its NA cannot be compared: the type's name tells.
     return cell is None or type(cell).__name__ in ("NAType", "NaTType")
+
+
+def is_blank(text: str) -> bool:
+    r"""Return whether a text is empty, or only white space and characters that are not seen.
+
+    Examples
+    --------
+    >>> is_blank("\u00a0\u200b\ufeff"), is_blank("a")
+    (True, False)
+    """
+    if text[:1].isalnum():  # so nearly all begin, and this is asked of every cell
+        return False
+    return all(unicodedata.category(character) in _INVISIBLE for character in text)

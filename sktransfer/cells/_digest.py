@@ -16,7 +16,8 @@ from sktransfer.cells._hash import (
     text_digest,
 )
 from sktransfer.cells._image import decode_image
-from sktransfer.cells._source import image_source, stat_file, unreadable
+from sktransfer.cells._limits import MAX_PIXELS
+from sktransfer.cells._source import image_source, open_file, stat_file, unreadable
 from sktransfer.exceptions import BadCellError
 
 # Some file systems keep times in steps of 2 seconds, and within one step a file can be
@@ -62,7 +63,10 @@ def digest_texts(cells: Iterable[str | None]) -> list[bytes | None]:
 
 
 def digest_images(
-    cells: Iterable[object], memo: FileMemo | None = None
+    cells: Iterable[object],
+    memo: FileMemo | None = None,
+    *,
+    max_pixels: int | None = MAX_PIXELS,
 ) -> list[bytes | BadCellError]:
     """Return 16 bytes for each image cell; equal content has equal digests.
 
@@ -75,6 +79,8 @@ def digest_images(
         Image cells, as `decode_image` takes them.
     memo : FileMemo, optional
         Where the digests of files are remembered. It is asked once and told once a call.
+    max_pixels : int or None
+        As for `decode_image`. Of bytes and files, pixels are counted only when they are decoded.
 
     Returns
     -------
@@ -83,13 +89,13 @@ def digest_images(
         cell that has a digest may still turn out to be no image when it is decoded.
     """
     now = time.time_ns()
-    found = [_digest_or_file(cell, now) for cell in cells]
+    found = [_digest_or_file(cell, now, max_pixels) for cell in cells]
     files = {entry.key: entry for entry in found if isinstance(entry, _File)}
-    digests = _digest_files(files, memo)
+    digests = _digest_files(files, memo, max_pixels)
     return [digests[entry.key] if isinstance(entry, _File) else entry for entry in found]
 
 
-def _digest_or_file(cell: object, now: int) -> bytes | BadCellError | _File:
+def _digest_or_file(cell: object, now: int, max_pixels: int | None) -> bytes | BadCellError | _File:
     try:
         source = image_source(cell)
         if isinstance(source, np.ndarray):
@@ -97,10 +103,10 @@ def _digest_or_file(cell: object, now: int) -> bytes | BadCellError | _File:
         if isinstance(source, (bytes, bytearray)):
             return content_digest(source)
         if isinstance(source, str):
-            return _file(source, now)
+            return _file(source, now, max_pixels)
     except BadCellError as error:
         return named(cell, error)
-    return _digest_pillow(source)
+    return _digest_pillow(source, max_pixels)
 
 
 def _digest_array(array: np.ndarray) -> bytes:
@@ -111,15 +117,15 @@ def _digest_array(array: np.ndarray) -> bytes:
     return array_digest(array)
 
 
-def _digest_pillow(image: Image.Image) -> bytes | BadCellError:
+def _digest_pillow(image: Image.Image, max_pixels: int | None) -> bytes | BadCellError:
     try:
-        return array_digest(decode_image(image))
+        return array_digest(decode_image(image, max_pixels=max_pixels))
     except BadCellError as error:
         return error
 
 
-def _file(path: str, now: int) -> _File:
-    status = stat_file(path)
+def _file(path: str, now: int, max_pixels: int | None = None) -> _File:
+    status = stat_file(path, max_pixels)
     times = status.st_mtime_ns, status.st_ctime_ns
     key = status_digest(path, status.st_size, *times, status.st_ino)
     # A time in the future, of an archive or a wrong clock, is as little to be trusted.
@@ -127,10 +133,12 @@ def _file(path: str, now: int) -> _File:
 
 
 def _digest_files(
-    files: dict[bytes, _File], memo: FileMemo | None
+    files: dict[bytes, _File], memo: FileMemo | None, max_pixels: int | None
 ) -> dict[bytes, bytes | BadCellError]:
     known = _remembered(list(files), memo)
-    digests = {key: known.get(key) or _digest_file(file.path) for key, file in files.items()}
+    digests = {
+        key: known.get(key) or _digest_file(file.path, max_pixels) for key, file in files.items()
+    }
     if memo is not None:
         fresh = {
             key: digest
@@ -149,8 +157,11 @@ def _remembered(keys: list[bytes], memo: FileMemo | None) -> dict[bytes, bytes]:
     return {key: digest for key, digest in zip(keys, digests, strict=True) if digest}
 
 
-def _digest_file(path: str) -> bytes | BadCellError:
+def _digest_file(path: str, max_pixels: int | None) -> bytes | BadCellError:
     try:
-        return file_digest(path)
+        with open_file(path, max_pixels) as file:
+            return file_digest(file)
+    except BadCellError as error:
+        return named(path, error)
     except OSError as error:
         return named(path, unreadable(error))

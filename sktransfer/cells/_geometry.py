@@ -1,13 +1,16 @@
 """How an image is brought to the size that a network wants."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from PIL import Image
 
-from sktransfer.exceptions import BadCellError
+Size: TypeAlias = tuple[int, int]
+Box: TypeAlias = tuple[float, float, float, float]
 
-TRUSTED = "make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust where it comes from"
-"""What to do about an image that is too large."""
+# A strip whose whole would have so many pixels, and be so many crops long, is resized only where
+# the crop sees it. That differs from the whole by rounding, so the usual image goes the usual way.
+_PIXELS, _CROPS = 16_000_000, 32
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,11 @@ class Geometry:
 def fit(image: Image.Image, geometry: Geometry) -> Image.Image:
     """Return the image resized and cropped."""
     size = _resized(image.size, geometry.resize)
+    box = (0.0, 0.0, float(image.width), float(image.height))
+    if geometry.crop is not None:
+        size, box = _without_far_ends(size, box, geometry.crop)
     if size != image.size:
-        check_pixel_count(size)
-        image = image.resize(size, Image.Resampling[geometry.interpolation.upper()])
+        image = image.resize(size, Image.Resampling[geometry.interpolation.upper()], box)
     if geometry.crop is not None:
         height, width = geometry.crop
         left, top = _offset(image.width, width), _offset(image.height, height)
@@ -51,17 +56,26 @@ def fit(image: Image.Image, geometry: Geometry) -> Image.Image:
     return image
 
 
-def check_pixel_count(size: tuple[int, int]) -> None:
-    """Refuse more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``, which None switches off.
+def _without_far_ends(size: Size, box: Box, crop: tuple[int, int]) -> tuple[Size, Box]:
+    """Return the size and the source of what a crop sees, where a whole strip would not fit.
 
-    Pillow itself only warns there: a file of 12 kB can hold 100 megapixels.
+    An image of 1 x 10,000 pixels, resized to a short side of 256, has 655 megapixels.
     """
-    pixels, limit = size[0] * size[1], Image.MAX_IMAGE_PIXELS
-    if limit is not None and pixels > limit:
-        raise BadCellError(
-            f"an image of {size[0]}x{size[1]} pixels is above the limit of {limit} pixels; "
-            f"{TRUSTED}"
-        )
+    (width, height), (left, top, right, bottom) = size, box
+    if width * height <= _PIXELS:
+        return size, box
+    if width > _CROPS * crop[1]:
+        left, right = _seen(width, crop[1], right)
+        width = crop[1]
+    if height > _CROPS * crop[0]:
+        top, bottom = _seen(height, crop[0], bottom)
+        height = crop[0]
+    return (width, height), (left, top, right, bottom)
+
+
+def _seen(length: int, crop: int, source: float) -> tuple[float, float]:
+    start = _offset(length, crop)
+    return start * source / length, (start + crop) * source / length
 
 
 def _resized(size: tuple[int, int], wanted: int | tuple[int, int]) -> tuple[int, int]:

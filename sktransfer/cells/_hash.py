@@ -7,7 +7,7 @@ somebody who makes two images collide on purpose.
 
 import hashlib
 import os
-from pathlib import Path
+from io import BufferedReader
 
 import numpy as np
 import xxhash
@@ -22,10 +22,9 @@ def content_digest(content: bytes | bytearray) -> bytes:
     return hasher.digest()
 
 
-def file_digest(path: str) -> bytes:
-    """Return the digest of a file's content, read piece by piece."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: xxhash.xxh3_128(_FILE)).digest()
+def file_digest(file: BufferedReader) -> bytes:
+    """Return the digest of an open file's content, read piece by piece."""
+    return hashlib.file_digest(file, lambda: xxhash.xxh3_128(_FILE)).digest()
 
 
 def array_digest(array: np.ndarray) -> bytes:

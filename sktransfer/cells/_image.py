@@ -9,8 +9,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sktransfer.cells._array import array_planes
 from sktransfer.cells._cell import named
-from sktransfer.cells._geometry import TRUSTED, Geometry, check_pixel_count, fit
+from sktransfer.cells._geometry import Geometry, fit
 from sktransfer.cells._hash import content_digest
+from sktransfer.cells._limits import MAX_PIXELS, check_content, check_pixels
 from sktransfer.cells._planes import (
     Planes,
     float_planes,
@@ -23,18 +24,22 @@ from sktransfer.cells._quiet import pillow_warnings_ignored
 from sktransfer.cells._source import guess_content, image_source, read_file
 from sktransfer.exceptions import BadCellError
 
-# Left out on purpose: formats that have no signature and so claim any file (TGA, PCX), and
-# those for which Pillow would start another program (EPS).
+# What pictures are kept in, each with a signature of its own and a decoder in C that is
+# fuzzed upstream. Left out on purpose: formats for which Pillow would start another program
+# (EPS) or draw (WMF); those without a signature, which claim any file (TGA, PCX); boxes of
+# other formats, whose content comes by this list and the limit of pixels (ICNS, DCX, MPEG);
+# and what hardly anybody keeps pictures in (PSD, DDS, QOI, FITS, ...): each is one more
+# decoder that a hostile file may choose.
 _FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"),
-    *("JPEG2000", "ICO", "ICNS", "PPM", "QOI", "PSD", "DDS"),
+    *("JPEG2000", "ICO", "PPM"),
 )
 
 # Loading and copying change a Pillow image inside, and one image may be in several rows.
 _shared_images = threading.Lock()
 
 
-def decode_image(cell: object) -> np.ndarray:
+def decode_image(cell: object, *, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:
     """Return the pixels of one image cell.
 
     Parameters
@@ -42,6 +47,8 @@ def decode_image(cell: object) -> np.ndarray:
     cell : str, Path, bytes, PIL image, or array of shape (H, W) or (H, W, 1 | 3 | 4)
         Arrays are bool, integers in 0..255, uint16, or floats in [0, 1]; files and
         bytes are of a common raster format.
+    max_pixels : int or None
+        Most pixels of a file, of bytes or of a Pillow image; an array is in memory already.
 
     Returns
     -------
@@ -59,8 +66,12 @@ def decode_image(cell: object) -> np.ndarray:
     -----
     What is transparent is shown on white, the rotation that EXIF asks for is applied, 16-bit
     grey is scaled, and of an animation the first frame is taken (of a Pillow image the
-    current one). Images above ``PIL.Image.MAX_IMAGE_PIXELS`` are refused. Colour images of
-    16 bits come from Pillow with 8.
+    current one). Colour images of 16 bits come from Pillow with 8. Without a limit of pixels,
+    Pillow's own holds: twice ``PIL.Image.MAX_IMAGE_PIXELS``.
+
+    Damage that breaks the structure of a file is an error, and in PNG any damage to the
+    pixels. Changed bytes within the compressed pixels of other formats change what is seen,
+    and nothing tells: libjpeg has warnings for some of them, which Pillow does not pass on.
 
     Examples
     --------
@@ -68,12 +79,18 @@ def decode_image(cell: object) -> np.ndarray:
     [[[0, 0, 0], [255, 255, 255]]]
     """
     try:
-        return to_array(_planes(cell))
+        return to_array(_planes(cell, max_pixels))
     except BadCellError as error:
         raise named(cell, error) from error.__cause__
 
 
-def load_pixels(cell: object, geometry: Geometry, *, digest: bytes | None = None) -> np.ndarray:
+def load_pixels(
+    cell: object,
+    geometry: Geometry,
+    *,
+    digest: bytes | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+) -> np.ndarray:
     """Return the pixels of one image cell at the size that a network wants.
 
     Parameters
@@ -85,6 +102,8 @@ def load_pixels(cell: object, geometry: Geometry, *, digest: bytes | None = None
     digest : bytes, optional
         What `digest_images` said of this cell. A file that has changed since then is an
         error, so that no features are stored under the digest of another content.
+    max_pixels : int or None
+        As for `decode_image`.
 
     Returns
     -------
@@ -98,36 +117,40 @@ def load_pixels(cell: object, geometry: Geometry, *, digest: bytes | None = None
         As for `decode_image`.
     """
     try:
-        return to_array([fit(plane, geometry) for plane in _planes(cell, digest)])
+        return to_array([fit(plane, geometry) for plane in _planes(cell, max_pixels, digest)])
     except BadCellError as error:
         raise named(cell, error) from error.__cause__
 
 
-def _planes(cell: object, digest: bytes | None = None) -> Planes:
+def _planes(cell: object, max_pixels: int | None, digest: bytes | None = None) -> Planes:
     source = image_source(cell)
     if isinstance(source, np.ndarray):
         return array_planes(source)
     if isinstance(source, Image.Image):
-        return _decode_pillow(source)
+        return _decode_pillow(source, max_pixels)
     if isinstance(source, (bytes, bytearray)):
-        return _decode_bytes(source)
-    content = read_file(source)
+        return _decode_bytes(source, max_pixels)
+    content = read_file(source, max_pixels)
     if digest is not None and content_digest(content) != digest:
         raise BadCellError("the file has changed since this call began; run it again")
-    return _decode_bytes(content)
+    return _decode_bytes(content, max_pixels)
 
 
-def _decode_bytes(data: bytes | bytearray) -> Planes:
+def _decode_bytes(data: bytes | bytearray, max_pixels: int | None) -> Planes:
+    check_content(data, max_pixels)
     try:
         with (
             pillow_warnings_ignored(),
             Image.open(io.BytesIO(data), formats=_formats()) as image,
         ):
-            return _image_planes(_upright(image))
+            return _image_planes(_upright(image, max_pixels))
     except BadCellError:
         raise
-    except Image.DecompressionBombError as error:  # twice the limit: Pillow itself refuses
-        raise BadCellError(f"{_reason(error).rstrip('.')}; {TRUSTED}") from error
+    except Image.DecompressionBombError as error:
+        raise BadCellError(
+            f"{_reason(error).rstrip('.')}; make it smaller, or raise both max_pixels and "
+            "PIL.Image.MAX_IMAGE_PIXELS if you trust where it comes from"
+        ) from error
     except UnidentifiedImageError as error:
         known = ", ".join(_formats())
         raise BadCellError(
@@ -141,11 +164,11 @@ def _decode_bytes(data: bytes | bytearray) -> Planes:
         ) from error
 
 
-def _decode_pillow(image: Image.Image) -> Planes:
+def _decode_pillow(image: Image.Image, max_pixels: int | None) -> Planes:
     try:
         with pillow_warnings_ignored():
             with _shared_images:
-                image = _upright(image)
+                image = _upright(image, max_pixels)
             return _image_planes(image)
     except BadCellError:
         raise
@@ -167,11 +190,11 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, max_pixels: int | None) -> Image.Image:
     """Return a loaded copy, turned the way its EXIF data asks for."""
     if 0 in image.size:
         raise BadCellError(f"an image of {image.width}x{image.height} pixels has no pixels")
-    check_pixel_count(image.size)
+    check_pixels(image.size, max_pixels)
     image.load()
     try:
         return ImageOps.exif_transpose(image)

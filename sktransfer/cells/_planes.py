@@ -23,6 +23,8 @@ def opaque_rgb(image: Image.Image) -> Image.Image:
     White is what most transparent drawings are made for; to drop the alpha channel
     instead would show the arbitrary colour that is stored under it, often black.
     """
+    if image.mode == "La":  # the one way from here that Pillow knows
+        image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

@@ -3,13 +3,14 @@
 import os
 import re
 import stat
-from pathlib import Path
+from io import BufferedReader
 from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from sktransfer.cells._cell import is_missing
+from sktransfer.cells._limits import check_bytes
 from sktransfer.exceptions import BadCellError
 
 # Paths are plain strings here, and `os.stat` is called on them: a column of paths is looked at
@@ -17,6 +18,10 @@ from sktransfer.exceptions import BadCellError
 Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
 
 _URL = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+://")
+
+# A named pipe that has come to lie where a file was must not make the opening wait. Windows
+# has neither the flag nor such pipes, and would change line ends.
+_OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 _FILE_KINDS = {
     stat.S_IFDIR: "a directory",
@@ -53,16 +58,22 @@ def image_source(cell: object) -> Source:
     if is_missing(cell):
         raise BadCellError("the image is missing; drop the row")
     if isinstance(cell, (str, os.PathLike)):
-        return _as_path(os.fsdecode(cell))
+        return _as_path(cell)
     if hasattr(cell, "__array__") and not isinstance(cell, np.generic):
         return _as_array(cell)
+    if hasattr(cell, "read"):
+        raise BadCellError("an open file is not an image; pass its path, or what its read() gives")
     raise BadCellError(
         f"a value of type {type(cell).__name__} is not an image; "
         "pass a path, encoded bytes, a PIL image or a NumPy array"
     )
 
 
-def _as_path(text: str) -> str:
+def _as_path(cell: str | os.PathLike[Any]) -> str:
+    try:
+        text = os.fsdecode(cell)
+    except Exception as error:  # a PathLike can be of anybody's making
+        raise BadCellError(f"cannot be read as a path ({error}); pass a str") from error
     if _URL.match(text):
         raise BadCellError(
             "URLs are never fetched; download the image and pass its path or its bytes"
@@ -80,10 +91,11 @@ def _as_array(cell: Any) -> np.ndarray:
         ) from error
 
 
-def stat_file(path: str) -> os.stat_result:
-    """Return the status of a regular file; nothing else is ever opened.
+def stat_file(path: str, max_pixels: int | None) -> os.stat_result:
+    """Return the status of a regular file that an image of the allowed size may fill.
 
-    Opening a named pipe would wait for a writer, for ever.
+    Nothing else is ever opened: a named pipe would wait for a writer, and to open a device can
+    change what it does.
     """
     try:
         status = os.stat(path)  # noqa: PTH116
@@ -94,19 +106,39 @@ def stat_file(path: str) -> os.stat_result:
         ) from error
     except (OSError, ValueError) as error:  # ValueError: the text cannot be a path at all
         raise unreadable(error) from error
-    if not stat.S_ISREG(status.st_mode):
-        kind = _FILE_KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise BadCellError(f"is {kind}, not a file; pass the path of one image")
+    _check_status(status, max_pixels)
     return status
 
 
-def read_file(path: str) -> bytes:
-    """Return the content of a regular file."""
-    stat_file(path)
+def open_file(path: str, max_pixels: int | None) -> BufferedReader:
+    """Open a regular file, also if the path leads to something else by now."""
+    stat_file(path, max_pixels)
     try:
-        return Path(path).read_bytes()
+        file = os.fdopen(os.open(path, _OPENING), "rb")
     except OSError as error:
         raise unreadable(error) from error
+    try:
+        _check_status(os.fstat(file.fileno()), max_pixels)
+    except BadCellError:
+        file.close()
+        raise
+    return file
+
+
+def read_file(path: str, max_pixels: int | None) -> bytes:
+    """Return the content of a regular file."""
+    with open_file(path, max_pixels) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise unreadable(error) from error
+
+
+def _check_status(status: os.stat_result, max_pixels: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _FILE_KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise BadCellError(f"is {kind}, not a file; pass the path of one image")
+    check_bytes(status.st_size, max_pixels)
 
 
 def unreadable(error: OSError | ValueError) -> BadCellError:

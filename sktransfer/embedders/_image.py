@@ -37,6 +37,10 @@ class ImageEmbedder(BaseEmbedder):
         Side, or height and width, in pixels, of what the network sees. None: its own size.
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)``, where the rows of `X` are flattened images.
+    max_pixels : int or None, default=80_000_000
+        Most pixels that a file, bytes or a PIL image may decode to; above it, and for files of
+        far more bytes than it explains, the cell counts as bad (see `on_error`). None leaves
+        Pillow's own limit. A row that the cache has is not decoded again, whatever its size.
     batch_size : int or "auto", default="auto"
         Rows that go through the network together. It does not change their features.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
@@ -86,6 +90,7 @@ class ImageEmbedder(BaseEmbedder):
         **BaseEmbedder._parameter_constraints,
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -98,6 +103,7 @@ class ImageEmbedder(BaseEmbedder):
         normalize: bool = False,
         image_size: int | tuple[int, int] | None = None,
         image_shape: tuple[int, ...] | None = None,
+        max_pixels: int | None = 80_000_000,
         batch_size: int | str = "auto",
         precision: str = "float32",
         device: str = "auto",
@@ -112,6 +118,7 @@ class ImageEmbedder(BaseEmbedder):
         self.normalize = normalize
         self.image_size = image_size
         self.image_shape = image_shape
+        self.max_pixels = max_pixels
         self.batch_size = batch_size
         self.precision = precision
         self.device = device
@@ -120,4 +127,4 @@ class ImageEmbedder(BaseEmbedder):
         self.verbose = verbose
 
     def _reader(self) -> ImageReader:
-        return ImageReader(self.image_size, self.image_shape, self.batch_size)
+        return ImageReader(self.image_size, self.image_shape, self.batch_size, self.max_pixels)

@@ -45,8 +45,16 @@ class Failures:
         failed = {None, *(digests[row] for row in self._errors)}
         return [row for row, digest in enumerate(digests) if digest not in failed]
 
-    def warn(self, digests: Sequence[bytes | None]) -> None:
-        """Warn of the rows that stayed NaN, copies of a bad cell among them."""
+    def warn(self, digests: Sequence[bytes | None], done: str = "filled with NaN") -> None:
+        """Warn of the rows that cannot be used, copies of a bad cell among them.
+
+        Parameters
+        ----------
+        digests : sequence of bytes or None
+            Content of each cell.
+        done : str
+            What became of such rows.
+        """
         if not self._errors:
             return
         by_digest = {digests[row]: error for row, error in self._errors.items() if digests[row]}
@@ -58,7 +66,7 @@ class Failures:
         told = [f"{self._column.where(row)}: {errors[row]}" for row in list(errors)[:_MOST_NAMED]]
         rest = len(errors) - len(told)
         warnings.warn(
-            f"{len(errors)} of {len(digests)} rows are filled with NaN, because their cells "
+            f"{len(errors)} of {len(digests)} rows are {done}, because their cells "
             f"cannot be used. {' '.join(told)}{f' And {rest} more.' if rest else ''}",
             BadCellWarning,
             stacklevel=4,

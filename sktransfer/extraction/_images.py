@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 
 from sktransfer.cache import FeatureCache
-from sktransfer.cells import Column, Geometry, as_column, digest_images, load_pixels
+from sktransfer.cells import (
+    MAX_PIXELS,
+    Column,
+    Geometry,
+    as_column,
+    digest_images,
+    load_pixels,
+)
 from sktransfer.exceptions import BadCellError
 from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES, equal_batches, prepared
 from sktransfer.extraction._failures import Failures
@@ -33,6 +40,8 @@ class ImageReader(Reader):
         (H, W) or (H, W, C) of flattened rows.
     batch_size : int or "auto"
         Images that go through the network together.
+    max_pixels : int or None
+        Most pixels of an image that is decoded.
     """
 
     modality: ClassVar[Literal["image", "text"]] = "image"
@@ -41,6 +50,7 @@ class ImageReader(Reader):
     image_size: int | tuple[int, int] | None = None
     image_shape: tuple[int, ...] | None = None
     batch_size: int | str = "auto"
+    max_pixels: int | None = MAX_PIXELS
 
     def column(self, X: Any) -> Column:
         """Read a container as one column of images."""
@@ -58,7 +68,8 @@ class ImageReader(Reader):
     def read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
         """Digest every image; nothing is decoded."""
         digests: list[bytes | None] = []
-        for row, found in enumerate(digest_images(column.cells, memo=cache)):
+        all_found = digest_images(column.cells, memo=cache, max_pixels=self.max_pixels)
+        for row, found in enumerate(all_found):
             if isinstance(found, BadCellError):
                 failures.add(row, found)
                 digests.append(None)
@@ -75,7 +86,12 @@ class ImageReader(Reader):
         pixels: dict[int, np.ndarray] = {}
         for row in rows:
             try:
-                pixels[row] = load_pixels(reading.cells[row], geometry, digest=reading.digests[row])
+                pixels[row] = load_pixels(
+                    reading.cells[row],
+                    geometry,
+                    digest=reading.digests[row],
+                    max_pixels=self.max_pixels,
+                )
             except BadCellError as error:
                 failures.add(row, error)
         return list(pixels), _stack(list(pixels.values()))

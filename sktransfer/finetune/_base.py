@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -180,9 +181,14 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         column = self._check_column(X) if going_on else self._reader().column(X)
         weights = self._checked_weights(y, column, sample_weight)
         random = check_random_state(self.random_state)
+        learns_task = task is None and not going_on
         task = (self._task if going_on else task) or self._learn_task(y, weights)
         backbone = self._fitted_backbone() if going_on else self._get_backbone()
         part = self._part(column, y, weights, backbone, task)
+        if learns_task and len(part.rows) < len(weights):  # a bad row is to change nothing
+            used = np.isin(np.arange(len(weights)), part.rows)
+            task = self._learn_task(y, weights * used)
+            part = replace(part, targets=task.encode(y).to(part.targets.device))
         train, valid = self._split(part, y, validation, groups, backbone, task, random)
         # A copy, so that an error leaves what was fitted before as it was.
         module = self._new_module(backbone, task, random, going_on)
@@ -213,7 +219,10 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
                 self, module, task, train, valid, random, watch, self._augmentation(), changed
             )
             training.run(epochs=epochs, start_head=not going_on, prepare=prepare)
-        part.material.failures.warn(part.material.reading.digests)
+        part.material.failures.warn(part.material.reading.digests, "left out of the fit")
+        if valid is not None and valid.material is not part.material:
+            told_of = valid.material.reading.digests
+            valid.material.failures.warn(told_of, "left out of the validation")
         # All at once, and last: an error leaves the estimator as it was.
         self._remember(column)
         self.__dict__.update(fitted(watch))

@@ -125,10 +125,12 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     def _learned(self, task: Task) -> dict[str, Any]:
         return {**super()._learned(task), "classes_": task.classes}  # type: ignore[attr-defined]
 
-    def _row_weights(self, y: Any, weights: np.ndarray) -> np.ndarray:
+    def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.class_weight is None:
             return weights
-        return weights * compute_sample_weight(self.class_weight, y)
+        # Weights that are given do not depend on the rows.
+        counted = rows if isinstance(self.class_weight, str) else None
+        return weights * compute_sample_weight(self.class_weight, y, indices=counted)
 
     def _stratify(self, y: Any) -> np.ndarray | None:
         values = np.asarray(y) if not hasattr(y, "toarray") else None

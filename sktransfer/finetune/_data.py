@@ -30,8 +30,8 @@ class TargetedEstimator(ColumnEstimator):
     validation_fraction: float
     reuse_activations: bool | str
 
-    def _row_weights(self, y: Any, weights: np.ndarray) -> np.ndarray:
-        """Return the weight of each row; a classifier multiplies that of its class."""
+    def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the weight of each row; a classifier multiplies that of its class in `rows`."""
         return weights
 
     def _stratify(self, y: Any) -> np.ndarray | None:
@@ -66,11 +66,13 @@ class TargetedEstimator(ColumnEstimator):
         from sktransfer.finetune._training import Part
 
         encoded = task.encode(y)
-        weights = self._row_weights(y, weights)
         material = self._material(column, backbone)
         rows = np.array(material.usable_rows())
         if not len(rows):
             raise ColumnError("no cell of the column can be used")
+        weights = self._row_weights(y, weights, rows)
+        if not weights[rows].any():
+            raise TargetError("no cell that has a weight can be used")
         # Mean 1, so that the size of a step does not depend on the unit of the weights.
         scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
         return Part(material, rows, encoded.to(material.device), scaled.to(material.device))

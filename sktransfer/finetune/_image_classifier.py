@@ -35,6 +35,10 @@ class ImageClassifier(FineTunedClassifier):
         Side, or height and width, in pixels, of what the network sees. None: its own size.
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)``, where the rows of `X` are flattened images.
+    max_pixels : int or None, default=80_000_000
+        Most pixels that a file, bytes or a PIL image may decode to; above it, and for files of
+        far more bytes than it explains, the cell counts as bad (see `on_error`). None leaves
+        Pillow's own limit. A row that the cache has is not decoded again, whatever its size.
     max_epochs : int, default=10
         How often each row is seen.
     batch_size : int, default=32
@@ -139,6 +143,7 @@ class ImageClassifier(FineTunedClassifier):
         **FineTunedClassifier._parameter_constraints,
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "augment": [StrOptions({"light", "standard"}), callable, None],
     }
 
@@ -150,6 +155,7 @@ class ImageClassifier(FineTunedClassifier):
         trainable: str | int = "head",
         image_size: int | tuple[int, int] | None = None,
         image_shape: tuple[int, ...] | None = None,
+        max_pixels: int | None = 80_000_000,
         max_epochs: int = 10,
         batch_size: int = 32,
         lr: float = 1e-3,
@@ -184,6 +190,7 @@ class ImageClassifier(FineTunedClassifier):
         self.trainable = trainable
         self.image_size = image_size
         self.image_shape = image_shape
+        self.max_pixels = max_pixels
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -214,7 +221,7 @@ class ImageClassifier(FineTunedClassifier):
         self.verbose = verbose
 
     def _reader(self) -> ImageReader:
-        return ImageReader(self.image_size, self.image_shape)
+        return ImageReader(self.image_size, self.image_shape, max_pixels=self.max_pixels)
 
     def _augmentation(self) -> Any:
         return image_augmentation(self.augment)

@@ -61,15 +61,15 @@ def later(monkeypatch):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """Return the list of paths that are opened from now on."""
-    paths, really_open = [], pathlib.Path.open
+    """Return the list of names of the files that are opened from now on."""
+    names, really_open = [], os.open
 
-    def count(self, *args, **kwargs):
-        paths.append(self.name)
-        return really_open(self, *args, **kwargs)
+    def count(path, *args, **kwargs):
+        names.append(pathlib.Path(path).name)
+        return really_open(path, *args, **kwargs)
 
-    monkeypatch.setattr(pathlib.Path, "open", count)
-    return paths
+    monkeypatch.setattr(os, "open", count)
+    return names
 
 
 # Content ----------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from torchvision.transforms import Compose, InterpolationMode
 from torchvision.transforms import Resize as ResizeV1
 from torchvision.transforms.v2 import CenterCrop, Resize
 
-from sktransfer.cells import Geometry, decode_image, load_pixels
-from sktransfer.exceptions import BadCellError
+from sktransfer.cells import Geometry, _geometry, decode_image, load_pixels
 
 FILTERS = ["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 
@@ -77,9 +76,23 @@ def test_floats_stay_in_the_unit_interval_where_a_filter_overshoots():
     assert (pixels.min(), pixels.max()) == (0, 1)
 
 
-def test_an_image_too_long_to_resize_is_refused():
-    with pytest.raises(BadCellError, match=r"256x25600000 pixels is above the limit.*smaller"):
-        load_pixels(np.zeros((100_000, 1), dtype=np.uint8), Geometry(256, (224, 224)))
+@pytest.mark.parametrize("shape", [(1, 10_000), (10_000, 1), (3, 2_001)])
+@pytest.mark.parametrize("crop", [(224, 224), (280, 200)])
+def test_a_long_strip_is_resized_only_where_the_crop_sees_it(shape, crop, monkeypatch):
+    rng = np.random.default_rng(0)
+    strip = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    seen = load_pixels(strip, Geometry(256, crop, "bicubic"))
+    assert seen.shape == (*crop, 3)
+    small = Geometry(8, (7, 6), "bicubic")
+    whole = load_pixels(strip, small)
+    monkeypatch.setattr(_geometry, "_PIXELS", 0)
+    np.testing.assert_allclose(load_pixels(strip, small), whole.astype(float), atol=1)
+
+
+def test_a_strip_of_floats_goes_the_same_way():
+    strip = np.linspace(0, 1, 10_000, dtype=np.float32)[None]
+    seen = load_pixels(strip, Geometry(256, (224, 224)))
+    np.testing.assert_allclose(seen, 0.5, atol=1e-3)
 
 
 def test_an_unknown_filter_is_refused_with_those_that_are_known():

@@ -1,32 +1,41 @@
 """Texts are strings; what is missing or no text is named with what to do."""
 
-import decimal
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from sktransfer.cells import as_column, read_texts
-from sktransfer.cells._cell import describe
+from sktransfer.cells import as_column, digest_texts, read_texts
+from sktransfer.cells._cell import describe, is_missing
 from sktransfer.exceptions import BadCellError
-
-MISSING = {
-    "None": None,
-    "nan": float("nan"),
-    "float32 nan": np.float32("nan"),
-    "NA": pd.NA,
-    "NaT": pd.NaT,
-    "empty": "",
-    "blank": " \t\n\u3000",
-}
+from tests.cells._bad_texts import GOOD, MISSING, NO_TEXTS, Car, Loud
 
 
-def test_strings_come_back_unchanged_and_plain():
-    texts = ["a", " padded ", "naïve 日本語 👩‍👩‍👧", "nul\0in it", np.str_("numpy")]
-    got = list(read_texts(texts, "raise"))
-    assert got == texts
-    assert {type(text) for text in got} == {str}
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
+@pytest.mark.parametrize("missing", ["raise", "nan", "empty"])
+def test_a_text_comes_back_unchanged_and_plain(text, missing):
+    (got,) = read_texts([text], missing)
+    assert got == text
+    assert type(got) is str
+    assert not is_missing(text)
+
+
+def test_a_subclass_of_str_is_the_text_that_it_is_and_not_what_it_prints():
+    assert list(read_texts([Loud("loud"), Car.RED], "raise")) == ["loud", "a red car"]
+
+
+def test_texts_that_look_alike_stay_apart():
+    composed, combined = read_texts(["\u00e9", "e\u0301"], "raise")
+    assert composed != combined
+    assert len(set(digest_texts([composed, combined, composed + " "]))) == 3
+
+
+def test_a_long_text_comes_back_at_once():
+    for text in ("word " * 2_000_000, " " * 10_000_000 + "a"):
+        (got,) = read_texts([text], "raise")
+        assert got == text
+    (blank,) = read_texts(["\u200b" * 3_400_000], "empty")
+    assert blank == ""
 
 
 @pytest.mark.parametrize("cell", MISSING.values(), ids=MISSING)
@@ -43,25 +52,10 @@ def test_missing_texts_are_left_out_or_empty(missing, instead):
     assert list(read_texts(cells, missing)) == ["a", *[instead] * len(MISSING), "b"]
 
 
-NO_TEXTS = {
-    "bytes": (b"abc", r"<3 bytes>: bytes are not text; decode.*column.str.decode\('utf-8'\)"),
-    "bytearray": (bytearray(b"abc"), "<3 bytes>: bytes are not text"),
-    "int": (3, "3: a value of type int is not text; pass one string a row"),
-    "float": (0.5, "a value of type float is not text"),
-    "bool": (True, "a value of type bool is not text"),
-    "decimal": (decimal.Decimal(1), "a value of type Decimal is not text"),
-    "list": (["a", "b"], r"\['a', 'b'\]: a value of type list is not text"),
-    "tuple": (("a", "b"), "a value of type tuple is not text"),
-    "dict": ({"a": 1}, "a value of type dict is not text"),
-    "array": (np.array(["a"]), r"<ndarray of shape \(1,\).*type ndarray is not text"),
-    "surrogate": ("ab\ud800c", r"U\+D800 at position 2 is no character; remove it"),
-}
-
-
 @pytest.mark.parametrize(("cell", "match"), NO_TEXTS.values(), ids=NO_TEXTS)
 @pytest.mark.parametrize("missing", ["raise", "nan", "empty"])
 def test_what_is_no_text_is_an_error_that_names_what_to_do(cell, match, missing):
-    column = as_column(pd.Series(["a", "b", cell]), kind="text")
+    column = as_column(["a", "b", cell], kind="text")
     *_, error = read_texts(column.cells, missing)
     assert isinstance(error, BadCellError)
     assert re.search(match, str(error))

@@ -1,0 +1,77 @@
+"""Damaged image files of every format: pixels or a bad cell, never a crash and never a hang."""
+
+import functools
+import os
+import signal
+import time
+
+import pytest
+from PIL import Image
+
+from benchmarks._image_fuzz import read_cell, run, whole_files
+from sktransfer.cells import decode_image
+from sktransfer.cells._image import _formats
+
+FORMATS = {format for format, _ in whole_files()}
+
+
+def _go_wrong(folder, content):
+    trial = len(list(folder.iterdir()))
+    (folder / str(trial)).touch()
+    if trial == 2:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if trial == 4:
+        time.sleep(600)
+    if trial == 6:
+        raise KeyError(trial)
+    return "pixels"
+
+
+def test_crashes_hangs_and_other_errors_are_counted_and_the_trials_go_on(tmp_path):
+    counts = run(8, read=functools.partial(_go_wrong, tmp_path), seconds=2)
+    assert counts == {"pixels": 5, "refused": 0, "wrong": 1, "crashed": 1, "hung": 1}
+
+
+def test_whole_files_of_the_formats_that_are_opened_give_pixels_and_others_none():
+    assert set(_formats()) <= FORMATS
+    assert {"TGA", "PCX", "EPS", "QOI"} <= FORMATS - set(_formats())
+    for format, content in whole_files():
+        assert read_cell(content) == ("pixels" if format in _formats() else "refused"), format
+
+
+def test_every_format_that_may_be_opened_is_one_that_pillow_knows():
+    Image.init()
+    assert set(_formats()) <= set(Image.OPEN)
+    assert not {"EPS", "WMF"} & set(_formats())
+
+
+def test_no_program_is_started_for_a_postscript_file(monkeypatch):
+    monkeypatch.setattr("subprocess.check_call", None)
+    monkeypatch.setattr("subprocess.Popen", None)
+    content = dict(whole_files())["EPS"]
+    assert read_cell(content) == "refused"
+
+
+def test_damaged_files_give_pixels_or_a_bad_cell():
+    counts = run(4_000, seed=1)
+    assert counts.total() == 4_000
+    assert counts["pixels"] > 300
+    assert counts["refused"] > 300
+    assert (counts["wrong"], counts["crashed"], counts["hung"]) == (0, 0, 0)
+
+
+@pytest.mark.slow
+def test_many_damaged_files_give_pixels_or_a_bad_cell():
+    counts = run(100_000, seed=2)
+    assert (counts["wrong"], counts["crashed"], counts["hung"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000"]
+)
+def test_a_file_that_ends_early_is_refused_wherever_it_ends(format):
+    content = dict(reversed(whole_files()))[format]
+    whole = decode_image(content)
+    for end in range(0, len(content), 1 + len(content) // 150):
+        if read_cell(content[:end]) == "pixels":  # what is cut off was no part of the pixels
+            assert (decode_image(content[:end]) == whole).all(), f"{end} of {len(content)}"

@@ -1,0 +1,187 @@
+"""A bad cell in a fit or a prediction is refused by its row, or costs its own row only."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sktransfer import (
+    ImageClassifier,
+    ImageRegressor,
+    TextClassifier,
+    TextRegressor,
+    cache_info,
+)
+from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError, TargetError
+from tests._tiny import images, tiny_network
+from tests.backbones._huggingface_folders import WORDS, save
+from tests.cells._bad_images import CELLS
+from tests.cells._bad_texts import MISSING, NO_TEXTS
+
+QUICK = {"random_state": 0, "max_epochs": 2, "batch_size": 4}
+N = 12
+BAD_ROWS = [2, 7]
+GOOD_ROWS = [row for row in range(N) if row not in BAD_ROWS]
+# One is found when the column is read, the other only when its pixels are decoded.
+BAD_IMAGES = [None, np.full((8, 8), np.nan)]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache_folder):
+    """Start every test with nothing cached."""
+
+
+@pytest.fixture(scope="module")
+def folder_of_words(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    save("bert", folder)
+    return folder
+
+
+@pytest.fixture(params=[ImageClassifier, ImageRegressor, TextClassifier, TextRegressor])
+def made(request, folder_of_words):
+    """Return an estimator, a column with two bad cells, and the same without them."""
+    of_images = request.param in (ImageClassifier, ImageRegressor)
+    column = list(images(N)) if of_images else [f"{w} {w}" for w in WORDS][:N]
+    good = [column[row] for row in GOOD_ROWS]
+    for row, cell in zip(BAD_ROWS, BAD_IMAGES if of_images else [3, b"x"], strict=True):
+        column[row] = cell
+    return request.param(tiny_network() if of_images else folder_of_words, **QUICK), column, good
+
+
+def _targets(estimator):
+    numbers = np.arange(N) % 3
+    return numbers if hasattr(estimator, "predict_proba") else numbers + 0.5
+
+
+def _predict(estimator, column):
+    shares = getattr(estimator, "predict_proba", None)
+    return shares(column) if shares else estimator.predict(column)
+
+
+@pytest.mark.parametrize("trainable", ["head", 1, "all"])
+def test_a_fit_refuses_the_first_bad_cell_and_nothing_is_half_fitted(made, trainable):
+    estimator, column, _ = made
+    with pytest.raises(BadCellError, match=r"row 2: .*on_error='nan'"):
+        estimator.set_params(trainable=trainable).fit(column, _targets(estimator))
+    assert not [name for name in vars(estimator) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("trainable", ["head", 1, "all"])
+def test_a_fit_without_bad_cells_is_that_of_the_good_ones(made, trainable):
+    estimator, column, good = made
+    estimator.set_params(trainable=trainable, on_error="nan")
+    y = _targets(estimator)
+    plain = clone(estimator).fit(good, y[GOOD_ROWS])
+    told = r"2 of 12 rows are left out of the fit.*row 2: .*row 7: "
+    with pytest.warns(BadCellWarning, match=told):
+        estimator.fit(column, y)
+    np.testing.assert_allclose(_predict(estimator, good), _predict(plain, good), atol=1e-5)
+
+
+def test_a_bad_cell_does_not_change_what_its_class_weighs(folder_of_words):
+    column, y = [f"{w} {w}" for w in WORDS], np.array([0, 0, 0, 1] * 3)
+    column[3] = None
+    good = [cell for cell in column if cell is not None]
+    options = {"class_weight": "balanced", "on_error": "nan", **QUICK}
+    plain = TextClassifier(folder_of_words, **options).fit(good, np.delete(y, 3))
+    with pytest.warns(BadCellWarning):
+        fitted = TextClassifier(folder_of_words, **options).fit(column, y)
+    np.testing.assert_allclose(
+        fitted.predict_proba(good), plain.predict_proba(good), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_rows_without_a_weight_are_nothing_to_learn_from():
+    column = [*images(3), None]
+    with pytest.raises(TargetError, match="no cell that has a weight can be used"):
+        ImageRegressor(tiny_network(), on_error="nan", **QUICK).fit(
+            column, [1.0, 2.0, 3.0, 4.0], sample_weight=[0, 0, 0, 1]
+        )
+
+
+def test_predictions_and_features_of_bad_cells_are_nan_and_the_others_as_ever(made):
+    estimator, column, good = made
+    estimator.set_params(on_error="nan").fit(good, _targets(estimator)[GOOD_ROWS])
+    for give in (lambda X: _predict(estimator, X), estimator.transform):
+        with pytest.warns(BadCellWarning, match=r"2 of 12 rows.*row 2: .*row 7: "):
+            rows = give(column)
+        assert len(rows) == N
+        assert np.isnan(rows[BAD_ROWS]).all()
+        np.testing.assert_allclose(rows[GOOD_ROWS], give(good), rtol=1e-5, atol=1e-6)
+    with pytest.raises(BadCellError, match="row 2: "):
+        estimator.set_params(on_error="raise").predict(column)
+
+
+@pytest.mark.parametrize("made", [ImageClassifier, TextClassifier], indirect=True)
+def test_a_bad_cell_has_no_class(made):
+    estimator, column, good = made
+    estimator.set_params(on_error="nan").fit(good, _targets(estimator)[GOOD_ROWS])
+    with (
+        pytest.warns(BadCellWarning),
+        pytest.raises(BadCellError, match="row 2: no class"),
+    ):
+        estimator.predict(column)
+
+
+def test_bad_cells_of_a_validation_set_are_left_out_too(made):
+    estimator, column, good = made
+    y = _targets(estimator)
+    estimator.set_params(on_error="nan", early_stopping=True)
+    plain = clone(estimator).fit(good, y[GOOD_ROWS], X_val=good, y_val=y[GOOD_ROWS])
+    told = r"2 of 12 rows are left out of the validation.*row 2: .*row 7: "
+    with pytest.warns(BadCellWarning, match=told):
+        estimator.fit(good, y[GOOD_ROWS], X_val=column, y_val=y)
+    np.testing.assert_allclose(
+        [epoch["valid_loss"] for epoch in estimator.history_],
+        [epoch["valid_loss"] for epoch in plain.history_],
+        rtol=1e-4,
+    )
+    with pytest.raises(BadCellError, match="row 2: "):
+        clone(estimator).set_params(on_error="raise").fit(good, y[GOOD_ROWS], X_val=column, y_val=y)
+
+
+def test_a_column_of_bad_cells_cannot_be_learned():
+    estimator = ImageClassifier(tiny_network(), on_error="nan", **QUICK)
+    with pytest.raises(ColumnError, match="no cell of the column can be used"):
+        estimator.fit([np.full((8, 8), np.nan)] * 4, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("cell", [cell for cell, _ in CELLS.values()], ids=CELLS)
+def test_every_kind_of_bad_image_is_refused_by_its_row(cell):
+    classifier = ImageClassifier(tiny_network(), image_size=16, **QUICK)
+    with pytest.raises(BadCellError, match=r"^row 1: .*on_error='nan'"):
+        classifier.fit([images(1)[0], cell, *images(2)], [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("cell", [*(c for c, _ in NO_TEXTS.values()), *MISSING.values()])
+def test_every_kind_of_bad_text_is_refused_by_its_row(cell, folder_of_words):
+    with pytest.raises(BadCellError, match=r"^row 1: "):
+        TextClassifier(folder_of_words, **QUICK).fit(["alpha", cell, "beta"], [0, 1, 0])
+
+
+def test_what_was_computed_before_a_bad_cell_is_kept():
+    column = list(images(200, size=8))
+    good, column[190] = column[190], np.full((8, 8), np.nan)
+    y = np.arange(200) % 2
+    classifier = ImageClassifier(tiny_network(), image_size=8, **QUICK)
+    before = cache_info().computed
+    with pytest.raises(BadCellError, match="row 190: "):
+        classifier.fit(column, y)
+    assert 150 <= cache_info().computed - before <= 190
+    column[190] = good
+    classifier.fit(column, y)
+    assert cache_info().computed - before == 200
+
+
+def test_the_limit_of_pixels_is_a_parameter(tmp_path):
+    from PIL import Image
+
+    for row, pixels in enumerate(images(4)):
+        Image.fromarray(pixels).save(tmp_path / f"{row}.png")
+    column = sorted(tmp_path.iterdir())
+    for kind in (ImageClassifier, ImageRegressor):
+        estimator = kind(tiny_network(), image_size=16, max_pixels=255, cache=False, **QUICK)
+        with pytest.raises(BadCellError, match=r"row 0: .*16x16 pixels is above the limit of 255"):
+            estimator.fit(column, [0, 1, 0, 1])
+        estimator.set_params(max_pixels=256).fit(column, [0, 1, 0, 1])
+        assert len(estimator.predict(column)) == 4

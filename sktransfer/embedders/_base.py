@@ -124,6 +124,10 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             )
         return backbone
 
+    @property
+    def _read_together(self) -> int | str:
+        return self.batch_size
+
     def _width(self, backbone: Backbone) -> int:
         return self._reader().width(backbone, self.layer, self.pooling)
 

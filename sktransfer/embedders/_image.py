@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sktransfer._compat import Interval
 from sktransfer.embedders._base import BaseEmbedder
-from sktransfer.extraction import ImageReader
+from sktransfer.extraction import ImageColumnEstimator
 
 
-class ImageEmbedder(BaseEmbedder):
+class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     """Features of images from a pretrained network, each image computed once.
 
     A column of images may be a list, a Series of pandas or polars, an object array, a frame of
@@ -88,9 +86,7 @@ class ImageEmbedder(BaseEmbedder):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseEmbedder._parameter_constraints,
-        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
-        "image_shape": [tuple, list, None],
-        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+        **ImageColumnEstimator._parameter_constraints,
     }
 
     def __init__(
@@ -125,6 +121,3 @@ class ImageEmbedder(BaseEmbedder):
         self.cache = cache
         self.on_error = on_error
         self.verbose = verbose
-
-    def _reader(self) -> ImageReader:
-        return ImageReader(self.image_size, self.image_shape, self.batch_size, self.max_pixels)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from sktransfer._compat import Interval, StrOptions
 from sktransfer.embedders._base import BaseEmbedder
-from sktransfer.extraction import TextReader
+from sktransfer.extraction import TextColumnEstimator
 
 
-class TextEmbedder(BaseEmbedder):
+class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     """Features of texts from a pretrained network, each distinct text computed once.
 
     A column of texts may be a list, a Series of pandas or polars, an object or string array, or
@@ -77,8 +75,7 @@ class TextEmbedder(BaseEmbedder):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseEmbedder._parameter_constraints,
-        "max_length": [Interval(Integral, 1, None, closed="left"), None],
-        "missing": [StrOptions({"raise", "nan", "empty"})],
+        **TextColumnEstimator._parameter_constraints,
     }
 
     def __init__(
@@ -111,6 +108,3 @@ class TextEmbedder(BaseEmbedder):
         self.on_error = on_error
         self.missing = missing
         self.verbose = verbose
-
-    def _reader(self) -> TextReader:
-        return TextReader(self.max_length, self.missing, self.batch_size)

@@ -12,9 +12,11 @@ from sktransfer.extraction._batches import (
 from sktransfer.extraction._estimator import ColumnEstimator
 from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
+from sktransfer.extraction._image_column import ImageColumnEstimator
 from sktransfer.extraction._images import ImageReader
 from sktransfer.extraction._once import Lookup, first_rows
 from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._text_column import TextColumnEstimator
 from sktransfer.extraction._texts import TextReader
 
 __all__ = [
@@ -26,10 +28,12 @@ __all__ = [
     "ColumnEstimator",
     "Extraction",
     "Failures",
+    "ImageColumnEstimator",
     "ImageReader",
     "Lookup",
     "Reader",
     "Reading",
+    "TextColumnEstimator",
     "TextReader",
     "equal_batches",
     "first_rows",

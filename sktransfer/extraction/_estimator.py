@@ -70,6 +70,11 @@ class ColumnEstimator(BaseEstimator):
         column = self._column_name(input_features)
         return np.array([f"{column}_{i}" for i in range(self._n_features_out)], dtype=object)
 
+    @property
+    def _read_together(self) -> int | str:
+        """How many cells go through the frozen network together: of an embedder, its batch size."""
+        return "auto"
+
     @abstractmethod
     def _reader(self) -> Reader:
         """Return how cells are read and prepared, by this estimator's parameters."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sktransfer._compat import Interval, StrOptions
-from sktransfer.extraction import ImageReader
-from sktransfer.finetune._augment import image_augmentation
+from sktransfer.finetune._image import ImageFineTuner
 from sktransfer.finetune._regressor import FineTunedRegressor
 
 
-class ImageRegressor(FineTunedRegressor):
+class ImageRegressor(ImageFineTuner, FineTunedRegressor):
     """Images to numbers, by a pretrained network that learns as much as is opened of it.
 
     A column of images is what `ImageEmbedder` takes. Targets are one or several numbers a
@@ -132,10 +129,7 @@ class ImageRegressor(FineTunedRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **FineTunedRegressor._parameter_constraints,
-        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
-        "image_shape": [tuple, list, None],
-        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
-        "augment": [StrOptions({"light", "standard"}), callable, None],
+        **ImageFineTuner._parameter_constraints,
     }
 
     def __init__(
@@ -204,9 +198,3 @@ class ImageRegressor(FineTunedRegressor):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _reader(self) -> ImageReader:
-        return ImageReader(self.image_size, self.image_shape, max_pixels=self.max_pixels)
-
-    def _augmentation(self) -> Any:
-        return image_augmentation(self.augment)

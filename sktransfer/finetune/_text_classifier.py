@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from sktransfer._compat import Interval, StrOptions
-from sktransfer.extraction import TextReader
-from sktransfer.finetune._augment import text_augmentation
 from sktransfer.finetune._classifier import FineTunedClassifier
+from sktransfer.finetune._text import TextFineTuner
 
 
-class TextClassifier(FineTunedClassifier):
+class TextClassifier(TextFineTuner, FineTunedClassifier):
     """Texts to classes, by a pretrained network that learns as much as is opened of it.
 
     A column of texts is what `TextEmbedder` takes. Targets are classes of any kind, or a
@@ -135,9 +132,7 @@ class TextClassifier(FineTunedClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **FineTunedClassifier._parameter_constraints,
-        "max_length": [Interval(Integral, 1, None, closed="left"), None],
-        "missing": [StrOptions({"raise", "nan", "empty"})],
-        "augment": [StrOptions({"token_dropout"}), None],
+        **TextFineTuner._parameter_constraints,
     }
 
     def __init__(
@@ -210,9 +205,3 @@ class TextClassifier(FineTunedClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _reader(self) -> TextReader:
-        return TextReader(self.max_length, self.missing)
-
-    def _augmentation(self) -> Any:
-        return text_augmentation(self.augment)

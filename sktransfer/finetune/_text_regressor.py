@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from sktransfer._compat import Interval, StrOptions
-from sktransfer.extraction import TextReader
-from sktransfer.finetune._augment import text_augmentation
 from sktransfer.finetune._regressor import FineTunedRegressor
+from sktransfer.finetune._text import TextFineTuner
 
 
-class TextRegressor(FineTunedRegressor):
+class TextRegressor(TextFineTuner, FineTunedRegressor):
     """Texts to numbers, by a pretrained network that learns as much as is opened of it.
 
     A column of texts is what `TextEmbedder` takes. Targets are one or several numbers a
@@ -127,9 +124,7 @@ class TextRegressor(FineTunedRegressor):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **FineTunedRegressor._parameter_constraints,
-        "max_length": [Interval(Integral, 1, None, closed="left"), None],
-        "missing": [StrOptions({"raise", "nan", "empty"})],
-        "augment": [StrOptions({"token_dropout"}), None],
+        **TextFineTuner._parameter_constraints,
     }
 
     def __init__(
@@ -196,9 +191,3 @@ class TextRegressor(FineTunedRegressor):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    def _reader(self) -> TextReader:
-        return TextReader(self.max_length, self.missing)
-
-    def _augmentation(self) -> Any:
-        return text_augmentation(self.augment)

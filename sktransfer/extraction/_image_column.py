@@ -1,0 +1,29 @@
+"""What all estimators of a column of images have in common."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+from sktransfer._compat import Interval
+from sktransfer.extraction._estimator import ColumnEstimator
+from sktransfer.extraction._images import ImageReader
+
+
+class ImageColumnEstimator(ColumnEstimator):
+    """An estimator whose cells are images."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ColumnEstimator._parameter_constraints,
+        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "image_shape": [tuple, list, None],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    # Parameters of the subclasses; scikit-learn reads them from their __init__.
+    image_size: int | tuple[int, int] | None
+    image_shape: tuple[int, ...] | None
+    max_pixels: int | None
+
+    def _reader(self) -> ImageReader:
+        return ImageReader(self.image_size, self.image_shape, self._read_together, self.max_pixels)

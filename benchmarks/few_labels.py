@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from benchmarks._measure import seconds
+from benchmarks._scores import Runs, fit_and_score, print_scores
 from docs.examples._data import reuters_news, trec_questions
 from sktransfer import TextClassifier, TextEmbedder
 
@@ -39,7 +38,7 @@ class SetFit:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> SetFit:
+    def fit(self, X: list[str], y: np.ndarray) -> SetFit:
         """Train."""
         from datasets import Dataset, disable_progress_bars
         from setfit import SetFitModel, Trainer, TrainingArguments
@@ -56,14 +55,14 @@ class SetFit:
                 logging_strategy="no",
                 show_progress_bar=False,
             )
-            rows = Dataset.from_dict({"text": X.tolist(), "label": y.tolist()})
+            rows = Dataset.from_dict({"text": list(X), "label": y.tolist()})
             self.model = SetFitModel.from_pretrained(str(_minilm()))
             Trainer(self.model, args=arguments, train_dataset=rows).train()
         return self
 
-    def score(self, X: np.ndarray, y: np.ndarray) -> float:
+    def score(self, X: list[str], y: np.ndarray) -> float:
         """Return the accuracy."""
-        return float(np.mean(np.asarray(self.model.predict(X.tolist())) == y))
+        return float(np.mean(np.asarray(self.model.predict(list(X))) == y))
 
 
 WAYS: dict[str, Callable[[int], Any]] = {
@@ -99,35 +98,17 @@ TASKS: dict[str, tuple[Callable[[], Any], Callable[..., np.ndarray], int]] = {
 }
 
 
-def measure(task: str, seeds: int) -> dict[str, list[tuple[float, float]]]:
-    """Return accuracy and seconds of each way, once a seed."""
+def measure(task: str, seeds: int) -> Runs:
+    """Fit each way once a seed."""
     load, draw, count = TASKS[task]
     X, y = load()
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+    runs: Runs = {}
     for seed in range(seeds):
         train = draw(y, count, seed)
         rest = np.setdiff1d(np.arange(len(y)), train)
         test = np.random.RandomState(seed).permutation(rest)[:TEST_ROWS]
-        for name, make in WAYS.items():
-            model = make(seed)
-            spent = seconds(lambda m=model, t=train: m.fit(X[t], y[t]))
-            found[name].append((model.score(X[test], y[test]), spent))
-            print(
-                f"  {task}, seed {seed}: {name} {found[name][-1][0]:.3f}, {spent:.1f} s", flush=True
-            )
-    return found
-
-
-def print_table(task: str, found: dict[str, list[tuple[float, float]]]) -> None:
-    """Print mean accuracy and its spread, median seconds, and their share of SetFit's."""
-    slowest = statistics.median(spent for _, spent in found[f"SetFit, {STEPS} steps"])
-    print(f"\n{task:32}{'accuracy':>16}{'seconds':>10}{'of SetFit':>11}")
-    for name, runs in found.items():
-        scores = [score for score, _ in runs]
-        spent = statistics.median(spent for _, spent in runs)
-        cell = f"{np.mean(scores):.3f} ± {np.std(scores):.3f}"
-        print(f"{name:32}{cell:>16}{spent:10.1f}{spent / slowest:11.2f}")
-    print(flush=True)
+        fit_and_score({name: make(seed) for name, make in WAYS.items()}, X, y, train, test, runs)
+    return runs
 
 
 def _minilm() -> Path:
@@ -145,7 +126,7 @@ def main() -> None:
     options = parser.parse_args()
     TextEmbedder(cache=False).fit_transform(["imports do not count"])
     for task in options.tasks:
-        print_table(task, measure(task, options.seeds))
+        print_scores(task, measure(task, options.seeds), slowest=list(WAYS)[-1])
 
 
 if __name__ == "__main__":

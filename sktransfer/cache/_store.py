@@ -185,8 +185,8 @@ class LmdbCache(FeatureCache):
         together = b"".join(payload for payload in payloads if payload is not None)
         rows[kept] = np.frombuffer(together, dtype="<f4").reshape(len(kept), rows.shape[1])
         found[kept] = True
-        horizon = stamp_of(now() - REFRESH_AFTER)
-        return [keys[i] for i in kept if stamps.get(keys[i], b"") < horizon]
+        oldest, newest = (stamp_of(now() + step) for step in (-REFRESH_AFTER, REFRESH_AFTER))
+        return [keys[i] for i in kept if not oldest <= stamps.get(keys[i], b"") <= newest]
 
     def _refresh(self, keys: list[bytes]) -> None:
         """Note that these rows are in use, if that can be done without waiting."""

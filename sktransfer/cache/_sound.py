@@ -9,6 +9,7 @@ foreign hand. As a disk can lose bits in silence, the note is good for a day.
 
 import contextlib
 import os
+import struct
 import time
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from sktransfer.cache._trouble import DamagedError
 
 GOOD_FOR = 24 * 3600  # seconds
 
+# LMDB 0.9: where its two first pages say how large a page is and how the free list is ordered.
+_FREE_LIST = 8
+_META = struct.Struct("=40xIH")
 _WIDTH = 128  # of a note: always the same, so that it can be written on a full disk too
 
 
@@ -92,6 +96,17 @@ def _first_problem(data: Path) -> str | None:
     if not data.exists() or data.stat().st_size == 0:
         return None
     try:
-        return next(iter(verify(str(data))), None)
+        return next(iter(verify(str(data))), None) or _odd_flags(data)
     except VerifyError as error:
         return str(error)
+
+
+def _odd_flags(data: Path) -> str | None:
+    """Look at the one field that the verifier passes over, and that LMDB dies of."""
+    with data.open("rb") as file:
+        for number in (0, 1):  # of the page; each has the size of all, and flags of the free list
+            size, flags = _META.unpack(file.read(_META.size))
+            if flags != _FREE_LIST:
+                return f"page {number} has flags {flags}"
+            file.seek(size)
+    return None

@@ -68,6 +68,28 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the memory of the device or of the machine did not suffice."""
+    import torch
+
+    told = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(words in told for words in _OUT_OF_MEMORY)
+    )
+
+
+def free_memory() -> None:
+    """Give memory that torch keeps for later back to the device."""
+    import torch
+
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()
+
+
+# How the CPU, Apple's GPUs and CUDA's libraries say it, in errors of no class of their own.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+
+
 @contextmanager
 def gradients() -> Iterator[None]:
     """Make tensors that can have gradients, also for a caller who has switched them off."""

@@ -13,6 +13,7 @@ from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._images import ImageReader
 from sktransfer.extraction._once import Lookup, first_rows
+from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Reader, Reading
 from sktransfer.extraction._texts import TextReader
 
@@ -27,6 +28,7 @@ __all__ = [
     "Failures",
     "ImageReader",
     "Lookup",
+    "Portions",
     "Reader",
     "Reading",
     "TextReader",

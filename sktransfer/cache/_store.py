@@ -134,14 +134,13 @@ class LmdbCache(FeatureCache):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows that are there, see `FeatureCache.read`."""
         rows, found = _nothing_found(len(digests), width)
-        stale: list[bytes] = []
         try:
             for start in range(0, len(digests), _READ_ROWS):
                 part = slice(start, start + _READ_ROWS)
-                stale += self._read_part(_keys(space, digests[part]), rows[part], found[part])
+                stale = self._read_part(_keys(space, digests[part]), rows[part], found[part])
+                self._refresh(stale)
         except TROUBLE as error:
             warn_once(self.folder, error)
-        self._refresh(stale)
         return rows, found
 
     def write(self, space: bytes, digests: Sequence[bytes], rows: np.ndarray) -> None:
@@ -191,10 +190,12 @@ class LmdbCache(FeatureCache):
     def _refresh(self, keys: list[bytes]) -> None:
         """Note that these rows are in use, if that can be done without waiting."""
         stamp = stamp_of(now())
-        with contextlib.suppress(*TROUBLE):  # a stamp that is out of date does no harm
-            for start in range(0, len(keys), _READ_ROWS):
-                with self.environment.writing(patient=False) as tables:
-                    tables.put(USED, [(key, stamp) for key in keys[start : start + _READ_ROWS]])
+        if keys:
+            with (
+                contextlib.suppress(*TROUBLE),  # a stamp that is out of date does no harm
+                self.environment.writing(patient=False) as tables,
+            ):
+                tables.put(USED, [(key, stamp) for key in keys])
 
     def _write_part(self, keys: list[bytes], rows: np.ndarray) -> None:
         stamp = stamp_of(now())

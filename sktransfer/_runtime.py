@@ -56,7 +56,7 @@ def inference(device: torch.device, precision: str) -> Iterator[None]:
     """Run networks without gradients, in the given precision."""
     import torch
 
-    _rest_after_fork()
+    rest_after_fork()
     with torch.inference_mode(), autocast(device, precision):
         yield
 
@@ -99,7 +99,7 @@ def gradients() -> Iterator[None]:
         yield
 
 
-def _rest_after_fork() -> None:
+def rest_after_fork() -> None:
     """In a forked child, let torch compute on one thread: the parent's others are not there.
 
     torch would wait for them for ever. Workers of joblib are not forked and keep theirs.

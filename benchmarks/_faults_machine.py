@@ -90,10 +90,9 @@ def disk_filled_by_others(folder: Path, choice: random.Random) -> str:
     _mount_memory(folder, "size=8m")
     fill(folder / "cache")
     open_cache(folder / "cache").environment.close()
-    with (folder / "other").open("wb", buffering=0) as file:
-        with suppress(OSError):
-            while True:
-                file.write(bytes(4096))
+    with (folder / "other").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
     assert shutil.disk_usage(folder).free == 0
     outcome = _warned_use(folder / "cache")
     # Many processes read now, each in a slot of the lock file, on a disk without room.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,6 +84,7 @@ def free_memory() -> None:
     import torch
 
     if torch.accelerator.is_available():
+        gc.collect()
         torch.accelerator.empty_cache()
 
 

@@ -23,7 +23,7 @@ from sktransfer.cache._files import (
 from sktransfer.cache._key import FORMAT_VERSION
 from sktransfer.cache._sound import Watched
 from sktransfer.cache._tables import TABLES, Tables
-from sktransfer.cache._trouble import TROUBLE, DamagedError
+from sktransfer.cache._trouble import DamagedError
 from sktransfer.cache._turn import turn_to_write
 
 _HEADROOM = 64 * 1024**2  # bytes of the map beyond the limit
@@ -150,7 +150,8 @@ class Environment:
     def _get_ready(self) -> None:
         """Open LMDB unless just these files are open, and see that they are sound."""
         # Of both: without the lock file that is in the folder, others do not see us.
-        if self._lmdb is not None and self._identity != self._identity_now():
+        # And an interrupt can come in the middle of all, even of closing what is half open.
+        if not self._handles or self._identity != self._identity_now():
             self.close()
         if self._lmdb is None:
             self._open()
@@ -246,12 +247,12 @@ class Environment:
 
     @contextmanager
     def _closing_on_trouble(self) -> Iterator[None]:
-        """Close LMDB after an error: some leave it in a state that only opening mends."""
+        """Close LMDB after an error or an interrupt: it may be half open, or beyond mending."""
         try:
             yield
         except lmdb.MapFullError:
             raise
-        except TROUBLE:
+        except BaseException:
             self.close()
             raise
 

@@ -32,10 +32,10 @@ def make_private_folders(folder: Path, home: Path) -> None:
     PermissionError
         If one of them belongs to another user, or something in `home` is a link.
     """
-    for path in (folder, home):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_owner(folder, folder.stat(), _me(), 0)
     _make_private(home, stat.S_IFDIR)
+    home.mkdir(mode=0o700, exist_ok=True)
     for name in (DATA, LOCK, TURN, NOTE):
         _make_private(home / name, stat.S_IFREG)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import warnings
 from collections.abc import Callable
@@ -79,7 +78,6 @@ class Portions:
                 stacklevel=2,
             )
         self._most = self._size(batch[:middle])
-        gc.collect()
         _runtime.free_memory()
 
 

@@ -7,7 +7,7 @@ export GOMP_SPINCOUNT = 0
 export OPENBLAS_NUM_THREADS = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test test-all lint format bench clean
+.PHONY: help demo test test-all lint format bench fuzz clean
 
 help:
 	@echo "make demo      install what the demo needs, and run it"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all  the slow, exhaustive tests too"
 	@echo "make lint      ruff and mypy"
 	@echo "make bench     the measurements of the README"
+	@echo "make fuzz      accidents and attacks by the thousand; takes many minutes"
 
 demo: .venv/installed-demo
 	$(BIN)/python docs/examples/plot_cloud_icons.py
@@ -38,6 +39,11 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.warm_row
 	$(BIN)/python -m benchmarks.finetune
+
+# The slow tests beside the fuzzed ones are `make test-all`.
+fuzz: .venv/installed-dev
+	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m pytest -m slow -k "fault or fuzz or processes_and_threads"
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

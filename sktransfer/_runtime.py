@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ def inference(device: torch.device, precision: str) -> Iterator[None]:
     """Run networks without gradients, in the given precision."""
     import torch
 
-    _rest_after_fork()
+    rest_after_fork()
     with torch.inference_mode(), autocast(device, precision):
         yield
 
@@ -68,6 +69,29 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the memory of the device or of the machine did not suffice."""
+    import torch
+
+    told = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(words in told for words in _OUT_OF_MEMORY)
+    )
+
+
+def free_memory() -> None:
+    """Give memory that torch keeps for later back to the device."""
+    import torch
+
+    if torch.accelerator.is_available():
+        gc.collect()
+        torch.accelerator.empty_cache()
+
+
+# How the CPU, Apple's GPUs and CUDA's libraries say it, in errors of no class of their own.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+
+
 @contextmanager
 def gradients() -> Iterator[None]:
     """Make tensors that can have gradients, also for a caller who has switched them off."""
@@ -77,7 +101,7 @@ def gradients() -> Iterator[None]:
         yield
 
 
-def _rest_after_fork() -> None:
+def rest_after_fork() -> None:
     """In a forked child, let torch compute on one thread: the parent's others are not there.
 
     torch would wait for them for ever. Workers of joblib are not forked and keep theirs.

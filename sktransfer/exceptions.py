@@ -12,6 +12,7 @@ __all__ = [
     "CacheWarning",
     "ColumnError",
     "DivergedError",
+    "MemoryWarning",
     "OfflineError",
     "ReuseWarning",
     "SktransferError",
@@ -75,6 +76,10 @@ class BadCellWarning(SktransferWarning):
 
 class CacheWarning(SktransferWarning):
     """The feature cache cannot be used; the work goes on without it."""
+
+
+class MemoryWarning(SktransferWarning):
+    """The memory does not suffice for a whole batch; the work goes on in smaller ones."""
 
 
 class ReuseWarning(SktransferWarning):

@@ -14,6 +14,7 @@ import torch
 import xxhash
 from torch import nn
 
+from sktransfer._runtime import rest_after_fork
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._table import BackboneTable
@@ -65,6 +66,7 @@ def get_backbone(
     WeightsError
         If its weights are missing or do not fit.
     """
+    rest_after_fork()  # whatever torch is to do here, and all that follows, starts here
     if hasattr(backbone, "__sktransfer_backbone__") and not isinstance(backbone, type):
         return _of_estimator(backbone, weights, modality)
     if isinstance(backbone, type):

@@ -1,8 +1,7 @@
 """The LMDB environment of one folder: opened when needed, used by one thread at a time."""
 
-import errno
+import contextlib
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,15 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
-from lmdb.verify import VerifyError, verify
 
+from sktransfer.cache._files import (
+    DATA,
+    LOCK,
+    MOST_READERS,
+    NOTE,
+    TURN,
+    identity,
+    make_lock_file,
+    make_private_folders,
+)
 from sktransfer.cache._key import FORMAT_VERSION
+from sktransfer.cache._sound import Watched
 from sktransfer.cache._tables import TABLES, Tables
-from sktransfer.cache._trouble import TROUBLE, DamagedError
+from sktransfer.cache._trouble import DamagedError
 from sktransfer.cache._turn import turn_to_write
 
 _HEADROOM = 64 * 1024**2  # bytes of the map beyond the limit
-_ENOUGH = 1024**2  # bytes that LMDB's own files take when they are made
+
+#: What tells the two files of LMDB from all others.
+_Identity = tuple[tuple[int, int] | None, ...]
 
 
 class Environment:
@@ -45,13 +56,15 @@ class Environment:
         self.folder = folder
         self.limit = limit
         self._home = folder / f"v{FORMAT_VERSION}"
-        self._data = self._home / "data.mdb"
+        self._data = self._home / DATA
+        self._watched = Watched(self._data, self._home / NOTE)
         self.lock = threading.RLock()
         self._lmdb: Any = None
-        self._handles: dict[bytes, Any] = {}
-        self._identity: tuple[int, int] | None = None
+        self._handles: dict[bytes | None, Any] = {}
+        self._identity: _Identity = ()
         self._page_size = 0
         self._has_turn = False
+        self._others_hang = False
 
     def start_anew(self) -> None:
         """Let go of what belongs to the parent, in a child that was just forked.
@@ -65,7 +78,7 @@ class Environment:
 
     def exists(self) -> bool:
         """Whether anything was stored in this folder yet."""
-        return _identity(self._data) is not None
+        return identity(self._data) is not None
 
     def open(self, limit: int) -> None:
         """Open the files now, to see whether they can be used, with this limit."""
@@ -99,6 +112,7 @@ class Environment:
             with self._begin(write=True) as transaction:
                 yield Tables(transaction, self._handles)
             self._fill_tail()
+            self._watched.keep_known()
 
     def free_dead_readers(self) -> None:
         """Release the pages that killed processes were reading, for use by new rows."""
@@ -117,8 +131,8 @@ class Environment:
                 return
             with self._turn():
                 self.close()
-                self._data.unlink(missing_ok=True)
-                (self._home / "lock.mdb").unlink(missing_ok=True)
+                for name in (DATA, LOCK, NOTE):
+                    (self._home / name).unlink(missing_ok=True)
 
     def close_if_removed(self) -> None:
         """Give the disk its space back when someone has removed the folder."""
@@ -134,20 +148,26 @@ class Environment:
                 opened.close()
 
     def _get_ready(self) -> None:
-        """Open LMDB unless just this file is open, and make sure that all of it is there."""
-        if self._lmdb is not None and self._identity != _identity(self._data):
+        """Open LMDB unless just these files are open, and see that they are sound."""
+        # Of both: without the lock file that is in the folder, others do not see us.
+        # And an interrupt can come in the middle of all, even of closing what is half open.
+        if not self._handles or self._identity != self._identity_now():
             self.close()
         if self._lmdb is None:
             self._open()
-        self._check_length()
+        elif not self._watched.is_known():
+            self._look_again()
 
     def _open(self) -> None:
-        with self._turn():  # nobody removes or makes the files meanwhile
-            _refuse_full_disk(self._home)
+        with self._turn():  # nobody removes, makes or changes the files meanwhile
+            make_lock_file(self._home)
+            if not self._watched.is_known():
+                self._watched.verify()
             self._lmdb = lmdb.open(
                 str(self._home),
                 map_size=self._map_size(),
                 max_dbs=len(TABLES),
+                max_readers=MOST_READERS,
                 mode=0o700,  # LMDB takes the x away for the files
                 # One fsync a commit, before the page that makes it visible is written.
                 # A killed process loses nothing that was committed, a crashed system
@@ -156,76 +176,96 @@ class Environment:
                 # better joined by the caller.
                 metasync=False,
             )
-            self._identity = _identity(self._data)
+            self._identity = self._identity_now()
             self._page_size = self._lmdb.stat()["psize"]
-            self._check_length()
+            self._fill_tail()
             self._lmdb.reader_check()
             with self._begin(write=True) as transaction:
-                self._handles = {name: self._lmdb.open_db(name, txn=transaction) for name in TABLES}
+                self._handles = {name: self._table(name, transaction) for name in (None, *TABLES)}
+            self._fill_tail()
+            self._watched.keep_known()
+
+    def _table(self, name: bytes | None, transaction: Any) -> Any:
+        """Return a table; None is that of all tables, which must be looked at first."""
+        table = self._lmdb.open_db(name, txn=transaction)
+        if any(table.flags(transaction).values()):  # LMDB takes them for granted, and dies of it
+            raise DamagedError(f"{self._data} holds tables of another kind")
+        return table
+
+    def _look_again(self) -> None:
+        """Verify the file that is open, for somebody has changed it and left no note.
+
+        Raises
+        ------
+        DamagedError
+            If LMDB could fail on it.
+        """
+        # A writer may be just between its change and its note: then there is nothing to
+        # wait for, unless the end of the file is missing, which it is about to fill in.
+        waiting = self._is_cut_short()
+        harmless = () if waiting else (TimeoutError,)
+        with contextlib.suppress(*harmless), self._turn(patient=waiting):
+            if not self._watched.is_known():
+                self._watched.verify()
+                self._fill_tail()
+                self._watched.keep_known()
+
+    def _identity_now(self) -> _Identity:
+        return identity(self._data), identity(self._home / LOCK)
 
     def _begin(self, *, write: bool) -> Any:
         try:
             return self._lmdb.begin(write=write)
         except lmdb.MapResizedError:  # a process with a larger limit wrote more than we map
             self._lmdb.set_mapsize(0)
-            return self._lmdb.begin(write=write)
+        except lmdb.ReadersFullError:  # of processes that were killed, perhaps
+            self._lmdb.reader_check()
+        return self._lmdb.begin(write=write)
 
     def _map_size(self) -> int:
         # Removing rows takes pages too, and readers keep removed ones for a while.
         return (self.limit + self.limit // 4 + _HEADROOM) // 4096 * 4096
 
     def _turn(self, *, patient: bool = True) -> AbstractContextManager[None]:
-        wait = self.wait if patient else 0.0
+        # Who has waited in vain once does not wait again and again, row by row.
+        wait = self.wait if patient and not self._others_hang else 0.0
         return nullcontext() if self._has_turn else self._take_turn(wait)
 
     @contextmanager
     def _take_turn(self, wait: float) -> Iterator[None]:
-        for folder in (self.folder, self._home):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with turn_to_write(self._home / "turn.lock", wait):
-            self._has_turn = True
-            try:
-                yield
-            finally:
-                self._has_turn = False
+        make_private_folders(self.folder, self._home)
+        try:
+            with turn_to_write(self._home / TURN, wait):
+                try:
+                    self._has_turn, self._others_hang = True, False
+                    yield
+                finally:
+                    self._has_turn = False
+        except TimeoutError:
+            self._others_hang = self._others_hang or wait > 0
+            raise
 
     @contextmanager
     def _closing_on_trouble(self) -> Iterator[None]:
-        """Close LMDB after an error: some leave it in a state that only opening mends."""
+        """Close LMDB after an error or an interrupt: it may be half open, or beyond mending."""
         try:
             yield
         except lmdb.MapFullError:
             raise
-        except TROUBLE:
+        except BaseException:
             self.close()
             raise
 
-    def _check_length(self) -> None:
-        """Raise DamagedError if pages are missing at the end of the file.
-
-        LMDB maps the file: to touch a page behind its end would kill the process.
-        A short file can be sound, though: pages that were taken and given back within
-        one transaction are not written. `_fill_tail` sees to that after each write;
-        where a process was killed before it came to that, LMDB's verifier, which reads
-        the file without mapping it, decides whether a page that is needed is missing.
-        (It is too slow for each opening, 18 s for 10 GB, and not needed for that: with
-        a flipped bit or an overwritten page in each of 1,350 files, LMDB 3.0 raised
-        or found nothing, but never crashed.)
-        """
-        if not self._missing():
-            return
-        with self._turn():  # a writer might be about to fill the tail
-            if not self._missing():
-                return
-            if not _is_sound(self._home):
-                raise DamagedError(f"{self._data} was cut short")
-            self._fill_tail()
-
     def _fill_tail(self) -> None:
-        if self._missing():
+        """Give the file its full length; LMDB leaves out free pages at its end.
+
+        That is pages which were taken and given back within one transaction. To touch one
+        behind the end of the file would kill the process.
+        """
+        if self._is_cut_short():
             os.truncate(self._data, self._length_needed())
 
-    def _missing(self) -> bool:
+    def _is_cut_short(self) -> bool:
         size = self._data.stat().st_size
         # The first two pages say how many there are, and must be there to be asked.
         if size < 2 * self._page_size:
@@ -234,27 +274,3 @@ class Environment:
 
     def _length_needed(self) -> int:
         return (self._lmdb.info()["last_pgno"] + 1) * self._page_size
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except (OSError, ValueError):  # not there, out of reach, or no possible path
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _is_sound(home: Path) -> bool:
-    try:
-        return not verify(str(home))
-    except VerifyError:
-        return False
-
-
-def _refuse_full_disk(home: Path) -> None:
-    """Raise OSError where LMDB's lock file could not be made.
-
-    LMDB writes it through a memory map, and a full disk would then kill the process.
-    """
-    if not (home / "lock.mdb").exists() and shutil.disk_usage(home).free < _ENOUGH:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(home))

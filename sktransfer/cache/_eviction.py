@@ -10,12 +10,13 @@ from sktransfer.cache._tables import FILES, ROWS, USED, Tables
 
 KEPT = 0.8  # of the limit is left after making room
 REFRESH_AFTER = 3600  # seconds a stamp stands, so that reading seldom has to write
+_LAST = 2**32 - 1  # seconds: the year 2106; a wrong clock can show a later one
 _BATCH = 2000  # rows removed in one transaction: tens of milliseconds
 
 
 def stamp_of(seconds: float) -> bytes:
     """Return a point in time as the 4 bytes of a stamp; their order is that of time."""
-    return max(0, int(seconds)).to_bytes(4, "big")
+    return min(max(0, int(seconds)), _LAST).to_bytes(4, "big")
 
 
 def now() -> float:
@@ -58,6 +59,8 @@ def _empty_large_memo(environment: Environment, target: int) -> None:
 def _oldest_first(environment: Environment) -> Iterator[list[bytes]]:
     with environment.reading() as tables:
         uses = tables.last_uses()
-    order = np.argsort(uses["stamp"], kind="stable")
+    # A stamp from the far future, of a clock that was wrong for a while, says nothing.
+    stamps = np.where(uses["stamp"] > now() + REFRESH_AFTER, 0, uses["stamp"])
+    order = np.argsort(stamps, kind="stable")
     for start in range(0, len(order), _BATCH):
         yield [bytes(key) for key in uses["key"][order[start : start + _BATCH]]]

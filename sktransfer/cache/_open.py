@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ FOLDER_VARIABLE = "SKTRANSFER_CACHE"
 
 _lock = threading.Lock()
 _caches: dict[Path, LmdbCache] = {}
+_held = ExitStack()
 
 
 def open_cache(cache: bool | str | os.PathLike) -> FeatureCache:
@@ -91,20 +93,19 @@ def _hold_all() -> None:
 
     A child forked within a transaction could neither end it nor open the file anew.
     """
-    _lock.acquire()
+    # On a stack, so that after an interrupt just what is held is let go of.
+    _held.enter_context(_lock)
     for cache in _caches.values():
-        cache.environment.lock.acquire()
+        _held.enter_context(cache.environment.lock)
 
 
 def _let_go_of_all() -> None:
-    for cache in _caches.values():
-        cache.environment.lock.release()
-    _lock.release()
+    _held.close()
 
 
 def _start_anew() -> None:
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _held
+    _lock, _held = threading.Lock(), ExitStack()
     for cache in _caches.values():
         cache.environment.start_anew()
 

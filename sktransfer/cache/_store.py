@@ -134,14 +134,13 @@ class LmdbCache(FeatureCache):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows that are there, see `FeatureCache.read`."""
         rows, found = _nothing_found(len(digests), width)
-        stale: list[bytes] = []
         try:
             for start in range(0, len(digests), _READ_ROWS):
                 part = slice(start, start + _READ_ROWS)
-                stale += self._read_part(_keys(space, digests[part]), rows[part], found[part])
+                stale = self._read_part(_keys(space, digests[part]), rows[part], found[part])
+                self._refresh(stale)
         except TROUBLE as error:
             warn_once(self.folder, error)
-        self._refresh(stale)
         return rows, found
 
     def write(self, space: bytes, digests: Sequence[bytes], rows: np.ndarray) -> None:
@@ -185,16 +184,18 @@ class LmdbCache(FeatureCache):
         together = b"".join(payload for payload in payloads if payload is not None)
         rows[kept] = np.frombuffer(together, dtype="<f4").reshape(len(kept), rows.shape[1])
         found[kept] = True
-        horizon = stamp_of(now() - REFRESH_AFTER)
-        return [keys[i] for i in kept if stamps.get(keys[i], b"") < horizon]
+        oldest, newest = (stamp_of(now() + step) for step in (-REFRESH_AFTER, REFRESH_AFTER))
+        return [keys[i] for i in kept if not oldest <= stamps.get(keys[i], b"") <= newest]
 
     def _refresh(self, keys: list[bytes]) -> None:
         """Note that these rows are in use, if that can be done without waiting."""
         stamp = stamp_of(now())
-        with contextlib.suppress(*TROUBLE):  # a stamp that is out of date does no harm
-            for start in range(0, len(keys), _READ_ROWS):
-                with self.environment.writing(patient=False) as tables:
-                    tables.put(USED, [(key, stamp) for key in keys[start : start + _READ_ROWS]])
+        if keys:
+            with (
+                contextlib.suppress(*TROUBLE),  # a stamp that is out of date does no harm
+                self.environment.writing(patient=False) as tables,
+            ):
+                tables.put(USED, [(key, stamp) for key in keys])
 
     def _write_part(self, keys: list[bytes], rows: np.ndarray) -> None:
         stamp = stamp_of(now())

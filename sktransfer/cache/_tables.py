@@ -20,10 +20,11 @@ class Tables:
     ----------
     transaction : lmdb.Transaction
     handles : dict of bytes to LMDB database
+        By name; None for the one that holds the others.
     """
 
     transaction: Any
-    handles: dict[bytes, Any]
+    handles: dict[bytes | None, Any]
 
     def get(self, table: bytes, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values that are there, by key."""

@@ -56,6 +56,8 @@ def _advice(folder: Path, error: Exception) -> str:
         return "Another process is writing to it for very long; see what hangs."
     if isinstance(error, lmdb.MapFullError) or _code(error) in _NO_SPACE:
         return "Free some space, or set SKTRANSFER_CACHE to a folder on a larger disk."
+    if _code(error) == errno.ENOMEM:
+        return "Set SKTRANSFER_CACHE_LIMIT to a fraction of the memory that ulimit -v allows."
     return "Set SKTRANSFER_CACHE or cache= to a local folder that can be written."
 
 

@@ -26,6 +26,7 @@ else:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _PAUSE = 0.002  # seconds between two attempts
 
 
@@ -50,7 +51,7 @@ def turn_to_write(path: Path, wait: float) -> Iterator[None]:
     OSError
         If the file system refuses.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o600)
     try:
         deadline = time.monotonic() + wait
         while not _locked(file):

@@ -28,7 +28,7 @@ _RACY_NS = 2_000_000_000
 class FileMemo(Protocol):
     """Remembers the content digests of files, so that unchanged ones are not read again.
 
-    A key is a digest of a file's absolute path, size, times and inode.
+    A key is a digest of a file's absolute path, size, times, device and inode.
     """
 
     def read_file_digests(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -127,9 +127,21 @@ def _digest_pillow(image: Image.Image, max_pixels: int | None) -> bytes | BadCel
 def _file(path: str, now: int, max_pixels: int | None = None) -> _File:
     status = stat_file(path, max_pixels)
     times = status.st_mtime_ns, status.st_ctime_ns
-    key = status_digest(path, status.st_size, *times, status.st_ino)
+    key = status_digest(path, status.st_size, *times, status.st_dev, status.st_ino)
     # A time in the future, of an archive or a wrong clock, is as little to be trusted.
     return _File(path, key, racy=now - max(times) < _RACY_NS)
+
+
+def _may_be_remembered(file: _File) -> bool:
+    """Whether the path led to the same unchanged file before and after it was read.
+
+    It can be a link, or lie below one, that was turned to another file meanwhile: if it is
+    turned back some day, the digest of that other file would be taken for this one's.
+    """
+    try:
+        return not file.racy and _file(file.path, 0).key == file.key
+    except BadCellError:
+        return False
 
 
 def _digest_files(
@@ -143,7 +155,7 @@ def _digest_files(
         fresh = {
             key: digest
             for key, digest in digests.items()
-            if key not in known and not files[key].racy and isinstance(digest, bytes)
+            if key not in known and isinstance(digest, bytes) and _may_be_remembered(files[key])
         }
         if fresh:
             memo.write_file_digests(list(fresh), list(fresh.values()))

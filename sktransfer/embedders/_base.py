@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
@@ -24,6 +25,8 @@ from sktransfer.extraction import ColumnEstimator, Extraction, Failures, Lookup
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
+
+_ROWS_TOGETHER = 4096
 
 
 class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
@@ -150,10 +153,11 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         return self._normalized(lookup.rows())
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:
-        if not self.normalize:
-            return rows
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(lengths == 0, 1, lengths)
+        if self.normalize:
+            for part in gen_batches(len(rows), _ROWS_TOGETHER):  # no second array of all rows
+                lengths = np.linalg.norm(rows[part], axis=1, keepdims=True)
+                rows[part] /= np.where(lengths == 0, 1, lengths)
+        return rows
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -15,6 +15,7 @@ from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._image_column import ImageColumnEstimator
 from sktransfer.extraction._images import ImageReader
 from sktransfer.extraction._once import Lookup, first_rows
+from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Reader, Reading
 from sktransfer.extraction._text_column import TextColumnEstimator
 from sktransfer.extraction._texts import TextReader
@@ -31,6 +32,7 @@ __all__ = [
     "ImageColumnEstimator",
     "ImageReader",
     "Lookup",
+    "Portions",
     "Reader",
     "Reading",
     "TextColumnEstimator",

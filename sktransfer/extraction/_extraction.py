@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.cache import space_key
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._once import Computed
+from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Reader, Reading
 
 if TYPE_CHECKING:
@@ -69,9 +72,13 @@ class Extraction:
     ) -> Iterator[Computed]:
         """Yield the features of these rows, in batches; `advance` hears how many are done."""
         on_cpu = self.device.type == "cpu"
+        portions = Portions()
         for done, batch in self.reader.batches(reading, rows, self.backbone, on_cpu, failures):
-            with _runtime.inference(self.device, self.precision):
-                inputs = self.reader.inputs(batch, self.backbone, self.device)
-                features = self.backbone.extract(inputs, layer=self.layer, pooling=self.pooling)
-            yield done, features.cpu().numpy()
+            yield done, portions.run(self._features, batch)
             advance(len(done))
+
+    def _features(self, batch: Any) -> np.ndarray:
+        with _runtime.inference(self.device, self.precision):
+            inputs = self.reader.inputs(batch, self.backbone, self.device)
+            features = self.backbone.extract(inputs, layer=self.layer, pooling=self.pooling)
+        return features.cpu().numpy()

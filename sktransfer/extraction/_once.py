@@ -16,6 +16,7 @@ Computed = tuple[Sequence[int], np.ndarray]
 # Computed rows go to the cache about this often: little is lost when the process is killed,
 # and little time goes into many small writes.
 _SECONDS_BETWEEN_WRITES = 1.0
+_ROWS_TOGETHER = 4096
 
 
 def first_rows(digests: Sequence[bytes | None], rows: Iterable[int]) -> dict[bytes, int]:
@@ -84,10 +85,24 @@ class Lookup:
 
     def rows(self) -> np.ndarray:
         """Return one row a cell, float32; NaN where nothing was computed."""
-        if len(self._numbers) == len(self._distinct):  # every cell once, so in their order
-            return self._rows
-        nothing = np.full((1, self._rows.shape[1]), np.nan, dtype=np.float32)
-        return np.vstack([self._rows, nothing])[self._numbers]
+        if len(self._numbers) > len(self._rows):  # else every cell is there once, in order
+            self._spread()
+        return self._rows
+
+    def _spread(self) -> None:
+        """Bring the rows of distinct cells to their positions, without a second array of them.
+
+        A cell is numbered when it is first met, so no row has to move towards the front: from
+        the end on, none is overwritten before it was taken.
+        """
+        count = len(self._numbers)
+        self._rows.resize((count, self._rows.shape[1]), refcheck=False)
+        for stop in range(count, 0, -_ROWS_TOGETHER):
+            part = slice(max(0, stop - _ROWS_TOGETHER), stop)
+            numbers = self._numbers[part]
+            self._rows[part] = self._rows[numbers]
+            self._rows[part][numbers < 0] = np.nan
+        self._numbers = np.arange(count)
 
     def _keep(self, pending: list[Computed]) -> None:
         if not pending:

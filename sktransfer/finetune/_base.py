@@ -333,7 +333,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         with _runtime.gradients():
             backbone = self._fitted_backbone()
             self.module_ = self._make_module(backbone, self._task, opened, adapters)
-            self.module_.restore({name: torch.from_numpy(t) for name, t in trained.items()})
+            self.module_.restore({name: torch.tensor(t) for name, t in trained.items()})
         self.module_.eval()
 
     def __sklearn_is_fitted__(self) -> bool:

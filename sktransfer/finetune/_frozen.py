@@ -19,6 +19,7 @@ from sktransfer.extraction import (
     Extraction,
     Failures,
     Lookup,
+    Portions,
     Reading,
     equal_batches,
     prepared,
@@ -62,6 +63,7 @@ class FrozenPart:
         self.failures = failures
         self.cache = cache
         self._least = _EXACT_ROWS if exact else 1
+        self._portions = Portions()
         self._tokens = self._tokenized()
         recipe = extraction.reader.recipe(extraction.backbone)
         self._image_size = recipe.size if isinstance(recipe, ImageRecipe) else None
@@ -136,14 +138,15 @@ class FrozenPart:
                 return some, [self._tokens[row] for row in some]
             return reader.prepare(self.reading, some, backbone, self.failures)
 
-        for done, batch in prepared(prepare, equal_batches(todo, self._batch_size(todo))):
-            if not len(done):
-                continue
+        def forward(batch: Any) -> np.ndarray:
             with _runtime.inference(device, self.extraction.precision):
-                inputs = _at_least(reader.inputs(batch, backbone, device), len(done), self._least)
+                inputs = _at_least(reader.inputs(batch, backbone, device), len(batch), self._least)
                 output = backbone.on(device)(inputs, until=str(self.extraction.layer))
-            flat = output[: len(done)].float().flatten(1).cpu().numpy()
-            yield [number[row] for row in done], flat
+            return output[: len(batch)].float().flatten(1).cpu().numpy()
+
+        for done, batch in prepared(prepare, equal_batches(todo, self._batch_size(todo))):
+            if len(done):
+                yield [number[row] for row in done], self._portions.run(forward, batch)
 
     def _batch_size(self, rows: Sequence[int]) -> int:
         on_cpu = self.extraction.device.type == "cpu"

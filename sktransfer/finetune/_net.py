@@ -166,7 +166,7 @@ def _explained(error: Exception, rows: int) -> Exception | None:
             f"{rows} row(s) of this size has one. Set a larger batch_size or image_size, or "
             "open fewer stages."
         )
-    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in told:
+    if _runtime.is_out_of_memory(error):
         return MemoryError(
             f"There is not enough memory for a step of {rows} rows. Try "
             f"batch_size={max(1, rows // 2)}, fewer opened stages, or smaller images."

@@ -8,7 +8,7 @@ import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.adapt import FineTuned, cut_below
-from sktransfer.extraction import first_rows
+from sktransfer.extraction import Portions, first_rows
 from sktransfer.finetune._batching import in_batches
 from sktransfer.finetune._material import Material
 from sktransfer.finetune._stream import Rows
@@ -39,11 +39,16 @@ def outputs_of(module: FineTuned, material: Material, width: int, *, head: bool)
     digests = material.reading.digests
     first = first_rows(digests, range(len(digests)))
     found = np.full((len(digests), width), np.nan, dtype=np.float32)
-    for rows in _stream(module, material, list(first.values())):
+
+    def compute(rows: Rows) -> np.ndarray:
         with _runtime.inference(material.device, material.precision):
             outputs = module.features(rows.inputs, rows.given)
             outputs = module.head(outputs) if head else outputs
-        found[rows.positions] = outputs.float().cpu().numpy()
+        return outputs.float().cpu().numpy()
+
+    portions = Portions(size=len)
+    for rows in _stream(module, material, list(first.values())):
+        found[rows.positions] = portions.run(compute, rows)
     source = [row if digest is None else first[digest] for row, digest in enumerate(digests)]
     return found[source]
 

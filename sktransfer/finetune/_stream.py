@@ -34,6 +34,15 @@ class Rows:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def __getitem__(self, part: slice) -> Rows:
+        given = self.given and Given(self.given.stage, self.given.activation[part])
+        inputs = self.inputs
+        if isinstance(inputs, dict):
+            inputs = {name: tensor[part] for name, tensor in inputs.items()}
+        elif inputs is not None:
+            inputs = inputs[part]
+        return Rows(self.positions[part], inputs, given)
+
 
 class Stream(ABC):
     """Turns positions of rows into what a module takes."""

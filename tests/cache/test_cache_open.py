@@ -79,7 +79,10 @@ def test_only_the_user_can_look_into_the_cache(folder):
     modes = {path: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
     assert set(modes) == {
         folder,
-        *(folder / name for name in ("v1", "v1/data.mdb", "v1/lock.mdb", "v1/turn.lock")),
+        *(
+            folder / name
+            for name in ("v1", "v1/data.mdb", "v1/lock.mdb", "v1/turn.lock", "v1/sound")
+        ),
     }
     for path, mode in modes.items():
         assert mode == (0o700 if path.is_dir() else 0o600), path

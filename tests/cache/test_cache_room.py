@@ -18,7 +18,8 @@ MB = 1000**2
 def clock(monkeypatch):
     """A clock that stands still until it is set; in seconds."""
     time = [1_800_000_000.0]
-    monkeypatch.setattr(_store, "now", lambda: time[0])
+    for module in (_store, _eviction):
+        monkeypatch.setattr(module, "now", lambda: time[0])
     return time
 
 

@@ -1,0 +1,110 @@
+"""What a trial of a fault is, how trials are counted, and rows that tell whether they are right."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from sktransfer.cache import FeatureCache, open_cache, space_key
+
+#: How a trial ended. A fault that did not happen, for the kill came too late, say, is counted
+#: apart: nothing follows from such a trial.
+RIGHT, WRONG, CRASHED, NOT_HIT = "survived", "wrong rows", "crashes", "not hit"
+OUTCOMES = (RIGHT, WRONG, CRASHED, NOT_HIT)
+
+Trial = Callable[[int], str]
+
+SPACE = space_key(fingerprint="a network", layer="pooled")
+WIDTH = 384
+DIGESTS = [number.to_bytes(16, "big") for number in range(400)]
+ROWS = np.random.default_rng(0).random((len(DIGESTS), WIDTH), dtype=np.float32)
+
+_PATIENCE = 60.0  # seconds after which a child hangs
+
+
+def count(trial: Trial, trials: int) -> Counter[str]:
+    """Return how many trials ended in which way, and under "trials" their number."""
+    counts = Counter(trial(number) for number in range(trials))
+    counts["trials"] = trials
+    return counts
+
+
+def in_child(work: Callable[[], str], patience: float = _PATIENCE) -> str:
+    """Fork, work there, and return the outcome: a child that dies or hangs has crashed."""
+    child = start_child(work)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return _outcome(os.waitstatus_to_exitcode(status))
+        time.sleep(0.002)
+    kill(child)
+    return CRASHED
+
+
+def start_child(work: Callable[[], str]) -> int:
+    """Fork, and return the number of the process in which the work is done."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    code = OUTCOMES.index(CRASHED)
+    try:
+        code = OUTCOMES.index(work())
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def wait_for(child: int) -> str:
+    """Return how a child ended."""
+    return _outcome(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def kill(child: int) -> None:
+    """Kill a child, also one that is stopped, and wait for its end."""
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def _outcome(code: int) -> str:
+    return OUTCOMES[code] if 0 <= code < len(OUTCOMES) else CRASHED
+
+
+def fill(folder: Path) -> str:
+    """Write all rows, in some transactions, with some of them over others."""
+    cache = open_cache(folder)
+    for start in [*range(0, len(DIGESTS), 50), 0, 100]:
+        part = slice(start, start + 50)
+        cache.write(SPACE, DIGESTS[part], ROWS[part])
+    cache.write_file_digests(DIGESTS, DIGESTS)
+    return RIGHT
+
+
+def judge(cache: FeatureCache) -> str:
+    """Read all back: each row, and each digest of a file, must be right or absent."""
+    rows, found = cache.read(SPACE, DIGESTS, WIDTH)
+    known = cache.read_file_digests(DIGESTS)
+    right = np.array_equal(rows[found], ROWS[found]) and np.isnan(rows[~found]).all()
+    right &= all(digest in (None, key) for key, digest in zip(DIGESTS, known, strict=True))
+    return RIGHT if right else WRONG
+
+
+def use(folder: Path) -> str:
+    """Read, write and read again; whatever happened to the folder."""
+    outcomes = [judge(open_cache(folder))]
+    open_cache(folder).write(SPACE, DIGESTS, ROWS)
+    outcomes.append(judge(open_cache(folder)))
+    return WRONG if WRONG in outcomes else RIGHT

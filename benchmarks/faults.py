@@ -1,0 +1,145 @@
+"""What accidents and attacks do to the cache and to a transform: they are tried, and counted.
+
+``python -m benchmarks.faults [--quick] [--only WORDS] [--seed 0] [--no-memory]``
+
+Each fault happens to real files and processes. "not hit" counts trials in which it did not
+happen, because a kill came too late, say; they prove nothing and are not among the survived. A
+trial is survived if what was read was right or absent, what was written could be read, and the
+user was told once and not at every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from benchmarks import _faults_embedders as embedders
+from benchmarks import _faults_files as files
+from benchmarks import _faults_machine as machine
+from benchmarks import _faults_processes as processes
+from benchmarks._faults_memory import print_peaks
+from benchmarks._faults_trials import CRASHED, NOT_HIT, RIGHT, WRONG
+
+_QUICK = 20  # times fewer trials
+
+
+class Fault(NamedTuple):
+    """A kind of fault.
+
+    Attributes
+    ----------
+    name : str
+    run : callable
+        From a number of trials and a seed to counts by "trials" and outcome; other entries of
+        the counts are printed beside them.
+    trials : int
+    needs : callable, optional
+        Whether this machine can have it at all.
+    """
+
+    name: str
+    run: Callable[[int, int], Counter[str]]
+    trials: int
+    needs: Callable[[], bool] = lambda: True
+
+
+def _machine(name: str, work: machine.Work, trials: int, *needs: Callable[[], bool]) -> Fault:
+    return Fault(name, machine.trials_of(work), trials, *needs)
+
+
+def _embedder(name: str, work: embedders.Outcomes, trials: int) -> Fault:
+    return Fault(name, embedders.in_one_child(work), trials)
+
+
+#: Those of the store alone, without a network.
+CACHE_FAULTS = [
+    Fault("kill -9 in the middle of a write", processes.killed_writers, 200),
+    Fault("two processes write the same rows", processes.writers(2), 20),
+    Fault("eight processes write the same rows", processes.writers(8), 20),
+    Fault("readers killed, all slots taken", processes.killed_readers, 20),
+    Fault("a writer stopped in a write", processes.stopped_writers, 20),
+    Fault("folder removed or cleared in use", processes.removed_folders, 20),
+    Fault("one bit flipped in the file", files.damaged(files.one_bit), 400),
+    Fault("a hundred bits flipped", files.damaged(files.many_bits), 200),
+    Fault("bytes of LMDB's own changed", files.damaged(files.bits_of_structure), 400),
+    Fault("pages overwritten", files.damaged(files.garbage_pages), 400),
+    Fault("pages overwritten, file in use", files.damaged(files.garbage_pages, in_use=True), 200),
+    Fault("pages swapped", files.damaged(files.swapped_pages), 200),
+    Fault("file cut short", files.damaged(files.cut_short), 200),
+    Fault("file cut short, in use", files.damaged(files.cut_short, in_use=True), 200),
+    Fault("file is garbage", files.damaged(files.all_garbage), 20),
+    Fault("file is garbage, in use", files.damaged(files.all_garbage, in_use=True), 20),
+    Fault("rows cut, swapped, of no format", files.odd_rows, 40),
+    Fault("folders and tables of other versions", files.other_versions, 40),
+    Fault("links, folders, pipes planted", files.planted, 100),
+    _machine("disk full", machine.full_disk, 60, machine.can_mount),
+    _machine("disk filled up by others", machine.disk_filled_by_others, 20, machine.can_mount),
+    _machine("file size limit", machine.file_size_limit, 60),
+    _machine("read-only disk", machine.read_only_disk, 20, machine.can_mount),
+    _machine("read-only folder", machine.read_only_folder, 20, machine.is_root),
+    _machine("closed folder of another", machine.closed_folder_of_another, 20, machine.is_root),
+    _machine("open folder of another", machine.open_folder_of_another, 20, machine.is_root),
+    _machine("locks refused", machine.no_locks, 40),
+    _machine("too many open files", machine.too_many_files, 40),
+    _machine("no /dev/shm", machine.no_shared_memory, 20, machine.can_mount),
+    _machine("address space of 4 GB", machine.little_address_space, 20),
+    _machine("clock jumps", machine.jumping_clock, 40),
+]
+
+#: Those that need a network; each runs in a process of its own.
+EMBEDDER_FAULTS = [
+    _embedder("rewritten, same size and time", embedders.rewritten_files, 400),
+    _embedder("changed between digest and decoding", embedders.changed_while_read, 40),
+    _embedder("KeyboardInterrupt anywhere", embedders.interrupts, 400),
+    _embedder("memory for smaller batches only", embedders.little_memory, 200),
+]
+
+FAULTS = [*CACHE_FAULTS, *EMBEDDER_FAULTS]
+
+_COLUMNS = ("trials", NOT_HIT, RIGHT, WRONG, CRASHED)
+
+
+def _print_row(name: str, counts: Counter[str], seconds: float) -> None:
+    cells = "".join(f"{counts[column]:{len(column) + 2}}" for column in _COLUMNS)
+    more = ", ".join(f"{n} {what}" for what, n in counts.items() if what not in _COLUMNS)
+    print(f"{name:38}{cells}{seconds:9.1f}  {more}".rstrip(), flush=True)
+
+
+def run_all(faults: list[Fault], *, part: int, seed: int) -> Counter[str]:
+    """Try all faults, print a line for each, and return the sums."""
+    print(f"{'fault':38}" + "".join(f"  {column}" for column in _COLUMNS) + "  seconds")
+    total: Counter[str] = Counter()
+    begun = time.perf_counter()
+    for fault in faults:
+        if not fault.needs():
+            print(f"{fault.name:38}  cannot be had on this machine, or by this user")
+            continue
+        start = time.perf_counter()
+        counts = fault.run(max(2, fault.trials // part), seed)
+        _print_row(fault.name, counts, time.perf_counter() - start)
+        total.update(counts)
+    _print_row("all", total, time.perf_counter() - begun)
+    return total
+
+
+def main() -> None:
+    """Try, print, and fail where a row was wrong or a process crashed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help=f"a {_QUICK}th of the trials")
+    parser.add_argument("--only", default="", help="faults whose names contain this")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
+    options = parser.parse_args()
+    chosen = [fault for fault in FAULTS if options.only in fault.name]
+    total = run_all(chosen, part=_QUICK if options.quick else 1, seed=options.seed)
+    if not options.no_memory and not options.only:
+        print_peaks(part=_QUICK if options.quick else 1)
+    sys.exit(1 if total[WRONG] or total[CRASHED] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""An interrupt at any moment, and files that change at any moment, never give a wrong row."""
+
+import pytest
+
+from benchmarks._faults_trials import CRASHED, RIGHT, WRONG
+from benchmarks.faults import EMBEDDER_FAULTS
+
+TRIALS = {
+    "rewritten, same size and time": 20,
+    "changed between digest and decoding": 2,
+    "KeyboardInterrupt anywhere": 20,
+    "memory for smaller batches only": 6,
+}
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it forks
+@pytest.mark.parametrize("fault", EMBEDDER_FAULTS, ids=list(TRIALS))
+def test_rows_are_right_in_spite_of(fault):
+    counts = fault.run(TRIALS[fault.name], 1)
+    assert counts[WRONG] == counts[CRASHED] == 0, counts
+    assert counts[RIGHT] > 0, "the fault was never hit"

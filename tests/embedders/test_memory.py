@@ -1,0 +1,53 @@
+"""What a transform takes beside its output is small and does not grow."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks._faults_memory import MB, growth, images_peak, resident, texts_peak
+from benchmarks._faults_trials import CRASHED, RIGHT, in_child
+
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell"),
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # it forks
+]
+
+_TEXTS, _IMAGES = 40_000, 4_000
+
+
+def _texts(folder):
+    peak = texts_peak(_TEXTS, folder)
+    assert peak.output == _TEXTS * 384 * 4
+    return peak.beside
+
+
+def _images(folder):
+    return images_peak(_IMAGES, folder).beside
+
+
+def _many(folder):
+    return growth(60, folder)
+
+
+@pytest.mark.parametrize(
+    ("work", "most"),
+    [
+        (_texts, 45 * MB),  # a second array of rows would be 61
+        (_images, 60 * MB),  # most of it the first use of libraries
+        (_many, 4 * MB),
+    ],
+)
+def test_memory_is_bounded(tmp_path, work, most):
+    def child():
+        taken = work(tmp_path)
+        print(f"{taken / MB:.1f} MB")
+        return RIGHT if taken < most else CRASHED
+
+    assert in_child(child) == RIGHT
+
+
+def test_memory_that_is_taken_is_seen():
+    before = resident()
+    taken = bytearray(30 * MB)
+    assert resident() - before > 25 * MB
+    del taken

@@ -12,6 +12,7 @@ from sktransfer.extraction._estimator import ColumnEstimator
 from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._images import ImageReader
+from sktransfer.extraction._keeping import Keeper, keeper, kept_by
 from sktransfer.extraction._once import Lookup, first_rows
 from sktransfer.extraction._reader import Batch, Reader, Reading
 from sktransfer.extraction._texts import TextReader
@@ -26,11 +27,14 @@ __all__ = [
     "Extraction",
     "Failures",
     "ImageReader",
+    "Keeper",
     "Lookup",
     "Reader",
     "Reading",
     "TextReader",
     "equal_batches",
     "first_rows",
+    "keeper",
+    "kept_by",
     "prepared",
 ]

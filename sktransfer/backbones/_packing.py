@@ -19,8 +19,9 @@ from sktransfer.exceptions import BackboneError, WeightsError
 # Who builds a network from a blueprint: a module `_<name>` with `rebuild(blueprint, recipe)`.
 _BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
 
-#: Pixels a side, and tokens: no network takes more, and a hostile file could ask for it.
-_LARGEST = 1 << 16
+# Pixels a side: some networks are tried out at their size when they are built, and a hostile file
+# could ask for any.
+_LARGEST = 2_048
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,9 @@ def _recipe(about: Mapping[str, Any]) -> ImageRecipe | TextRecipe:
     kind = {"image": ImageRecipe, "text": TextRecipe}[about["kind"]]
     fields = {n: tuple(v) if isinstance(v, list) else v for n, v in about.items() if n != "kind"}
     recipe = kind(**fields)
-    limits = recipe.size if isinstance(recipe, ImageRecipe) else (recipe.longest,)
-    if not all(type(limit) is int and 0 < limit <= _LARGEST for limit in limits):
-        raise BackboneError(f"A recipe asks for the size {limits!r}.")
+    sides = recipe.size if isinstance(recipe, ImageRecipe) else ()
+    if not all(type(side) is int and 0 < side <= _LARGEST for side in sides):
+        raise BackboneError(f"A recipe asks for images of the size {sides!r}.")
     return recipe
 
 

@@ -40,8 +40,8 @@ def check_round_trip(tree: Tree, title: str) -> None:
         place, node = lost[0]
         what = f"{node['__class__']!r} of the module {node['__module__']!r}, which has nothing "
         raise PersistenceError(_told(title + place, f"{what}of that name"))
-    check_content(tree)
     try:
+        check_content(tree)
         with kept_by(Loaded()):
             again = tree_of(construct(tree, names_in(tree)))
     except Exception as error:  # whatever types of the user's raise

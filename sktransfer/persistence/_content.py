@@ -15,6 +15,7 @@ import scipy.sparse
 
 from sktransfer.exceptions import PersistenceError
 from sktransfer.persistence._nodes import Node, Tree, attributes_of, loader_of, name_of
+from sktransfer.persistence._trust import estimator_names
 
 # Bytes that a sparse matrix may have when its arrays, which are compressed, are read.
 _LARGEST_SPARSE = 2 << 30
@@ -128,9 +129,16 @@ def _random_state(node: Node, files: Mapping[str, bytes]) -> None:
 
 
 def _object(node: Node, files: Mapping[str, bytes]) -> None:
-    if name_of(node) not in _LIBSVM or node.get("content") is None:
+    content = node.get("content")
+    if content is None or loader_of(content) == "JsonNode":
+        if name_of(node) in estimator_names():
+            raise ValueError(f"a {node['__class__']} lacks its attributes")
         return
-    attributes = attributes_of(node["content"])
+    if name_of(node) in _LIBSVM:
+        _support_vectors(attributes_of(content), files)
+
+
+def _support_vectors(attributes: Mapping[str, Node], files: Mapping[str, bytes]) -> None:
     if "support_vectors_" not in attributes:
         return
     if json.loads(attributes["_sparse"]["content"]) is not False:

@@ -100,6 +100,7 @@ class Loaded:
             return {n: tensor.numpy() for n, tensor in load_tensors(members[name]).items()}
 
         for estimator in self.estimators:
+            estimator.get_params(deep=False)  # or an error that names the one that is missing
             need = _need_of(estimator, waiting)
             _put_module(estimator, modules)
             with _explained(need):

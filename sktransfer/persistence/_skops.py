@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import skops.io
 from sklearn import __version__ as sklearn_version
 
@@ -22,6 +23,8 @@ _NAMES = re.compile(r"schema\.json|\d+\.(bin|npy|npz)")
 
 # Before this, skops wrote nodes in ways that it still reads with less care.
 _OLDEST_PROTOCOL = 2
+
+_HEADER = 64  # bytes in which an array begins to say what it holds
 
 
 def tree_of(value: Any) -> Tree:
@@ -122,11 +125,23 @@ def _numbered(tree: Tree) -> Tree:
         if "file" in node:
             mark, kind = tree.mark_of(node["file"]), node["file"].rpartition(".")[2]
             name = names.setdefault(mark, f"{len(names)}.{kind}")
-            files[name] = tree.files[node["file"]]
+            files[name] = _without_padding(tree.files[node["file"]])
             node["file"] = name
         if loader_of(node) == "DictNode":
             _make_keys_readable(node)
     return Tree(tree.root, files)
+
+
+def _without_padding(array: bytes) -> bytes:
+    """Return a structured array with zeros between its fields, where memory was left as it was."""
+    if b"'descr': [" not in array[:_HEADER] or not array.startswith(np.lib.format.MAGIC_PREFIX):
+        return array
+    values = np.load(io.BytesIO(array), allow_pickle=False)
+    clean = np.zeros_like(values)
+    for name in values.dtype.names:
+        clean[name] = values[name]
+    # Not by np.save, whose buffer has old memory between the fields too.
+    return array[: len(array) - clean.nbytes] + clean.view(np.uint8).tobytes()
 
 
 def _make_keys_readable(node: Node) -> None:

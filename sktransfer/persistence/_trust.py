@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ _BESIDE = frozenset(
         "calibration._TemperatureScaling",
         "callback._progressbar.ProgressBar",
         "compose._column_transformer._RemainderColsList",
+        "ensemble._hist_gradient_boosting.binning._BinMapper",
+        "gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
         "metrics._scorer._CurveScorer",
         "metrics._scorer._MultimetricScorer",
         "metrics._scorer._PassthroughScorer",
@@ -47,6 +50,14 @@ _BESIDE = frozenset(
         "utils._metadata_requests.MetadataRequest",
         "utils._metadata_requests.MethodMetadataRequest",
     )
+)
+
+# All classes in these: splitters, kernels, losses and their links.
+_MODULES = (
+    "sklearn._loss.link",
+    "sklearn._loss.loss",
+    "sklearn.gaussian_process.kernels",
+    "sklearn.model_selection._split",
 )
 
 _BUNCH = "sklearn.utils._bunch.Bunch"
@@ -147,8 +158,6 @@ def _strange_names(node: Node, trusted: frozenset[str]) -> list[str]:
 
 
 def _is_class(node: Node) -> bool:
-    from importlib import import_module
-
     return isinstance(getattr(import_module(node["__module__"]), node["__class__"], None), type)
 
 
@@ -168,9 +177,10 @@ def _by_loader() -> Mapping[str, frozenset[str]]:
         "DictNode": frozenset({"builtins.dict", "collections.OrderedDict", _BUNCH}),
         "FunctionNode": _functions(),
         "JsonNode": frozenset({"builtins.str"}),
+        "LossNode": _classes_of("sklearn._loss._loss", "sklearn.linear_model._sgd_fast"),
         "MaskedArrayNode": frozenset({"numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"}),
         "NdArrayNode": numbers | {"numpy.ndarray"},
-        "ObjectNode": _OURS | _BESIDE | _classes(),
+        "ObjectNode": estimator_names() | _BESIDE | _classes_of(*_MODULES),
         "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
         "SliceNode": frozenset({"builtins.slice"}),
         "SparseMatrixNode": _sparse(),
@@ -178,15 +188,19 @@ def _by_loader() -> Mapping[str, frozenset[str]]:
     }
 
 
-def _classes() -> frozenset[str]:
-    """Return scikit-learn's estimators, splitters and kernels."""
-    import sklearn.model_selection._split as splitters
-    from sklearn.gaussian_process import kernels
+@cache
+def estimator_names() -> frozenset[str]:
+    """Return the full names of our estimators and of scikit-learn's."""
+    return _OURS | _of_sklearn(kind for _, kind in all_estimators())
 
-    found = {kind for _, kind in all_estimators()}
-    for module in (splitters, kernels):
-        found |= {kind for _, kind in inspect.getmembers(module, inspect.isclass)}
-    names = (f"{kind.__module__}.{kind.__name__}" for kind in found)
+
+def _classes_of(*modules: str) -> frozenset[str]:
+    found = (inspect.getmembers(import_module(name), inspect.isclass) for name in modules)
+    return _of_sklearn(kind for members in found for _, kind in members)
+
+
+def _of_sklearn(kinds: Iterable[type]) -> frozenset[str]:
+    names = (f"{kind.__module__}.{kind.__name__}" for kind in kinds)
     return frozenset(name for name in names if name.startswith("sklearn."))
 
 

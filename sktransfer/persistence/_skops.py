@@ -137,7 +137,7 @@ def _without_padding(array: bytes) -> bytes:
     if b"'descr': [" not in array[:_HEADER] or not array.startswith(np.lib.format.MAGIC_PREFIX):
         return array
     values = np.load(io.BytesIO(array), allow_pickle=False)
-    clean = np.zeros_like(values)
+    clean = np.zeros(values.shape, values.dtype)  # zeros_like would leave what is between
     for name in values.dtype.names:
         clean[name] = values[name]
     # Not by np.save, whose buffer has old memory between the fields too.

@@ -79,5 +79,8 @@ def _can_be_written(value: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    shown = repr(value).splitlines()[0]
+    try:
+        shown = repr(value).partition("\n")[0]
+    except Exception:  # of an object that holds itself, or of code of the user's
+        shown = f"a {type(value).__name__}"
     return shown if len(shown) < 100 else f"{shown[:97]}..."

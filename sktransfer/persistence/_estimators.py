@@ -14,7 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as tensors_to_bytes
 from torch import nn
 
-from sktransfer.backbones import get_backbone
+from sktransfer.backbones import Backbone, get_backbone
 from sktransfer.exceptions import OfflineError, PersistenceError, WeightsError
 from sktransfer.persistence._manifest import Need
 
@@ -92,7 +92,8 @@ class Loaded:
         WeightsError
             If a backbone is missing here, or not what it was.
         """
-        waiting, modules = list(needs), list(modules)
+        by_key = {(need.fingerprint, need.name, need.weights): need for need in needs}
+        modules = list(modules)
         used: set[str] = set()
 
         def find(name: Any) -> dict[str, np.ndarray]:
@@ -101,47 +102,36 @@ class Loaded:
 
         for estimator in self.estimators:
             estimator.get_params(deep=False)  # or an error that names the one that is missing
-            need = _need_of(estimator, waiting)
+            need = by_key.get(_key_of(estimator))
             _put_module(estimator, modules)
             with _explained(need):
                 estimator._complete(find)
-        known = {need for e in self.estimators for need in [_need_of(e, waiting)] if need}
-        unused = {n for n in members if n.startswith("trained/")} - used
-        if unused or known != set(waiting):
-            raise PersistenceError("it has weights that belong to none of its estimators")
+        keys = {_key_of(estimator) for estimator in self.estimators} - {None}
+        trained = {name for name in members if name.startswith("trained/")}
+        if keys != by_key.keys() or trained != used:
+            raise PersistenceError("its lists of weights are not what its estimators have")
 
 
-def needs_of(estimators: Iterable[Any]) -> dict[Need, Any]:
+def needs_of(estimators: Iterable[Any]) -> dict[Need, Backbone]:
     """Return the backbones that fitted estimators have by name, each with itself."""
     found = {}
     for estimator in estimators:
-        named = isinstance(estimator.backbone, str | Path | nn.Module)
-        if named and estimator.__sklearn_is_fitted__():
+        key = _key_of(estimator)
+        if key is not None:
             backbone = estimator._fitted_backbone()
-            name, weights = estimator.backbone, estimator.weights
-            if isinstance(name, nn.Module):
-                name = _MODULE.format(backbone.fingerprint)
-            need = Need(
-                fingerprint=backbone.fingerprint,
-                name=str(name),
-                weights=None if weights is None else str(weights),
-                modality=backbone.modality,
-                source=backbone.source,
-                library=backbone.library,
-            )
-            found[need] = backbone
+            about = (backbone.modality, backbone.source, backbone.library)
+            found[Need(*key, *about)] = backbone
     return found
 
 
-def _need_of(estimator: Any, needs: list[Need]) -> Need | None:
-    fingerprint = vars(estimator).get("fingerprint_")
-    weights = None if estimator.weights is None else str(estimator.weights)
-    name = estimator.backbone
-    if isinstance(name, nn.Module) and fingerprint is not None:
+def _key_of(estimator: Any) -> tuple[str, str, str | None] | None:
+    """Return what tells a backbone; None where there is none, or it is an estimator's."""
+    fingerprint, name = vars(estimator).get("fingerprint_"), estimator.backbone
+    if fingerprint is None or not isinstance(name, str | Path | nn.Module):
+        return None
+    if isinstance(name, nn.Module):
         name = _MODULE.format(fingerprint)
-    key = (fingerprint, str(name), weights)
-    found = [need for need in needs if (need.fingerprint, need.name, need.weights) == key]
-    return found[0] if found else None
+    return fingerprint, str(name), None if estimator.weights is None else str(estimator.weights)
 
 
 @contextmanager

@@ -102,7 +102,8 @@ class Loaded:
 
         for estimator in self.estimators:
             estimator.get_params(deep=False)  # or an error that names the one that is missing
-            need = by_key.get(_key_of(estimator))
+            key = _key_of(estimator)
+            need = by_key.get(key) if key else None
             _put_module(estimator, modules)
             with _explained(need):
                 estimator._complete(find)

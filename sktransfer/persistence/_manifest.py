@@ -107,7 +107,7 @@ class Manifest:
             )
         try:
             manifest = _checked(found)
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever wrong values lead to
             raise PersistenceError(f"the {NAME} of {what} is damaged: {error!r}.") from error
         manifest._check_members({n: c for n, c in members.items() if n != NAME}, what)
         return manifest
@@ -130,7 +130,7 @@ class Manifest:
                 f"{what} was saved with {', '.join(other)}; its predictions may differ, or fail. "
                 "Fit again with the versions here, or use those.",
                 VersionWarning,
-                stacklevel=3,
+                stacklevel=4,  # of whoever calls `load`
             )
 
     def _check_members(self, members: Mapping[str, bytes], what: str) -> None:

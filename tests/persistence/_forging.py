@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import skops.io
-
 from sktransfer.exceptions import PersistenceError
 from sktransfer.persistence._skops import from_bytes
 from sktransfer.persistence._trust import types_of
@@ -94,11 +92,6 @@ def value(content: Any) -> dict[str, Any]:
             key_types=node("ListNode", "builtins.list", content=keys),
         )
     return node("JsonNode", "builtins.str", content=json.dumps(content), is_json=True)
-
-
-def written(thing: Any) -> dict[str, Any]:
-    """Return the node that skops itself writes for something."""
-    return json.loads(unzipped(skops.io.dumps(thing))["schema.json"])
 
 
 def attacks(command: str) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Mutated files are refused or load equal, and nothing in them is executed."""
 
+import os
+
 import pytest
 
 from benchmarks._artefact_fuzz import fuzz
@@ -23,3 +25,8 @@ def test_a_few_hundred_mutated_files():
 @pytest.mark.slow
 def test_thousands_of_mutated_files():
     check(trials=2_000, seed=1)
+
+
+def test_what_is_executed_would_be_seen(monkeypatch):
+    monkeypatch.setattr("benchmarks._artefact_fuzz.load", lambda file: os.system("true"))
+    assert [counts.executed for counts in fuzz(3).values()] == [3, 3, 3]

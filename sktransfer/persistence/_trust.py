@@ -45,6 +45,9 @@ _BESIDE = frozenset(
         "metrics._scorer._MultimetricScorer",
         "metrics._scorer._PassthroughScorer",
         "metrics._scorer._Scorer",
+        # These two are estimators, but listed by scikit-learn only where they were asked for.
+        "model_selection._search_successive_halving.HalvingGridSearchCV",
+        "model_selection._search_successive_halving.HalvingRandomSearchCV",
         "neural_network._stochastic_optimizers.AdamOptimizer",
         "neural_network._stochastic_optimizers.SGDOptimizer",
         "utils._metadata_requests.MetadataRequest",
@@ -150,7 +153,7 @@ def _names(node: Node) -> list[str]:
 def _strange_names(node: Node, trusted: frozenset[str]) -> list[str]:
     loader = loader_of(node)
     known = _by_loader().get(loader, frozenset())
-    strange = [name for name in _names(node) if name not in known | trusted]
+    strange = [name for name in _names(node) if name not in known and name not in trusted]
     by_user = not strange and name_of(node) not in known
     if by_user and loader in _CALLING and not _is_class(node):
         raise PersistenceError(f"it calls {name_of(node)}, which is trusted as a function only")

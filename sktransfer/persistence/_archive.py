@@ -9,6 +9,7 @@ import re
 import secrets
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -118,7 +119,7 @@ def _check(entries: list[zipfile.ZipInfo], names: re.Pattern[str], what: str, *,
     found = [entry.filename for entry in entries]
     if len(found) > _MOST_MEMBERS:
         raise PersistenceError(f"{what} has {len(found):,} members; that is not ours.")
-    doubled = sorted({name for name in found if found.count(name) > 1}) if _doubled(found) else []
+    doubled = [name for name, count in Counter(found).items() if count > 1]
     strange = [name for name in found if not names.fullmatch(name)]
     odd = [entry.filename for entry in entries if not _is_plain(entry)]
     faults = {
@@ -134,10 +135,6 @@ def _check(entries: list[zipfile.ZipInfo], names: re.Pattern[str], what: str, *,
             f"{what} is not as sktransfer.save writes it, and is refused. Members that are "
             f"{'; '.join(told)}."
         )
-
-
-def _doubled(names: list[str]) -> bool:
-    return len(set(names)) < len(names)
 
 
 def _is_plain(entry: zipfile.ZipInfo) -> bool:

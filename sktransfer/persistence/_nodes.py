@@ -121,7 +121,7 @@ class Tree:
         self.places.append((place, node))
         digest = hashlib.blake2b(self._own(node), digest_size=16)
         for label, child in children_of(node):
-            digest.update(label.encode(errors="surrogatepass"))
+            digest.update(f"{len(label)}:{label}".encode(errors="surrogatepass"))
             digest.update(self._walk(child, place + label, depth + 1))
         mark = digest.digest()
         self._check_same(node.get("__id__"), mark, place)

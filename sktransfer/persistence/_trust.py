@@ -71,8 +71,8 @@ _PATHS = frozenset(
 )
 _PRIMITIVES = frozenset(f"builtins.{name}" for name in ("bool", "float", "int", "str"))
 
-# They call what they name with what the file says, so it must be a class and no function.
-_CALLING = frozenset({"ConstructorFromReduceNode", "DictNode", "ListNode", "SetNode", "TupleNode"})
+# All other kinds of node call what they name with what the file says, so that must be a class.
+_NOT_CALLING = frozenset({"FunctionNode", "MethodNode", "PartialNode", "TypeNode"})
 # Harmless by themselves, whatever they name.
 _NEUTRAL = frozenset({"JsonNode", "SliceNode"})
 
@@ -155,7 +155,7 @@ def _strange_names(node: Node, trusted: frozenset[str]) -> list[str]:
     known = _by_loader().get(loader, frozenset())
     strange = [name for name in _names(node) if name not in known and name not in trusted]
     by_user = not strange and name_of(node) not in known
-    if by_user and loader in _CALLING and not _is_class(node):
+    if by_user and loader not in _NOT_CALLING | _NEUTRAL and not _is_class(node):
         raise PersistenceError(f"it calls {name_of(node)}, which is trusted as a function only")
     return strange
 

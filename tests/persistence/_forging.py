@@ -56,14 +56,13 @@ def unzipped(content: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def forge(path: Path, change: Callable[[Any], Any], **files: bytes) -> None:
+def forge(path: Path, change: Callable[[Any], Any]) -> None:
     """Change the tree of a saved file in place, or return another from `change`."""
     members = members_of(path)
     inner = unzipped(members["estimator.skops"])
     root = json.loads(inner["schema.json"])
     changed = change(root)
     root = root if changed is None else {"protocol": 2, **changed}
-    inner |= {name.replace("_", ".", 1)[1:]: content for name, content in files.items()}
     used = json.dumps(root)
     kept = {name: c for name, c in inner.items() if name != "schema.json" and f'"{name}"' in used}
     members["estimator.skops"] = zipped({"schema.json": used.encode(), **kept})

@@ -103,7 +103,11 @@ def test_all_unknown_types_are_listed_at_once_with_their_places(pipeline, canary
 
 
 def doubled(values):
-    raise AssertionError("called")
+    CALLS.append(values)
+
+
+float64 = doubled
+CALLS = []
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,13 @@ def doubled(values):
         node("ConstructorFromReduceNode", f"{__name__}.doubled", content=value((1,))),
         {**value({"a": 1}), "__module__": __name__, "__class__": "doubled"},
         node("ListNode", f"{__name__}.doubled", content=[value(1)]),
+        node("NdArrayNode", f"{__name__}.float64", type="numpy", file="0.npy"),
+        node(
+            "LossNode",
+            f"{__name__}.doubled",
+            content=value({}),
+            __reduce__={"args": value((1,))},
+        ),
         {
             **value({"a": 1}),
             "key_types": node(
@@ -119,13 +130,14 @@ def doubled(values):
             ),
         },
     ],
-    ids=["constructor", "dict", "list", "keys"],
+    ids=["constructor", "dict", "list", "array", "loss", "keys"],
 )
 def test_a_trusted_function_is_not_called_by_the_file(attack, path):
-    save(make_pipeline(FunctionTransformer(doubled)), path)
+    save(make_pipeline(FunctionTransformer(doubled, kw_args={"more": np.zeros(1)})), path)
     forge(path, with_step(attack))
     with pytest.raises(PersistenceError):
-        load(path, trusted=[doubled])
+        load(path, trusted=[doubled, f"{__name__}.float64"])
+    assert not CALLS
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 99, -1, True, None, "2"])

@@ -84,7 +84,7 @@ def classifier(vit, **options):
 
 
 META = {
-    "pipeline": lambda vit: make_pipeline(embedder(vit), SVC(probability=False)),
+    "pipeline": lambda vit: make_pipeline(embedder(vit), SVC()),
     "voting": lambda vit: VotingClassifier(
         [("a", make_pipeline(embedder(vit), LogisticRegression())), ("b", classifier(vit))],
         voting="soft",

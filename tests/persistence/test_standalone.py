@@ -41,14 +41,15 @@ from sktransfer import load
 from sktransfer.exceptions import WeightsError
 
 for folder in sys.argv[1:]:
-    column = np.load(folder + "/column.npy", allow_pickle=True)
-    if column.dtype.names:
-        import pandas as pd
-        column = pd.DataFrame(column)
     try:
         load(folder + "/plain")
     except WeightsError as error:
         print(error)
+for folder in sys.argv[1:]:
+    column = np.load(folder + "/column.npy", allow_pickle=True)
+    if column.dtype.names:
+        import pandas as pd
+        column = pd.DataFrame(column)
     model = load(folder + "/alone")
     names = [name for name in ("predict", "predict_proba", "transform") if hasattr(model, name)]
     np.savez(folder + "/out.npz", **{name: getattr(model, name)(column) for name in names})

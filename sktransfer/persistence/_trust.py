@@ -73,8 +73,6 @@ _PRIMITIVES = frozenset(f"builtins.{name}" for name in ("bool", "float", "int", 
 
 # All other kinds of node call what they name with what the file says, so that must be a class.
 _NOT_CALLING = frozenset({"FunctionNode", "MethodNode", "PartialNode", "TypeNode"})
-# Harmless by themselves, whatever they name.
-_NEUTRAL = frozenset({"JsonNode", "SliceNode"})
 
 # Why some types of scikit-learn's are not trusted, although they run no code of the file's.
 _BY_NUMBERS = (
@@ -139,12 +137,12 @@ def names_in(tree: Tree) -> list[str]:
 
 def types_of(tree: Tree) -> list[str]:
     """Return the names of the classes and functions in a tree, those of plain values left out."""
-    plain = _PRIMITIVES | _by_loader()["NdArrayNode"] | {"builtins.NoneType"}
+    plain = _PRIMITIVES | _by_loader()["NdArrayNode"]
     return sorted(set(names_in(tree)) - plain)
 
 
 def _names(node: Node) -> list[str]:
-    names = [] if loader_of(node) in _NEUTRAL else [name_of(node)]
+    names = [name_of(node)]
     if loader_of(node) == "MethodNode":
         names.append(f"{name_of(node)}.{node['content']['func']}")
     return names
@@ -155,7 +153,7 @@ def _strange_names(node: Node, trusted: frozenset[str]) -> list[str]:
     known = _by_loader().get(loader, frozenset())
     strange = [name for name in _names(node) if name not in known and name not in trusted]
     by_user = not strange and name_of(node) not in known
-    if by_user and loader not in _NOT_CALLING | _NEUTRAL and not _is_class(node):
+    if by_user and loader not in _NOT_CALLING and not _is_class(node):
         raise PersistenceError(f"it calls {name_of(node)}, which is trusted as a function only")
     return strange
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         TextRegressor,
     )
     from sktransfer.inspection import HistoryDisplay, find_lr
+    from sktransfer.persistence import load, save
 
 __all__ = [
     "HistoryDisplay",
@@ -32,6 +33,8 @@ __all__ = [
     "clear_cache",
     "find_lr",
     "list_backbones",
+    "load",
+    "save",
 ]
 
 __version__ = "0.1.0.dev0"
@@ -50,6 +53,8 @@ _HOMES = {
     "clear_cache": "sktransfer.cache",
     "find_lr": "sktransfer.inspection",
     "list_backbones": "sktransfer.backbones",
+    "load": "sktransfer.persistence",
+    "save": "sktransfer.persistence",
 }
 
 

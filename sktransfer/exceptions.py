@@ -14,11 +14,14 @@ __all__ = [
     "DivergedError",
     "MemoryWarning",
     "OfflineError",
+    "PersistenceError",
     "ReuseWarning",
     "SktransferError",
     "SktransferWarning",
     "StoppedWarning",
     "TargetError",
+    "UntrustedError",
+    "VersionWarning",
     "WeightsError",
 ]
 
@@ -66,6 +69,24 @@ class OfflineError(WeightsError):
     """Weights would have to be downloaded, and that is not allowed or not possible."""
 
 
+class PersistenceError(SktransferError, ValueError):
+    """A file cannot be read as one that `save` has written, or something cannot be saved."""
+
+
+class UntrustedError(PersistenceError):
+    """A file names types that nobody has said to trust; nothing of it was loaded.
+
+    Attributes
+    ----------
+    types : tuple of str
+        Their names, as `load` takes them in ``trusted``.
+    """
+
+    def __init__(self, message: str, *, types: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.types = types
+
+
 class SktransferWarning(UserWarning):
     """Base class of all warnings of this package."""
 
@@ -88,3 +109,7 @@ class ReuseWarning(SktransferWarning):
 
 class StoppedWarning(SktransferWarning):
     """A fit was interrupted; the estimator is fitted with the epochs that were done."""
+
+
+class VersionWarning(SktransferWarning):
+    """A file was saved with other versions of what computes; its numbers may differ."""

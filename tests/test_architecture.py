@@ -28,6 +28,7 @@ ONLY_IN = {
     "torchvision": "backbones/_torchvision",
     "timm": "backbones/_timm.py",
     "transformers": "backbones/_huggingface.py",
+    "skops": "persistence/_skops.py",
     "skorch": "finetune/_net.py",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
@@ -46,6 +47,9 @@ class Backbone:
         The names of that classifier's classes.
     feature_size : int, optional
         Length of the pooled features, where the source knows it; otherwise it is tried out.
+    blueprint : mapping, optional
+        What its source's `rebuild` needs to build the network again, weights left out: plain
+        JSON. Without one, it cannot be packed into a file.
 
     Attributes
     ----------
@@ -66,6 +70,7 @@ class Backbone:
         head: nn.Module | None = None,
         categories: tuple[str, ...] = (),
         feature_size: int | None = None,
+        blueprint: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.source = source
@@ -74,6 +79,7 @@ class Backbone:
         self.library = library
         self.tokenizer = tokenizer
         self.categories = categories
+        self.blueprint = blueprint
         # float32 whatever torch's default was when the network was built.
         self.network = network.to(torch.float32).eval().requires_grad_(False)
         self.head = head.eval().requires_grad_(False) if head is not None else None

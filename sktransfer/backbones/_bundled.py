@@ -169,7 +169,13 @@ def _efficientnet_lite(
         std=LITE_STD,
     )
     return _timm.as_backbone(
-        net, name=name, source=NAME, recipe=recipe, licence=LICENCE, categories=categories
+        net,
+        name=name,
+        model=bundle.architecture,
+        source=NAME,
+        recipe=recipe,
+        licence=LICENCE,
+        categories=categories,
     )
 
 

@@ -22,7 +22,13 @@ from sktransfer.backbones._huggingface_families import FAMILIES, Family, family_
 from sktransfer.backbones._huggingface_files import licence_of, read_json, weights_of
 from sktransfer.backbones._huggingface_image import default_recipe, image_recipe
 from sktransfer.backbones._huggingface_network import HuggingFaceNetwork
-from sktransfer.backbones._huggingface_text import SentenceRecipe, dense_layers, sentence_recipe
+from sktransfer.backbones._huggingface_text import (
+    SentenceRecipe,
+    dense_configs,
+    dense_layers,
+    load_dense,
+    sentence_recipe,
+)
 from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._tokenizer import TextTokenizer
 from sktransfer.backbones._weights import StateDict, read_state_dict, refuse
@@ -43,6 +49,9 @@ _RUNTIME = {
     "output_hidden_states",
     "return_dict",
 }
+
+# More than any model has: a bound on what a hostile config can ask for.
+_MOST_LAYERS = 1_000
 
 _VOCABULARIES = (
     "tokenizer.json",
@@ -127,7 +136,9 @@ def load_folder(
     state = _state(sentence.folder, weights)
     with seeded(random_state):
         model = _model(_config(raw), family, state, name=name)
-        dense = dense_layers(sentence, pretrained=weights is not None)
+        dense = dense_layers(denses := dense_configs(sentence))
+    if dense is not None and weights is not None:
+        load_dense(dense, sentence)
     recipe, tokenizer = _recipe(sentence, model.config, family)
     network = HuggingFaceNetwork(
         model, family, pooling=sentence.pooling, normalize=sentence.normalize, dense=dense
@@ -141,7 +152,28 @@ def load_folder(
         library=_library(),
         tokenizer=tokenizer,
         feature_size=getattr(model.config, "hidden_size", None) if dense is None else None,
+        blueprint={
+            "builder": NAME,
+            "config": raw,
+            "dense": denses,
+            "pooling": sentence.pooling,
+            "normalize": sentence.normalize,
+        },
     )
+
+
+def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> HuggingFaceNetwork:
+    """Build the network of a blueprint, its weights still random."""
+    family = family_of(blueprint["config"], name="of this file")
+    config = _config(blueprint["config"])
+    layers = sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
+    if layers > _MOST_LAYERS:
+        raise BackboneError(f"A config asks for {layers:,} layers.")
+    with seeded(0):
+        model = _model(config, family, None, name="of this file")
+        dense = dense_layers(blueprint["dense"])
+    pooling, normalize = str(blueprint["pooling"]), bool(blueprint["normalize"])
+    return HuggingFaceNetwork(model, family, pooling=pooling, normalize=normalize, dense=dense)
 
 
 def stages_of(module: nn.Module) -> tuple[HuggingFaceNetwork, ImageRecipe] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,21 @@ def sentence_recipe(folder: Path) -> SentenceRecipe:
     return recipe
 
 
-def dense_layers(recipe: SentenceRecipe, *, pretrained: bool) -> nn.Module | None:
-    """Build the linear layers, with the weights that lie beside them or random ones."""
-    if not recipe.dense:
-        return None
-    return nn.Sequential(*(_dense(folder, pretrained) for folder in recipe.dense))
+def dense_configs(recipe: SentenceRecipe) -> list[Any]:
+    """Read what the linear layers are like."""
+    return [read_json(folder / "config.json") for folder in recipe.dense]
+
+
+def dense_layers(configs: Sequence[Any]) -> nn.Sequential | None:
+    """Build linear layers, their weights still random; None where there are none."""
+    return nn.Sequential(*map(_dense, configs)) if configs else None
+
+
+def load_dense(layers: nn.Sequential, recipe: SentenceRecipe) -> None:
+    """Put the weights that lie beside the linear layers into them."""
+    for layer, folder in zip(layers, recipe.dense, strict=True):
+        state = {n.removeprefix("linear."): tensor for n, tensor in weights_of(folder).items()}
+        load_strict(layer.get_submodule("0"), state, source=str(folder))
 
 
 def _transformer(recipe: SentenceRecipe, folder: Path) -> None:
@@ -121,21 +132,17 @@ _STEPS: dict[str, Any] = {
 }
 
 
-def _dense(folder: Path, pretrained: bool) -> nn.Module:
-    config = read_json(folder / "config.json")
+def _dense(config: Mapping[str, Any]) -> nn.Sequential:
     activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     module, _, kind = activation.rpartition(".")
     place = config.get("module_input_name", "sentence_embedding")
     known = module.startswith("torch.nn.") and kind in _ACTIVATIONS
     if not known or config.get("use_residual") or place != "sentence_embedding":
         raise BackboneError(
-            f"The Dense step in {str(folder)!r} is not supported: only a linear layer over the "
+            f"The Dense step {dict(config)!r} is not supported: only a linear layer over the "
             f"pooled vector, followed by one of {', '.join(_ACTIVATIONS)}, is."
         )
     linear = nn.Linear(config["in_features"], config["out_features"], config.get("bias", True))
-    if pretrained:
-        state = {n.removeprefix("linear."): tensor for n, tensor in weights_of(folder).items()}
-        load_strict(linear, state, source=str(folder))
     return nn.Sequential(linear, getattr(nn, kind)())
 
 

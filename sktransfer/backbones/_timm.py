@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def load(
         net = create(model, random_state=random_state)
         if weights is not None:
             _load_file(net, Path(weights))
-    return as_backbone(net, name=name, recipe=recipe_of(net), licence=licence)
+    return as_backbone(
+        net, name=name, model=published or model, recipe=recipe_of(net), licence=licence
+    )
 
 
 def create(architecture: str, *, random_state: int = 0) -> Any:
@@ -85,12 +88,13 @@ def as_backbone(
     net: Any,
     *,
     name: str,
+    model: str = "",
     source: str = NAME,
     recipe: ImageRecipe,
     licence: str = "unknown",
     categories: tuple[str, ...] = (),
 ) -> Backbone:
-    """Make a backbone of a timm model, which is taken apart by that."""
+    """Make a backbone of a timm model, which is taken apart by that; `model` is timm's name."""
     network, head = stages_of(net, recipe.size)
     return Backbone(
         name,
@@ -101,7 +105,15 @@ def as_backbone(
         library=f"timm {timm.__version__}",
         head=head,
         categories=categories,
+        blueprint={"builder": NAME, "model": model} if model else None,
     )
+
+
+def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
+    """Build the network of a blueprint, its weights still random."""
+    model = str(blueprint["model"])
+    _check_known(model)
+    return stages_of(create(model), recipe.size)[0]
 
 
 def stages_of(net: Any, size: tuple[int, int]) -> tuple[Chain, nn.Module | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -52,6 +52,33 @@ class TextTokenizer:
         self.pad_id = pad_id
         content = f"{pad_id} {prefix!r} {lower} {self._tokenizer.to_str()}"
         self.digest = xxhash.xxh3_128_hexdigest(content.encode())
+
+    @classmethod
+    def unpack(cls, packed: Mapping[str, Any]) -> TextTokenizer:
+        """Make the tokenizer of which `pack` has returned this.
+
+        Raises
+        ------
+        BackboneError
+            If it is damaged.
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_str(packed["json"])
+            options = {name: packed[name] for name in ("pad_id", "prefix", "lower")}
+            return cls(tokenizer, **options)
+        except Exception as error:  # the library raises bare exceptions
+            raise BackboneError(f"A tokenizer is damaged: {error}.") from error
+
+    def pack(self) -> dict[str, Any]:
+        """Return everything that `unpack` needs, as plain JSON."""
+        return {
+            "json": self._tokenizer.to_str(),
+            "pad_id": self.pad_id,
+            "prefix": self._prefix,
+            "lower": self._lower,
+        }
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Return the token numbers of each text, special tokens included, at most `max_length`."""

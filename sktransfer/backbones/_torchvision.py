@@ -18,6 +18,7 @@ from torchvision.models import WeightsEnum
 from sktransfer._randomness import seeded
 from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._network import Chain
 from sktransfer.backbones._recipe import ImageRecipe
 from sktransfer.backbones._torchvision_stages import only_size, stages_of
 from sktransfer.backbones._weights import (
@@ -143,12 +144,8 @@ def load(
     choice = _chosen(name, weights)
     recipe = _recipe(choice.described)
     net = _build(name, recipe.size[0], random_state)
-    if choice.published and choice.described.meta["categories"] is None:
-        # The authors of these weights published the convolutions only; the rest is not numbers.
-        net.classifier = nn.Identity()
-    split = stages_of(net)
-    assert split is not None
-    network, head = split
+    headless = choice.published and choice.described.meta["categories"] is None
+    network, head = _split(net, headless)
     trained = choice.file is not None and _fill(net, head, choice.file)
     if not trained or not isinstance(head, nn.Linear):
         head = None  # random; or SqueezeNet's, which classifies places, not the features of all
@@ -161,7 +158,16 @@ def load(
         library=f"torchvision {torchvision.__version__}",
         head=head,
         categories=tuple(choice.described.meta["categories"]) if choice.published and head else (),
+        blueprint={"builder": NAME, "model": name, "headless": headless},
     )
+
+
+def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
+    """Build the network of a blueprint, its weights still random."""
+    name = str(blueprint["model"])
+    if not owns(name):
+        raise BackboneError(f"torchvision {torchvision.__version__} has no network {name!r}.")
+    return _split(_build(name, recipe.size[0], 0), bool(blueprint["headless"]))[0]
 
 
 def imagenet_categories() -> tuple[str, ...]:
@@ -232,6 +238,15 @@ def _build(name: str, size: int, random_state: int) -> Any:
         options = {"image_size": size}
     with seeded(random_state):
         return torchvision.models.get_model(name, weights=None, **options)
+
+
+def _split(net: Any, headless: bool) -> tuple[Chain, nn.Module | None]:
+    if headless:
+        # The authors of these weights published the convolutions only; the rest is not numbers.
+        net.classifier = nn.Identity()
+    split = stages_of(net)
+    assert split is not None
+    return split
 
 
 def _fill(net: nn.Module, head: nn.Module | None, file: Path) -> bool:

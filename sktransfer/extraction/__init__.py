@@ -14,6 +14,7 @@ from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._image_column import ImageColumnEstimator
 from sktransfer.extraction._images import ImageReader
+from sktransfer.extraction._keeping import Keeper, keeper, kept_by
 from sktransfer.extraction._once import Lookup, first_rows
 from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Reader, Reading
@@ -31,6 +32,7 @@ __all__ = [
     "Failures",
     "ImageColumnEstimator",
     "ImageReader",
+    "Keeper",
     "Lookup",
     "Portions",
     "Reader",
@@ -39,6 +41,8 @@ __all__ = [
     "TextReader",
     "equal_batches",
     "first_rows",
+    "keeper",
+    "kept_by",
     "new_bar",
     "prepared",
 ]

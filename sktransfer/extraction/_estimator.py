@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer._compat import HasMethods, StrOptions
 from sktransfer.cells import Column
 from sktransfer.exceptions import ColumnError, WeightsError
+from sktransfer.extraction._keeping import keeper
 from sktransfer.extraction._reader import Reader
 
 if TYPE_CHECKING:
@@ -127,7 +129,10 @@ class ColumnEstimator(BaseEstimator):
 
     def _fitted_backbone(self) -> Backbone:
         """Return the backbone of the fit, or raise if the parameters mean another one now."""
-        backbone = self._get_backbone()
+        from sktransfer.backbones import adopted
+
+        came = adopted(self.fingerprint_, self.backbone, self.weights)
+        backbone = came or self._get_backbone()
         if backbone.fingerprint != self.fingerprint_:
             raise WeightsError(
                 f"{backbone.name!r} is not what this {type(self).__name__} was fitted with: its "
@@ -136,6 +141,25 @@ class ColumnEstimator(BaseEstimator):
                 "Restore it, or fit again."
             )
         return backbone
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        who = keeper()
+        return who.state_taken(self, state) if who else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        who = keeper()
+        if who:
+            who.state_set(self)
+
+    def _complete(self, find: Callable[[Any], Any]) -> None:
+        """Make what the state leaves out, and check that the backbone is that of the fit.
+
+        `find` returns what was trained, given what stands for it in the state.
+        """
+        if self.__sklearn_is_fitted__():
+            self._fitted_backbone()
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fingerprint_")

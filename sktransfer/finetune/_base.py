@@ -22,7 +22,7 @@ from sktransfer._compat import (
 )
 from sktransfer._randomness import seeded
 from sktransfer.exceptions import BackboneError
-from sktransfer.extraction import ColumnEstimator
+from sktransfer.extraction import ColumnEstimator, keeper
 from sktransfer.finetune._data import TargetedEstimator
 from sktransfer.finetune._report import reported
 
@@ -316,14 +316,21 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         module = state.pop("module_", None)
         if module is not None:
             trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
-            state["_kept"] = (module.opened, module.adapters, trained)
+            who = keeper()
+            kept = who.keep(self, trained) if who else trained
+            state["_kept"] = (module.opened, module.adapters, kept)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        kept = state.pop("_kept", None)
         super().__setstate__(state)
+        if keeper() is None:
+            self._complete(lambda trained: trained)
+
+    def _complete(self, find: Callable[[Any], Any]) -> None:
+        kept = self.__dict__.pop("_kept", None)
         if kept is not None:
-            self._restore(*kept)
+            opened, adapters, trained = kept
+            self._restore(opened, adapters, find(trained))
 
     def _restore(
         self, opened: tuple[str, ...], adapters: bool, trained: dict[str, np.ndarray]

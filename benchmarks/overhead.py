@@ -1,0 +1,98 @@
+"""What an estimator costs beside a bare loop that makes the same steps on the same network.
+
+``python -m benchmarks.overhead [--rows 512] [--epochs 3] [--repeats 5]``
+
+The bare loop has its batches as tensors before the clock starts: no decoding, tokenizing,
+validation, history, callbacks, no scale of features for the head, no copy to fall back on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmarks._measure import icons, print_ratios, seconds, take_turns
+from benchmarks.finetune import scaled
+from docs.examples._data import trec_questions
+from sktransfer import ImageClassifier, TextClassifier
+from sktransfer.adapt import FineTuned, Head, opened_stages, parameter_groups
+from sktransfer.backbones import Backbone, get_backbone
+from sktransfer.finetune._optimizer import make_optimizer
+
+BATCH = 32
+COMMON = {"batch_size": BATCH, "lr": 1e-4, "cache": False, "random_state": 0}
+
+
+def bare(backbone: Backbone, batches: list[Any], y: list[torch.Tensor], epochs: int) -> None:
+    """Train all stages on these batches, again and again."""
+    opened = opened_stages(backbone.stages, "all")
+    n_outputs = int(torch.cat(y).max()) + 1
+    module = FineTuned(backbone.network, Head(backbone.feature_size, n_outputs), opened).train()
+    optimizer = make_optimizer(parameter_groups(module, lr=1e-4), "adamw", momentum=0.9)
+    for _ in range(epochs):
+        for inputs, targets in zip(batches, y, strict=True):
+            optimizer.zero_grad()
+            functional.cross_entropy(module(inputs), targets).backward()
+            optimizer.step()
+
+
+def texts_in_batches(backbone: Backbone, texts: list[str]) -> list[Any]:
+    """Return texts as the network takes them."""
+    tokens = backbone.tokenizer.encode(texts, 256)
+    return [backbone.tokenizer.collate(tokens[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
+
+
+def compare(
+    name: str,
+    fit: Callable[[], object],
+    backbone: Backbone,
+    batches: list[Any],
+    labels: np.ndarray,
+    epochs: int,
+    repeats: int,
+) -> None:
+    """Measure both, and print."""
+    numbers = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
+    y = list(numbers.split(BATCH))
+    print(f"\n{name}, all stages, {epochs} epochs over {len(labels)} rows")
+    ways = {
+        "bare loop": lambda: seconds(lambda: bare(backbone, batches, y, epochs)),
+        "sktransfer": lambda: seconds(fit),
+    }
+    for way in ways.values():
+        way()  # imports and first allocations do not count
+    print_ratios(take_turns(ways, repeats), reference="bare loop")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=512)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    size, epochs, repeats = options.rows, options.epochs, options.repeats
+
+    questions, kinds = (column[:size] for column in trec_questions())
+    classifier = TextClassifier(trainable="all", max_epochs=epochs, **COMMON)
+    backbone = get_backbone(classifier.backbone, weights="pretrained", modality="text")
+    batches = texts_in_batches(backbone, list(questions))
+    fit = lambda: classifier.fit(questions, kinds)  # noqa: E731
+    compare("MiniLM", fit, backbone, batches, kinds, epochs, repeats)
+
+    paths, labels = icons(size // 4)
+    options_of_images = {"weights": None, "image_size": 224, **COMMON}
+    images = ImageClassifier("resnet18", trainable="all", max_epochs=epochs, **options_of_images)
+    backbone = get_backbone("resnet18", weights=None, modality="image")
+    batches = list(scaled(backbone, paths).split(BATCH))
+    fit = lambda: images.fit(paths, labels)  # noqa: E731
+    compare("resnet18", fit, backbone, batches, np.array(labels), epochs, repeats)
+
+
+if __name__ == "__main__":
+    main()

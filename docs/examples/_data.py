@@ -44,6 +44,14 @@ def cloud_icons():
     return pd.DataFrame(rows)
 
 
+def read_small(path):
+    """Return an icon's pixels on white, 32 x 32, as one row."""
+    icon = Image.open(path).convert("RGBA").resize((32, 32), reducing_gap=2)
+    paper = Image.new("RGBA", icon.size, "white")
+    paper.alpha_composite(icon)
+    return np.asarray(paper.convert("RGB"), dtype=np.float32).ravel() / 255
+
+
 KINDS = {
     "network": ["network", "networking", "connectivity"],
     "security": ["security", "identity"],

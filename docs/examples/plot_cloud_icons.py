@@ -24,7 +24,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _data import cloud_icons
+from _data import cloud_icons, read_small
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
 from sklearn.callback import ProgressBar
@@ -100,14 +100,6 @@ def from_columns(*transformers):
 def small_pixels(column):
     """Return the icons as rows of 32 x 32 colours."""
     return np.stack([pixels[path] for path in column])
-
-
-def read_small(path):
-    """Return an icon's pixels on white, 32 x 32, as one row."""
-    icon = Image.open(path).convert("RGBA").resize((32, 32), reducing_gap=2)
-    paper = Image.new("RGBA", icon.size, "white")
-    paper.alpha_composite(icon)
-    return np.asarray(paper.convert("RGB"), dtype=np.float32).ravel() / 255
 
 
 pixels = {path: read_small(path) for path in table["icon"]}

@@ -55,19 +55,19 @@ ladder = {
     "all": TextClassifier(trainable="all", lr=4e-4, **tuned),
 }
 folds = StratifiedKFold(3, shuffle=True, random_state=0)
-table = climb(ladder, questions, kinds, folds)
+rungs = climb(ladder, questions, kinds, folds)
 
 # %%
-# What learned how
-# ----------------
-# Half of the rows held out, to see where the network begins to learn by heart.
+# How it learned
+# --------------
+# A fifth of the questions is held out, to see from where on the network learns by heart.
 
 learner = ladder["all"].set_params(early_stopping=True, validation_fraction=0.2, max_epochs=6)
 learner.fit(questions, kinds)
 output = Path(__file__).parent / "output"
 output.mkdir(exist_ok=True)
-figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
-draw(table, axes[0])
+figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
+draw(rungs, axes[0])
 HistoryDisplay.from_estimator(learner).plot(ax=axes[1])
 figure.savefig(output / "finetune_text.png", dpi=100)
-print(f"\npictures in {output}/")
+print(f"\npicture in {output}/")

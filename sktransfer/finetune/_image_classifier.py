@@ -59,7 +59,7 @@ class ImageClassifier(ImageFineTuner, FineTunedClassifier):
     contrastive_epochs : int, default=0
         Epochs before all others in which the opened stages bring rows of a class together and
         others apart, in batches with as many rows of each class, 32 of them at least, and with a
-        twentieth of `lr`. After them the head learns alone. For few labels.
+        tenth of `lr`. After them the head learns alone. For few labels.
     augment : {None, "light", "standard"} or transform, default=None
         What is done to training images in each epoch anew: "light" flips and shifts, "standard"
         crops, flips and changes colours; or a transform of ``torchvision.transforms.v2``, given

@@ -53,7 +53,7 @@ class TextClassifier(TextFineTuner, FineTunedClassifier):
     contrastive_epochs : int, default=0
         Epochs before all others in which the opened stages bring rows of a class together and
         others apart, in batches with as many rows of each class, 32 of them at least, and with a
-        twentieth of `lr`. After them the head learns alone. For few labels, see Notes.
+        tenth of `lr`. After them the head learns alone. For few labels, see Notes.
     augment : {None, "token_dropout"}, default=None
         What is done to training texts in each epoch anew: "token_dropout" leaves out one token
         in ten.
@@ -124,7 +124,7 @@ class TextClassifier(TextFineTuner, FineTunedClassifier):
     Notes
     -----
     For few labels, up to some dozens of a class, begin with
-    ``TextClassifier(trainable=4, contrastive_epochs=6, batch_size=16)``, without `augment`: to
+    ``TextClassifier(trainable=4, contrastive_epochs=4)``, without `augment`: to
     leave out a word costs more than it teaches there. With more labels,
     ``TextClassifier(trainable="all", lr=4e-4, layer_decay=0.8, batch_size=16, max_epochs=3)``.
     ``python -m benchmarks.few_labels`` and ``python -m benchmarks.learning`` measure both.

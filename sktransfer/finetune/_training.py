@@ -27,8 +27,8 @@ from sktransfer.finetune._tasks import Task
 
 CONTRASTIVE = "contrastive"
 
-# A head learns well with 20 times the rate that pretrained stages can take.
-_CONTRASTIVE_RATE = 0.05
+# A head learns well with ten times the rate that pretrained stages can take.
+_CONTRASTIVE_RATE = 0.1
 # The head takes the scale of features from so many rows.
 _SCALED_ON = 1_024
 

@@ -34,6 +34,8 @@ def resolve_device(device: str) -> torch.device:
         raise ValueError(
             f"device={device!r} cannot be used here: {reason} Use 'auto' or 'cpu'."
         ) from error
+    if found.type == "meta":
+        raise ValueError("device='meta' has no numbers, only shapes. Use 'auto' or 'cpu'.")
     return found
 
 

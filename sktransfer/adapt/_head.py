@@ -30,11 +30,13 @@ class Head(nn.Module):
         self.n_features = n_features
         self.mean: torch.Tensor
         self.deviation: torch.Tensor
-        self.register_buffer("mean", torch.zeros(n_features))
-        self.register_buffer("deviation", torch.ones(n_features))
+        # Whatever torch's default type is, which another process may not share.
+        dtype = torch.float32
+        self.register_buffer("mean", torch.zeros(n_features, dtype=dtype))
+        self.register_buffer("deviation", torch.ones(n_features, dtype=dtype))
         self.dropout = nn.Dropout(dropout)
         # nn.Linear alone would draw from torch's global generator.
-        self.linear = nn.utils.skip_init(nn.Linear, n_features, n_outputs)
+        self.linear = nn.utils.skip_init(nn.Linear, n_features, n_outputs, dtype=dtype)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 

@@ -38,8 +38,9 @@ def in_parts(
         some = {name: tensor[rows, :longest] for name, tensor in inputs.items()}
         known = given and Given(given.stage, given.activation[rows, :longest])
         features.append(run(some, known))
-    place = torch.tensor([row for rows in parts for row in rows]).argsort()
-    return torch.cat(features)[place]
+    together = torch.cat(features)
+    place = torch.tensor([row for rows in parts for row in rows], device=together.device).argsort()
+    return together[place]
 
 
 def _of_like_length(lengths: list[int]) -> list[list[int]]:

@@ -1,5 +1,6 @@
 """Columns in, pixels and clean texts out."""
 
+from sktransfer.cells._cell import is_missing
 from sktransfer.cells._column import Column, as_column
 from sktransfer.cells._digest import digest_images, digest_texts
 from sktransfer.cells._geometry import Geometry
@@ -15,6 +16,7 @@ __all__ = [
     "decode_image",
     "digest_images",
     "digest_texts",
+    "is_missing",
     "load_pixels",
     "read_texts",
 ]

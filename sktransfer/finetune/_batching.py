@@ -61,7 +61,8 @@ class BalancedBatches(Batches):
     """Batches with as many rows of each class; those of a rare class come again and again.
 
     An epoch has 32 batches at least, so of few rows it sees each several times. Where a batch has
-    no room for two rows of each class, it has two rows of some.
+    no room for two rows of each class, it has two rows of some. It never has more rows than there
+    are: they would only be copies of one another.
     """
 
     @classmethod
@@ -74,8 +75,9 @@ class BalancedBatches(Batches):
         classes = self.targets[torch.from_numpy(self.rows)].cpu().numpy()
         decks = [Deck(self.rows[classes == n], self.random) for n in np.unique(classes)]
         chosen = Deck(np.arange(len(decks)), self.random)
-        at_once = min(len(decks), max(2, self.batch_size // 2))
-        share = max(2, self.batch_size // at_once)
+        size = min(self.batch_size, len(self.rows))
+        at_once = min(len(decks), max(2, size // 2))
+        share = max(2, size // at_once)
         return [
             [row for number in chosen.deal(at_once) for row in decks[number].deal(share)]
             for _ in range(len(self))

@@ -130,7 +130,14 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
             return weights
         # Weights that are given do not depend on the rows.
         counted = rows if isinstance(self.class_weight, str) else None
-        return weights * compute_sample_weight(self.class_weight, y, indices=counted)
+        of_class = compute_sample_weight(self.class_weight, y, indices=counted)
+        bad = np.flatnonzero(~(np.isfinite(of_class) & (of_class >= 0)))
+        if len(bad):
+            raise TargetError(
+                f"class_weight gives row {bad[0]} of y the weight {of_class[bad[0]]:g}; weights "
+                "must be numbers of 0 or more."
+            )
+        return weights * of_class
 
     def _stratify(self, y: Any) -> np.ndarray | None:
         values = np.asarray(y) if not hasattr(y, "toarray") else None

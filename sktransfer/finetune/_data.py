@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 from sktransfer import _runtime
 from sktransfer._compat import check_sample_weight, count_rows
 from sktransfer.cache import open_cache
-from sktransfer.exceptions import ColumnError, TargetError
+from sktransfer.exceptions import ColumnError, SktransferError, TargetError
 from sktransfer.extraction import ColumnEstimator, Failures
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class TargetedEstimator(ColumnEstimator):
         if (X_val is None) != (y_val is None):
             raise TargetError("X_val and y_val go together: pass both or none.")
         if X_val is not None:
-            column = self._reader().column(X_val)
-            weights = self._checked_weights(y_val, column, None)
-            return part, self._part(column, y_val, weights, backbone, task)
+            return part, self._validation_part(X_val, y_val, backbone, task)
         if not self.early_stopping:
             return part, None
         if groups is not None:
@@ -108,7 +106,23 @@ class TargetedEstimator(ColumnEstimator):
             groups=groups,
             random=random,
         )
+        for rows, what in ((train, "to train on"), (valid, "to validate on")):
+            if not part.weights[rows.tolist()].any():
+                raise TargetError(
+                    f"No row {what} has a weight, of those that validation_fraction="
+                    f"{self.validation_fraction} leaves. Pass more rows that have one, or X_val "
+                    "and y_val."
+                )
         return replace(part, rows=train), replace(part, rows=valid)
+
+    def _validation_part(self, X_val: Any, y_val: Any, backbone: Backbone, task: Task) -> Part:
+        try:
+            column = self._reader().column(X_val)
+            weights = self._checked_weights(y_val, column, None)
+            return self._part(column, y_val, weights, backbone, task)
+        except SktransferError as error:  # its X, y and rows are not those of the fit
+            error.add_note("That is said of X_val and y_val.")
+            raise
 
     def _material(self, column: Column, backbone: Backbone) -> Material:
         from sktransfer.finetune._material import Material

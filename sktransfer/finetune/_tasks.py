@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
+from sktransfer.cells import is_missing
 from sktransfer.exceptions import TargetError
 from sktransfer.finetune._loss import RowLoss, classes_loss, labels_loss, squared_loss
 
@@ -57,7 +58,7 @@ class ClassTask(Task):
     @classmethod
     def of(cls, y: Any, name: str) -> Self:
         """Learn the classes from targets, or from a list of them."""
-        classes = np.unique(as_labels(y))
+        classes = np.unique(as_labels(y, warn=True))
         if len(classes) < 2:
             raise TargetError(
                 f"{name} needs at least 2 classes in y; there is only one class: "
@@ -123,11 +124,17 @@ class LabelTask(Task):
     def encode(self, y: Any) -> torch.Tensor:
         """Return the matrix, float32 (n, k)."""
         matrix = _dense(y)
-        wrong = type_of_target(matrix) != "multilabel-indicator"
-        if wrong or matrix.shape[1] != len(self.classes):
+        if matrix.ndim != 2 or matrix.shape[1] != len(self.classes):
             raise TargetError(
                 f"y has shape {matrix.shape}; a matrix of zeros and ones with "
                 f"{len(self.classes)} columns was expected."
+            )
+        # scikit-learn also calls a matrix of any other two numbers an indicator.
+        wrong = np.flatnonzero(((matrix != 0) & (matrix != 1)).any(axis=1))
+        if len(wrong):
+            raise TargetError(
+                f"row {wrong[0]} of y: {matrix[wrong[0]].tolist()} has other values than 0 (the "
+                "label is not there) and 1 (it is)."
             )
         return torch.from_numpy(np.ascontiguousarray(matrix, dtype=np.float32))
 
@@ -166,8 +173,14 @@ class ValueTask(Task):
         """Learn the scale of the targets."""
         values = _numbers(y)
         columns = values.reshape(len(values), -1)
-        mean = np.average(columns, axis=0, weights=weights)
-        deviation = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.average(columns, axis=0, weights=weights)
+            deviation = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
+        if not np.isfinite(deviation).all():
+            raise TargetError(
+                f"The targets are too large for their spread to be a number: up to "
+                f"{np.abs(columns).max():g}. Divide them by their size."
+            )
         return cls(mean, np.where(deviation > 0, deviation, 1.0), values.ndim == 1)
 
     @property
@@ -203,19 +216,28 @@ class ValueTask(Task):
         return float(r2_score(encoded, outputs, sample_weight=weights))
 
 
-def as_labels(y: Any) -> np.ndarray:
-    """Return class labels as a vector whose values can be sorted."""
-    labels = column_or_1d(y, warn=True)
-    if labels.dtype == object:
-        missing = [row for row, label in enumerate(labels) if label is None or label != label]
-        if missing:
-            raise TargetError(f"row {missing[0]} of y: {labels[missing[0]]!r} is no class.")
+def as_labels(y: Any, *, warn: bool = False) -> np.ndarray:
+    """Return class labels as a vector; on demand, warn of a column."""
+    _refuse_missing(y, "is no class.")
+    labels = column_or_1d(y, warn=warn)
+    _refuse_mixed(labels)
     check_classification_targets(labels)
     return labels
 
 
+def _refuse_mixed(labels: np.ndarray) -> None:
+    try:
+        np.unique(labels)
+    except TypeError as error:
+        kinds = " and ".join(sorted({type(label).__name__ for label in labels}))
+        raise TargetError(
+            f"y has classes of type {kinds}, which have no common order: convert them to one type."
+        ) from error
+
+
 def is_labels(y: Any) -> bool:
     """Tell a matrix of zeros and ones from a vector of classes."""
+    _refuse_missing(y, "is no class.")
     return _dense(y).ndim > 1 and type_of_target(y, input_name="y") == "multilabel-indicator"
 
 
@@ -224,9 +246,15 @@ def _dense(y: Any) -> np.ndarray:
 
 
 def _numbers(y: Any) -> np.ndarray:
-    values = np.asarray(y, dtype=object)
-    if values.ndim == 1:  # name the row, which check_array does not
-        bad = [row for row, value in enumerate(values) if value is None or value != value]
-        if bad:
-            raise TargetError(f"row {bad[0]} of y: Input y contains NaN.")
+    _refuse_missing(y, "is no number. Input y contains NaN.")
     return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+
+
+def _refuse_missing(y: Any, told: str) -> None:
+    values = np.asarray(y, dtype=object)
+    if values.ndim not in (1, 2) or not values.size:  # that is told elsewhere
+        return
+    for row, cells in enumerate(values.reshape(len(values), -1)):
+        for cell in cells:
+            if not isinstance(cell, str) and is_missing(cell):  # "" may be a class
+                raise TargetError(f"row {row} of y: {cell!r} {told}")

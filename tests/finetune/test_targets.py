@@ -1,0 +1,120 @@
+"""Targets, weights and validation rows that nobody expects: learned rightly, or refused."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sktransfer import ImageClassifier, ImageRegressor
+from sktransfer.exceptions import TargetError
+from tests._tiny import images, tiny_network
+
+X = list(images(8))
+CLASSES = ["a", "b"] * 4
+NETWORK = tiny_network()
+
+
+def made(kind=ImageClassifier, **parameters):
+    common = {"image_size": 16, "max_epochs": 1, "random_state": 0, "cache": False}
+    return kind(NETWORK, **common, **parameters)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "y",
+    [
+        [np.nan, 1.0, 2.0, 1.0],
+        pd.Series([None, "a", "b", "a"], dtype="string"),
+        pd.Series([None, True, False, True], dtype="boolean"),
+        np.array([[np.nan, 0], [1, 0], [0, 1], [1, 1]]),
+    ],
+)
+def test_a_missing_class_is_named_by_its_row(y):
+    with pytest.raises(TargetError, match=r"row 0 of y: .* is no class"):
+        made().fit(X[:4], y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series([1, None, 2, 3], dtype="Float64"),
+        pd.DataFrame({"a": [1.0, 2, 3, 4], "b": [1, np.nan, 2, 3]}),
+    ],
+)
+def test_a_missing_number_is_named_by_its_row(y):
+    with pytest.raises(TargetError, match=r"row 1 of y: .*NaN"):
+        made(ImageRegressor).fit(X[:4], y)
+
+
+def test_an_empty_string_is_a_class():
+    assert made().fit(X, ["", "b"] * 4).classes_.tolist() == ["", "b"]
+
+
+def test_classes_that_cannot_be_sorted_are_refused():
+    with pytest.raises(
+        TargetError, match="classes of type int and str, which have no common order"
+    ):
+        made().fit(X, np.array(["a", 1] * 4, dtype=object))
+
+
+@pytest.mark.parametrize("values", [(-1, 1), (0, 2)])
+def test_labels_are_zeros_and_ones_and_no_other_two_numbers(values):
+    y = np.array(values)[[[1, 0, 1], [0, 1, 1]] * 4]
+    with pytest.raises(TargetError, match=r"row 0 of y: .* other values than 0"):
+        made().fit(X, y)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_too_large_for_a_spread_are_refused():
+    with pytest.raises(TargetError, match="too large"):
+        made(ImageRegressor).fit(X, [1e200, -1e200] * 4)
+
+
+def test_a_column_of_classes_is_warned_of_once():
+    with pytest.warns(UserWarning, match="column-vector") as told:
+        made().fit(X, np.array(CLASSES)[:, None])
+    assert len(told) == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf])
+def test_a_class_weighs_a_number_of_zero_or_more(weight):
+    with pytest.raises(TargetError, match="class_weight gives row 1 of y"):
+        made(class_weight={"a": 1, "b": weight}).fit(X, CLASSES)
+
+
+def test_held_out_rows_and_the_others_need_a_weight():
+    weights = np.zeros(8)
+    weights[0] = 1
+    classifier = made(early_stopping=True, validation_fraction=0.5)
+    with pytest.raises(TargetError, match=r"No row to .* has a weight"):
+        classifier.fit(X, CLASSES, sample_weight=weights)
+
+
+def test_an_error_of_validation_rows_says_so():
+    with pytest.raises(TargetError, match="row 1 of y: 'c'") as error:
+        made().fit(X, CLASSES, X_val=X[:2], y_val=["a", "c"])
+    assert "X_val and y_val" in error.value.__notes__[0]
+
+
+def test_a_contrastive_batch_has_no_more_rows_than_there_are():
+    y = [0, 1] * 4
+    expected = made(trainable="all", contrastive_epochs=1, batch_size=8).fit(X, y)
+    found = made(trainable="all", contrastive_epochs=1, batch_size=100_000).fit(X, y)
+    assert np.array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+
+def test_what_is_learned_does_not_depend_on_torchs_default_type():
+    expected = made(trainable=1).fit(X, CLASSES)
+    kept = pickle.dumps(expected)
+    try:
+        torch.set_default_dtype(torch.float64)
+        found = copy.deepcopy(made(trainable=1).fit(X, CLASSES))
+        read = pickle.loads(kept)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for estimator in (found, read, pickle.loads(pickle.dumps(found))):
+        assert np.array_equal(estimator.predict_proba(X), expected.predict_proba(X))

@@ -31,10 +31,15 @@ def trained_parameters(model):
     return last.coef_.size + last.intercept_.size
 
 
-def draw(table, axes):
-    """Draw accuracy over seconds, a point a model."""
-    axes.errorbar(table["seconds"], table["accuracy"], table["spread"], fmt="o", capsize=3)
-    for name, rung in table.iterrows():
-        place = (rung["seconds"], rung["accuracy"])
-        axes.annotate(name, place, xytext=(6, -12), textcoords="offset points", fontsize=8)
-    axes.set(xscale="log", xlabel="seconds a fit", ylabel="accuracy")
+def draw(rungs, axes):
+    """Draw the accuracy of each model and its spread, with the seconds of a fit beside it."""
+    places = np.arange(len(rungs))[::-1]
+    axes.errorbar(rungs["accuracy"], places, xerr=rungs["spread"], fmt="o", capsize=3)
+    axes.set_yticks(places, rungs.index)
+    axes.set(xlabel="accuracy", ylim=(-0.6, len(rungs) - 0.4))
+    axes.grid(axis="x", alpha=0.4)
+    for place, (_, rung) in zip(places, rungs.iterrows(), strict=True):
+        told = f"{rung['seconds']:.1f} s" if rung["seconds"] < 10 else f"{rung['seconds']:.0f} s"
+        end = (rung["accuracy"] + rung["spread"], place)
+        axes.annotate(told, end, xytext=(6, 0), textcoords="offset points", va="center")
+    axes.margins(x=0.12)

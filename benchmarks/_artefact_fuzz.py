@@ -14,7 +14,10 @@ attack
 
 from __future__ import annotations
 
+import atexit
+import functools
 import random
+import shutil
 import sys
 import tempfile
 import warnings
@@ -22,8 +25,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 import transformers
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -68,9 +73,8 @@ def fuzz(kind: str, trials: int, seed: int = 0) -> Counter[str]:
     draw = random.Random(f"{kind} {seed}")
     with tempfile.TemporaryDirectory(prefix="sktransfer-fuzz-") as folder:
         place = Path(folder)
-        files = _genuine(place)
         for _ in range(trials):
-            genuine = draw.choice(files)
+            genuine = draw.choice(_genuine())
             mutated = _mutated(kind, genuine, draw, place / "canary")
             outcome = _tried(genuine, mutated, place)
             counts["wrong" if (kind, outcome) == ("accident", "other") else outcome] += 1
@@ -93,9 +97,33 @@ def _tried(genuine: bytes, mutated: bytes, place: Path) -> str:
     return "executed"
 
 
-def _genuine(place: Path) -> list[bytes]:
-    """Return saved files: a Pipeline and a fine-tuner, with and without their weights."""
-    network, column = place / "network", np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3))
+@functools.cache
+def _genuine() -> list[bytes]:
+    """Return saved files: a Pipeline and a fine-tuner, with and without their weights.
+
+    The network that they name lies in a folder that stays as long as this process.
+    """
+    place = Path(tempfile.mkdtemp(prefix="sktransfer-fuzz-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    _save_network(place / "network")
+    column = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    name: dict[str, Any] = {"backbone": str(place / "network"), "cache": False}
+    head = LogisticRegression(random_state=np.random.RandomState(0))
+    weights = {0: 1.0, 1: 2.0}
+    models = [
+        make_pipeline(ImageEmbedder(**name), head),
+        ImageClassifier(**name, trainable=1, max_epochs=1, class_weight=weights, random_state=0),
+    ]
+    files = []
+    for model in models:
+        model.fit(list(column), [0, 1] * 3)
+        for standalone in (False, True):
+            save(model, place / "genuine", standalone=standalone)
+            files.append((place / "genuine").read_bytes())
+    return files
+
+
+def _save_network(folder: Path) -> None:
     config = transformers.ViTConfig(
         hidden_size=16,
         num_hidden_layers=2,
@@ -104,22 +132,9 @@ def _genuine(place: Path) -> list[bytes]:
         image_size=32,
         patch_size=16,
     )
-    transformers.ViTModel(config).save_pretrained(network)
-    images, y = list(column.astype(np.uint8)), [0, 1] * 3
-    embedder = ImageEmbedder(str(network), cache=False)
-    models = [
-        make_pipeline(embedder, LogisticRegression(random_state=np.random.RandomState(0))),
-        ImageClassifier(
-            str(network), trainable=1, max_epochs=1, cache=False, class_weight={0: 1.0, 1: 2.0}
-        ),
-    ]
-    files = []
-    for model in models:
-        model.fit(images, y)
-        for standalone in (False, True):
-            save(model, place / "genuine", standalone=standalone)
-            files.append((place / "genuine").read_bytes())
-    return files
+    with torch.random.fork_rng(devices=[]):  # the same weights in each process
+        torch.manual_seed(0)
+        transformers.ViTModel(config).save_pretrained(folder)
 
 
 def _outcome(genuine: bytes, mutated: bytes, place: Path) -> str:

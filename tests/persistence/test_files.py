@@ -14,10 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sktransfer import ImageEmbedder, load, save
 from sktransfer.exceptions import VersionWarning
 from sktransfer.persistence import _archive
-from tests._tiny import images
-from tests.persistence._forging import forge, members_of, write
-
-COLUMN = list(images(6, size=32))
+from tests.persistence._forging import COLUMN, forge, members_of, write
 
 
 @pytest.fixture

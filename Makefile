@@ -7,15 +7,17 @@ export GOMP_SPINCOUNT = 0
 export OPENBLAS_NUM_THREADS = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test test-all lint format bench fuzz clean
+.PHONY: help demo test test-all lint format bench fuzz standalone audit clean
 
 help:
-	@echo "make demo      install what the demo needs, and run it"
-	@echo "make test      the whole suite, offline"
-	@echo "make test-all  the slow, exhaustive tests too"
-	@echo "make lint      ruff and mypy"
-	@echo "make bench     the measurements of the README"
-	@echo "make fuzz      accidents and attacks by the thousand; takes many minutes"
+	@echo "make demo        install what the demo needs, and run it"
+	@echo "make test        the whole suite, offline"
+	@echo "make test-all    the slow, exhaustive tests too"
+	@echo "make lint        ruff and mypy"
+	@echo "make bench       the measurements of the README, and how long a load takes"
+	@echo "make fuzz        accidents and attacks by the thousand; takes many minutes"
+	@echo "make standalone  a saved file in a fresh environment without weights; takes 6 GB"
+	@echo "make audit       whether a dependency has a known vulnerability; needs the network"
 
 demo: .venv/installed-demo
 	$(BIN)/python docs/examples/plot_cloud_icons.py
@@ -39,11 +41,19 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.warm_row
 	$(BIN)/python -m benchmarks.finetune
+	$(BIN)/python -m benchmarks.load
 
 # The slow tests beside the fuzzed ones are `make test-all`.
 fuzz: .venv/installed-dev
 	$(BIN)/python -m benchmarks.faults
-	$(BIN)/python -m pytest -m slow -k "fault or fuzz or processes_and_threads"
+	$(BIN)/python -m pytest -m slow -k "damaged or fault or fuzz or processes_and_threads or properties"
+
+standalone: .venv/installed-dev
+	$(BIN)/python -m benchmarks.standalone
+
+# Strict: a package of which nothing could be learned is an error, not one without a fault.
+audit: .venv/installed-dev
+	$(BIN)/pip-audit --strict --progress-spinner off .
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

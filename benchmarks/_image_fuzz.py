@@ -8,6 +8,7 @@ Pillow both writes and opens here are damaged, also of those that are refused.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import multiprocessing
 import os
@@ -28,6 +29,8 @@ OUTCOMES = ("pixels", "refused", "wrong", "crashed", "hung")
 """An array as it should be; a BadCellError; anything else that came back; and nothing did."""
 
 Read = Callable[[bytes], Any]
+Files = list[tuple[str, bytes]]
+Work = tuple[Read, int, range, Files]
 
 _SIDE = 8
 _SECONDS_TO_START = 120.0
@@ -93,14 +96,15 @@ def results(
     trials: int, seed: int = 0, *, read: Read | None = None, seconds: float = 10.0
 ) -> Iterator[tuple[int, str]]:
     """Yield the number of each trial and its outcome; `damaged` gives its file again."""
-    done = 0
+    files, done = whole_files(), 0
     while done < trials:
-        for outcome in _in_child(read or read_cell, seed, range(done, trials), seconds):
+        work = (read or read_cell, seed, range(done, trials), files)
+        for outcome in _in_child(work, seconds):
             yield done, outcome
             done += 1
 
 
-def damaged(seed: int, trial: int, files: list[tuple[str, bytes]]) -> tuple[str, bytes]:
+def damaged(seed: int, trial: int, files: Files) -> tuple[str, bytes]:
     """Return the format and the damaged content of one trial."""
     rng = np.random.default_rng([seed, trial])
     format, content = files[trial % len(files)]
@@ -109,7 +113,8 @@ def damaged(seed: int, trial: int, files: list[tuple[str, bytes]]) -> tuple[str,
     return format, content
 
 
-def whole_files() -> list[tuple[str, bytes]]:
+@functools.cache
+def whole_files() -> Files:
     """Return files of every format that Pillow writes and opens, and variants of some."""
     Image.init()
     plain = [(name, _MODES.get(name, "RGB"), {}) for name in Image.SAVE if name in Image.OPEN]
@@ -173,16 +178,16 @@ def _damage(content: bytes, rng: np.random.Generator) -> bytes:
 # Trials run in a child, so that one that ends it, or never ends, is counted and not suffered.
 
 
-def _in_child(read: Read, seed: int, trials: range, seconds: float) -> Iterator[str]:
+def _in_child(work: Work, seconds: float) -> Iterator[str]:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_try_all, args=(there, read, seed, trials), daemon=True)
+    child = context.Process(target=_try_all, args=(there, *work), daemon=True)
     child.start()
     there.close()
     try:
         if not here.poll(_SECONDS_TO_START) or here.recv() != "ready":
             raise RuntimeError("the child process does not start")
-        for _ in trials:
+        for _ in work[2]:
             if not here.poll(seconds):
                 yield "hung"
                 return
@@ -198,10 +203,9 @@ def _in_child(read: Read, seed: int, trials: range, seconds: float) -> Iterator[
         here.close()
 
 
-def _try_all(there: Connection, read: Read, seed: int, trials: range) -> None:
+def _try_all(there: Connection, read: Read, seed: int, trials: range, files: Files) -> None:
     _limit_memory()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff tells of each file, in C
-    files = whole_files()
     there.send("ready")
     for trial in trials:
         try:

@@ -1,11 +1,12 @@
-"""What accidents and attacks do to the cache and to a transform: they are tried, and counted.
+"""What accidents and attacks do to the cache, a transform and files: they are tried, and counted.
 
 ``python -m benchmarks.faults [--quick] [--only WORDS] [--seed 0] [--no-memory]``
 
 Each fault happens to real files and processes. "not hit" counts trials in which it did not
 happen, because a kill came too late, say; they prove nothing and are not among the survived. A
 trial is survived if what was read was right or absent, what was written could be read, and the
-user was told once and not at every row.
+user was told once and not at every row; of a file, if it was refused or used as what it is. Code
+of a file that was executed would count as a crash, and be named beside.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from benchmarks import _faults_embedders as embedders
 from benchmarks import _faults_files as files
+from benchmarks import _faults_fuzz as fuzzed
 from benchmarks import _faults_machine as machine
 from benchmarks import _faults_processes as processes
 from benchmarks._faults_memory import print_peaks
@@ -98,7 +100,15 @@ EMBEDDER_FAULTS = [
     _embedder("memory for smaller batches only", embedders.little_memory, 200),
 ]
 
-FAULTS = [*CACHE_FAULTS, *EMBEDDER_FAULTS]
+#: Files that somebody hands over: images, and saved estimators.
+FILE_FAULTS = [
+    Fault("damaged images, every format", fuzzed.images, 40_000),
+    Fault("saved files after an accident", fuzzed.artefacts("accident"), 2_000),
+    Fault("saved files, forged", fuzzed.artefacts("forgery"), 2_000),
+    Fault("saved files that attack", fuzzed.artefacts("attack"), 2_000),
+]
+
+FAULTS = [*CACHE_FAULTS, *EMBEDDER_FAULTS, *FILE_FAULTS]
 
 _COLUMNS = ("trials", NOT_HIT, RIGHT, WRONG, CRASHED)
 

@@ -27,7 +27,7 @@ ONLY_IN = {
     "lmdb": "cache/",
     "torchvision": "backbones/_torchvision",
     "timm": "backbones/_timm.py",
-    "transformers": "backbones/_huggingface.py",
+    "transformers": "backbones/_transformers.py",
     "skops": "persistence/_skops.py",
     "skorch": "finetune/_net.py",
 }

@@ -1,4 +1,4 @@
-"""Every line of the page on what can go wrong names a test that is there."""
+"""Every line of the page on what can go wrong names tests that are there."""
 
 import ast
 import re
@@ -7,15 +7,29 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs" / "what_can_go_wrong.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "what_can_go_wrong.md"
 
 LINES = [
     line
     for line in PAGE.read_text(encoding="utf-8").splitlines()
     if line.startswith("|") and not line.startswith(("| What |", "|---"))
 ]
-NAME = re.compile(r"`(?P<file>[\w/]+\.py)::(?P<test>\w+)(\[(?P<kind>.+)\])?` \|$")
+# A test; or one more in the same file, or one more kind of the same test.
+NAME = re.compile(r"`(?P<file>[\w/]+\.py)?(::(?P<test>\w+))?(\[(?P<kind>[^`]+)\])?`")
+
+
+def named(line):
+    """Return the file, test and kind of each test that a line names."""
+    cell = line.rstrip("| ").rpartition(" | ")[2]
+    file, test, found = None, None, []
+    for name in cell.split(", `"):
+        match = NAME.fullmatch("`" + name.removeprefix("`"))
+        assert match, f"{name} is not `file::test[kind]`"
+        file, test = match["file"] or file, match["test"] or test
+        assert None not in (file, test), f"{name} is not behind a whole name"
+        found.append((file, test, match["kind"]))
+    return found
 
 
 @cache
@@ -27,27 +41,37 @@ def _functions(path):
     return {node.name for node in ast.walk(_parsed(path)) if isinstance(node, ast.FunctionDef)}
 
 
+@cache
 def _strings(path):
-    """Return the strings of a module, and of the modules of tests that it imports from."""
+    """Return the strings of a module, and of the modules beside the package that it imports from."""
     tree = _parsed(path)
     found = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
-            module = TESTS.parent / Path(*node.module.split(".")).with_suffix(".py")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            ("tests.", "benchmarks.")
+        ):
+            module = ROOT / Path(*node.module.split(".")).with_suffix(".py")
             found |= _strings(module) if module.exists() else set()
     return found
 
 
 def test_the_page_has_tables():
-    assert len(LINES) > 50
+    assert len(LINES) > 120
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_line_names_a_test_that_is_there(line):
-    named = NAME.search(line)
-    assert named, "no `file::test` at its end"
-    path = TESTS / named["file"]
-    assert named["test"] in _functions(path)
-    if named["kind"]:  # several parameters are joined by a dash
-        kinds = _strings(path)
-        assert any(named["kind"].split("-", start)[-1] in kinds for start in range(3))
+def test_a_line_names_tests_that_are_there(line):
+    for file, test, kind in named(line):
+        path = ROOT / "tests" / file
+        assert test in _functions(path), test
+        if kind:  # several parameters are joined by a dash
+            kinds = _strings(path)
+            assert any(kind.split("-", start)[-1] in kinds for start in range(3)), kind
+
+
+@pytest.mark.parametrize(
+    "cell", ["", "`cells/test_image.py`, test_x", "`test_x`", "see `[a]` there"]
+)
+def test_a_line_without_a_test_would_be_noticed(cell):
+    with pytest.raises(AssertionError, match="is not"):
+        named(f"| what | happens | {cell} |")

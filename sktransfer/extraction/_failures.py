@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from sktransfer.cells import Column
 from sktransfer.exceptions import BadCellError, BadCellWarning
+
+Found = TypeVar("Found")
 
 _MOST_NAMED = 5
 
@@ -39,6 +42,17 @@ class Failures:
             advice = " To go on without such rows, set on_error='nan'."
             raise BadCellError(message + advice, row=row) from error
         self._errors[row] = error
+
+    def sift(self, found: Iterable[Found | BadCellError]) -> list[Found | None]:
+        """Return what was found of each row, None in the place of an error, which is noted."""
+        kept: list[Found | None] = []
+        for row, one in enumerate(found):
+            if isinstance(one, BadCellError):
+                self.add(row, one)
+                kept.append(None)
+            else:
+                kept.append(one)
+        return kept
 
     def usable(self, digests: Sequence[bytes | None]) -> list[int]:
         """Return the rows whose cells are to be computed and have not failed, copies neither."""

@@ -67,15 +67,8 @@ class ImageReader(Reader):
 
     def read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
         """Digest every image; nothing is decoded."""
-        digests: list[bytes | None] = []
-        all_found = digest_images(column.cells, memo=cache, max_pixels=self.max_pixels)
-        for row, found in enumerate(all_found):
-            if isinstance(found, BadCellError):
-                failures.add(row, found)
-                digests.append(None)
-            else:
-                digests.append(found)
-        return Reading(column.cells, digests)
+        digests = digest_images(column.cells, memo=cache, max_pixels=self.max_pixels)
+        return Reading(column.cells, failures.sift(digests))
 
     def prepare(
         self, reading: Reading, rows: Sequence[int], backbone: Backbone, failures: Failures

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from sktransfer.cache import FeatureCache
 from sktransfer.cells import Column, digest_texts, read_texts
-from sktransfer.exceptions import BadCellError
 from sktransfer.extraction._batches import (
     CPU_TOKENS,
     GPU_TOKENS,
@@ -57,13 +56,7 @@ class TextReader(Reader):
 
     def read(self, column: Column, cache: FeatureCache, failures: Failures) -> Reading:
         """Check and digest every text."""
-        texts: list[str | None] = []
-        for row, found in enumerate(read_texts(column.cells, missing=self.missing)):
-            if isinstance(found, BadCellError):
-                failures.add(row, found)
-                texts.append(None)
-            else:
-                texts.append(found)
+        texts = failures.sift(read_texts(column.cells, missing=self.missing))
         return Reading(texts, digest_texts(texts))
 
     def prepare(

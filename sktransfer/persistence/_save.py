@@ -99,9 +99,8 @@ def _weights(backbones: list[Backbone]) -> dict[str, bytes]:
     members = {}
     for number, backbone in enumerate(backbones):
         packed = pack(backbone)
-        unpack(
-            packed, fingerprint=backbone.fingerprint
-        )  # or an error now, and not where it is used
+        # What cannot be built again is an error now, and not where it is to be used.
+        unpack(packed, fingerprint=backbone.fingerprint)
         members[f"backbones/{number}.json"] = json.dumps(packed.about).encode()
         members[f"backbones/{number}.safetensors"] = tensors_to_bytes(packed.weights)
     return members

@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sktransfer.exceptions import PersistenceError
-from sktransfer.persistence._skops import from_bytes
-from sktransfer.persistence._trust import types_of
+from benchmarks._artefact_files import Members, mended, node, unzipped, zipped
+from tests._tiny import images
+
+COLUMN = list(images(6, size=32))
 
 
-def members_of(path: Path) -> dict[str, bytes]:
+def members_of(path: Path) -> Members:
     """Return the members of a saved file."""
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    return unzipped(path.read_bytes())
 
 
-def write(path: Path, members: Mapping[str, bytes], *, mended: bool = True) -> None:
+def write(path: Path, members: Mapping[str, bytes], *, mend: bool = True) -> None:
     """Write members, with a manifest that lists them as they are."""
-    members = dict(members)
-    if mended:
-        manifest = json.loads(members["manifest.json"])
-        others = {name: content for name, content in members.items() if name != "manifest.json"}
-        manifest["types"] = _types(members.get("estimator.skops", b"")) or manifest["types"]
-        manifest["members"] = {n: hashlib.sha256(c).hexdigest() for n, c in others.items()}
-        members["manifest.json"] = json.dumps(manifest).encode()
-    path.write_bytes(zipped(members))
-
-
-def _types(content: bytes) -> list[str]:
-    """Return what a manifest must say of a tree; nothing, where that is no tree."""
-    with suppress(PersistenceError, KeyError, TypeError, IndexError):
-        return types_of(from_bytes(content, "it"))
-    return []
-
-
-def zipped(members: Mapping[str, bytes]) -> bytes:
-    """Return a zip without compression."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def unzipped(content: bytes) -> dict[str, bytes]:
-    """Return the members of a zip."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    path.write_bytes(zipped(mended(members) if mend else members))
 
 
 def forge(path: Path, change: Callable[[Any], Any]) -> None:
@@ -69,10 +36,14 @@ def forge(path: Path, change: Callable[[Any], Any]) -> None:
     write(path, members)
 
 
-def node(loader: str, name: str, **entries: Any) -> dict[str, Any]:
-    """Return a node of skops's."""
-    module, _, kind = name.rpartition(".")
-    return {"__class__": kind, "__module__": module, "__loader__": loader, **entries}
+def with_step(new: Any) -> Callable[[Any], None]:
+    """Return a change that puts a node in the place of a Pipeline's first step."""
+
+    def change(root: Any) -> None:
+        steps = root["content"]["content"]["steps"]["content"]
+        steps[0]["content"][1] = new
+
+    return change
 
 
 def value(content: Any) -> dict[str, Any]:

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
+from sktransfer import ImageClassifier, ImageEmbedder, save
 from tests.backbones import _huggingface_folders as folders
+from tests.persistence._forging import COLUMN
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +22,34 @@ def vit(tmp_path_factory) -> Path:
 @pytest.fixture
 def path(tmp_path) -> Path:
     return tmp_path / "model.skt"
+
+
+@pytest.fixture(scope="session")
+def genuine(tmp_path_factory, vit):
+    """Return the bytes of a saved Pipeline, and of a fine-tuner that stands alone."""
+    sides, folder = [0, 1] * 3, tmp_path_factory.mktemp("genuine")
+    model = make_pipeline(ImageEmbedder(str(vit)), LogisticRegression()).fit(COLUMN, sides)
+    save(model, folder / "pipeline")
+    classifier = ImageClassifier(str(vit), trainable=1, max_epochs=1, random_state=0)
+    save(classifier.fit(COLUMN, sides), folder / "classifier", standalone=True)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture
+def pipeline(genuine, path):
+    path.write_bytes(genuine["pipeline"])
+    return path
+
+
+@pytest.fixture
+def classifier(genuine, path):
+    path.write_bytes(genuine["classifier"])
+    return path
+
+
+@pytest.fixture
+def canary(tmp_path):
+    """Return a file that only executed code can make; the test fails if it is there."""
+    file = tmp_path / "canary"
+    yield file
+    assert not file.exists()

@@ -14,10 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sktransfer import ImageEmbedder, load, save
 from sktransfer.exceptions import VersionWarning
 from sktransfer.persistence import _archive
-from tests._tiny import images
-from tests.persistence._forging import members_of, write
-
-COLUMN = list(images(6, size=32))
+from tests.persistence._forging import COLUMN, forge, members_of, write
 
 
 @pytest.fixture
@@ -131,8 +128,6 @@ def test_other_versions_are_told_once(library, version, warned, model, path):
 
 
 def test_scikit_learn_does_not_warn_beside_it(model, path):
-    from tests.persistence._forging import forge
-
     def change(root):
         steps = root["content"]["content"]["steps"]["content"]
         for estimator in (root, *(step["content"][1] for step in steps)):

@@ -1,0 +1,66 @@
+"""The insides of a saved file, taken apart and put together again with digests that fit."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from sktransfer.persistence._skops import from_bytes
+from sktransfer.persistence._trust import types_of
+
+Members = dict[str, bytes]
+
+MANIFEST, TREE, SCHEMA = "manifest.json", "estimator.skops", "schema.json"
+
+
+class Evil:
+    """Runs a command of the shell where its pickle is read."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (self.command,)
+
+
+def unzipped(content: bytes) -> Members:
+    """Return the members of a zip."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """Return a zip without compression."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def mended(members: Mapping[str, bytes]) -> Members:
+    """Return members with a manifest that lists them, and their types, as they are."""
+    manifest = json.loads(members[MANIFEST])
+    others = {name: content for name, content in members.items() if name != MANIFEST}
+    manifest["members"] = {n: hashlib.sha256(c).hexdigest() for n, c in others.items()}
+    manifest["types"] = _types(members.get(TREE, b"")) or manifest["types"]
+    return {**members, MANIFEST: json.dumps(manifest).encode()}
+
+
+def node(loader: str, name: str, **entries: Any) -> dict[str, Any]:
+    """Return a node of skops's tree."""
+    module, _, kind = name.rpartition(".")
+    return {"__class__": kind, "__module__": module, "__loader__": loader, **entries}
+
+
+def _types(content: bytes) -> list[str]:
+    """Return what a manifest must say of a tree; nothing, where that is no tree any more."""
+    try:
+        return types_of(from_bytes(content, "it"))
+    except Exception:  # whatever became of it
+        return []

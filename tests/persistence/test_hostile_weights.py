@@ -1,0 +1,86 @@
+"""Weights in a file that do not fit, or are none, are refused by name."""
+
+import json
+import pickle
+
+import pytest
+
+from benchmarks._artefact_files import Evil
+from sktransfer import load
+from sktransfer.exceptions import BackboneError, SktransferError, WeightsError
+from tests.persistence._forging import forge, members_of, value, write
+
+
+def test_a_checkpoint_of_pickled_code_is_not_run(pipeline, canary, tmp_path):
+    evil = tmp_path / "evil.pth"
+    evil.write_bytes(pickle.dumps(Evil(f"touch {canary}"), protocol=2))
+
+    def change(root):
+        embedder = root["content"]["content"]["steps"]["content"][0]["content"][1]
+        embedder["content"]["content"]["weights"] = value(str(evil))
+
+    forge(pipeline, change)
+    with pytest.raises(WeightsError, match="cannot be read as tensors"):
+        load(pipeline)
+
+
+def tensors(change):
+    """Return a change of the members that changes the trained tensors of a fine-tuner."""
+    from safetensors.torch import load as read
+    from safetensors.torch import save as written_tensors
+
+    def changed(members):
+        name = "trained/0.safetensors"
+        return {**members, name: written_tensors(change(read(members[name])))}
+
+    return changed
+
+
+def first_with(change):
+    def changed(found):
+        name = max(found, key=lambda n: found[n].numel())
+        return {**found, name: change(found[name])}
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (tensors(first_with(lambda t: t[:1])), "of another shape"),
+        (tensors(first_with(lambda t: t.double())), "of another type"),
+        (tensors(lambda found: dict(list(found.items())[1:])), "missing"),
+        (tensors(lambda found: {**found, "network.more": found["head.mean"] + 1}), "unexpected"),
+    ],
+)
+def test_trained_weights_that_do_not_fit_are_listed(change, told, classifier):
+    write(classifier, change(members_of(classifier)))
+    with pytest.raises(WeightsError, match=told):
+        load(classifier)
+
+
+@pytest.mark.parametrize("name", ["trained/0.safetensors", "backbones/0.safetensors"])
+@pytest.mark.parametrize("size", [0, 7, 100, 1_000])
+def test_tensors_that_are_cut_are_refused(name, size, classifier):
+    members = members_of(classifier)
+    write(classifier, {**members, name: members[name][:size]})
+    with pytest.raises(SktransferError):
+        load(classifier)
+
+
+def test_weights_under_a_false_fingerprint_are_refused(classifier):
+    members = members_of(classifier)
+    manifest = json.loads(members["manifest.json"])
+    manifest["needs"][0]["fingerprint"] = "0" * 32
+    write(classifier, {**members, "manifest.json": json.dumps(manifest).encode()})
+    with pytest.raises(WeightsError, match="not those that it was fitted with"):
+        load(classifier)
+
+
+def test_the_error_of_a_backbone_is_no_other_error(classifier):
+    members = members_of(classifier)
+    about = json.loads(members["backbones/0.json"])
+    about["blueprint"]["builder"] = "module"
+    write(classifier, {**members, "backbones/0.json": json.dumps(about).encode()})
+    with pytest.raises(BackboneError, match="no builder"):
+        load(classifier)

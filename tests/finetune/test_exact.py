@@ -43,25 +43,54 @@ def orders_of(estimator, n_rows, epochs):
     ]
 
 
+def plain_head(column, y):
+    """Return scaled features of the small network, a head for them and its optimizer."""
+    features = torch.from_numpy(ImageEmbedder(small_network(), cache=False).fit_transform(column))
+    scaled = (features - features.mean(0)) / features.std(0, unbiased=False)
+    head = nn.Linear(features.shape[1], 3)
+    nn.init.zeros_(head.weight)
+    shares = (np.bincount(y) + 0.5) / (len(y) + 1.5)
+    head.bias.data = torch.from_numpy(np.log(shares)).float()
+    groups = [
+        {"params": [head.weight], "weight_decay": 0.01},
+        {"params": [head.bias], "weight_decay": 0.0},
+    ]
+    return scaled, head, torch.optim.AdamW(groups, lr=0.01)
+
+
 def test_a_head_learns_as_a_plain_loop_lets_it():
     column, y = images(40), np.arange(40) % 3
     estimator = ImageClassifier(small_network(), max_epochs=4, batch_size=8, lr=0.01, **PLAIN)
     estimator.fit(column, y)
 
-    features = torch.from_numpy(ImageEmbedder(small_network(), cache=False).fit_transform(column))
-    scaled = (features - features.mean(0)) / features.std(0, unbiased=False)
-    head = nn.Linear(features.shape[1], 3)
-    nn.init.zeros_(head.weight)
-    head.bias.data = torch.from_numpy(np.log((np.bincount(y) + 0.5) / 41.5)).float()
-    groups = [
-        {"params": [head.weight], "weight_decay": 0.01},
-        {"params": [head.bias], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=0.01)
+    scaled, head, optimizer = plain_head(column, y)
     for batches in orders_of(estimator, 40, 4):
         for rows in batches:
             optimizer.zero_grad()
             functional.cross_entropy(head(scaled[rows]), torch.tensor(y[rows])).backward()
+            optimizer.step()
+    expected = head(scaled).softmax(1).detach().numpy()
+    np.testing.assert_allclose(estimator.predict_proba(column), expected, atol=1e-5)
+
+
+def test_rows_are_mixed_as_in_a_plain_loop():
+    column, y = images(40), np.arange(40) % 3
+    options = {"max_epochs": 4, "batch_size": 8, "lr": 0.01, "mixup": 0.4}
+    estimator = ImageClassifier(small_network(), **options, **PLAIN).fit(column, y)
+
+    scaled, head, optimizer = plain_head(column, y)
+    random = np.random.RandomState(0)
+    random.randint(2**31)  # the seed of what is random besides the order and the mixing
+    for _ in range(4):
+        for rows in in_batches(random.permutation(np.arange(40)), 8):
+            share = random.beta(0.4, 0.4)
+            partners = np.array(rows)[random.permutation(8)]
+            optimizer.zero_grad()
+            outputs = head(share * scaled[rows] + (1 - share) * scaled[partners])
+            losses = [
+                functional.cross_entropy(outputs, torch.tensor(y[r])) for r in (rows, partners)
+            ]
+            (share * losses[0] + (1 - share) * losses[1]).backward()
             optimizer.step()
     expected = head(scaled).softmax(1).detach().numpy()
     np.testing.assert_allclose(estimator.predict_proba(column), expected, atol=1e-5)

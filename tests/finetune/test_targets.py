@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.model_selection import KFold, cross_val_score
 
 from sktransfer import ImageClassifier, ImageRegressor
 from sktransfer.exceptions import TargetError
@@ -118,3 +119,8 @@ def test_what_is_learned_does_not_depend_on_torchs_default_type():
         torch.set_default_dtype(torch.float32)
     for estimator in (found, read, pickle.loads(pickle.dumps(found))):
         assert np.array_equal(estimator.predict_proba(X), expected.predict_proba(X))
+
+
+def test_a_class_that_is_missing_from_a_fold_is_not_predicted_there():
+    y = ["a", "b", "a", "b", "a", "b", "c", "c"]
+    assert cross_val_score(made(), X, y, cv=KFold(4))[-1] == 0

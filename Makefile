@@ -37,11 +37,14 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev
+bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.warm_row
 	$(BIN)/python -m benchmarks.finetune
 	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.learning
+	$(BIN)/python -m benchmarks.few_labels
 
 # The slow tests beside the fuzzed ones are `make test-all`.
 fuzz: .venv/installed-dev
@@ -65,6 +68,10 @@ audit: .venv/installed-dev
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[offline,demo,dev]"
+	@touch $@
+
+.venv/installed-bench: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[offline,demo,dev,bench]"
 	@touch $@
 
 clean:

@@ -1,8 +1,17 @@
 """Models of the same rows, side by side: what each of them is worth, and what it costs."""
 
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import cross_validate
+
+from sktransfer import HistoryDisplay
 
 
 def climb(ladder, X, y, cv):
@@ -43,3 +52,14 @@ def draw(rungs, axes):
         end = (rung["accuracy"] + rung["spread"], place)
         axes.annotate(told, end, xytext=(6, 0), textcoords="offset points", va="center")
     axes.margins(x=0.12)
+
+
+def picture(rungs, learner, name):
+    """Draw the ladder and how one of its models has learned; return the picture's path."""
+    figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
+    draw(rungs, axes[0])
+    HistoryDisplay.from_estimator(learner).plot(ax=axes[1])
+    output = Path(__file__).parent / "output"
+    output.mkdir(exist_ok=True)
+    figure.savefig(output / name, dpi=100)
+    return output / name

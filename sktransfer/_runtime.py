@@ -118,6 +118,13 @@ def rest_after_fork() -> None:
 _PROCESS = os.getpid()
 
 
+def threads() -> int:
+    """Return how many threads a network computes on."""
+    import torch
+
+    return torch.get_num_threads()
+
+
 def engine(device: torch.device) -> str:
     """Name what computes: rows of different engines may differ in their last digits."""
     import torch

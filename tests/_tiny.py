@@ -79,7 +79,7 @@ def _watched(
         inputs = args[0]
         note(inputs if isinstance(inputs, torch.Tensor) else inputs["input_ids"])
 
-    network = get_backbone(backbone, modality=modality, **options).network
+    network = get_backbone(backbone, modality=modality, **options).fast(torch.device("cpu"))
     handle = network.register_forward_pre_hook(look)
     try:
         yield

@@ -1,16 +1,22 @@
 """How an image is brought to the size that a network wants."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 from PIL import Image
 
 Size: TypeAlias = tuple[int, int]
 Box: TypeAlias = tuple[float, float, float, float]
+Resample: TypeAlias = Callable[[np.ndarray, Size, str], np.ndarray]
 
 # A strip whose whole would have so many pixels, and be so many crops long, is resized only where
 # the crop sees it. That differs from the whole by rounding, so the usual image goes the usual way.
 _PIXELS, _CROPS = 16_000_000, 32
+
+_FOR_OTHERS = {("RGB", "bilinear"), ("RGB", "bicubic")}
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,15 @@ class Geometry:
         image is smaller than the crop, it is padded with black.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"}
         Pillow's name of the filter. Apart from "nearest", all of them antialias.
+    resample : callable, optional
+        What shrinks 8-bit RGB images where the filter is "bilinear" or "bicubic", in the place
+        of Pillow: from the pixels (H, W, 3), (height, width) and the filter to new pixels.
     """
 
     resize: int | tuple[int, int]
     crop: tuple[int, int] | None
     interpolation: str = "bilinear"
+    resample: Resample | None = None
 
     def __post_init__(self) -> None:
         names = [resampling.name.lower() for resampling in Image.Resampling]
@@ -47,13 +57,36 @@ def fit(image: Image.Image, geometry: Geometry) -> Image.Image:
     if geometry.crop is not None:
         size, box = _without_far_ends(size, box, geometry.crop)
     if size != image.size:
-        image = image.resize(size, Image.Resampling[geometry.interpolation.upper()], box)
+        image = _resized_by_filter(image, size, box, geometry)
     if geometry.crop is not None:
         height, width = geometry.crop
         left, top = _offset(image.width, width), _offset(image.height, height)
         # A box that reaches beyond the image is Pillow's way of padding with black.
         image = image.crop((left, top, left + width, top + height))
     return image
+
+
+def reduce(image: Image.Image, geometry: Geometry) -> None:
+    """Let the decoder of a large JPEG leave out detail that the resize would throw away.
+
+    It can halve an image up to three times before it is decoded. What is left is at least twice
+    as large as the resize makes it, whichever way EXIF data turns it, so the filter still has
+    its say; smaller images, and those of other formats, are not touched.
+    """
+    if image.format == "JPEG":
+        wanted = geometry.resize if isinstance(geometry.resize, int) else max(geometry.resize)
+        factor = 2 * wanted / min(image.size)
+        if factor < 1:
+            width, height = (math.ceil(side * factor) for side in image.size)
+            image.draft(image.mode, (width, height))
+
+
+def _resized_by_filter(image: Image.Image, size: Size, box: Box, geometry: Geometry) -> Image.Image:
+    shrinks = size[0] <= image.width and size[1] <= image.height and box == (0, 0, *image.size)
+    if geometry.resample and shrinks and (image.mode, geometry.interpolation) in _FOR_OTHERS:
+        pixels = geometry.resample(np.array(image), (size[1], size[0]), geometry.interpolation)
+        return Image.fromarray(pixels)
+    return image.resize(size, Image.Resampling[geometry.interpolation.upper()], box)
 
 
 def _without_far_ends(size: Size, box: Box, crop: tuple[int, int]) -> tuple[Size, Box]:

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sktransfer.cells._array import array_planes
 from sktransfer.cells._cell import named
-from sktransfer.cells._geometry import Geometry, fit
+from sktransfer.cells._geometry import Geometry, fit, reduce
 from sktransfer.cells._hash import content_digest
 from sktransfer.cells._limits import MAX_PIXELS, check_content, check_pixels
 from sktransfer.cells._planes import (
@@ -117,32 +117,43 @@ def load_pixels(
         As for `decode_image`.
     """
     try:
-        return to_array([fit(plane, geometry) for plane in _planes(cell, max_pixels, digest)])
+        planes = _planes(cell, max_pixels, digest, geometry)
+        return to_array([fit(plane, geometry) for plane in planes])
     except BadCellError as error:
         raise named(cell, error) from error.__cause__
 
 
-def _planes(cell: object, max_pixels: int | None, digest: bytes | None = None) -> Planes:
+def _planes(
+    cell: object,
+    max_pixels: int | None,
+    digest: bytes | None = None,
+    geometry: Geometry | None = None,
+) -> Planes:
     source = image_source(cell)
     if isinstance(source, np.ndarray):
         return array_planes(source)
     if isinstance(source, Image.Image):
         return _decode_pillow(source, max_pixels)
     if isinstance(source, (bytes, bytearray)):
-        return _decode_bytes(source, max_pixels)
+        return _decode_bytes(source, max_pixels, geometry)
     content = read_file(source, max_pixels)
     if digest is not None and content_digest(content) != digest:
         raise BadCellError("the file has changed since this call began; run it again")
-    return _decode_bytes(content, max_pixels)
+    return _decode_bytes(content, max_pixels, geometry)
 
 
-def _decode_bytes(data: bytes | bytearray, max_pixels: int | None) -> Planes:
+def _decode_bytes(
+    data: bytes | bytearray, max_pixels: int | None, geometry: Geometry | None
+) -> Planes:
     check_content(data, max_pixels)
     try:
         with (
             pillow_warnings_ignored(),
             Image.open(io.BytesIO(data), formats=_formats()) as image,
         ):
+            if geometry is not None:
+                check_pixels(image.size, max_pixels)
+                reduce(image, geometry)
             return _image_planes(_upright(image, max_pixels))
     except BadCellError:
         raise

@@ -58,14 +58,16 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[Sequence[int]]:
     return batches
 
 
-def prepared(make: Callable[[Job], Made], jobs: Iterable[Job]) -> Iterator[Made]:
+def prepared(
+    make: Callable[[Job], Made], jobs: Iterable[Job], ahead: int = 2 * _DECODERS
+) -> Iterator[Made]:
     """Yield ``make(job)`` for each job, in order, made in threads a few jobs ahead."""
     waiting: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="sktransfer") as pool:
         try:
             for job in jobs:
                 waiting.append(pool.submit(make, job))
-                if len(waiting) > 2 * _DECODERS:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

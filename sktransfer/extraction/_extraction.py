@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from sktransfer import _runtime
 from sktransfer.cache import space_key
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._once import Computed
+from sktransfer.extraction._pace import Pace, pace_of
 from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Reader, Reading
 
@@ -73,9 +75,20 @@ class Extraction:
         """Yield the features of these rows, in batches; `advance` hears how many are done."""
         on_cpu = self.device.type == "cpu"
         portions = Portions()
-        for done, batch in self.reader.batches(reading, rows, self.backbone, on_cpu, failures):
-            yield done, portions.run(self._features, batch)
+        pace = self._pace() if on_cpu else None
+        sizes = pace.sizes(len(rows)) if pace else None
+        batches = self.reader.batches(reading, rows, self.backbone, on_cpu, failures, sizes)
+        for done, batch in batches:
+            start = time.perf_counter()
+            features = portions.run(self._features, batch)
+            if pace:
+                pace.note(len(done), time.perf_counter() - start, len(rows))
+            yield done, features
             advance(len(done))
+
+    def _pace(self) -> Pace | None:
+        most = self.reader.most_together(self.backbone)
+        return None if most is None else pace_of((self.space, _runtime.threads()), most)
 
     def _features(self, batch: Any) -> np.ndarray:
         with _runtime.inference(self.device, self.precision):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any, ClassVar
 
+from sktransfer import _runtime
 from sktransfer._compat import Interval
 from sktransfer.extraction._estimator import ColumnEstimator
 from sktransfer.extraction._images import ImageReader
@@ -26,4 +27,17 @@ class ImageColumnEstimator(ColumnEstimator):
     max_pixels: int | None
 
     def _reader(self) -> ImageReader:
-        return ImageReader(self.image_size, self.image_shape, self._read_together, self.max_pixels)
+        return ImageReader(
+            self.image_size,
+            self.image_shape,
+            self._read_together,
+            self.max_pixels,
+            exact=self._is_exact(),
+        )
+
+    def _is_exact(self) -> bool:
+        """Whether pixels must be those of Pillow; in bfloat16 one grey level is lost anyway."""
+        if self.precision == "float32":
+            return True
+        device = _runtime.resolve_device(self.device)
+        return _runtime.resolve_precision(self.precision, device) == "float32"

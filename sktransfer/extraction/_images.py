@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -18,14 +19,21 @@ from sktransfer.cells import (
     load_pixels,
 )
 from sktransfer.exceptions import BadCellError
-from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES, equal_batches, prepared
+from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES, prepared
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._resample import resample
 
 if TYPE_CHECKING:
     import torch
 
     from sktransfer.backbones import Backbone, ImageRecipe
+
+#: A row, and its pixels; None for a bad cell.
+_Decoded = tuple[int, np.ndarray | None]
+
+# What goes through a network together on a CPU: 32 images of the usual size, few large ones.
+_MOST_PIXELS = 32 * 256 * 256
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class ImageReader(Reader):
         Images that go through the network together.
     max_pixels : int or None
         Most pixels of an image that is decoded.
+    exact : bool
+        Whether images are resized exactly as Pillow does it.
     """
 
     modality: ClassVar[Literal["image", "text"]] = "image"
@@ -51,6 +61,7 @@ class ImageReader(Reader):
     image_shape: tuple[int, ...] | None = None
     batch_size: int | str = "auto"
     max_pixels: int | None = MAX_PIXELS
+    exact: bool = True
 
     def column(self, X: Any) -> Column:
         """Read a container as one column of images."""
@@ -74,20 +85,7 @@ class ImageReader(Reader):
         self, reading: Reading, rows: Sequence[int], backbone: Backbone, failures: Failures
     ) -> Batch:
         """Decode images to an array (n, H, W, 3)."""
-        recipe = self.recipe(backbone)
-        geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation)
-        pixels: dict[int, np.ndarray] = {}
-        for row in rows:
-            try:
-                pixels[row] = load_pixels(
-                    reading.cells[row],
-                    geometry,
-                    digest=reading.digests[row],
-                    max_pixels=self.max_pixels,
-                )
-            except BadCellError as error:
-                failures.add(row, error)
-        return list(pixels), _stack(list(pixels.values()))
+        return _together([self._decoded(reading, row, backbone, failures) for row in rows])
 
     def batches(
         self,
@@ -96,24 +94,62 @@ class ImageReader(Reader):
         backbone: Backbone,
         on_cpu: bool,
         failures: Failures,
+        sizes: Iterator[int] | None = None,
     ) -> Iterator[Batch]:
-        """Decode equal batches in threads."""
-        size = self.batch_size
-        if size == "auto":
-            size = CPU_IMAGES if on_cpu else GPU_IMAGES
+        """Decode in threads, image by image, and put as many together as are wanted."""
+        usual = self._usual_batch(backbone, on_cpu)
+        sizes = sizes or itertools.repeat(usual)
 
-        def decode(batch: Sequence[int]) -> Batch:
-            return self.prepare(reading, batch, backbone, failures)
+        def decode(row: int) -> _Decoded:
+            return self._decoded(reading, row, backbone, failures)
 
-        for batch in prepared(decode, equal_batches(rows, int(size))):
-            if len(batch[0]):
-                yield batch
+        batch: list[_Decoded] = []
+        size = next(sizes)
+        for image in prepared(decode, rows, ahead=2 * usual):
+            if image[1] is not None:
+                batch.append(image)
+            if len(batch) == size:
+                yield _together(batch)
+                batch, size = [], next(sizes)
+        if batch:
+            yield _together(batch)
+
+    def most_together(self, backbone: Backbone) -> int | None:
+        """Return how many images may go together on a CPU; None where the user has said it."""
+        if self.batch_size != "auto":
+            return None
+        height, width = self.recipe(backbone).size
+        return max(1, _MOST_PIXELS // (height * width))
+
+    def _usual_batch(self, backbone: Backbone, on_cpu: bool) -> int:
+        most = self.most_together(backbone)
+        if most is None:
+            return int(self.batch_size)
+        return min(CPU_IMAGES, most) if on_cpu else GPU_IMAGES
+
+    def _decoded(
+        self, reading: Reading, row: int, backbone: Backbone, failures: Failures
+    ) -> _Decoded:
+        recipe = self.recipe(backbone)
+        way = None if self.exact else resample
+        geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, way)
+        cell, digest = reading.cells[row], reading.digests[row]
+        try:
+            return row, load_pixels(cell, geometry, digest=digest, max_pixels=self.max_pixels)
+        except BadCellError as error:
+            failures.add(row, error)
+            return row, None
 
     def inputs(self, batch: np.ndarray, backbone: Backbone, device: torch.device) -> Any:
         """Scale pixels as the recipe says: a tensor (n, 3, H, W)."""
         import torch
 
         return self.recipe(backbone).scale(torch.from_numpy(batch).to(device))
+
+
+def _together(decoded: Sequence[_Decoded]) -> Batch:
+    good = {row: pixels for row, pixels in decoded if pixels is not None}
+    return list(good), _stack(list(good.values()))
 
 
 def _stack(images: list[np.ndarray]) -> np.ndarray:

@@ -66,8 +66,16 @@ class Reader(ABC):
         backbone: Backbone,
         on_cpu: bool,
         failures: Failures,
+        sizes: Iterator[int] | None = None,
     ) -> Iterator[Batch]:
-        """Put rows together as suits the network, and prepare them ahead of it."""
+        """Put rows together as suits the network, and prepare them ahead of it.
+
+        `sizes` says how many rows go into each batch, where `most_together` allows that.
+        """
+
+    def most_together(self, backbone: Backbone) -> int | None:
+        """Return how many rows may go together on a CPU; None where that is not to be chosen."""
+        return None
 
     @abstractmethod
     def inputs(self, batch: Any, backbone: Backbone, device: torch.device) -> Any:

@@ -73,6 +73,7 @@ class TextReader(Reader):
         backbone: Backbone,
         on_cpu: bool,
         failures: Failures,
+        sizes: Iterator[int] | None = None,
     ) -> Iterator[Batch]:
         """Tokenize in threads and group by length."""
         budget = CPU_TOKENS if on_cpu else GPU_TOKENS

@@ -141,7 +141,7 @@ class FrozenPart:
         def forward(batch: Any) -> np.ndarray:
             with _runtime.inference(device, self.extraction.precision):
                 inputs = _at_least(reader.inputs(batch, backbone, device), len(batch), self._least)
-                output = backbone.on(device)(inputs, until=str(self.extraction.layer))
+                output = backbone.fast(device)(inputs, until=str(self.extraction.layer))
             return output[: len(batch)].float().flatten(1).cpu().numpy()
 
         for done, batch in prepared(prepare, equal_batches(todo, self._batch_size(todo))):

@@ -1,0 +1,66 @@
+"""How many images a CPU takes fastest together: found out while it works, and remembered."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Hashable, Iterator
+
+from sktransfer.extraction._batches import CPU_IMAGES
+
+# Each is tried so often; the first time also pays for what the libraries set up for a new size.
+_TRIES = 3
+_SIZES = (CPU_IMAGES, 16, 4, 32)
+#: Fewer rows than this are not worth trying: so many go into it.
+WORTH_TRYING = 4 * _TRIES * sum(_SIZES)
+# What is faster by less than this may be so by chance.
+_CLEARLY = 0.95
+
+
+class Pace:
+    """The times that batches of some sizes took, for one network on one machine.
+
+    Parameters
+    ----------
+    largest : int
+        Most rows that may go together.
+    """
+
+    def __init__(self, largest: int) -> None:
+        self._usual = min(CPU_IMAGES, largest)
+        sizes = [size for size in _SIZES if size <= largest]
+        self._to_try = deque(sizes * _TRIES if len(sizes) > 1 else [])
+        self._seconds: dict[int, list[float]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def sizes(self, rows: int) -> Iterator[int]:
+        """Yield the sizes for a column of so many rows, without end."""
+        while True:
+            with self._lock:
+                is_trial = bool(self._to_try) and rows >= WORTH_TRYING
+                size = self._to_try.popleft() if is_trial else self.best
+            yield size
+
+    def note(self, batch: int, seconds: float, rows: int) -> None:
+        """Note what a batch of so many rows took, of a column of so many."""
+        if rows >= WORTH_TRYING and len(self._seconds[batch]) < _TRIES:
+            with self._lock:
+                self._seconds[batch].append(seconds / batch)
+
+    @property
+    def best(self) -> int:
+        """The size to take: the usual one, unless another was clearly faster."""
+        tried = {size: min(took) for size, took in self._seconds.items() if len(took) >= _TRIES}
+        usual = tried.pop(self._usual, None)
+        if usual is None or not tried:
+            return self._usual
+        fastest = min(tried, key=tried.__getitem__)
+        return fastest if tried[fastest] < _CLEARLY * usual else self._usual
+
+
+_paces: dict[Hashable, Pace] = {}
+
+
+def pace_of(key: Hashable, largest: int) -> Pace:
+    """Return the pace of this process for `key`: all that decides how long a batch takes."""
+    return _paces.setdefault(key, Pace(largest))

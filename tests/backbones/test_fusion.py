@@ -1,0 +1,175 @@
+"""A fused network gives what the plain one gives, stage for stage."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sktransfer import ImageEmbedder
+from sktransfer.backbones import _fusion, get_backbone
+from sktransfer.backbones._fusion import fused
+from sktransfer.backbones._network import Chain
+from tests._tiny import images, tiny_network
+
+CPU = torch.device("cpu")
+IMAGES = torch.randn(3, 3, 75, 75, generator=torch.Generator().manual_seed(0))
+NAMES = [
+    "resnet18",
+    "mobilenet_v3_small",
+    "shufflenet_v2_x0_5",
+    "densenet121",
+    "googlenet",
+    "efficientnet_lite0",
+    "timm:regnety_002",
+    "timm:resnetv2_50d_gn",
+    "timm:dm_nfnet_f0",
+]
+#: Where a norm comes before its convolution, it stays.
+SOME_STAY = {"densenet121"}
+#: These have no batch norms at all.
+HAVE_NONE = {"timm:resnetv2_50d_gn", "timm:dm_nfnet_f0"}
+
+
+def norms(network):
+    return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def lively(network):
+    """Return a copy whose batch norms all do something."""
+    network = copy.deepcopy(network)
+    random = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
+                if tensor is not None:
+                    tensor.data.uniform_(0.5, 1.5, generator=random)
+    return network
+
+
+def chain(*layers, **more):
+    return Chain(
+        {f"layer{number}": layer for number, layer in enumerate(layers)}, nn.Flatten(), **more
+    ).eval()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_stage_gives_the_same_within_rounding(name):
+    network = lively(get_backbone(name, weights=None, modality="image").network)
+    fast = fused(network, IMAGES)
+    assert (fast is network) == (name in HAVE_NONE)
+    assert norms(network) > 0 or name in HAVE_NONE
+    assert (norms(fast) == 0) or name in SOME_STAY
+    with torch.inference_mode():
+        for stage in [*network.stages, "pooled"]:
+            expected, found = network(IMAGES, until=stage), fast(IMAGES, until=stage)
+            assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+def test_the_plain_network_is_not_changed():
+    network = lively(get_backbone("resnet18", weights=None, modality="image").network)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    fused(network, IMAGES)
+    assert norms(network) == 20
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_embedders_use_the_fused_network_and_fine_tuners_train_the_plain_one():
+    backbone = get_backbone("efficientnet_lite0", modality="image")
+    assert norms(backbone.fast(CPU)) == 0
+    assert norms(backbone.on(CPU)) == 49
+    assert backbone.fast(CPU) is backbone.fast(CPU)
+
+
+def test_features_equal_those_of_the_plain_network():
+    backbone = get_backbone("efficientnet_lite0", modality="image")
+    inputs = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected, found = backbone.network(inputs), backbone.extract(inputs)
+    assert not torch.equal(found, expected)
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+class Twice(nn.Module):
+    """Whose convolution is used beside its norm, or whose norm is used for two."""
+
+    def __init__(self, shared):
+        super().__init__()
+        self.conv, self.other = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+        self.norm = nn.BatchNorm2d(3)
+        self.shared = shared
+
+    def forward(self, x):
+        if self.shared:
+            return self.norm(self.conv(x)) + self.norm(self.other(x))
+        x = self.conv(x)
+        return self.norm(x) + x
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        return self.norm(self.conv(x)) if x.mean() > 0 else x
+
+
+class Scaled(nn.Conv2d):
+    """Does something to its weights that a fused one would not."""
+
+    def forward(self, x):
+        return super().forward(x) * 2
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Twice(shared=False),
+        Twice(shared=True),
+        Branching(),
+        nn.Sequential(Scaled(3, 3, 1), nn.BatchNorm2d(3)),
+        nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)),
+        nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)),
+    ],
+    ids=["used twice", "shared", "branch", "other convolution", "no statistics", "not adjacent"],
+)
+def test_what_would_not_be_the_same_is_left_alone(layer):
+    network = lively(chain(layer))
+    assert fused(network, IMAGES) is network
+
+
+def test_a_stage_that_is_not_fused_is_not_copied():
+    network = lively(
+        chain(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)), nn.Conv2d(3, 3, 1))
+    )
+    fast = fused(network, IMAGES)
+    assert fast.stages["layer0"] is not network.stages["layer0"]
+    assert fast.stages["layer1"] is network.stages["layer1"]
+
+
+def test_a_network_that_gives_something_else_is_not_used(monkeypatch):
+    network = lively(chain(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))))
+    monkeypatch.setattr(_fusion, "fuse_conv_bn_eval", lambda conv, norm: copy.deepcopy(conv))
+    assert fused(network, IMAGES) is network
+
+
+def test_it_is_tried_in_float32_whatever_the_call_computes_in():
+    backbone = get_backbone("resnet18", weights=None, modality="image")
+    backbone._fast.clear()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        backbone.extract(IMAGES)
+    assert norms(backbone.fast(CPU)) == 0
+
+
+def test_a_module_of_the_users_stays_as_it_is():
+    network = tiny_network()
+    calls = []
+    backbone = get_backbone(network, modality="image")
+    assert backbone.fast(CPU) is backbone.on(CPU)
+    handle = next(network.children()).register_forward_hook(lambda *args: calls.append(1))
+    try:
+        ImageEmbedder(network, cache=False).fit_transform(images(1))
+    finally:
+        handle.remove()
+    assert calls

@@ -7,14 +7,15 @@ export GOMP_SPINCOUNT = 0
 export OPENBLAS_NUM_THREADS = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test test-all lint format bench fuzz standalone audit clean
+.PHONY: help demo test test-all lint format bench bench-accuracy fuzz standalone audit clean
 
 help:
 	@echo "make demo        install what the demo needs, and run it"
 	@echo "make test        the whole suite, offline"
 	@echo "make test-all    the slow, exhaustive tests too"
 	@echo "make lint        ruff and mypy"
-	@echo "make bench       the measurements of the README, and how long a load takes"
+	@echo "make bench       how fast it is beside others; writes docs/speed.md"
+	@echo "make bench-accuracy  what fine-tuning learns, beside SetFit; takes an hour"
 	@echo "make fuzz        accidents and attacks by the thousand; takes many minutes"
 	@echo "make standalone  a saved file in a fresh environment without weights; takes 6 GB"
 	@echo "make audit       whether a dependency has a known vulnerability; needs the network"
@@ -38,11 +39,12 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 bench: .venv/installed-bench
-	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.speed --page
 	$(BIN)/python -m benchmarks.warm_row
-	$(BIN)/python -m benchmarks.finetune
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.overhead
+
+bench-accuracy: .venv/installed-bench
 	$(BIN)/python -m benchmarks.learning
 	$(BIN)/python -m benchmarks.few_labels
 

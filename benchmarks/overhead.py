@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks._measure import icons, print_ratios, seconds, take_turns
-from benchmarks.finetune import scaled
+from benchmarks.speed.finetuning import scaled
 from docs.examples._data import trec_questions
 from sktransfer import ImageClassifier, TextClassifier
 from sktransfer.adapt import FineTuned, Head, opened_stages, parameter_groups

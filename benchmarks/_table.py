@@ -1,0 +1,113 @@
+"""Ratios of ways that took turns: printed, kept as CSV, and put on a page."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks._machine import about
+from benchmarks._measure import seconds
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
+OURS = "sktransfer"
+
+
+@dataclass
+class Case:
+    """One comparison: what it is about, the seconds of each way, and what is expected.
+
+    Attributes
+    ----------
+    name : str
+        A line of the page.
+    times : dict of str to list of float
+        Seconds of each round; all ways of a round are measured one after the other.
+    least : dict of str to float
+        For ways that are compared with: at least how many times as long as ours.
+    ours : str
+        Whose time is 1.
+    limit : float, optional
+        Seconds that the machine itself would need, at the peak that it showed in the same run.
+    remark : str
+        What one must know to read it.
+    """
+
+    name: str
+    times: dict[str, list[float]]
+    least: Mapping[str, float] = field(default_factory=dict)
+    ours: str = OURS
+    limit: float | None = None
+    remark: str = ""
+
+    def ratio(self, way: str) -> tuple[float, float, float]:
+        """Return how many times as long as ours a way took: median, lowest, highest."""
+        pairs = zip(self.times[way], self.times[self.ours], strict=True)
+        ratios = [other / own for other, own in pairs]
+        return statistics.median(ratios), min(ratios), max(ratios)
+
+    def lines(self) -> list[str]:
+        """Return the table of this case, in Markdown."""
+        table = [f"### {self.name}", ""]
+        if self.remark:
+            table += [self.remark, ""]
+        table += ["| | times as long as ours | lowest to highest | at least |", "|---|--:|:-:|--:|"]
+        for way in self.times:
+            middle, low, high = self.ratio(way)
+            wanted = f"{self.least[way]:g}" if way in self.least else ""
+            spread = "" if way == self.ours else f"{low:.2f} to {high:.2f}"
+            table.append(f"| {way} | {middle:.2f} | {spread} | {wanted} |")
+        if self.limit is not None:
+            share = self.limit / statistics.median(self.times[self.ours])
+            table.append(f"| the machine at its peak | {share:.2f} | | |")
+        return [*table, ""]
+
+
+def compare(
+    name: str,
+    ways: Mapping[str, Callable[[], object]],
+    repeats: int,
+    *,
+    warm: bool = True,
+    **about_it: object,
+) -> Case:
+    """Measure ways in turn, some rounds, after one that does not count.
+
+    Parameters
+    ----------
+    name : str
+        Of the case.
+    ways : mapping of str to callable
+        What is timed.
+    repeats : int
+        Rounds.
+    warm : bool
+        Whether each way is run once before the clock starts: imports, first allocations.
+    **about_it
+        Other attributes of the case.
+    """
+    if warm:
+        for way in ways.values():
+            way()
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way, work in ways.items():
+            times[way].append(seconds(work))
+    case = Case(name, times, **about_it)  # type: ignore[arg-type]
+    print("\n".join(case.lines()), flush=True)
+    return case
+
+
+def write(group: str, cases: list[Case]) -> None:
+    """Write the seconds of all rounds as CSV: ``results/<group>-<machine>-<versions>.csv``."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{group}-{about().slug}.csv"
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["case", "way", "round", "seconds"])
+        for case in cases:
+            for way, runs in case.times.items():
+                rows.writerows((case.name, way, number, run) for number, run in enumerate(runs, 1))

@@ -1,0 +1,149 @@
+"""Fine-tuning resnet18 at 224 pixels, beside skorch as it is and beside plain loops.
+
+All train with AdamW on the same rows in batches of the same size; the weights are random, which
+costs the same. skorch and the first plain loop decode their images in each epoch, as a
+`DataLoader` does; the other loop has them in memory, decoded and scaled, before the clock
+starts. Ours decodes them once, and keeps nothing from one run to the next.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional
+
+from benchmarks._measure import icons
+from benchmarks._table import OURS, Case, compare
+from sktransfer import ImageClassifier
+from sktransfer.adapt import FineTuned, Head, opened_stages, parameter_groups
+from sktransfer.backbones import Backbone, get_backbone
+from sktransfer.cache import NoCache
+from sktransfer.extraction import Failures, ImageReader
+from sktransfer.finetune._optimizer import make_optimizer
+
+BATCH, EPOCHS, IMAGES = 32, 5, 96
+COMMON = {"weights": None, "image_size": 224, "cache": False, "random_state": 0}
+SKORCH = "skorch"
+#: What is opened and in which precision, and how many times as fast it must be at least.
+KINDS: tuple[tuple[str, Any, str, float], ...] = (
+    ("head, float32", "head", "float32", 6.0),
+    ("last stage, float32", 1, "float32", 2.0),
+    ("all stages, auto", "all", "auto", 2.3),
+)
+
+
+def scaled(backbone: Backbone, paths: Sequence[str]) -> torch.Tensor:
+    """Return images as the network takes them."""
+    reader = ImageReader(image_size=224)
+    column = reader.column(list(paths))
+    failures = Failures(column, "raise")
+    reading = reader.read(column, NoCache(), failures)
+    _, pixels = reader.prepare(reading, range(len(paths)), backbone, failures)
+    return reader.inputs(pixels, backbone, torch.device("cpu"))
+
+
+def plain_loop(
+    backbone: Backbone,
+    images_of: Callable[[np.ndarray], torch.Tensor],
+    y: torch.Tensor,
+    trainable: Any,
+) -> None:
+    """Train as a tutorial would: frozen stages are in eval mode and have no gradients."""
+    opened = opened_stages(backbone.stages, trainable)
+    network = copy.deepcopy(backbone.network).to(memory_format=torch.contiguous_format)
+    module = FineTuned(network, Head(backbone.feature_size, int(y.max()) + 1), opened)
+    optimizer = make_optimizer(parameter_groups(module, lr=1e-3), "adamw", momentum=0.9)
+    module.train()
+    order = np.random.RandomState(0)
+    for _ in range(EPOCHS):
+        for rows in np.array_split(order.permutation(len(y)), max(1, len(y) // BATCH)):
+            optimizer.zero_grad()
+            functional.cross_entropy(module(images_of(rows)), y[rows]).backward()
+            optimizer.step()
+
+
+class Files(torch.utils.data.Dataset):
+    """Images of a folder, decoded when they are asked for."""
+
+    def __init__(self, paths: Sequence[str], y: torch.Tensor) -> None:
+        self.paths, self.y = paths, y
+        weights = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+        self.preprocess = weights.transforms()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        mode = torchvision.io.ImageReadMode.RGB
+        image = torchvision.io.decode_image(self.paths[number], mode=mode)
+        return self.preprocess(image), self.y[number]
+
+
+def with_skorch(paths: Sequence[str], y: torch.Tensor, trainable: Any) -> None:
+    """Train a network of torchvision with skorch, as its documentation shows it."""
+    from skorch import NeuralNetClassifier
+
+    network = torchvision.models.resnet18(weights=None)
+    network.fc = nn.Linear(network.fc.in_features, int(y.max()) + 1)
+    kept = {"head": ("fc.",), 1: ("fc.", "layer4."), "all": ("",)}[trainable]
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name.startswith(kept))
+    net = NeuralNetClassifier(
+        network,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        lr=1e-3,
+        max_epochs=EPOCHS,
+        batch_size=BATCH,
+        train_split=None,
+        iterator_train__shuffle=True,
+        verbose=0,
+    )
+    net.fit(Files(paths, y), y=None)
+
+
+def ours(paths: Sequence[str], labels: Sequence[str], trainable: Any, **more: Any) -> Any:
+    """Return a fitted estimator."""
+    settings = {**COMMON, "max_epochs": EPOCHS, "trainable": trainable, **more}
+    return ImageClassifier("resnet18", **settings).fit(list(paths), list(labels))
+
+
+def measure(repeats: int) -> list[Case]:
+    """Measure head, last stage and all stages."""
+    paths, labels = icons(IMAGES)
+    y = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
+    backbone = get_backbone("resnet18", weights=None, modality="image")
+    images = scaled(backbone, paths)
+
+    def decoded(rows: np.ndarray) -> torch.Tensor:
+        return scaled(backbone, [paths[row] for row in rows])
+
+    cases = []
+    for name, trainable, precision, least in KINDS:
+        ways = {
+            OURS: lambda t=trainable, p=precision: ours(paths, labels, t, precision=p),
+            SKORCH: lambda t=trainable: with_skorch(paths, y, t),
+            "plain loop": lambda t=trainable: plain_loop(backbone, decoded, y, t),
+            "plain loop, images in memory": lambda t=trainable: plain_loop(
+                backbone, images.__getitem__, y, t
+            ),
+        }
+        title = f"resnet18, {name}, {EPOCHS} epochs over {len(paths)} images"
+        remark = "" if trainable == "all" else _same_bits(paths, labels, trainable)
+        cases.append(compare(title, ways, repeats, least={SKORCH: least}, remark=remark))
+    return cases
+
+
+def _same_bits(paths: Sequence[str], labels: Sequence[str], trainable: Any) -> str:
+    found = [
+        ours(paths, labels, trainable, max_epochs=2, reuse_activations=reuse).predict_proba(paths)
+        for reuse in (True, False)
+    ]
+    same = "equal" if np.array_equal(*found) else "NOT equal"
+    return f"With activations reused and computed anew, predictions are {same} to the last bit."

@@ -1,0 +1,204 @@
+"""Images to features, beside the loop of torchvision's documentation."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from benchmarks._machine import operations, peaks
+from benchmarks._measure import seconds
+from benchmarks._table import OURS, Case, compare
+from sktransfer import ImageEmbedder
+from sktransfer.backbones import get_backbone
+
+# Rows of a round: as many as take some seconds.
+SMALL = {
+    "efficientnet_lite0": 400,
+    "resnet18": 240,
+    "resnet50": 96,
+    "mobilenet_v3_large": 400,
+    "vit_b_16": 48,
+}
+#: In float32, "auto" and with OpenVINO in bfloat16: at least so many times as fast.
+LEAST = {
+    "resnet18": (1.3, 2.3, 2.6),
+    "mobilenet_v3_large": (2.0, 3.5, 5.0),
+    "efficientnet_lite0": (2.0, 3.0, 4.0),
+}
+LOOP = "the loop of torchvision's documentation"
+BARE = "the best forward loop alone"
+
+
+def photos(n: int, size: tuple[int, int], folder: Path) -> list[str]:
+    """Write n different JPEGs of (width, height): parts of two photos, lit differently."""
+    sources = [Image.fromarray(photo) for photo in load_sample_images().images]
+    random = np.random.RandomState(0)
+    paths = []
+    for number in range(n):
+        left, top = random.randint(0, 160), random.randint(0, 100)
+        part = sources[number % 2].crop((left, top, left + 480, top + 320))
+        part = part.resize(size, Image.Resampling.BICUBIC)
+        light = random.uniform(0.7, 1.2)
+        path = folder / f"{size[0]}-{number}.jpg"
+        part.point(lambda value, light=light: int(min(255, value * light))).save(path, quality=90)
+        paths.append(str(path))
+    return paths
+
+
+class Documented:
+    """The loop of torchvision's documentation, 32 images at a time."""
+
+    def __init__(self, name: str) -> None:
+        if name == "efficientnet_lite0":  # which torchvision does not have; its steps are these
+            backbone = get_backbone(name, modality="image")
+            self.network: Any = _plain_copy(backbone.network)
+            weights = torchvision.models.EfficientNet_B0_Weights.IMAGENET1K_V1
+        else:
+            self.network = _without_last_layer(torchvision.models.get_model(name, weights=None))
+            weights = torchvision.models.get_model_weights(name).DEFAULT
+        self.network.eval()
+        self.preprocess = weights.transforms()
+
+    def files(self, paths: list[str]) -> np.ndarray:
+        """Embed files."""
+        return self._run(paths, torchvision.io.decode_image)
+
+    def arrays(self, images: np.ndarray) -> np.ndarray:
+        """Embed arrays (n, H, W, 3)."""
+        return self._run(images, lambda image: torch.from_numpy(image).permute(2, 0, 1))
+
+    def _run(self, cells: Any, read: Callable[[Any], torch.Tensor]) -> np.ndarray:
+        rows = []
+        with torch.inference_mode():
+            for start in range(0, len(cells), 32):
+                batch = [self.preprocess(read(cell)) for cell in cells[start : start + 32]]
+                rows.append(self.network(torch.stack(batch)))
+        return torch.cat(rows).numpy()
+
+
+def _plain_copy(network: torch.nn.Module) -> torch.nn.Module:
+    return copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+
+
+def _without_last_layer(network: Any) -> torch.nn.Module:
+    for name in ("fc", "classifier", "heads"):
+        if hasattr(network, name):
+            layer = getattr(network, name)
+            if isinstance(layer, torch.nn.Sequential):
+                layer[-1] = torch.nn.Identity()
+            else:
+                setattr(network, name, torch.nn.Identity())
+    return network
+
+
+def bare(name: str, rows: int, precision: str) -> Callable[[], object]:
+    """Return forward passes alone, at the batch and the layout that are fastest here."""
+    backbone = get_backbone(name, weights=_weights(name), modality="image")
+    network = backbone.fast(torch.device("cpu"))
+    size = backbone.recipe.size
+    images = torch.randn(32, 3, *size).contiguous(memory_format=torch.channels_last)
+
+    def run(batch: int, count: int) -> None:
+        enabled = precision == "bfloat16"
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            for _ in range(0, count, batch):
+                network(images[:batch])
+
+    best = min((4, 8, 16, 32), key=lambda batch: min(_tries(run, batch)))
+    return lambda: run(best, rows)
+
+
+def _tries(run: Any, batch: int) -> list[float]:
+    return [seconds(lambda: run(batch, 32)) for _ in range(4)]
+
+
+def _weights(name: str) -> str | None:
+    return "pretrained" if name == "efficientnet_lite0" else None
+
+
+def embedder(name: str, column: Any, **more: Any) -> ImageEmbedder:
+    """Return a fitted embedder that keeps nothing."""
+    return ImageEmbedder(name, weights=_weights(name), cache=False, **more).fit(column)
+
+
+def limit(name: str, rows: int, precision: str) -> float:
+    """Return the seconds that the machine needs at its peak."""
+    backbone = get_backbone(name, weights=_weights(name), modality="image")
+    work = rows * operations(backbone.network, torch.zeros(1, 3, *backbone.recipe.size))
+    kind = "matrix product" if name == "vit_b_16" else "convolution"
+    return work / peaks()[f"{kind}, {precision}"]
+
+
+def measure(repeats: int) -> list[Case]:
+    """Measure small files and arrays with five networks, and large files."""
+    cases = []
+    with tempfile.TemporaryDirectory() as folder:
+        files = photos(max(SMALL.values()), (480, 320), Path(folder))
+        for name, rows in SMALL.items():
+            cases += files_of(name, files[:rows], repeats)
+        cases += large_files(Path(folder), repeats)
+    for name in ("efficientnet_lite0", "resnet18"):
+        cases.append(arrays(name, 2 * SMALL[name], repeats))
+    return cases
+
+
+def files_of(name: str, paths: list[str], repeats: int) -> list[Case]:
+    """Compare all engines and precisions on small JPEGs."""
+    documented = Documented(name)
+    cases = []
+    kinds = {
+        "float32": {},
+        "auto": {"precision": "auto"},
+        "OpenVINO, auto": {"precision": "auto", "engine": "openvino"},
+    }
+    for number, (kind, options) in enumerate(kinds.items()):
+        ours = embedder(name, paths, **options)
+        precision = "float32" if kind == "float32" else "bfloat16"
+        ways = {OURS: lambda o=ours: o.transform(paths), LOOP: lambda: documented.files(paths)}
+        if number < 2:
+            ways[BARE] = bare(name, len(paths), precision)
+        least = {LOOP: LEAST[name][number]} if name in LEAST else {}
+        cases.append(
+            compare(
+                f"{name}, {len(paths)} JPEGs of 480 x 320, {kind}",
+                ways,
+                repeats,
+                least=least,
+                limit=limit(name, len(paths), precision),
+            )
+        )
+    return cases
+
+
+def large_files(folder: Path, repeats: int, rows: int = 24) -> list[Case]:
+    """Compare on JPEGs of 12 megapixels."""
+    paths = photos(rows, (4000, 3000), folder)
+    cases = []
+    for name in ("efficientnet_lite0", "resnet18"):
+        documented, ours = Documented(name), embedder(name, paths)
+        ways = {OURS: lambda o=ours: o.transform(paths), LOOP: lambda d=documented: d.files(paths)}
+        title = f"{name}, {rows} JPEGs of 12 megapixels, float32"
+        cases.append(compare(title, ways, repeats, least={LOOP: 3.0}))
+    return cases
+
+
+def arrays(name: str, rows: int, repeats: int) -> Case:
+    """Compare on arrays of the size that the network takes."""
+    images = np.random.RandomState(0).randint(0, 256, (rows, 224, 224, 3)).astype(np.uint8)
+    documented, ours = Documented(name), embedder(name, images)
+    ways = {
+        OURS: lambda: ours.transform(images),
+        LOOP: lambda: documented.arrays(images),
+        BARE: bare(name, rows, "float32"),
+    }
+    title = f"{name}, {rows} arrays of 224 x 224, float32"
+    return compare(title, ways, repeats, least={BARE: 0.95}, limit=limit(name, rows, "float32"))

@@ -50,6 +50,11 @@ class Extraction:
     precision: str
 
     @property
+    def engine(self) -> str:
+        """What computes, with its version."""
+        return _runtime.engine(self.device)
+
+    @property
     def space(self) -> bytes:
         """The key under which the cache keeps such rows."""
         return space_key(
@@ -58,7 +63,7 @@ class Extraction:
             layer=self.backbone.resolve(self.layer),
             pooling=self.pooling,
             precision=self.precision,
-            engine=_runtime.engine(self.device),
+            engine=self.engine,
             library=self.backbone.library,
             preparation=f"{self.reader.preparation} {version(self.reader.preparation)}",
         )
@@ -76,6 +81,10 @@ class Extraction:
         for done, batch in self.reader.batches(reading, rows, self.backbone, on_cpu, failures):
             yield done, portions.run(self._features, batch)
             advance(len(done))
+
+    def get_ready(self) -> Extraction:
+        """Return what computes in the end: this one, or torch in its place."""
+        return self
 
     def _features(self, batch: Any) -> np.ndarray:
         with _runtime.inference(self.device, self.precision):

@@ -88,21 +88,16 @@ class Compiled:
             # Once it has failed, for lack of memory, say, it gives wrong numbers and no error.
             if self.broken:
                 return None
-            self.broken = True
-            output = self._infer(inputs)
-            self.broken = False
-        return output
-
-    def _infer(self, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
-        try:
-            return self._request.infer(list(inputs), share_inputs=True)[0]
-        except Exception as error:
-            if _runtime.is_out_of_memory(error):
-                raise
-            raise EngineError(
-                f"OpenVINO failed on inputs of shape {inputs[0].shape}: {brief(error)} "
-                "Use engine='torch'."
-            ) from error
+            try:
+                return self._request.infer(list(inputs), share_inputs=True)[0]
+            except BaseException as error:
+                self.broken = True
+                if not isinstance(error, Exception) or _runtime.is_out_of_memory(error):
+                    raise
+                raise EngineError(
+                    f"OpenVINO failed on inputs of shape {inputs[0].shape}: {brief(error)} "
+                    "Use engine='torch'."
+                ) from error
 
 
 def convert(
@@ -149,11 +144,10 @@ def unpack(packed: memoryview) -> Any:
 
 
 def brief(error: BaseException) -> str:
-    """Return the line of an error that says most: OpenVINO's begin with places in its source."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    found = next(iter(telling or lines), "no reason was given").rstrip(".:")
-    return f"{type(error).__name__}: {found}."
+    """Return the line of an error that says most: the last of OpenVINO's, the first of others."""
+    lines = [line.strip(" -:.") for line in str(error).splitlines() if line.strip()] or [""]
+    its_own = lines[0].startswith(("Exception from", "Check '"))
+    return f"{type(error).__name__}: {lines[-1 if its_own else 0]}."
 
 
 def _traced(compute: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]) -> Any:

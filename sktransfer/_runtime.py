@@ -76,7 +76,7 @@ def is_out_of_memory(error: Exception) -> bool:
     import torch
 
     told = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or (
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and any(words in told for words in _OUT_OF_MEMORY)
     )
 
@@ -90,8 +90,9 @@ def free_memory() -> None:
         torch.accelerator.empty_cache()
 
 
-# How the CPU, Apple's GPUs and CUDA's libraries say it, in errors of no class of their own.
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+# How the CPU, Apple's GPUs, CUDA's libraries and OpenVINO say it, in errors of no class of their
+# own.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Failed to allocate")
 
 
 @contextmanager

@@ -12,6 +12,8 @@ __all__ = [
     "CacheWarning",
     "ColumnError",
     "DivergedError",
+    "EngineError",
+    "EngineWarning",
     "MemoryWarning",
     "OfflineError",
     "PersistenceError",
@@ -61,6 +63,10 @@ class DivergedError(SktransferError, ValueError):
     """A training has come to a loss that is no number; its steps were too large."""
 
 
+class EngineError(SktransferError, RuntimeError):
+    """An engine other than torch cannot run a network, or failed on a batch."""
+
+
 class WeightsError(SktransferError, RuntimeError):
     """Pretrained weights are missing, damaged, or do not fit their architecture."""
 
@@ -97,6 +103,10 @@ class BadCellWarning(SktransferWarning):
 
 class CacheWarning(SktransferWarning):
     """The feature cache cannot be used; the work goes on without it."""
+
+
+class EngineWarning(SktransferWarning):
+    """The engine that was asked for cannot run a network; torch does it."""
 
 
 class MemoryWarning(SktransferWarning):

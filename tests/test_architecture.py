@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).parent.parent / "sktransfer"
 # What each room may import of the package, besides itself.
 FLOORS = [
     {"exceptions", "_compat"},
-    {"_randomness", "_runtime", "_validation"},
+    {"_quiet", "_randomness", "_runtime", "_validation"},
     {"cells", "cache", "backbones"},
+    {"engines"},
     {"adapt", "extraction"},
     {"embedders", "finetune", "pretrain"},
     {"inspection", "persistence"},
@@ -28,6 +29,7 @@ ONLY_IN = {
     "torchvision": "backbones/_torchvision",
     "timm": "backbones/_timm.py",
     "transformers": "backbones/_transformers.py",
+    "openvino": "engines/_openvino.py",
     "skops": "persistence/_skops.py",
     "skorch": "finetune/_net.py",
 }
@@ -99,7 +101,16 @@ def in_fresh_process(code: str) -> list[str]:
 
 def test_importing_the_package_imports_no_heavy_library():
     loaded = set(in_fresh_process("import sktransfer; dir(sktransfer)"))
-    assert not loaded & {"torch", "torchvision", "timm", "transformers", "PIL", "lmdb", "sklearn"}
+    assert not loaded & {
+        "torch",
+        "torchvision",
+        "timm",
+        "transformers",
+        "PIL",
+        "lmdb",
+        "sklearn",
+        "openvino",
+    }
 
 
 def test_importing_the_embedders_imports_no_torch():

@@ -222,7 +222,8 @@ class _Tokens(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         patches = self.conv_proj(images).flatten(2).transpose(1, 2)
-        first = self.class_token.expand(len(patches), -1, -1)
+        # Not by len, which a trace would take for constant.
+        first = self.class_token.expand(patches.shape[0], -1, -1)
         return self.dropout(torch.cat([first, patches], 1) + self.pos_embedding)
 
 

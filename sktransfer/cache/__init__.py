@@ -1,5 +1,6 @@
 """The store of feature rows: each row goes through a network once."""
 
+from sktransfer.cache._blobs import Blobs
 from sktransfer.cache._counts import record
 from sktransfer.cache._key import FORMAT_VERSION, space_key
 from sktransfer.cache._limit import format_size, size_limit
@@ -9,6 +10,7 @@ from sktransfer.cache._store import FeatureCache, LmdbCache, NoCache
 
 __all__ = [
     "FORMAT_VERSION",
+    "Blobs",
     "CacheInfo",
     "FeatureCache",
     "LmdbCache",

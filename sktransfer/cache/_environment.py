@@ -233,7 +233,7 @@ class Environment:
 
     @contextmanager
     def _take_turn(self, wait: float) -> Iterator[None]:
-        make_private_folders(self.folder, self._home)
+        make_private_folders(self.folder, self._home, (DATA, LOCK, TURN, NOTE))
         try:
             with turn_to_write(self._home / TURN, wait):
                 try:

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 DATA, LOCK, TURN, NOTE = "data.mdb", "lock.mdb", "turn.lock", "sound"
@@ -13,7 +14,7 @@ _LOCK_SIZE = 64 * (MOST_READERS + 4)  # bytes: one cache line a reader, and LMDB
 _ENOUGH = 1024**2  # bytes that LMDB's own files take when they are made
 
 
-def make_private_folders(folder: Path, home: Path) -> None:
+def make_private_folders(folder: Path, home: Path, names: Iterable[str]) -> None:
     """Make the folders where they are missing, and see that no other user has a hand in them.
 
     Whoever owns a folder of the cache decides what rows are read from it, and a link in it can
@@ -26,6 +27,8 @@ def make_private_folders(folder: Path, home: Path) -> None:
         What the user has named. It may also be the system's (owned by root).
     home : Path
         The folder within it where the files lie.
+    names : iterable of str
+        Of the files that may lie there.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def make_private_folders(folder: Path, home: Path) -> None:
     _refuse_owner(folder, folder.stat(), _me(), 0)
     _make_private(home, stat.S_IFDIR)
     home.mkdir(mode=0o700, exist_ok=True)
-    for name in (DATA, LOCK, TURN, NOTE):
+    for name in names:
         _make_private(home / name, stat.S_IFREG)
 
 

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sktransfer.cache._blobs import Blobs
 from sktransfer.cache._counts import counts
 from sktransfer.cache._limit import format_size, size_limit
 from sktransfer.cache._open import cache_folder, cache_in
@@ -80,7 +81,7 @@ def cache_info(cache: bool | str | os.PathLike = True) -> CacheInfo:
 
 
 def clear_cache(cache: bool | str | os.PathLike = True) -> None:
-    """Forget all rows, and give their space back to the disk.
+    """Forget all rows and converted networks, and give their space back to the disk.
 
     It also empties a cache that is damaged. Other threads and processes may use the
     cache meanwhile. Only the cache's own data files are removed.
@@ -99,6 +100,7 @@ def clear_cache(cache: bool | str | os.PathLike = True) -> None:
     folder = cache_folder(cache)
     if folder:
         cache_in(folder).environment.remove()
+        Blobs(folder).remove()
 
 
 def _rows_and_size(folder: Path) -> tuple[int, int]:

@@ -36,7 +36,7 @@ def warn_once(folder: Path, error: Exception) -> None:
         _warned.add(reason)
     warnings.warn(
         f"The feature cache in {folder} cannot be used: {error}. {_advice(folder, error)} "
-        "The work goes on; rows that could not be stored are computed again when needed.",
+        "The work goes on; what could not be stored is computed again when needed.",
         CacheWarning,
         stacklevel=3,
     )

@@ -17,11 +17,18 @@ from sktransfer._compat import (
     StrOptions,
     with_callbacks,
 )
-from sktransfer.cache import open_cache
+from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.cells import Column
 from sktransfer.embedders._progress import progress
+from sktransfer.engines import ENGINES, OPENVINO, check_engine, engine_device
 from sktransfer.exceptions import BackboneError
-from sktransfer.extraction import ColumnEstimator, Extraction, Failures, Lookup
+from sktransfer.extraction import (
+    ColumnEstimator,
+    ConvertedExtraction,
+    Extraction,
+    Failures,
+    Lookup,
+)
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -42,6 +49,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         "pooling": [StrOptions({"default", "mean", "max", "cls", "flatten"})],
         "normalize": ["boolean"],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "engine": [StrOptions(set(ENGINES))],
     }
 
     # The parameters are those of the subclasses; scikit-learn reads them from their __init__.
@@ -49,6 +57,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     pooling: str
     normalize: bool
     batch_size: int | str
+    engine: str = "torch"  # of an embedder from before there was another
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the column, and load the backbone; no row is computed.
@@ -110,7 +119,8 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         column = self._reader().column(X)
         backbone = self._get_backbone()
         self._reader().recipe(backbone)
-        _runtime.resolve_device(self.device)
+        check_engine(self.engine)
+        engine_device(self.engine, self.device)
         self._n_features_out = self._width(backbone)
         self.fingerprint_ = backbone.fingerprint
         self._remember(column)
@@ -139,18 +149,29 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     def _embed(
         self, column: Column, backbone: Backbone, fitting: tuple[Any, Any] | None = None
     ) -> np.ndarray:
-        device = _runtime.resolve_device(self.device)
-        precision = _runtime.resolve_precision(self.precision, device)
-        reader, cache = self._reader(), open_cache(self.cache)
-        extraction = Extraction(reader, backbone, self.layer, self.pooling, device, precision)
+        cache = open_cache(self.cache)
+        extraction = self._extraction(backbone, cache)
         failures = Failures(column, self.on_error)
-        reading = reader.read(column, cache, failures)
+        reading = extraction.reader.read(column, cache, failures)
         lookup = Lookup(cache, extraction.space, reading.digests, self._n_features_out)
-        asked, todo = len(reading.digests), lookup.todo
-        with progress(self, asked=asked, todo=len(todo), fitting=fitting) as advance:
+        if lookup.todo:
+            asked, extraction = extraction, extraction.get_ready()
+            if extraction is not asked:
+                lookup.look_in(extraction.space)
+        todo = lookup.todo
+        with progress(self, asked=len(reading.digests), todo=len(todo), fitting=fitting) as advance:
             lookup.fill(extraction.compute(reading, todo, failures, advance))
         failures.warn(reading.digests)
         return self._normalized(lookup.rows())
+
+    def _extraction(self, backbone: Backbone, cache: FeatureCache) -> Extraction:
+        check_engine(self.engine)
+        device = engine_device(self.engine, self.device)
+        precision = _runtime.resolve_precision(self.precision, device)
+        how = (self._reader(), backbone, self.layer, self.pooling, device, precision)
+        if self.engine == OPENVINO:
+            return ConvertedExtraction(*how, folder=cache.folder)
+        return Extraction(*how)
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:
         if self.normalize:

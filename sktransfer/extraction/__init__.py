@@ -9,6 +9,7 @@ from sktransfer.extraction._batches import (
     equal_batches,
     prepared,
 )
+from sktransfer.extraction._converted import ConvertedExtraction
 from sktransfer.extraction._estimator import ColumnEstimator
 from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
@@ -28,6 +29,7 @@ __all__ = [
     "GPU_TOKENS",
     "Batch",
     "ColumnEstimator",
+    "ConvertedExtraction",
     "Extraction",
     "Failures",
     "ImageColumnEstimator",

@@ -52,6 +52,11 @@ class Extraction:
     precision: str
 
     @property
+    def engine(self) -> str:
+        """What computes, with its version."""
+        return _runtime.engine(self.device)
+
+    @property
     def space(self) -> bytes:
         """The key under which the cache keeps such rows."""
         return space_key(
@@ -60,7 +65,7 @@ class Extraction:
             layer=self.backbone.resolve(self.layer),
             pooling=self.pooling,
             precision=self.precision,
-            engine=_runtime.engine(self.device),
+            engine=self.engine,
             library=self.backbone.library,
             preparation=f"{self.reader.preparation} {version(self.reader.preparation)}",
         )
@@ -89,6 +94,10 @@ class Extraction:
     def _pace(self) -> Pace | None:
         most = self.reader.most_together(self.backbone)
         return None if most is None else pace_of((self.space, _runtime.threads()), most)
+
+    def get_ready(self) -> Extraction:
+        """Return what computes in the end: this one, or torch in its place."""
+        return self
 
     def _features(self, batch: Any) -> np.ndarray:
         with _runtime.inference(self.device, self.precision):

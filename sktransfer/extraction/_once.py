@@ -53,15 +53,20 @@ class Lookup:
         self, cache: FeatureCache, space: bytes, digests: Sequence[bytes | None], width: int
     ) -> None:
         self._cache = cache
-        self._space = space
-        first = first_rows(digests, range(len(digests)))
+        self._width = width
+        first = self._first = first_rows(digests, range(len(digests)))
         self._distinct = list(first)
         number: dict[bytes | None, int] = {d: i for i, d in enumerate(self._distinct)}
         #: For each position, the number of its distinct cell; -1 if it is not to be computed.
         self._numbers = np.array([number.get(digest, -1) for digest in digests], dtype=np.intp)
-        self._rows, found = cache.read(space, self._distinct, width)
-        self.todo = [first[self._distinct[i]] for i in np.flatnonzero(~found)]
+        self.look_in(space)
         record(asked=len(digests))
+
+    def look_in(self, space: bytes) -> None:
+        """Look for all rows again, among those that something else has computed."""
+        self._space = space
+        self._rows, found = self._cache.read(space, self._distinct, self._width)
+        self.todo = [self._first[self._distinct[i]] for i in np.flatnonzero(~found)]
 
     def fill(self, computed: Iterable[Computed]) -> None:
         """Take computed rows and keep them, also those from before an error or an interrupt."""

@@ -1,0 +1,56 @@
+"""What the parameter ``engine`` means; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from sktransfer import _runtime
+
+if TYPE_CHECKING:
+    import torch
+
+OPENVINO = "openvino"
+ENGINES = ("torch", OPENVINO)
+
+
+def check_engine(engine: str) -> None:
+    """Look whether an engine is installed, without importing it.
+
+    Raises
+    ------
+    ImportError
+        If it is not.
+    """
+    if engine == OPENVINO and find_spec(OPENVINO) is None:
+        raise ImportError(
+            "engine='openvino' needs the package openvino: pip install 'sktransfer[openvino]'"
+        )
+
+
+def engine_device(engine: str, device: str) -> torch.device:
+    """Return the torch device on which an engine computes, or torch in its place.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device, or the engine does not compute on it.
+    """
+    if engine != OPENVINO:
+        return _runtime.resolve_device(device)
+    # Where there is a GPU, torch would be given that; who asks for OpenVINO means the CPU.
+    found = _runtime.resolve_device("cpu" if device == "auto" else device)
+    if found.type != "cpu":
+        raise ValueError(
+            f"engine='openvino' computes on the CPU, and not on device={device!r}. "
+            "Leave device='auto', or use engine='torch'."
+        )
+    return found
+
+
+def engine_name(engine: str, device: torch.device) -> str:
+    """Name what computes: rows of different engines may differ in their last digits."""
+    own = _runtime.engine(device)
+    # Of torch too: the converted network is what this torch made of it.
+    return own if engine != OPENVINO else f"{OPENVINO} {version(OPENVINO)} of {own}"

@@ -1,0 +1,109 @@
+"""The converted networks of this process: each is converted once, and compiled once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+
+from sktransfer import _runtime
+from sktransfer.cache import Blobs
+from sktransfer.engines import _openvino
+from sktransfer.engines._openvino import Compiled
+from sktransfer.engines._probe import check, example_of
+from sktransfer.engines._request import Request
+from sktransfer.engines._whole import plain, whole
+from sktransfer.exceptions import EngineError
+
+_Place = tuple[str, str, int]
+
+_KEPT = 8  # networks: each is a copy with its weights
+_compiled: OrderedDict[_Place, Compiled] = OrderedDict()
+_refused: dict[tuple[str, str], str] = {}
+_lock = threading.RLock()
+# A forked child must neither use what its parent has compiled, whose threads are not there and
+# whose locks may be held, nor take it down.
+_of_parents: list[Any] = []
+
+
+def converted(request: Request) -> Compiled:
+    """Return the network that is asked for, ready to run; the same one for all threads.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be converted, or computes something else; without trying again, if that was
+        found out before.
+    """
+    _runtime.rest_after_fork()
+    place = (request.name, request.precision, torch.get_num_threads())
+    # One lock for all: two threads that want the same network must not both convert it, and
+    # torch follows only one network at a time.
+    with _lock:
+        found = _compiled.get(place)
+        if found is None or found.broken:
+            found = _compiled[place] = _made(request, threads=place[-1])
+        _compiled.move_to_end(place)
+        while len(_compiled) > _KEPT:
+            _compiled.popitem(last=False)
+        return found
+
+
+def _made(request: Request, threads: int) -> Compiled:
+    asked = (request.name, request.precision)
+    if asked in _refused:
+        raise EngineError(_refused[asked])
+    try:
+        return _from_disk(request, threads) or _anew(request, threads)
+    except Exception as error:  # whatever the network, torch's tracer or OpenVINO throws
+        told = str(error) if isinstance(error, EngineError) else _openvino.brief(error)
+        if not _runtime.is_out_of_memory(error):
+            _refused[asked] = told
+        raise EngineError(told) from error
+
+
+def _from_disk(request: Request, threads: int) -> Compiled | None:
+    packed = Blobs(request.folder).read(request.name)
+    if packed is None:
+        return None
+    try:
+        return _checked(_openvino.unpack(packed), request, threads)
+    except Exception:  # a checksum that fits does not tell what a file holds
+        return None
+
+
+def _anew(request: Request, threads: int) -> Compiled:
+    example = plain(example_of(request))
+    # Images of one size are faster than of any; how many rows and tokens there are is open.
+    shape = (-1, -1) if request.size is None else (-1, *request.size, 3)
+    model = _openvino.convert(whole(request), example, shape)
+    compiled = _checked(model, request, threads)
+    if request.folder is not None:
+        Blobs(request.folder).write(request.name, *_openvino.pack(model))
+    return compiled
+
+
+def _checked(model: Any, request: Request, threads: int) -> Compiled:
+    compiled = Compiled(model, request.precision, threads)
+
+    def run(inputs: Any) -> np.ndarray:
+        rows = compiled.run(*(tensor.numpy() for tensor in plain(inputs)))
+        assert rows is not None  # nobody else has it yet
+        return rows
+
+    check(request, run)
+    return compiled
+
+
+def _start_anew() -> None:
+    global _compiled, _lock
+    _of_parents.append(_compiled)
+    _compiled, _lock = OrderedDict(), threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

@@ -1,0 +1,164 @@
+"""OpenVINO: networks of torch converted, packed, compiled and run. Only this file imports it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sktransfer import _runtime
+from sktransfer._quiet import warnings_ignored
+from sktransfer.exceptions import EngineError
+
+_TELEMETRY = "openvino_telemetry"
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Let an import of OpenVINO find no telemetry, for which it has a stand-in that is silent.
+
+    Otherwise its import writes to the home folder and sends a message.
+    """
+    there = sys.modules.get(_TELEMETRY)
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[_TELEMETRY]
+        if there is not None:
+            sys.modules[_TELEMETRY] = there
+
+
+with _no_telemetry():
+    import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+_PRECISIONS = {"float32": ("f32", "ACCURACY"), "bfloat16": ("bf16", "PERFORMANCE")}
+
+
+class Compiled:
+    """A network that is ready to run, for one thread at a time.
+
+    Parameters
+    ----------
+    model : openvino.Model
+        The network.
+    precision : {"float32", "bfloat16"}
+        How precisely it computes.
+    threads : int
+        On how many.
+
+    Attributes
+    ----------
+    broken : bool
+        Whether it has failed once; then it is of no more use.
+    """
+
+    def __init__(self, model: Any, precision: str, threads: int) -> None:
+        hint, mode = _PRECISIONS[precision]
+        options = {
+            "INFERENCE_PRECISION_HINT": hint,
+            "EXECUTION_MODE_HINT": mode,
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            # Each of several processes would take the same cores for its own.
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
+        self._lock = threading.Lock()
+        self.broken = False
+
+    def run(self, *inputs: np.ndarray) -> np.ndarray | None:
+        """Return what the network gives, float32 (n, d); None if it is broken.
+
+        Raises
+        ------
+        EngineError
+            If it fails for another reason than a lack of memory.
+        """
+        with self._lock:
+            # Once it has failed, for lack of memory, say, it gives wrong numbers and no error.
+            if self.broken:
+                return None
+            try:
+                return self._request.infer(list(inputs), share_inputs=True)[0]
+            except BaseException as error:
+                self.broken = True
+                if not isinstance(error, Exception) or _runtime.is_out_of_memory(error):
+                    raise
+                raise EngineError(
+                    f"OpenVINO failed on inputs of shape {inputs[0].shape}: {brief(error)} "
+                    "Use engine='torch'."
+                ) from error
+
+
+def convert(
+    compute: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], shape: Sequence[int]
+) -> Any:
+    """Return what torch computes in a function as a network of OpenVINO's.
+
+    Parameters
+    ----------
+    compute : callable
+        From plain tensors to one.
+    example : tuple of Tensor
+        What it is followed on.
+    shape : sequence of int
+        Of every input; -1 where it may be any.
+    """
+    # As `openvino.convert_model` does it, but without its messages to Intel, and without its
+    # changes to Python's `divmod` and to the root logger.
+    decoder = TorchScriptPythonDecoder(_traced(compute, example))  # must live until the end
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    model = frontend.convert(frontend.load(decoder))
+    model.reshape({port: list(shape) for port in model.inputs})
+    return model
+
+
+def pack(model: Any) -> tuple[bytes, bytes, bytes]:
+    """Return a network as bytes: how long its description is, that, and its weights."""
+    with tempfile.TemporaryDirectory(prefix="sktransfer-") as folder:
+        path = Path(folder) / "network.xml"
+        openvino.save_model(model, path, compress_to_fp16=False)
+        described = path.read_bytes()
+        return (
+            len(described).to_bytes(8, "little"),
+            described,
+            path.with_suffix(".bin").read_bytes(),
+        )
+
+
+def unpack(packed: memoryview) -> Any:
+    """Return the network of which `pack` has made these bytes."""
+    end = 8 + int.from_bytes(packed[:8], "little")
+    weights = openvino.Tensor(np.frombuffer(packed[end:], dtype=np.uint8))
+    return openvino.Core().read_model(bytes(packed[8:end]).decode(), weights)
+
+
+def brief(error: BaseException) -> str:
+    """Return the line of an error that says most: the last of OpenVINO's, the first of others."""
+    lines = [line.strip(" -:.") for line in str(error).splitlines() if line.strip()] or [""]
+    its_own = lines[0].startswith(("Exception from", "Check '"))
+    return f"{type(error).__name__}: {lines[-1 if its_own else 0]}."
+
+
+def _traced(compute: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]) -> Any:
+    with (
+        # torch.export is its successor: ten times slower, and strict about shapes.
+        warnings_ignored(FutureWarning, message=r"`torch\.jit"),
+        # What a trace has taken for constant is found by comparing the results.
+        warnings_ignored(torch.jit.TracerWarning),  # type: ignore[attr-defined]
+        torch.inference_mode(False),
+        torch.no_grad(),
+        _runtime.autocast(torch.device("cpu"), "float32"),
+    ):
+        # A function, because of a module every attribute would be looked at, also those that warn.
+        return torch.jit.trace(compute, example, check_trace=False, strict=False)

@@ -1,0 +1,257 @@
+"""A network is converted once: by one thread of a process, and by one process of a machine."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from sktransfer import ImageEmbedder, TextEmbedder, cache_info, clear_cache
+from sktransfer.cache import Blobs
+from sktransfer.engines import _asked, _converted
+from sktransfer.exceptions import CacheWarning
+from tests._tiny import images, tiny_network
+from tests.embedders.test_same_numbers import furthest
+
+
+def embed(column=None, **options):
+    options = {"backbone": tiny_network(), "engine": "openvino", **options}
+    return ImageEmbedder(**options).fit_transform(images(4) if column is None else column)
+
+
+@pytest.fixture
+def forget(monkeypatch):
+    """Forget what this process has, but for what is on the disk."""
+
+    def forget():
+        _converted._compiled.clear()
+
+    return forget
+
+
+def kept_in(folder):
+    return sorted((folder / "blobs-v1").glob("*.blob"))
+
+
+def test_estimators_and_clones_share_one_conversion(conversions, cache_folder):
+    embedder = ImageEmbedder(tiny_network(), engine="openvino", cache=False)
+    for each in (embedder, clone(embedder)):
+        each.fit_transform(images(4))
+        each.transform(images(3, seed=1))
+    assert len(conversions) == 1
+    embedder.set_params(layer=0).fit_transform(images(4))
+    assert len(conversions) == 2
+    assert not cache_folder.exists()
+
+
+def test_threads_share_one_conversion_and_get_their_own_rows(conversions):
+    embedder = ImageEmbedder(tiny_network(), engine="openvino", cache=False)
+    column = images(60)
+    expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(column)
+    embedder.fit(column)
+    ready, failed = threading.Barrier(8), []
+
+    def work(seed):
+        some = np.random.default_rng(seed).choice(len(column), 30, replace=False)
+        ready.wait()
+        try:
+            for _ in range(5):
+                np.testing.assert_allclose(
+                    embedder.transform(column[some]), expected[some], rtol=1e-4, atol=1e-5
+                )
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(conversions) == 1
+
+
+def test_what_is_kept_is_used_for_every_precision_and_number_of_threads(
+    conversions, cache_folder, forget
+):
+    rows = embed()
+    assert len(kept_in(cache_folder)) == 1
+    forget()
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        again = embed(column=images(4, seed=1))
+    finally:
+        torch.set_num_threads(threads)
+    embed(precision="bfloat16")
+    assert len(conversions) == 1
+    assert len(_converted._compiled) == 2
+    assert rows.shape == again.shape
+
+
+def test_no_more_than_a_few_compiled_networks_are_held(monkeypatch):
+    monkeypatch.setattr(_converted, "_KEPT", 2)
+    for side in (16, 24, 32):
+        embed(image_size=side, cache=False)
+    assert len(_converted._compiled) == 2
+
+
+SECOND = """
+import sys
+import numpy as np
+from sktransfer import TextEmbedder
+from sktransfer.engines import _openvino
+
+def refuse(*args, **options):
+    raise AssertionError("converted again")
+
+_openvino.convert = refuse
+rows = TextEmbedder(engine="openvino").fit_transform(["not yet", "in the cache"])
+np.save(sys.argv[1], rows)
+"""
+
+
+def test_a_second_process_does_not_convert_again(cache_folder, tmp_path):
+    embedder = TextEmbedder(engine="openvino").fit(["a"])
+    embedder.transform(["something else"])
+    done = subprocess.run(
+        [sys.executable, "-W", "error:::sktransfer", "-c", SECOND, str(tmp_path / "rows.npy")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = TextEmbedder(cache=False).fit_transform(["not yet", "in the cache"])
+    assert furthest(np.load(tmp_path / "rows.npy"), expected) < 1e-5
+
+
+DAMAGE = {
+    "a flipped bit": lambda raw: raw[:-100] + bytes([raw[-100] ^ 1]) + raw[-99:],
+    "cut short": lambda raw: raw[: len(raw) // 2],
+    "empty": lambda raw: b"",
+    "garbage": lambda raw: os.urandom(len(raw)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_converted_anew(damage, conversions, cache_folder, forget):
+    expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
+    embed()
+    (path,) = kept_in(cache_folder)
+    whole = path.read_bytes()
+    path.write_bytes(DAMAGE[damage](whole))
+    forget()
+    assert furthest(embed(column=images(4, seed=1)), expected) < 1e-5
+    assert len(conversions) == 2
+    forget()
+    embed(column=images(4, seed=2))
+    assert len(conversions) == 2  # it was mended
+
+
+FOREIGN = {
+    "no network": lambda packed: [b"\x05\0\0\0\0\0\0\0", b"<net>", b""],
+    "nothing": lambda packed: [b""],
+    "less weights": lambda packed: [packed[:-64]],
+    "zeros for weights": lambda packed: [packed[:-900], bytes(900)],
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_file_of_another_network_is_not_believed(kind, conversions, cache_folder, forget):
+    """Its checksum fits: somebody else has written it."""
+    expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
+    embed()
+    (path,) = kept_in(cache_folder)
+    blobs = Blobs(cache_folder)
+    packed = bytes(blobs.read(path.stem))
+    blobs.write(path.stem, *FOREIGN[kind](packed))
+    forget()
+    assert furthest(embed(column=images(4, seed=1)), expected) < 1e-5
+    assert len(conversions) == 2
+
+
+def test_another_version_is_converted_for_itself(conversions, cache_folder, monkeypatch, forget):
+    embed()
+    monkeypatch.setattr(_asked, "version", lambda package: "9999.0")
+    forget()
+    embed()
+    assert len(conversions) == 2
+    assert len(kept_in(cache_folder)) == 2
+
+
+def test_where_nothing_can_be_kept_the_work_goes_on(conversions, cache_folder, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sktransfer.cache._blobs._write", full)
+    expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4))
+    with pytest.warns(CacheWarning, match="No space left"):
+        assert furthest(embed(), expected) < 1e-5
+    embed(column=images(3, seed=1))
+    assert len(conversions) == 1
+
+
+def test_rows_that_are_all_in_the_cache_need_no_conversion(conversions, cache_folder, forget):
+    rows = embed()
+    clear = Blobs(cache_folder)
+    clear.remove()
+    forget()
+    np.testing.assert_array_equal(embed(), rows)
+    assert len(conversions) == 1
+
+
+def test_clear_cache_removes_converted_networks(cache_folder):
+    embed()
+    clear_cache()
+    assert kept_in(cache_folder) == []
+
+
+def test_rows_of_the_two_engines_are_kept_apart(cache_folder):
+    network = tiny_network()
+    for engine in ("torch", "openvino"):
+        before = cache_info().computed
+        for _ in range(2):
+            embed(backbone=network, engine=engine)
+        assert cache_info().computed - before == 4
+    assert cache_info().rows == 8
+
+
+FORKED = """
+import os, signal, sys, threading
+import numpy as np
+import torch
+from sktransfer import ImageEmbedder
+from tests._tiny import images, tiny_network
+
+torch.set_num_threads(2)
+expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(20))
+embedder = ImageEmbedder(tiny_network(), engine="openvino", cache=False)
+embedder.fit_transform(images(4))
+busy = threading.Thread(target=lambda: [embedder.transform(images(20)) for _ in range(200)])
+busy.start()
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        np.testing.assert_allclose(embedder.transform(images(20)), expected, rtol=1e-4, atol=1e-5)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+busy.join()
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_computes_while_threads_of_its_parent_do():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout == "done\n", done.stderr

@@ -1,0 +1,182 @@
+"""OpenVINO gives the features that torch gives, within the stated tolerance.
+
+Where it could not, torch would compute, and the `EngineWarning` would be an error here.
+"""
+
+import numpy as np
+import pytest
+import timm
+import torch
+import torchvision
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from torch import nn
+
+from sktransfer import ImageEmbedder, TextEmbedder, list_backbones
+from sktransfer.backbones import ImageRecipe
+from tests._tiny import images, texts, tiny_network
+from tests.backbones import _huggingface_folders as folders
+from tests.backbones.test_bundled import needs
+from tests.embedders.test_same_numbers import furthest
+
+PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]
+TEXTS = ["a", *texts(12), "river " * 100]
+BUNDLED = [(row["name"], row["modality"]) for row in list_backbones(source="bundled")]
+
+
+def both(embedder, column, **options):
+    """Return the features by torch, and by OpenVINO."""
+    make = embedder(cache=False, **options)
+    expected = make.fit_transform(column)
+    return expected, make.set_params(engine="openvino").fit_transform(column)
+
+
+def bundled(name, modality):
+    needs(name)
+    if modality == "text":
+        return TextEmbedder, TEXTS, {"backbone": name}
+    return ImageEmbedder, [*PHOTOS, *images(3, 64)], {"backbone": name}
+
+
+@pytest.mark.parametrize(("name", "modality"), BUNDLED)
+def test_every_bundled_backbone_gives_the_same_features(name, modality):
+    embedder, column, options = bundled(name, modality)
+    expected, found = both(embedder, column, **options)
+    assert found.dtype == np.float32
+    assert 0 < furthest(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize(("name", "modality"), BUNDLED)
+def test_in_bfloat16_it_is_about_as_far_off_as_torch_is(name, modality):
+    embedder, column, options = bundled(name, modality)
+    column = column[:3]  # bfloat16 is slow on many CPUs
+    exact = embedder(cache=False, **options).fit_transform(column)
+    torchs, found = both(embedder, column, precision="bfloat16", **options)
+    assert 1e-4 < furthest(found, exact) < 1.5 * furthest(torchs, exact)
+
+
+def small_vit():
+    return torchvision.models.VisionTransformer(32, 8, 2, 2, 32, 64)
+
+
+def of_timm(name, **settings):
+    return lambda: timm.create_model(name, num_classes=5, **settings)
+
+
+SWIN = {"img_size": 56, "embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2)}
+NETWORKS = {
+    "resnet18": torchvision.models.resnet18,
+    "mobilenet_v3_small": torchvision.models.mobilenet_v3_small,
+    "shufflenet": torchvision.models.shufflenet_v2_x0_5,
+    "vision transformer": small_vit,
+    "timm convnext": of_timm("convnext_atto", depths=(1, 1, 1, 1), dims=(8, 16, 24, 32)),
+    "timm vit": of_timm("vit_tiny_patch16_224", img_size=32, patch_size=8, depth=2),
+    "timm swin": of_timm("swin_tiny_patch4_window7_224", window_size=7, **SWIN),
+    "tiny": tiny_network,
+}
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_architectures_give_the_same_features(kind):
+    torch.manual_seed(0)
+    network = NETWORKS[kind]().eval()
+    side = {"timm swin": 56, "vision transformer": 32, "timm vit": 32}.get(kind, 64)
+    network.recipe = ImageRecipe(size=(side, side), resize=side)
+    for layer, pooling in [("pooled", "default"), (0, "mean"), (-1, "max")]:
+        expected, found = both(
+            ImageEmbedder, images(5, 64), backbone=network, layer=layer, pooling=pooling
+        )
+        assert furthest(found, expected) < 1e-4
+
+
+# In ModernBERT a token of padding attends to nothing, of which OpenVINO makes NaN.
+KINDS = [kind for kind in (*folders.TEXT_CONFIGS, *folders.IMAGE_CONFIGS) if kind != "modernbert"]
+
+
+@pytest.mark.parametrize("kind", ["mpnet", "dinov2", "convnextv2"])
+def test_hugging_face_models_give_the_same_features(kind, tmp_path):
+    check_family(kind, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_family_of_hugging_face_gives_the_same_features(kind, tmp_path):
+    check_family(kind, tmp_path)
+
+
+def check_family(kind, folder):
+    folders.save(kind, folder)
+    if kind in folders.TEXT_CONFIGS:
+        words = np.random.default_rng(0).choice(folders.WORDS, (8, 20))
+        column = [" ".join(row[: 2 * number + 1]) for number, row in enumerate(words)]
+        expected, found = both(TextEmbedder, column, backbone=folder)
+    else:
+        expected, found = both(ImageEmbedder, images(5, 32), backbone=folder)
+    assert furthest(found, expected) < 1e-4
+
+
+@pytest.mark.parametrize("pooling", ["default", "mean", "max", "cls"])
+def test_layers_and_poolings_of_texts_give_the_same_features(pooling):
+    for layer in ("embeddings", "layer3"):
+        expected, found = both(TextEmbedder, TEXTS, layer=layer, pooling=pooling)
+        assert furthest(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize("image_size", [48, (40, 72)])
+def test_images_of_another_size_give_the_same_features(image_size):
+    options = {"backbone": tiny_network(), "layer": 0, "pooling": "flatten"}
+    expected, found = both(ImageEmbedder, images(5, 64), image_size=image_size, **options)
+    assert furthest(found, expected) < 1e-5
+
+
+def test_pixels_that_are_floats_give_the_same_features():
+    column = [image / 255 for image in images(5, 64).astype(np.float32)]
+    expected, found = both(ImageEmbedder, column, backbone=tiny_network())
+    assert furthest(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize("embedder", [ImageEmbedder, TextEmbedder])
+def test_a_row_does_not_depend_on_its_batch(embedder):
+    column = texts(20) if embedder is TextEmbedder else [*PHOTOS, *images(5, 64)]
+    alone, *together = (
+        embedder(engine="openvino", cache=False, batch_size=size).fit_transform(column)
+        for size in (1, 3, 8, "auto")
+    )
+    for rows in together:
+        assert furthest(rows, alone) < 1e-5
+
+
+def test_auto_is_the_precision_that_torch_would_have():
+    column = texts(3)
+    rows = {
+        precision: TextEmbedder(engine="openvino", precision=precision, cache=False).fit_transform(
+            column
+        )
+        for precision in ("float32", "bfloat16", "auto")
+    }
+    assert not np.array_equal(rows["float32"], rows["bfloat16"])
+    assert any(np.array_equal(rows["auto"], rows[name]) for name in ("float32", "bfloat16"))
+
+
+def test_weights_of_a_module_that_change_are_converted_anew():
+    network = tiny_network()
+    before = ImageEmbedder(network, engine="openvino", cache=False).fit_transform(images(3))
+    with torch.no_grad():
+        network[-1].weight.mul_(2)
+    expected, found = both(ImageEmbedder, images(3), backbone=network)
+    assert furthest(found, expected) < 1e-5
+    assert not np.allclose(found, before, rtol=0.1)
+
+
+class Doubled(nn.Sequential):
+    """Decides in Python, but by nothing that changes."""
+
+    def forward(self, x):
+        for module in self:
+            x = module(x) if x.shape[1] else x
+        return x
+
+
+def test_a_module_with_a_forward_of_its_own_is_converted():
+    expected, found = both(ImageEmbedder, images(3), backbone=Doubled(*tiny_network()))
+    assert furthest(found, expected) < 1e-5

@@ -22,6 +22,7 @@ from sktransfer.cells import Column
 from sktransfer.embedders._progress import progress
 from sktransfer.exceptions import BackboneError
 from sktransfer.extraction import ColumnEstimator, Extraction, Failures, Lookup
+from sktransfer.lazy import also_lazy, stand_in
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _ROWS_TOGETHER = 4096
 
 
+@also_lazy("fit_transform", "transform")
 class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     """A frozen backbone as a transformer of one column.
 
@@ -64,7 +66,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         -------
         self
         """
-        self._fit_column(X)
+        self._fit_column(stand_in(X))
         return self
 
     @with_callbacks

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ImageRegressor,
         TextClassifier,
         TextRegressor,
+        train_together,
     )
     from sktransfer.inspection import HistoryDisplay, find_lr
     from sktransfer.persistence import load, save
@@ -35,6 +36,7 @@ __all__ = [
     "list_backbones",
     "load",
     "save",
+    "train_together",
 ]
 
 __version__ = "0.1.0.dev0"
@@ -55,6 +57,7 @@ _HOMES = {
     "list_backbones": "sktransfer.backbones",
     "load": "sktransfer.persistence",
     "save": "sktransfer.persistence",
+    "train_together": "sktransfer.finetune",
 }
 
 

@@ -2,6 +2,7 @@
 
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as count_rows
 
@@ -13,8 +14,14 @@ __all__ = [
     "check_sample_weight",
     "count_rows",
     "cpu_has_bfloat16",
+    "gives_frames",
     "with_callbacks",
 ]
+
+
+def gives_frames(estimator: object) -> bool:
+    """Whether `set_output`, or scikit-learn's configuration, asks for frames of features."""
+    return _get_output_config("transform", estimator)["dense"] != "default"
 
 
 def cpu_has_bfloat16() -> bool:

@@ -1,7 +1,9 @@
-"""joblib's backends, with two workers each."""
+"""joblib's backends, with two workers each, and a cluster of two processes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 import joblib
 import pytest
@@ -16,9 +18,21 @@ def two_jobs(backend: str) -> Iterator[None]:
         with joblib.parallel_config(backend, n_jobs=2):
             yield
         return
-    distributed = pytest.importorskip("distributed")
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    )
-    with cluster, distributed.Client(cluster), joblib.parallel_config("dask", n_jobs=2):
+    with two_workers(), joblib.parallel_config("dask", n_jobs=2):
         yield
+
+
+@contextmanager
+def two_workers() -> Iterator[Any]:
+    """Return a client of a cluster of two processes, the same for all tests of a run."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(_cluster()) as client:
+        yield client
+
+
+@cache
+def _cluster() -> Any:
+    from distributed import LocalCluster
+
+    # It ends with this process.
+    return LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)

@@ -13,6 +13,7 @@ from PIL import Image
 from sktransfer.cells._array import CHANNELS
 from sktransfer.cells._cell import describe, is_missing
 from sktransfer.exceptions import ColumnError
+from sktransfer.lazy import is_lazy
 
 Kind: TypeAlias = Literal["image", "text"]
 Shape: TypeAlias = tuple[int, ...]
@@ -108,6 +109,8 @@ def _refuse_other_things(X: Any) -> None:
         raise ColumnError(f"a {name} has no order, so it is not a column; pass sorted(X)")
     if isinstance(X, Iterator):
         raise ColumnError(f"a {name} can be read only once; pass list(X)")
+    if is_lazy(X):
+        raise ColumnError(f"a {name} of dask has no values yet; pass X.compute()")
     if hasattr(X, "collect_schema") and not hasattr(X, "shape"):
         raise ColumnError(f"a {name} has no values yet; pass X.collect()")
     if hasattr(X, "nnz") and hasattr(X, "toarray"):

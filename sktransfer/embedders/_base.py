@@ -29,6 +29,7 @@ from sktransfer.extraction import (
     Failures,
     Lookup,
 )
+from sktransfer.lazy import also_lazy, stand_in
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _ROWS_TOGETHER = 4096
 
 
+@also_lazy("fit_transform", "transform")
 class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     """A frozen backbone as a transformer of one column.
 
@@ -73,7 +75,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         -------
         self
         """
-        self._fit_column(X)
+        self._fit_column(stand_in(X))
         return self
 
     @with_callbacks

@@ -12,7 +12,6 @@ from sktransfer.engines._request import Request
 
 def whole(request: Request) -> Callable[..., torch.Tensor]:
     """Return a function from what `plain` gives to features (n, d), with torch in between."""
-
     # It is made when it is first asked for, and a trace must not follow how.
     request.backbone.fast(torch.device("cpu"))
 

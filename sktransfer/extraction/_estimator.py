@@ -12,11 +12,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sktransfer._compat import HasMethods, StrOptions
+from sktransfer._compat import HasMethods, StrOptions, gives_frames
 from sktransfer.cells import Column
 from sktransfer.exceptions import ColumnError, WeightsError
 from sktransfer.extraction._keeping import keeper
 from sktransfer.extraction._reader import Reader
+from sktransfer.lazy import Form
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -108,6 +109,27 @@ class ColumnEstimator(BaseEstimator):
             )
         return column
 
+    def _promise(self, method: str, X: Any) -> Form:
+        """Return what a method will give for a column like X; the same errors, but those of cells.
+
+        Parameters
+        ----------
+        method : str
+            Name of a method that takes a column.
+        X : column
+            Its values do not matter.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        self._check_column(X)
+        self._fitted_backbone()
+        return self._form(method)
+
+    def _form(self, method: str) -> Form:
+        """Return what a method gives for each cell."""
+        names = self.get_feature_names_out().tolist()
+        return Form(np.dtype(np.float32), names, as_frame=gives_frames(self))
+
     def _column_name(self, input_features: Any) -> str:
         seen = getattr(self, "feature_names_in_", None)
         if input_features is None:
@@ -152,6 +174,13 @@ class ColumnEstimator(BaseEstimator):
         who = keeper()
         if who:
             who.state_set(self)
+
+    def __dask_tokenize__(self) -> object:
+        """Return what tells this estimator from others, for the names of dask's tasks."""
+        state = dict(self.__getstate__())
+        # The pickle of a module is another one in each process, its fingerprint is not.
+        state["backbone"] = getattr(self, "fingerprint_", self.backbone)
+        return type(self).__qualname__, state
 
     def _complete(self, find: Callable[[Any], Any]) -> None:
         """Make what the state leaves out, and check that the backbone is that of the fit.

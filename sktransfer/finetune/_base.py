@@ -25,6 +25,7 @@ from sktransfer.exceptions import BackboneError
 from sktransfer.extraction import ColumnEstimator, keeper
 from sktransfer.finetune._data import TargetedEstimator
 from sktransfer.finetune._report import reported
+from sktransfer.lazy import also_lazy
 
 if TYPE_CHECKING:
     from sktransfer.adapt import FineTuned
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sktransfer.finetune._tasks import Task
 
 
+@also_lazy("transform")
 class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
     """A pretrained network with a head, trained on one column.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from sktransfer.finetune._stream import Rows, Stream
+from sktransfer.finetune._team import Alone, team
 
 
 @dataclass
@@ -26,7 +27,9 @@ class Batches:
     batch_size : int
         Rows of a batch; a last one of a single row is joined to the one before.
     random : RandomState or None
-        Draws the order; None keeps it.
+        Draws the order, in training; None keeps it.
+    team : Alone
+        Shares out the batches of a training.
     """
 
     stream: Stream
@@ -35,6 +38,7 @@ class Batches:
     weights: torch.Tensor
     batch_size: int
     random: np.random.RandomState | None = None
+    team: Alone = field(default_factory=team)
 
     @classmethod
     def per_epoch(cls, rows: np.ndarray, batch_size: int) -> int:
@@ -49,8 +53,10 @@ class Batches:
             yield rows, self.targets[rows.positions]
 
     def _drawn(self) -> list[list[int]]:
-        order = self.rows if self.random is None else self.random.permutation(self.rows)
-        return in_batches(order, self.batch_size)
+        if self.random is None:
+            return in_batches(self.rows, self.batch_size)
+        drawn = in_batches(self.random.permutation(self.rows), self.batch_size)
+        return [self.team.share(batch) for batch in drawn]
 
 
 # Enough for a few rows to be told apart in some epochs, however few they are.

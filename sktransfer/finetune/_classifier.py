@@ -13,11 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer._compat import Interval, StrOptions
 from sktransfer.exceptions import BadCellError, TargetError
 from sktransfer.finetune._base import BaseFineTuner
+from sktransfer.lazy import Form, also_lazy
 
 if TYPE_CHECKING:
     from sktransfer.finetune._tasks import Task
 
 
+@also_lazy("predict", "predict_proba")
 class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     """A fine-tuner whose targets are classes, or any number of labels a row."""
 
@@ -142,6 +144,14 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     def _stratify(self, y: Any) -> np.ndarray | None:
         values = np.asarray(y) if not hasattr(y, "toarray") else None
         return values if values is not None and values.ndim == 1 else None
+
+    def _form(self, method: str) -> Form:
+        classes = [str(label) for label in self.classes_]
+        if method == "predict_proba":
+            return Form(np.dtype(np.float64), classes)
+        if method == "predict" and self._has_labels():
+            return Form(np.dtype(np.int64), classes)
+        return Form(self.classes_.dtype, None) if method == "predict" else super()._form(method)
 
     def _has_labels(self) -> bool:
         from sktransfer.finetune._tasks import LabelTask

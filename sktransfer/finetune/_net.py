@@ -21,6 +21,7 @@ from sktransfer.exceptions import DivergedError, TargetError
 from sktransfer.finetune._batching import Batches
 from sktransfer.finetune._loss import BatchLoss
 from sktransfer.finetune._stream import Rows
+from sktransfer.finetune._team import Alone
 
 
 class Watch(Callback):
@@ -102,6 +103,8 @@ class Watch(Callback):
         for ours, theirs in _RECORDED.items():
             if theirs in net.history[-1]:
                 record[ours] = float(net.history[-1, theirs])
+        if "valid_loss" in record:  # it decides how long all go on
+            record["valid_loss"] = net.team.of_first(record["valid_loss"])
         if not np.isfinite(record["train_loss"]):
             raise DivergedError(
                 f"The loss of epoch {record['epoch']} is {record['train_loss']}: the steps were "
@@ -190,6 +193,10 @@ class Net(NeuralNet):
         From the module to an optimizer, from that to what is stepped after each batch.
     randomness : Randomness
         For dropout and what else draws in a forward pass.
+    random : RandomState
+        For mixup.
+    team : Alone
+        The processes that share the batches.
     precision : {"float32", "bfloat16"}
         Of the forward pass.
     mixup : float
@@ -208,6 +215,7 @@ class Net(NeuralNet):
         make_schedule: Callable[[torch.optim.Optimizer], Any],
         randomness: Randomness,
         random: np.random.RandomState,
+        team: Alone,
         precision: str,
         mixup: float,
         watch: Watch,
@@ -221,6 +229,7 @@ class Net(NeuralNet):
         self.make_schedule = make_schedule
         self.randomness = randomness
         self.random = random
+        self.team = team
         self.precision = precision
         self.mixup = mixup
         self.watch = watch
@@ -247,6 +256,7 @@ class Net(NeuralNet):
             self._begun = True
             self.notify("on_train_begin", X=train, y=None)
         for _ in range(epochs):
+            self.team.align(self.module_)
             self.fit_loop(train, epochs=1)
             if self.watch.is_over:
                 break
@@ -303,7 +313,7 @@ class Net(NeuralNet):
                 outputs = self.infer(rows)
                 loss = self.get_loss(outputs, targets, X=rows, training=True)
         loss.backward()
-        return {"loss": loss, "y_pred": outputs}
+        return {"loss": self.team.summed(loss, len(rows), self.module_), "y_pred": outputs}
 
     def infer(self, x: Rows, **params: Any) -> torch.Tensor:
         """Run the module."""

@@ -9,11 +9,13 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer.finetune._base import BaseFineTuner
+from sktransfer.lazy import Form, also_lazy
 
 if TYPE_CHECKING:
     from sktransfer.finetune._tasks import Task, ValueTask
 
 
+@also_lazy("predict")
 class FineTunedRegressor(RegressorMixin, BaseFineTuner):
     """A fine-tuner whose targets are one or several numbers a row."""
 
@@ -61,6 +63,13 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         from sktransfer.finetune._tasks import ValueTask
 
         return ValueTask.of(y, weights)
+
+    def _form(self, method: str) -> Form:
+        if method != "predict":
+            return super()._form(method)
+        task = cast("ValueTask", self._task)
+        names = None if task.is_vector else [str(number) for number in range(task.n_outputs)]
+        return Form(np.dtype(np.float64), names)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

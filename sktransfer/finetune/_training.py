@@ -24,6 +24,7 @@ from sktransfer.finetune._optimizer import make_optimizer, make_schedule
 from sktransfer.finetune._outputs import outputs_of
 from sktransfer.finetune._stream import FeatureRows, Stream
 from sktransfer.finetune._tasks import Task
+from sktransfer.finetune._team import Alone, team
 
 CONTRASTIVE = "contrastive"
 
@@ -109,12 +110,14 @@ class Training:
     changed: tuple[str, ...] = ()
     randomness: Randomness = field(init=False)
     callbacks: list[Any] = field(init=False)
+    team: Alone = field(init=False, default_factory=team)
     _streams: dict[Any, Stream] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        material = self.train.material
+        self.team.check([self.train, self.valid], self.random)
         self.callbacks = own_callbacks(self.params.callbacks)
-        self.randomness = Randomness(self.random.randint(2**31), material.device)
+        seed = self.random.randint(2**31) + self.team.number
+        self.randomness = Randomness(seed, self.train.material.device)
 
     def run(self, *, epochs: int, start_head: bool, prepare: bool) -> None:
         """Train; on an interrupt, keep the epochs that are done.
@@ -150,6 +153,7 @@ class Training:
             )
         if self.params.early_stopping:
             watch.restore_best(self.module)
+        self.team.align(self.module)
         self.module.open(self.module.opened)
         self.module.eval()
 
@@ -259,7 +263,8 @@ class Training:
                 made, params.lr_schedule, warmup=params.warmup, steps=steps
             ),
             randomness=self.randomness,
-            random=self.random,
+            random=self.team.own(self.random),
+            team=self.team,
             precision=self.train.material.precision,
             mixup=params.mixup if with_head else 0.0,
             watch=self.watch,

@@ -1,21 +1,16 @@
 """The page about persistence says what is so."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 import sktransfer
+from tests._pages import DOCS, blocks, run_in_order
 
-PAGE = (Path(__file__).parents[2] / "docs" / "persistence.md").read_text()
-SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+PAGE = (DOCS / "persistence.md").read_text()
+SNIPPETS = blocks(PAGE)
 
 
 def test_the_examples_of_the_page_run_one_after_the_other(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "page.py").write_text("\n".join(SNIPPETS))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    __import__("page")
+    run_in_order(SNIPPETS, tmp_path, monkeypatch)
     assert len(SNIPPETS) == 3
 
 

@@ -1,0 +1,24 @@
+"""The code of a page of documentation."""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str, language: str = "python") -> list[str]:
+    """Return the blocks of code in a language, in order."""
+    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
+
+
+def run_in_order(codes: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run blocks of Python one after the other, in a folder."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "page", raising=False)
+    (folder / "page.py").write_text("\n".join(codes))
+    __import__("page")

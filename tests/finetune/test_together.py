@@ -1,0 +1,204 @@
+"""Several processes train one network together, as one process would."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from sktransfer import ImageClassifier, TextClassifier, train_together
+from sktransfer.finetune._batching import Batches
+from sktransfer.finetune._team import Alone, Together, team
+from tests._tiny import images, texts
+
+N_ROWS = 43  # the last batch has fewer rows than the others, and an odd number of them
+LABELS = np.arange(N_ROWS) % 2
+
+
+class Accelerator:
+    """What is asked of Accelerate, of one process among some that all have the same numbers."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, number=0, size=2):
+        self.process_index, self.num_processes = number, size
+
+    def gather(self, tensor):
+        return tensor.repeat(self.num_processes)
+
+    def reduce(self, tensor, reduction):
+        assert reduction == "sum"
+        return tensor * self.num_processes
+
+
+def settings(**changed):
+    fixed = {"random_state": 0, "cache": False, "max_epochs": 2, "batch_size": 8}
+    return {**fixed, "optimizer": "sgd", "lr": 0.01, **changed}
+
+
+CASES = {
+    "texts": lambda: (TextClassifier(**settings(trainable=1)), texts(N_ROWS)),
+    "early stopping": lambda: (
+        TextClassifier(**settings(early_stopping=True, class_weight="balanced")),
+        texts(N_ROWS),
+    ),
+    "batch norms": lambda: (
+        ImageClassifier("resnet18", weights=None, image_size=32, **settings(trainable=1)),
+        images(N_ROWS),
+    ),
+    "mixup": lambda: (TextClassifier(**settings(mixup=0.2, dropout=0.1)), texts(N_ROWS)),
+    "contrastive": lambda: (
+        TextClassifier(**settings(trainable=1, contrastive_epochs=1, max_epochs=1)),
+        texts(N_ROWS),
+    ),
+}
+EXACT = ["texts", "early stopping", "contrastive"]
+
+SCRIPT = """
+import sys
+import numpy as np
+from accelerate import Accelerator
+from sktransfer import TextClassifier, train_together
+from sktransfer.exceptions import TargetError
+from tests.finetune.test_together import CASES, LABELS, outcome
+
+accelerator = Accelerator(cpu=True)
+for name, make in CASES.items():
+    estimator, column = make()
+    with train_together(accelerator):
+        estimator.fit(column, LABELS)
+    file = f"{sys.argv[1]}/{name}-{accelerator.process_index}.npz"
+    np.savez(file, **outcome(estimator, column))
+
+estimator, column = CASES["texts"]()
+mine = slice(accelerator.process_index, None, 2)  # as a sampler would share out the rows
+with train_together(accelerator):
+    try:
+        estimator.fit(column[mine], LABELS[mine])
+    except TargetError as error:
+        print(error)
+"""
+
+
+def outcome(estimator, column):
+    """Return what was trained, as one vector, and what it is good for."""
+    trained = [t.detach().double().ravel() for t in estimator.module_.trained().values()]
+    losses = [record["train_loss"] for record in estimator.history_]
+    return {
+        "trained": torch.cat(trained).numpy(),
+        "loss": np.array(losses),
+        "accuracy": estimator.score(column, LABELS),
+    }
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Return what two processes have trained together, and what they said."""
+    pytest.importorskip("accelerate")
+    folder = tmp_path_factory.mktemp("together")
+    (folder / "script.py").write_text(SCRIPT)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*launch, folder / "script.py", folder], capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    found = {name: [np.load(folder / f"{name}-{i}.npz") for i in range(2)] for name in CASES}
+    return found, done.stdout
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_have_the_same_weights_and_records(together, name):
+    first, second = together[0][name]
+    for what in ("trained", "accuracy"):
+        np.testing.assert_array_equal(first[what], second[what])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_learn_what_one_learns(together, name):
+    estimator, column = CASES[name]()
+    alone = outcome(estimator.fit(column, LABELS), column)
+    found = together[0][name][0]
+    if name in EXACT:
+        np.testing.assert_allclose(found["trained"], alone["trained"], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found["loss"], alone["loss"], rtol=1e-2)
+    assert found["accuracy"] >= alone["accuracy"] - 0.1
+
+
+def test_processes_with_other_rows_are_told_so(together):
+    told = "The processes do not train on the same rows in the same order. Pass the whole X"
+    assert together[1].count(told) == 2
+
+
+def test_a_batch_is_shared_out_without_rest():
+    teams = [Together(Accelerator(number, size=3)) for number in range(3)]
+    shares = [team.share(list(range(8))) for team in teams]
+    assert sorted(row for share in shares for row in share) == list(range(8))
+    assert [len(share) for share in shares] == [3, 3, 2]
+
+
+def test_a_batch_that_is_too_small_is_computed_by_all():
+    assert Together(Accelerator(1, size=3)).share([4, 5, 6, 7, 8]) == [4, 5, 6, 7, 8]
+
+
+def test_a_set_to_validate_on_is_not_shared_out():
+    def stream(batches):
+        yield from ()
+
+    rows, numbers = np.arange(8), torch.zeros(8)
+    for random, share in ((None, 8), (np.random.RandomState(0), 4)):
+        team = Together(Accelerator(1))
+        batches = Batches(stream, rows, numbers, numbers, 8, random, team)
+        assert [len(batch) for batch in batches._drawn()] == [share]
+
+
+def test_the_loss_and_the_gradients_are_weighted_by_rows():
+    class Other(Accelerator):
+        def reduce(self, tensor, reduction):
+            # The other process has one row, of which the loss and all gradients are 0.
+            return tensor + torch.cat([torch.ones(1), torch.zeros(len(tensor) - 1)])
+
+    module = torch.nn.Linear(2, 1)
+    loss = module(torch.ones(3, 2)).mean()
+    loss.backward()
+    expected = [parameter.grad * 3 / 4 for parameter in module.parameters()]
+    found = Together(Other()).summed(loss, 3, module)
+    assert found.item() == pytest.approx(loss.item() * 3 / 4)
+    for parameter, gradient in zip(module.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_outside_the_block_and_with_one_process_nobody_shares():
+    assert type(team()) is Alone
+    with train_together(Accelerator(size=1)):
+        assert type(team()) is Alone
+    with train_together(Accelerator()):
+        assert type(team()) is Together
+    assert type(team()) is Alone
+
+
+def test_random_numbers_of_shares_differ_and_those_of_one_process_are_its_own():
+    random = np.random.RandomState(0)
+    assert Alone().own(random) is random
+    drawn = {
+        Together(Accelerator(number)).own(np.random.RandomState(0)).rand() for number in range(2)
+    }
+    assert len(drawn) == 2
+
+
+def test_the_check_sees_rows_targets_and_what_is_drawn():
+    class Noting(Accelerator):
+        def gather(self, tensor):
+            self.seen = int(tensor)
+            return tensor
+
+    def seen(column, y, random_state=0):
+        accelerator = Noting()
+        with train_together(accelerator):
+            TextClassifier(**settings(max_epochs=1, random_state=random_state)).fit(column, y)
+        return accelerator.seen
+
+    column, other = texts(N_ROWS), texts(N_ROWS, seed=1)
+    first = seen(column, LABELS)
+    assert seen(list(column), LABELS.tolist()) == first
+    assert first not in {seen(other, LABELS), seen(column, 1 - LABELS), seen(column, LABELS, 1)}

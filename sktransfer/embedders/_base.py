@@ -147,7 +147,8 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         reading = reader.read(column, cache, failures)
         lookup = Lookup(cache, extraction.space, reading.digests, self._n_features_out)
         asked, todo = len(reading.digests), lookup.todo
-        with progress(self, asked=asked, todo=len(todo), fitting=fitting) as advance:
+        shown = progress(self, asked=asked, todo=len(todo), fitting=fitting)
+        with shown as advance, _runtime.undisturbed():
             lookup.fill(extraction.compute(reading, todo, failures, advance))
         failures.warn(reading.digests)
         return self._normalized(lookup.rows())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from sktransfer._compat import cpu_has_bfloat16
@@ -100,7 +100,24 @@ def gradients() -> Iterator[None]:
     """Make tensors that can have gradients, also for a caller who has switched them off."""
     import torch
 
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), undisturbed():
+        yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Compute as where nobody has set a default device for new tensors, or is in an autocast.
+
+    Both are settings of a thread, so no other one notices.
+    """
+    import torch
+
+    with ExitStack() as stack:
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for kind in ("cpu", torch.accelerator.current_accelerator()):
+            if kind is not None and torch.is_autocast_enabled(torch.device(kind).type):
+                stack.enter_context(torch.autocast(torch.device(kind).type, enabled=False))
         yield
 
 

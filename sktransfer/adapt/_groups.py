@@ -42,8 +42,10 @@ def parameter_groups(
     for name, parameters in parts:
         rate = lr * layer_decay**depth
         depth += bool(parameters)
-        matrices = [p for p in parameters if p.ndim > 1 and id(p) in may_learn]
-        others = [p for p in parameters if p.ndim <= 1 and id(p) in may_learn]
+        learning = [p for p in parameters if id(p) in may_learn]
+        may_learn -= {id(p) for p in learning}  # stages may share a weight
+        matrices = [p for p in learning if p.ndim > 1]
+        others = [p for p in learning if p.ndim <= 1]
         if matrices:
             groups.append(_group(name, matrices, rate, weight_decay))
         if others:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sktransfer._runtime import undisturbed
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
 from sktransfer.backbones._network import POOLED, StagedNetwork, pool
@@ -185,7 +186,7 @@ class Backbone:
             return (self.width(image_size=image_size),)
         key = (layer, image_size)
         if key not in self._shapes:
-            with torch.inference_mode():
+            with torch.inference_mode(), undisturbed():
                 blank = self._blank(1, image_size)
                 self._shapes[key] = tuple(self.network(blank, until=layer).shape[1:])
         return self._shapes[key]
@@ -255,7 +256,7 @@ class Backbone:
         # way that does not take an empty batch.
         for rows in (0, 1):
             try:
-                with torch.inference_mode():
+                with torch.inference_mode(), undisturbed():
                     blank = self._blank(rows, image_size)
                     return self._through(self.network, blank, layer, pooling).shape[1]
             except BackboneError:

@@ -14,7 +14,7 @@ import torch
 import xxhash
 from torch import nn
 
-from sktransfer._runtime import rest_after_fork
+from sktransfer._runtime import rest_after_fork, undisturbed
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._table import BackboneTable
@@ -153,7 +153,7 @@ def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
     with _lock:
         if key not in _loaded:
             # Weights that are made in inference mode could never take part in a gradient.
-            with torch.inference_mode(False):
+            with torch.inference_mode(False), undisturbed():
                 _loaded[key] = load()
             _forget_old_modules()
         return _loaded[key]

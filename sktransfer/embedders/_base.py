@@ -161,7 +161,8 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             if extraction is not asked:
                 lookup.look_in(extraction.space)
         todo = lookup.todo
-        with progress(self, asked=len(reading.digests), todo=len(todo), fitting=fitting) as advance:
+        shown = progress(self, asked=len(reading.digests), todo=len(todo), fitting=fitting)
+        with shown as advance, _runtime.undisturbed():
             lookup.fill(extraction.compute(reading, todo, failures, advance))
         failures.warn(reading.digests)
         return self._normalized(lookup.rows())

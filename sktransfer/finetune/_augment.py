@@ -26,10 +26,23 @@ def image_augmentation(augment: Any) -> Change | None:
 
     def change(batch: np.ndarray) -> np.ndarray:
         images = torch.from_numpy(batch).permute(0, 3, 1, 2)
-        changed = torch.stack([transform(image) for image in images])
+        changed = _together([transform(image) for image in images])
         return changed.permute(0, 2, 3, 1).contiguous().numpy()
 
     return change
+
+
+def _together(images: list[Any]) -> Any:
+    import torch
+
+    shapes = sorted({str(tuple(getattr(image, "shape", ()))) for image in images})
+    if len(shapes) > 1 or not isinstance(images[0], torch.Tensor):
+        raise ValueError(
+            "augment must make of each image of a batch a tensor of one shape, and it has made a "
+            f"{type(images[0]).__name__}, in the shapes {', '.join(shapes)}. End it with a "
+            "torchvision.transforms.v2.Resize or RandomResizedCrop to one size."
+        )
+    return torch.stack(images)
 
 
 def text_augmentation(augment: str | None) -> Change | None:

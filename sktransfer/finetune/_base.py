@@ -21,7 +21,7 @@ from sktransfer._compat import (
     with_callbacks,
 )
 from sktransfer._randomness import seeded
-from sktransfer.exceptions import BackboneError
+from sktransfer.exceptions import BackboneError, DivergedError
 from sktransfer.extraction import ColumnEstimator, keeper
 from sktransfer.finetune._data import TargetedEstimator
 from sktransfer.finetune._report import reported
@@ -30,8 +30,8 @@ from sktransfer.lazy import also_lazy
 if TYPE_CHECKING:
     from sktransfer.adapt import FineTuned
     from sktransfer.backbones import Backbone
-    from sktransfer.finetune._net import Watch
     from sktransfer.finetune._tasks import Task
+    from sktransfer.finetune._watch import Watch
 
 
 @also_lazy("transform")
@@ -195,7 +195,8 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         # A copy, so that an error leaves what was fitted before as it was.
         module = self._new_module(backbone, task, random, going_on)
         if going_on:
-            module.restore(self.module_.trained())
+            # Stages that are opened only now start from the backbone.
+            module.restore(module.trained() | self.module_.trained())
 
         earlier = self.history_ if going_on else []
 
@@ -237,7 +238,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
                 f"trainable={self.trainable!r}: use 'all' or 'head', or a number of stages."
             )
         for callback in self.callbacks or []:
-            named = callback[1] if isinstance(callback, tuple) else callback
+            named = callback[-1] if isinstance(callback, tuple) else callback
             if not hasattr(named, "on_epoch_end"):
                 raise TypeError(f"callbacks must be those of skorch, got {callback!r}.")
 
@@ -292,8 +293,17 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
             )
         material = self._material(column, backbone)
         width = self._task.n_outputs if head else self._n_features_out
-        rows = outputs_of(self.module_, material, width, head=head)
-        material.failures.warn(material.reading.digests)
+        with _runtime.undisturbed():
+            rows = outputs_of(self.module_, material, width, head=head)
+        digests = material.reading.digests
+        usable = np.array(material.failures.usable(digests), dtype=np.int64)
+        wrong = usable[~np.isfinite(rows[usable]).all(axis=1)]
+        if len(wrong):
+            raise DivergedError(
+                f"row {wrong[0]}: the network gives no numbers for it, so its last steps were too "
+                "large. Fit again with a lower lr, or a longer warmup."
+            )
+        material.failures.warn(digests)
         return rows
 
     def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:

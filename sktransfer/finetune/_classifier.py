@@ -53,15 +53,17 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         -------
         self
         """
+        from sktransfer.finetune._targets import short
         from sktransfer.finetune._tasks import ClassTask
 
         self._validate_all()
         going_on = self.__sklearn_is_fitted__()
-        task = None if classes is None else ClassTask.of(classes, type(self).__name__)
+        name = type(self).__name__
+        task = None if classes is None else ClassTask.of(classes, name, warn=False)
         if going_on and task is not None and not np.array_equal(task.classes, self.classes_):
             raise TargetError(
-                f"`classes={task.classes.tolist()}` is not the same as on the last call to "
-                f"partial_fit, was: {self.classes_.tolist()}."
+                f"`classes={short(task.classes)}` is not the same as on the last call to "
+                f"partial_fit, was: {short(self.classes_)}."
             )
         return self._train(
             X, y, sample_weight=sample_weight, epochs=1, going_on=going_on, task=task
@@ -108,10 +110,11 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
 
         check_is_fitted(self)
         outputs = torch.from_numpy(self._run(X, head=True).astype(np.float64))
-        return (outputs.sigmoid() if self._has_labels() else outputs.softmax(1)).numpy()
+        return self._task.shares(outputs).numpy()
 
     def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
-        from sktransfer.finetune._tasks import ClassTask, LabelTask, is_labels
+        from sktransfer.finetune._targets import is_labels
+        from sktransfer.finetune._tasks import ClassTask, LabelTask
 
         if self.contrastive_epochs and self.trainable in ("head", 0):
             raise TargetError(

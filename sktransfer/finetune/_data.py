@@ -55,6 +55,12 @@ class TargetedEstimator(ColumnEstimator):
         weights = check_sample_weight(sample_weight, index, ensure_non_negative=True)
         if not weights.any():
             raise TargetError("Sample weights must contain at least one non-zero number.")
+        with np.errstate(over="ignore"):
+            if not np.isfinite(weights.sum()):
+                raise TargetError(
+                    "The sample weights are too large for their sum to be a number: up to "
+                    f"{weights.max():g}. Divide them by their size."
+                )
         return weights
 
     def _part(
@@ -88,8 +94,12 @@ class TargetedEstimator(ColumnEstimator):
         random: np.random.RandomState,
     ) -> tuple[Part, Part | None]:
         """Return the rows to train on and those to validate on."""
+        from sktransfer.finetune._targets import refuse_missing
         from sktransfer.finetune._validation import hold_out
 
+        if groups is not None:
+            refuse_missing(groups, "is no group.", "groups")
+            check_consistent_length(part.targets, groups)
         X_val, y_val = validation
         if (X_val is None) != (y_val is None):
             raise TargetError("X_val and y_val go together: pass both or none.")
@@ -97,8 +107,6 @@ class TargetedEstimator(ColumnEstimator):
             return part, self._validation_part(X_val, y_val, backbone, task)
         if not self.early_stopping:
             return part, None
-        if groups is not None:
-            check_consistent_length(part.targets, groups)
         train, valid = hold_out(
             part.rows,
             self.validation_fraction,

@@ -2,163 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from sklearn.utils import ClassifierTags
 from skorch import NeuralNet
 from skorch.callbacks import Callback as Callback
 from skorch.callbacks import EpochTimer, PassthroughScoring
-from skorch.history import History
+from skorch.history import History as History
 from torch import nn
 
 from sktransfer import _runtime
 from sktransfer._randomness import Randomness
 from sktransfer.adapt import FineTuned
 from sktransfer.backbones import Given
-from sktransfer.exceptions import DivergedError, TargetError
+from sktransfer.exceptions import TargetError
 from sktransfer.finetune._batching import Batches
 from sktransfer.finetune._loss import BatchLoss
 from sktransfer.finetune._stream import Rows
+from sktransfer.finetune._tasks import Task
 from sktransfer.finetune._team import Alone
 
-
-class Watch(Callback):
-    """Follows a training epoch by epoch: the score, the best weights, whether to go on.
-
-    Parameters
-    ----------
-    score : callable
-        From outputs, encoded targets and weights of the validation rows to a number.
-    expected : int
-        Epochs that are planned.
-    patience : int or None
-        Epochs without a lower validation loss after which it is enough.
-    tell : callable
-        Is given the record of each epoch; returns whether to stop.
-    earlier : sequence of dict
-        Records of fits that this one goes on from.
-
-    Attributes
-    ----------
-    log : skorch.history.History
-        What skorch's callbacks see: all epochs, also those of fits before and of other phases.
-    is_over, is_ended : bool
-        Whether the epochs of one kind were enough, or the whole training.
-    """
-
-    def __init__(
-        self,
-        score: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
-        *,
-        expected: int,
-        patience: int | None,
-        tell: Callable[[dict[str, Any]], bool],
-        earlier: Sequence[dict[str, Any]] = (),
-    ) -> None:
-        self.score = score
-        self.expected = expected
-        self.patience = patience
-        self.tell = tell
-        self.log = _as_skorch_logs(earlier)
-        self.before = len(earlier)
-        self.phase = ""
-        self.history: list[dict[str, Any]] = []
-        self.is_over = False
-        self.is_ended = False
-        self.best_epoch: int | None = None
-        self._best_loss = np.inf
-        self._best: dict[str, torch.Tensor] = {}
-        self._last: dict[str, torch.Tensor] = {}
-        self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-
-    @property
-    def done(self) -> int:
-        """How many epochs are done."""
-        return len(self.history)
-
-    def on_epoch_begin(self, net: Net, **kwargs: Any) -> None:
-        """Forget the outputs of the last epoch."""
-        self._seen = []
-
-    def on_batch_end(
-        self, net: Net, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
-    ) -> None:
-        """Keep outputs of validation rows."""
-        if not training:
-            rows, targets = batch
-            weights = net.weights_of(rows, training=False)
-            outputs = y_pred.float().cpu().numpy()
-            self._seen.append((outputs, targets.cpu().numpy(), weights.cpu().numpy()))
-
-    def on_epoch_end(self, net: Net, **kwargs: Any) -> None:
-        """Score, remember, and tell."""
-        if self._seen:
-            outputs, targets, weights = map(np.concatenate, zip(*self._seen, strict=True))
-            net.history.record("valid_score", self.score(outputs, targets, weights))
-        record: dict[str, Any] = {"epoch": self.before + self.done + 1}
-        record["phase"] = self.phase
-        record["lr"] = net.first_rate
-        for ours, theirs in _RECORDED.items():
-            if theirs in net.history[-1]:
-                record[ours] = float(net.history[-1, theirs])
-        if "valid_loss" in record:  # it decides how long all go on
-            record["valid_loss"] = net.team.of_first(record["valid_loss"])
-        if not np.isfinite(record["train_loss"]):
-            raise DivergedError(
-                f"The loss of epoch {record['epoch']} is {record['train_loss']}: the steps were "
-                "too large. Set a lower lr, or a longer warmup."
-            )
-        self.history.append(record)
-        self._last = _copied(net.module_.trained())
-        self._compare(record)
-        if self.tell(record):
-            self.end()
-
-    def end(self) -> None:
-        """Let no more epochs follow, of any phase."""
-        self.is_over = self.is_ended = True
-
-    def restore_best(self, module: FineTuned) -> None:
-        """Put the weights of the best epoch back, if a validation loss was ever a number."""
-        if self._best:
-            module.restore(self._best)
-
-    def restore_last(self, module: FineTuned) -> None:
-        """Put the weights of the last whole epoch back."""
-        module.restore(self._last)
-
-    def _compare(self, record: dict[str, Any]) -> None:
-        loss = record.get("valid_loss")
-        if loss is None or self.patience is None:
-            self.best_epoch = record["epoch"]
-        elif loss < self._best_loss:
-            self._best_loss, self.best_epoch, self._best = loss, record["epoch"], self._last
-        elif record["epoch"] - (self.best_epoch or 0) >= self.patience:
-            self.is_over = True
-
-
-# What our records take of skorch's.
-_RECORDED = {
-    "train_loss": "train_loss",
-    "valid_loss": "valid_loss",
-    "valid_score": "valid_score",
-    "seconds": "dur",
-}
-
-
-def _as_skorch_logs(records: Sequence[dict[str, Any]]) -> History:
-    history = History()
-    for record in records:
-        history.new_epoch()
-        for name, value in record.items():
-            history.record(_RECORDED.get(name, name), value)
-    return history
-
-
-def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+if TYPE_CHECKING:
+    from sktransfer.finetune._watch import Watch
 
 
 def _explained(error: Exception, rows: int) -> Exception | None:
@@ -189,6 +57,8 @@ class Net(NeuralNet):
         From outputs, targets and weights of a batch to its loss.
     with_head : bool
         Whether outputs are those of the head, or the features before it.
+    task : Task
+        Tells scorers of callbacks what outputs mean.
     make_optimizer, make_schedule : callable
         From the module to an optimizer, from that to what is stepped after each batch.
     randomness : Randomness
@@ -211,6 +81,7 @@ class Net(NeuralNet):
         *,
         batch_loss: BatchLoss,
         with_head: bool,
+        task: Task,
         make_optimizer: Callable[[FineTuned], torch.optim.Optimizer],
         make_schedule: Callable[[torch.optim.Optimizer], Any],
         randomness: Randomness,
@@ -222,7 +93,14 @@ class Net(NeuralNet):
         **kwargs: Any,
     ) -> None:
         # `get_loss` is what skorch would call a criterion for.
-        super().__init__(module, criterion=nn.Identity, train_split=None, **kwargs)
+        super().__init__(
+            module,
+            criterion=nn.Identity,
+            train_split=None,
+            predict_nonlinearity=task.shares,
+            **kwargs,
+        )
+        self.task = task
         self.batch_loss = batch_loss
         self.with_head = with_head
         self.make_optimizer = make_optimizer
@@ -248,6 +126,15 @@ class Net(NeuralNet):
     def first_rate(self) -> float:
         """The learning rate of the head, as it is now."""
         return float(self.optimizer_.param_groups[0]["lr"])
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Classes by their numbers, as targets have them: for scorers."""
+        return np.arange(self.task.n_outputs)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return predictions as targets are encoded: for scorers."""
+        return self.task.chosen(self.predict_proba(X))
 
     def run(self, train: Batches, valid: Batches | None, epochs: int) -> None:
         """Train for some epochs, from where the module is."""
@@ -343,6 +230,13 @@ class Net(NeuralNet):
             if method_name != "on_epoch_end":
                 raise
             self.watch.end()
+        except KeyError as error:
+            if "was not found in history" in str(error):
+                error.add_note(
+                    "There is a loss and a score of validation rows only with X_val and y_val, or "
+                    "with early_stopping=True, which holds rows out."
+                )
+            raise
 
     def _mixed_loss(self, rows: Rows, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         share = float(self.random.beta(self.mixup, self.mixup))
@@ -365,6 +259,12 @@ class Net(NeuralNet):
         if given is not None:
             return self.module_(inputs, Given(given.stage, mix(given.activation))).float()
         return self.module_(mix(inputs)).float()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = self.task.kind
+        tags.classifier_tags = ClassifierTags() if self.task.kind == "classifier" else None
+        return tags
 
     def _precisely(self) -> Any:
         device = next(self.module_.parameters()).device

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sktransfer.extraction import new_bar
 
 if TYPE_CHECKING:
-    from sktransfer.finetune._net import Watch
     from sktransfer.finetune._tasks import Task
+    from sktransfer.finetune._watch import Watch
 
 #: Given the record of an epoch, tells whether to stop.
 Listener = Callable[[dict[str, Any]], bool]
@@ -44,7 +44,7 @@ def reported(
     attributes : callable
         Returns what an estimator must have to be fitted with the epochs that are done.
     """
-    from sktransfer.finetune._net import Watch
+    from sktransfer.finetune._watch import Watch
 
     with ExitStack() as stack:
         listeners: list[Listener] = []

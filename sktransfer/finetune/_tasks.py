@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, column_or_1d
 
-from sktransfer.cells import is_missing
 from sktransfer.exceptions import TargetError
 from sktransfer.finetune._loss import RowLoss, classes_loss, labels_loss, squared_loss
+from sktransfer.finetune._targets import as_labels, as_matrix, as_numbers, short
 
 # A class that no row has is as likely as one that this part of a row has.
 _UNSEEN = 0.5
@@ -25,6 +23,8 @@ class Task(ABC):
 
     #: Outputs of the network a row.
     n_outputs: int
+    #: What scikit-learn calls an estimator of such targets.
+    kind: ClassVar[str] = "classifier"
 
     @abstractmethod
     def encode(self, y: Any) -> torch.Tensor:
@@ -33,6 +33,14 @@ class Task(ABC):
     @abstractmethod
     def row_loss(self, label_smoothing: float) -> RowLoss:
         """Return the loss of each row."""
+
+    @abstractmethod
+    def shares(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities that outputs (n, k) mean, or the outputs of no such thing."""
+
+    @abstractmethod
+    def chosen(self, shares: np.ndarray) -> np.ndarray:
+        """Return what is predicted, as `encode` gives targets."""
 
     @abstractmethod
     def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -56,9 +64,9 @@ class ClassTask(Task):
     classes: np.ndarray
 
     @classmethod
-    def of(cls, y: Any, name: str) -> Self:
-        """Learn the classes from targets, or from a list of them."""
-        classes = np.unique(as_labels(y, warn=True))
+    def of(cls, y: Any, name: str, *, warn: bool = True) -> Self:
+        """Learn the classes from targets, or from a list of them, which is nothing to warn of."""
+        classes = np.unique(as_labels(y, warn=warn))
         if len(classes) < 2:
             raise TargetError(
                 f"{name} needs at least 2 classes in y; there is only one class: "
@@ -80,7 +88,7 @@ class ClassTask(Task):
         if len(unknown):
             raise TargetError(
                 f"row {unknown[0]} of y: {labels.tolist()[unknown[0]]!r} is none of the classes "
-                f"{self.classes.tolist()}. All of them must be named at first: in y of fit, or as "
+                f"{short(self.classes)}. All of them must be named at first: in y of fit, or as "
                 "classes of the first partial_fit."
             )
         return torch.from_numpy(numbers.astype(np.int64))
@@ -88,6 +96,14 @@ class ClassTask(Task):
     def row_loss(self, label_smoothing: float) -> RowLoss:
         """Return the cross entropy."""
         return classes_loss(label_smoothing)
+
+    def shares(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the probability of each class; they sum to 1."""
+        return outputs.softmax(1)
+
+    def chosen(self, shares: np.ndarray) -> np.ndarray:
+        """Return the number of the likeliest class (n,)."""
+        return shares.argmax(axis=1)
 
     def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return the logarithm of each class's share."""
@@ -123,7 +139,7 @@ class LabelTask(Task):
 
     def encode(self, y: Any) -> torch.Tensor:
         """Return the matrix, float32 (n, k)."""
-        matrix = _dense(y)
+        matrix = as_matrix(y)
         if matrix.ndim != 2 or matrix.shape[1] != len(self.classes):
             raise TargetError(
                 f"y has shape {matrix.shape}; a matrix of zeros and ones with "
@@ -141,6 +157,14 @@ class LabelTask(Task):
     def row_loss(self, label_smoothing: float) -> RowLoss:
         """Return the mean binary cross entropy."""
         return labels_loss(label_smoothing)
+
+    def shares(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the probability of each label."""
+        return outputs.sigmoid()
+
+    def chosen(self, shares: np.ndarray) -> np.ndarray:
+        """Return the matrix of labels that are likelier than not."""
+        return (shares > 0.5).astype(np.int64)
 
     def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return the log-odds of each label."""
@@ -164,6 +188,7 @@ class ValueTask(Task):
         Whether targets are one number a row.
     """
 
+    kind = "regressor"
     mean: np.ndarray
     deviation: np.ndarray
     is_vector: bool
@@ -171,7 +196,7 @@ class ValueTask(Task):
     @classmethod
     def of(cls, y: Any, weights: np.ndarray) -> Self:
         """Learn the scale of the targets."""
-        values = _numbers(y)
+        values = as_numbers(y)
         columns = values.reshape(len(values), -1)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = np.average(columns, axis=0, weights=weights)
@@ -190,7 +215,7 @@ class ValueTask(Task):
 
     def encode(self, y: Any) -> torch.Tensor:
         """Return scaled targets, float32 (n, k)."""
-        values = _numbers(y)
+        values = as_numbers(y)
         columns = values.reshape(len(values), -1)
         if columns.shape[1] != len(self.mean):
             raise TargetError(f"y has {columns.shape[1]} targets a row, not {len(self.mean)}.")
@@ -205,6 +230,14 @@ class ValueTask(Task):
         """Return the squared error, in squared deviations of the targets."""
         return squared_loss
 
+    def shares(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the outputs."""
+        return outputs
+
+    def chosen(self, shares: np.ndarray) -> np.ndarray:
+        """Return the outputs, scaled as the targets are."""
+        return shares
+
     def bias(self, encoded: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return zeros: targets were centred."""
         return torch.zeros(self.n_outputs, device=encoded.device)
@@ -214,47 +247,3 @@ class ValueTask(Task):
         if len(encoded) < 2:
             return float("nan")
         return float(r2_score(encoded, outputs, sample_weight=weights))
-
-
-def as_labels(y: Any, *, warn: bool = False) -> np.ndarray:
-    """Return class labels as a vector; on demand, warn of a column."""
-    _refuse_missing(y, "is no class.")
-    labels = column_or_1d(y, warn=warn)
-    _refuse_mixed(labels)
-    check_classification_targets(labels)
-    return labels
-
-
-def _refuse_mixed(labels: np.ndarray) -> None:
-    try:
-        np.unique(labels)
-    except TypeError as error:
-        kinds = " and ".join(sorted({type(label).__name__ for label in labels}))
-        raise TargetError(
-            f"y has classes of type {kinds}, which have no common order: convert them to one type."
-        ) from error
-
-
-def is_labels(y: Any) -> bool:
-    """Tell a matrix of zeros and ones from a vector of classes."""
-    _refuse_missing(y, "is no class.")
-    return _dense(y).ndim > 1 and type_of_target(y, input_name="y") == "multilabel-indicator"
-
-
-def _dense(y: Any) -> np.ndarray:
-    return np.asarray(y.toarray() if hasattr(y, "toarray") else y)
-
-
-def _numbers(y: Any) -> np.ndarray:
-    _refuse_missing(y, "is no number. Input y contains NaN.")
-    return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-
-
-def _refuse_missing(y: Any, told: str) -> None:
-    values = np.asarray(y, dtype=object)
-    if values.ndim not in (1, 2) or not values.size:  # that is told elsewhere
-        return
-    for row, cells in enumerate(values.reshape(len(values), -1)):
-        for cell in cells:
-            if not isinstance(cell, str) and is_missing(cell):  # "" may be a class
-                raise TargetError(f"row {row} of y: {cell!r} {told}")

@@ -65,7 +65,8 @@ class TextRegressor(TextFineTuner, FineTunedRegressor):
     n_iter_no_change : int, default=5
         Epochs to wait for a lower loss.
     callbacks : list of skorch callbacks, default=None
-        Called as skorch does.
+        Called as skorch does, with targets as the network learns them: brought to mean 0 and
+        deviation 1. ``EpochScoring("r2")`` works.
     reuse_activations : bool or "auto", default="auto"
         Whether what the frozen part gives is computed once a row and kept, in memory up to 1
         GB, then on disk up to 16 GB; with more, "auto" computes it in each epoch, with a

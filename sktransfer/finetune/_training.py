@@ -14,17 +14,18 @@ from sktransfer import _runtime
 from sktransfer._randomness import Randomness
 from sktransfer.adapt import FineTuned, cut_below, parameter_groups
 from sktransfer.backbones import POOLED
-from sktransfer.exceptions import StoppedWarning
+from sktransfer.exceptions import BackboneError, StoppedWarning
 from sktransfer.finetune._batching import BalancedBatches, Batches, in_batches
 from sktransfer.finetune._callbacks import own_callbacks
 from sktransfer.finetune._loss import BatchLoss, contrastive_loss, weighted_mean
 from sktransfer.finetune._material import Material
-from sktransfer.finetune._net import Net, Watch
+from sktransfer.finetune._net import Net
 from sktransfer.finetune._optimizer import make_optimizer, make_schedule
 from sktransfer.finetune._outputs import outputs_of
 from sktransfer.finetune._stream import FeatureRows, Stream
 from sktransfer.finetune._tasks import Task
 from sktransfer.finetune._team import Alone, team
+from sktransfer.finetune._watch import Watch
 
 CONTRASTIVE = "contrastive"
 
@@ -160,6 +161,11 @@ class Training:
     def _contrast(self) -> None:
         """Let opened stages bring rows of a class together, before there is a head."""
         if self.params.contrastive_epochs:
+            if not any(p.requires_grad for p in self.module.network.parameters()):
+                raise BackboneError(
+                    f"contrastive_epochs trains opened stages, and {', '.join(self.module.opened)} "
+                    "have no weights. Open more of them."
+                )
             phase = Phase(CONTRASTIVE, self.module.opened, self.params.contrastive_epochs)
             self._run_group([phase], contrastive_loss, with_head=False, kind=BalancedBatches)
 
@@ -171,7 +177,8 @@ class Training:
         if prepare and self.params.contrastive_epochs:
             yield [Phase("head", (), epochs)]  # more of the network would forget what it learned
         elif self.params.trainable == "gradual":
-            counts = [min(epoch, len(opened)) for epoch in range(1, epochs + 1)]
+            done = sum(record.get("phase") == "gradual" for record in self.watch.log)
+            counts = [min(done + epoch, len(opened)) for epoch in range(1, epochs + 1)]
             yield [Phase("gradual", opened[len(opened) - count :], 1) for count in counts]
         else:
             yield [Phase("train", opened, epochs)]
@@ -258,6 +265,7 @@ class Training:
             self.module,
             batch_loss=loss,
             with_head=with_head,
+            task=self.task,
             make_optimizer=optimizer,
             make_schedule=lambda made: make_schedule(
                 made, params.lr_schedule, warmup=params.warmup, steps=steps
@@ -288,9 +296,16 @@ class Training:
                 for part in self._at_first(rows, learning)(in_batches(rows, 32))
             ]
         if parts:
+            features = torch.cat(parts).clone()
+            if not features.isfinite().all():
+                raise BackboneError(
+                    f"{material.backbone.name!r} gives features that are no numbers, before "
+                    "anything has been trained. Try whether ImageEmbedder or TextEmbedder gives "
+                    "better ones, as with another precision."
+                )
             train = self.train.rows.tolist()
             bias = self.task.bias(self.train.targets[train], self.train.weights[train])
-            head.start(torch.cat(parts).clone(), bias)
+            head.start(features, bias)
 
     def _at_first(self, rows: np.ndarray, learning: tuple[str, ...]) -> Stream:
         """Return how these rows come to the head before these stages have learned."""

@@ -127,9 +127,9 @@ class HistoryDisplay:
         self.score_ax_ = None
         self.lines_ = []
         style = {"marker": "o", "markersize": 4, "linewidth": 1.8, **kwargs}
-        self._line(self.ax_, "train_loss", "training loss", **{"color": TRAIN, **style})
+        self._line(self.ax_, "train_loss", "training loss", {"color": TRAIN, **style})
         if self._has("valid_loss"):
-            self._line(self.ax_, "valid_loss", "validation loss", **{"color": VALID, **style})
+            self._line(self.ax_, "valid_loss", "validation loss", {"color": VALID, **style})
         if self._has("valid_score"):
             self._plot_score({"color": SCORE, "linestyle": "--", **style})
         self._mark_best()
@@ -140,14 +140,14 @@ class HistoryDisplay:
     def _plot_score(self, style: dict[str, Any]) -> None:
         self.score_ax_ = self.ax_.twinx()
         self.score_ax_.spines["top"].set_visible(False)
-        self._line(self.score_ax_, "valid_score", f"validation {self.score_name}", **style)
+        self._line(self.score_ax_, "valid_score", f"validation {self.score_name}", style)
         self.score_ax_.set_ylabel(f"validation {self.score_name}", color=style["color"])
         self.score_ax_.tick_params(axis="y", colors=style["color"])
 
     def _has(self, key: str) -> bool:
         return any(key in record for record in self.history)
 
-    def _line(self, ax: Axes, key: str, label: str, **style: Any) -> None:
+    def _line(self, ax: Axes, key: str, label: str, style: dict[str, Any]) -> None:
         # Positions and not `epoch`, which may begin anew where a training goes on.
         epochs = list(range(1, len(self.history) + 1))
         values = [record.get(key, np.nan) for record in self.history]
@@ -156,7 +156,7 @@ class HistoryDisplay:
             if key != "valid_score" and phases[place - 1] == _APART != phases[place]:
                 epochs.insert(place, epochs[place])
                 values.insert(place, np.nan)
-        self.lines_ += ax.plot(epochs, values, label=label, **style)
+        self.lines_ += ax.plot(epochs, values, **{"label": label, **style})
 
     def _mark_best(self) -> None:
         places = [i for i, record in enumerate(self.history) if record["epoch"] == self.best_epoch]

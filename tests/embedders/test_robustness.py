@@ -79,6 +79,19 @@ def test_torchs_default_dtype_does_not_matter():
     assert np.isfinite(named.transform(images(3))).all()
 
 
+def test_torchs_default_device_does_not_matter():
+    network, column = tiny_network(), images(3)
+    expected = ImageEmbedder(network, cache=False).fit_transform(column)
+    with torch.device("meta"):
+        found = ImageEmbedder(network, cache=False).fit_transform(column)
+        named = ImageEmbedder("shufflenet_v2_x0_5", weights=None, image_size=64, cache=False)
+        inside = named.fit_transform(column)
+        told = TextEmbedder(cache=False).fit_transform(texts(3))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(named.transform(column), inside)
+    np.testing.assert_array_equal(TextEmbedder(cache=False).fit_transform(texts(3)), told)
+
+
 def test_columns_named_by_numbers_get_feature_names():
     table = pd.DataFrame({0: texts(3), 1: [1, 2, 3]})
     features = ColumnTransformer([("text", TextEmbedder(), [0])]).set_output(transform="pandas")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, get_scorer
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -24,7 +24,7 @@ from skorch.callbacks import (
 )
 from torch.optim.lr_scheduler import StepLR
 
-from sktransfer import ImageClassifier, TextRegressor
+from sktransfer import ImageClassifier, ImageRegressor, TextRegressor
 from tests._tiny import images, texts, tiny_network
 
 COLUMN, SIDES = images(24), np.arange(24) % 2
@@ -150,7 +150,7 @@ def test_a_checkpoint_at_the_end_holds_the_fitted_network(tmp_path):
 
 def test_a_callable_scores_each_epoch():
     def accuracy(net, X, y):
-        return accuracy_score(y, net.predict(X).argmax(axis=1))
+        return accuracy_score(y, net.predict(X))
 
     histories = Histories()
     scoring = EpochScoring(accuracy, name="mine", lower_is_better=False)
@@ -159,6 +159,33 @@ def test_a_callable_scores_each_epoch():
     mine = [record["mine"] for record in histories.records]
     assert mine == column(classifier, "valid_score")
     assert all(0 <= record["on_train"] <= 1 for record in histories.records)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "f1_macro", "roc_auc", "neg_log_loss"])
+def test_a_score_of_scikit_learn_is_known_by_its_name(scoring):
+    histories = Histories()
+    named = EpochScoring(scoring, name="mine", lower_is_better=False)
+    classifier = tiny(named, histories).fit(COLUMN, SIDES, **HELD_OUT)
+    expected = get_scorer(scoring)(classifier, HELD_OUT["X_val"], HELD_OUT["y_val"])
+    assert histories.records[-1]["mine"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_scores_of_labels_and_of_numbers_are_known_by_their_names():
+    shapes = [(ImageClassifier, np.stack([SIDES, 1 - SIDES], 1), "f1_macro")]
+    shapes.append((ImageRegressor, np.arange(24.0), "r2"))
+    for kind, y, scoring in shapes:
+        histories = Histories()
+        callbacks = [EpochScoring(scoring, name="mine", lower_is_better=False), histories]
+        estimator = kind(tiny_network(), callbacks=callbacks, max_epochs=2, random_state=0)
+        estimator.fit(COLUMN, y, X_val=COLUMN[:8], y_val=y[:8])
+        expected = get_scorer(scoring)(estimator, COLUMN[:8], y[:8])
+        assert histories.records[-1]["mine"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_callback_that_misses_validation_rows_is_told_how_to_have_some():
+    with pytest.raises(KeyError, match="valid_loss") as error:
+        tiny(EarlyStopping()).fit(COLUMN, SIDES)
+    assert "early_stopping=True" in error.value.__notes__[0]
 
 
 def test_a_callable_scores_each_batch():

@@ -124,3 +124,54 @@ def test_what_is_learned_does_not_depend_on_torchs_default_type():
 def test_a_class_that_is_missing_from_a_fold_is_not_predicted_there():
     y = ["a", "b", "a", "b", "a", "b", "c", "c"]
     assert cross_val_score(made(), X, y, cv=KFold(4))[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("y", "told"),
+    [
+        ([["a"], ["a", "b"]] * 4, "rows of different lengths.*MultiLabelBinarizer"),
+        ([("a", "b"), ("b", "a")] * 4, r"shape \(8, 2\).*MultiLabelBinarizer"),
+        ([{"a"}, {"a", "b"}] * 4, "type set.*MultiLabelBinarizer"),
+        ([[1, 2], [3, 1]] * 4, "MultiOutputClassifier"),
+        (np.array([[0, 1], [1, 0]] * 4, dtype=object), "type object, is no matrix of zeros"),
+        (np.array([1, 2] * 4, dtype=object), r"of type int\. Convert it"),
+    ],
+)
+def test_labels_in_other_shapes_are_refused_with_what_to_do(y, told):
+    with pytest.raises(TargetError, match=told):
+        made().fit(X, y)
+
+
+def test_an_endless_number_is_named_by_its_row():
+    with pytest.raises(TargetError, match=r"row 1 of y: inf .*infinity"):
+        made(ImageRegressor).fit(X[:3], [1.0, np.inf, 2.0])
+
+
+def test_of_many_classes_an_error_names_a_few():
+    classifier = made().partial_fit(X, np.arange(8), classes=np.arange(1000))
+    with pytest.raises(TargetError, match=r"1000 is none of the classes \[0, .*\.\.\.\]") as error:
+        classifier.partial_fit(X[:1], [1000])
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_classes_in_a_part_are_nothing_to_warn_of():
+    classifier = made().partial_fit(images(30), np.arange(30), classes=np.arange(1000))
+    assert classifier.predict_proba(X).shape == (8, 1000)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [ImageClassifier, ImageRegressor])
+def test_weights_too_large_for_a_sum_are_refused(kind):
+    with pytest.raises(TargetError, match="sample weights are too large"):
+        made(kind).fit(X, [0, 1] * 4, sample_weight=np.full(8, 1e308))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_groups_are_of_every_row_and_none_is_missing(early_stopping):
+    classifier = made(early_stopping=early_stopping)
+    for missing, groups in ((None, ["a", None] * 4), (np.nan, [1.0, np.nan] * 4)):
+        with pytest.raises(TargetError, match=f"row 1 of groups: {missing} is no group"):
+            classifier.fit(X, CLASSES, groups=groups)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        classifier.fit(X, CLASSES, groups=[1, 2])

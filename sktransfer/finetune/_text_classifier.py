@@ -124,7 +124,7 @@ class TextClassifier(TextFineTuner, FineTunedClassifier):
     Notes
     -----
     For few labels, up to some dozens of a class, begin with
-    ``TextClassifier(trainable=4, contrastive_epochs=4)``, without `augment`: to
+    ``TextClassifier(trainable=4, contrastive_epochs=6, batch_size=16)``, without `augment`: to
     leave out a word costs more than it teaches there. With more labels,
     ``TextClassifier(trainable="all", lr=4e-4, layer_decay=0.8, batch_size=16, max_epochs=3)``.
     ``python -m benchmarks.few_labels`` and ``python -m benchmarks.learning`` measure both.

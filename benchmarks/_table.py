@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks._machine import about
 from benchmarks._measure import seconds
@@ -14,6 +15,8 @@ from benchmarks._measure import seconds
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
 OURS = "sktransfer"
+
+Ways = Mapping[str, Callable[[], object]]
 
 
 @dataclass
@@ -49,6 +52,11 @@ class Case:
         ratios = [other / own for other, own in pairs]
         return statistics.median(ratios), min(ratios), max(ratios)
 
+    def only(self, *ways: str, **changed: Any) -> Case:
+        """Return the case of some of the ways, in rounds that they shared with others."""
+        times = {way: self.times[way] for way in ways}
+        return replace(self, **{"times": times, "ours": ways[0], **changed})
+
     def lines(self) -> list[str]:
         """Return the table of this case, in Markdown."""
         table = [f"### {self.name}", ""]
@@ -66,39 +74,25 @@ class Case:
         return [*table, ""]
 
 
-def compare(
-    name: str,
-    ways: Mapping[str, Callable[[], object]],
-    repeats: int,
-    *,
-    warm: bool = True,
-    **about_it: object,
-) -> Case:
-    """Measure ways in turn, some rounds, after one that does not count.
+def compare(name: str, ways: Ways, repeats: int, **about_it: Any) -> Case:
+    """Measure ways in turn, and print their case; see `take_turns` and `Case`."""
+    case = Case(name, take_turns(ways, repeats), **about_it)
+    print("\n".join(case.lines()), flush=True)
+    return case
 
-    Parameters
-    ----------
-    name : str
-        Of the case.
-    ways : mapping of str to callable
-        What is timed.
-    repeats : int
-        Rounds.
-    warm : bool
-        Whether each way is run once before the clock starts: imports, first allocations.
-    **about_it
-        Other attributes of the case.
+
+def take_turns(ways: Ways, repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of each way in each round, after one that does not count.
+
+    That one pays for imports, first allocations and what libraries set up for new shapes.
     """
-    if warm:
-        for way in ways.values():
-            way()
+    for way in ways.values():
+        way()
     times: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way, work in ways.items():
             times[way].append(seconds(work))
-    case = Case(name, times, **about_it)  # type: ignore[arg-type]
-    print("\n".join(case.lines()), flush=True)
-    return case
+    return times
 
 
 def write(group: str, cases: list[Case]) -> None:

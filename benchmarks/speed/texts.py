@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain, zip_longest
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,24 @@ import torch
 
 from benchmarks._machine import operations, peaks
 from benchmarks._measure import minilm_folder
-from benchmarks._table import OURS, Case, compare
+from benchmarks._table import OURS, Case, take_turns
 from docs.examples._data import reuters_news, trec_questions
 from sktransfer import TextEmbedder
 from sktransfer.backbones import get_backbone
 from sktransfer.extraction import CPU_TOKENS, TextReader
 
 FOLDER = str(minilm_folder())
+AUTO, OPENVINO = f'{OURS}, precision="auto"', f'{OURS}, precision="auto", engine="openvino"'
+PEERS = ("sentence-transformers", "embetter")
+BARE, PLAIN = "the same forward passes alone", "transformers, as its page shows"
 
 
 def varied(n: int) -> list[str]:
-    """Return news and questions in turn: a few tokens to more than the network takes."""
-    both = zip_longest(reuters_news()[0][:n], trec_questions()[0][:n])
-    return [str(text) for text in chain.from_iterable(both) if text is not None][:n]
+    """Return a piece of news after every three questions: from some tokens to some hundreds."""
+    questions = iter(trec_questions()[0])
+    news = reuters_news()[0][: n // 4]
+    parts = [[*islice(questions, 3), piece] for piece in news]
+    return [str(text) for part in parts for text in part]
 
 
 def plain_loop(texts: list[str]) -> np.ndarray:
@@ -84,39 +89,51 @@ def measure(repeats: int) -> list[Case]:
     cases = []
     for n, least in ((300, (1.3, 1.4)), (2_000, (1.05, 1.05))):
         texts = varied(n)
-        ours = TextEmbedder(cache=False).fit(texts)
-        auto = TextEmbedder(cache=False, precision="auto").fit(texts)
-        openvino = TextEmbedder(cache=False, precision="auto", engine="openvino").fit(texts)
-        peers: dict[str, Callable[[], object]] = {
-            "sentence-transformers": lambda t=texts: sentence_transformer.encode(t),
-            "embetter": lambda t=texts: embetter.transform(t),
-            "transformers, as its page shows": lambda t=texts: plain_loop(t),
+        ways = {
+            OURS: _embed(texts),
+            AUTO: _embed(texts, precision="auto"),
+            OPENVINO: _embed(texts, precision="auto", engine="openvino"),
+            PEERS[0]: lambda t=texts: sentence_transformer.encode(t),
+            PEERS[1]: lambda t=texts: embetter.transform(t),
+            BARE: bare_forward(texts, "float32"),
         }
-        exact = {
-            OURS: lambda t=texts, o=ours: o.transform(t),
-            **peers,
-            "the same forward passes alone": bare_forward(texts, "float32"),
-        }
-        backbone = get_backbone("all-MiniLM-L6-v2", modality="text")
-        work = sum(operations(backbone.network, batch) for batch in _tensors(backbone, texts))
-        cases.append(
-            compare(
-                f"{n:,} texts, float32",
-                exact,
-                repeats,
-                least=dict(zip(peers, least, strict=False)),
-                limit=work / peaks()["matrix product, float32"],
-            )
+        if n == 300:  # it pads every batch to its longest, and takes long
+            ways[PLAIN] = lambda t=texts: plain_loop(t)
+        times = take_turns(ways, repeats)
+        cases += _cases(f"{n:,} texts", times, _operations(texts), least)
+    texts = varied(300)
+    found = TextEmbedder(cache=False).fit_transform(texts)
+    away = np.abs(found - sentence_transformer.encode(texts)).max()
+    print(f"largest difference from sentence-transformers: {away:.1e}\n")
+    return cases
+
+
+def _embed(texts: list[str], **options: Any) -> Callable[[], object]:
+    embedder = TextEmbedder(cache=False, **options).fit(texts)
+    return lambda: embedder.transform(texts)
+
+
+def _operations(texts: list[str]) -> int:
+    backbone = get_backbone("all-MiniLM-L6-v2", modality="text")
+    return sum(operations(backbone.network, batch) for batch in _tensors(backbone, texts))
+
+
+def _cases(
+    name: str, times: dict[str, list[float]], work: int, least: tuple[float, float]
+) -> list[Case]:
+    others = [way for way in (*PEERS, BARE, PLAIN) if way in times]
+    cases = []
+    for own, precision, wanted in (
+        (OURS, "float32", least),
+        (AUTO, "bfloat16", (2.0, 2.0)),
+        (OPENVINO, "bfloat16", (2.3, 2.3)),
+    ):
+        case = Case(f"{name}, {own}", times).only(
+            own,
+            *(others if own == OURS else PEERS),
+            least=dict(zip(PEERS, wanted, strict=True)),
+            limit=work / peaks()[f"matrix product, {precision}"],
         )
-        found, expected = ours.transform(texts), sentence_transformer.encode(texts)
-        print(
-            f"largest difference from sentence-transformers: {np.abs(found - expected).max():.1e}"
-        )
-        for label, embedder, factor in (("auto", auto, 2.0), ("OpenVINO, auto", openvino, 2.3)):
-            ways = {OURS: lambda t=texts, e=embedder: e.transform(t)}
-            ways["sentence-transformers"] = peers["sentence-transformers"]
-            ways["embetter"] = peers["embetter"]
-            limit = work / peaks()["matrix product, bfloat16"]
-            wanted = dict.fromkeys(list(peers)[:2], factor)
-            cases.append(compare(f"{n:,} texts, {label}", ways, repeats, least=wanted, limit=limit))
+        print("\n".join(case.lines()), flush=True)
+        cases.append(case)
     return cases

@@ -73,7 +73,8 @@ class Together(Alone):
 
     def own(self, random: np.random.RandomState) -> np.random.RandomState:
         """Return one of its own for each process: shares of other lengths draw other numbers."""
-        return np.random.RandomState(random.randint(2**31) + self.number)
+        seed = copy.deepcopy(random).randint(2**31) + self.number
+        return np.random.RandomState(seed)
 
     def check(self, parts: Sequence[Part | None], random: np.random.RandomState) -> None:
         """Compare a digest of rows, targets, weights and of what is drawn next."""
@@ -151,10 +152,11 @@ def train_together(accelerator: Any) -> Iterator[None]:
     -----
     Rows that are held out to validate, and what stays frozen, are computed by each process. So
     this is for trainings that take long because much learns: ``trainable="all"``, "lora", or
-    several stages. Contrastive epochs compare all rows of a batch, and are not shared out. With
-    `mixup`, rows are mixed with others of the same share.
+    several stages. Contrastive epochs compare all rows of a batch, and are not shared out.
 
-    A batch norm that learns takes its statistics from a share, as in DistributedDataParallel.
+    The result is that of one process but for what is drawn (dropout, augmentation, `mixup`), which
+    each process draws for its share, and for batch norms that learn: they take their statistics
+    from a share, as in DistributedDataParallel.
 
     Examples
     --------

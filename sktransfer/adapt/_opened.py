@@ -12,7 +12,7 @@ from torch import nn
 from sktransfer.adapt._head import Head
 from sktransfer.adapt._lengths import in_parts
 from sktransfer.adapt._lora import add_adapters, is_adapter
-from sktransfer.backbones import POOLED, Given, StagedNetwork, refuse
+from sktransfer.backbones import POOLED, Given, StagedNetwork, refuse_misfits
 
 
 def opened_stages(stages: Sequence[str], trainable: str | int) -> tuple[str, ...]:
@@ -144,24 +144,12 @@ class FineTuned(nn.Module):
             If it is another's: nothing is taken over then.
         """
         own = self.trained()
-        refuse(_misfits(own, trained), source="what was trained")
+        refuse_misfits(own, trained, source="what was trained")
         for name, tensor in trained.items():
             own[name].data.copy_(tensor)
 
     def _may_learn(self, name: str) -> bool:
         return not self.adapters or is_adapter(name)
-
-
-def _misfits(
-    own: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]
-) -> dict[str, list[str]]:
-    both = own.keys() & others.keys()
-    return {
-        "missing": sorted(own.keys() - others.keys()),
-        "unexpected": sorted(others.keys() - own.keys()),
-        "of another shape": sorted(n for n in both if own[n].shape != others[n].shape),
-        "of another type": sorted(n for n in both if own[n].dtype != others[n].dtype),
-    }
 
 
 def frozen_parts(network: StagedNetwork, opened: Sequence[str]) -> list[nn.Module]:

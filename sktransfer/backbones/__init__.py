@@ -7,7 +7,7 @@ from sktransfer.backbones._packing import Packed, pack, unpack
 from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._registry import get_backbone, list_backbones
 from sktransfer.backbones._table import BackboneTable
-from sktransfer.backbones._weights import refuse
+from sktransfer.backbones._weights import refuse_misfits
 
 __all__ = [
     "POOLED",
@@ -23,6 +23,6 @@ __all__ = [
     "get_backbone",
     "list_backbones",
     "pack",
-    "refuse",
+    "refuse_misfits",
     "unpack",
 ]

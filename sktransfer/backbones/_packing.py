@@ -13,7 +13,7 @@ from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import StagedNetwork
 from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._tokenizer import TextTokenizer
-from sktransfer.backbones._weights import StateDict, load_strict, refuse
+from sktransfer.backbones._weights import StateDict, load_strict, refuse_misfits
 from sktransfer.exceptions import BackboneError, WeightsError
 
 # Who builds a network from a blueprint: a module `_<name>` with `rebuild(blueprint, recipe)`.
@@ -122,23 +122,10 @@ def _network(
             planned = builder.rebuild(blueprint, recipe).state_dict()
     except NotImplementedError:  # a few networks compute with their weights when they are built
         planned = weights
-    _check_types(planned, weights, name)
+    refuse_misfits(planned, weights, source=repr(name))
     network = builder.rebuild(blueprint, recipe)
     load_strict(network, weights, source=name)
     return network
-
-
-def _check_types(planned: Mapping[str, Any], weights: StateDict, name: str) -> None:
-    faults = {
-        "missing": sorted(planned.keys() - weights.keys()),
-        "unexpected": sorted(weights.keys() - planned.keys()),
-        "of another shape or type": sorted(
-            key
-            for key in planned.keys() & weights.keys()
-            if (planned[key].shape, planned[key].dtype) != (weights[key].shape, weights[key].dtype)
-        ),
-    }
-    refuse(faults, source=repr(name))
 
 
 def _recipe(about: Mapping[str, Any]) -> ImageRecipe | TextRecipe:

@@ -122,6 +122,20 @@ def refuse(faults: Mapping[str, list[str]], *, source: str) -> None:
         raise WeightsError(f"The weights of {source} do not fit their architecture. {told}.")
 
 
+def refuse_misfits(
+    own: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor], *, source: str
+) -> None:
+    """Raise `WeightsError` unless others have the names, shapes and types of one's own tensors."""
+    both = own.keys() & others.keys()
+    faults = {
+        "missing": sorted(own.keys() - others.keys()),
+        "unexpected": sorted(others.keys() - own.keys()),
+        "of another shape": sorted(n for n in both if own[n].shape != others[n].shape),
+        "of another type": sorted(n for n in both if own[n].dtype != others[n].dtype),
+    }
+    refuse(faults, source=source)
+
+
 def some(names: list[str], most: int = 5) -> str:
     """Name the first few, and how many more there are."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""

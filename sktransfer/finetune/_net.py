@@ -111,6 +111,7 @@ class Net(NeuralNet):
         self.precision = precision
         self.mixup = mixup
         self.watch = watch
+        self.last_rate = 0.0
         self._begun = False
 
     @property
@@ -121,11 +122,6 @@ class Net(NeuralNet):
             ("valid_loss", PassthroughScoring(name="valid_loss")),
             ("watch", self.watch),
         ]
-
-    @property
-    def first_rate(self) -> float:
-        """The learning rate of the head, as it is now."""
-        return float(self.optimizer_.param_groups[0]["lr"])
 
     @property
     def classes_(self) -> np.ndarray:
@@ -186,6 +182,8 @@ class Net(NeuralNet):
             if explained is None:
                 raise
             raise explained from error
+        # Of the head; after the last step the schedule has come to the next one's, or to zero.
+        self.last_rate = float(self.optimizer_.param_groups[0]["lr"])
         self.schedule_.step()
         return step
 

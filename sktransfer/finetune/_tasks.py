@@ -68,10 +68,8 @@ class ClassTask(Task):
         """Learn the classes from targets, or from a list of them, which is nothing to warn of."""
         classes = np.unique(as_labels(y, warn=warn))
         if len(classes) < 2:
-            raise TargetError(
-                f"{name} needs at least 2 classes in y; there is only one class: "
-                f"{classes.tolist()[0]!r}."
-            )
+            there = "is none" if not len(classes) else f"is only one class: {classes.tolist()[0]!r}"
+            raise TargetError(f"{name} needs at least 2 classes in y; there {there}.")
         return cls(classes)
 
     @property

@@ -91,7 +91,7 @@ class Watch(Callback):
             net.history.record("valid_score", self.score(outputs, targets, weights))
         record: dict[str, Any] = {"epoch": self.before + self.done + 1}
         record["phase"] = self.phase
-        record["lr"] = net.first_rate
+        record["lr"] = net.last_rate
         for ours, theirs in _RECORDED.items():
             if theirs in net.history[-1]:
                 record[ours] = float(net.history[-1, theirs])

@@ -31,9 +31,11 @@ def find_lr(
     each. Where it is too low the loss stays, where it is good the loss falls, where it is too
     high the loss rises; there the test ends, when the smoothed loss is four times its lowest. It
     also ends where a batch has a hundredth of the first one's loss: few rows are soon learned.
-    Suggested is a tenth of the rate at which the smoothed loss is lowest, as by Howard and
-    Gugger [2]_: at the minimum itself the loss does not fall any more. Of their two rules this
-    one depends less on chance than the steepest point, which moves with every batch.
+    Suggested is the rate at which the smoothed loss has done half of its fall: below it there is
+    much that a higher rate would learn sooner, and at the lowest loss nothing falls any more. A
+    tenth of the rate with the lowest loss, the rule of Howard and Gugger [2]_, is too high for a
+    head, which gets there slowly, and too low where stages learn, whose loss turns at once; their
+    steepest point moves with every batch.
 
     Parameters
     ----------
@@ -58,8 +60,7 @@ def find_lr(
     Notes
     -----
     What is found is a rate to begin a search with. Where the loss is still falling at the end,
-    the suggestion is a tenth of `high`: pass a higher one. The same `random_state` of the
-    estimator gives the same suggestion.
+    pass a higher `high`. The same `random_state` of the estimator gives the same suggestion.
 
     References
     ----------
@@ -107,8 +108,10 @@ def _suggested(test: Any) -> float:
         raise ValueError(
             f"The loss is {test.smoothed[0]} before the first step, so no rate can be found."
         )
-    lowest = float(test.rates[np.nanargmin(test.smoothed)])
-    return max(lowest / 10, float(test.rates[0]))
+    fall = np.array(test.smoothed[: int(np.nanargmin(test.smoothed)) + 1])
+    highest = int(fall.argmax())
+    halfway = (fall[highest] + fall[-1]) / 2
+    return float(test.rates[highest + np.argmax(fall[highest:] <= halfway)])
 
 
 class LearningRateDisplay:
@@ -183,7 +186,8 @@ class LearningRateDisplay:
         top = 1.1 * np.nanmax(self.smoothed_losses[np.isfinite(self.smoothed_losses)])
         lowest = np.nanmin(self.losses[np.isfinite(self.losses)])
         self.ax_.set(xscale="log", xlabel="learning rate", ylabel="training loss")
-        self.ax_.set_ylim(lowest - 0.05 * (top - lowest), top)
+        if top > lowest:
+            self.ax_.set_ylim(lowest - 0.05 * (top - lowest), top)
         self.ax_.legend(frameon=True, framealpha=0.9, edgecolor="none")
         return self
 

@@ -150,6 +150,12 @@ def test_validation_rows_are_routed_through_a_pipeline():
     assert "valid_loss" in model[-1].history_[0]
 
 
+def test_the_rate_of_an_epoch_is_that_of_its_last_step():
+    options = {"max_epochs": 2, "warmup": 0.0, "lr": 0.1}
+    history = tiny(**options).fit(images(4), [0, 1] * 2).history_
+    np.testing.assert_allclose([record["lr"] for record in history], [0.1, 0.05])
+
+
 def test_early_stopping_keeps_the_best_epoch():
     rng = np.random.default_rng(0)
     column, y = images(40), rng.integers(0, 2, 40)

@@ -142,6 +142,11 @@ def test_labels_in_other_shapes_are_refused_with_what_to_do(y, told):
         made().fit(X, y)
 
 
+def test_a_list_of_no_classes_is_refused():
+    with pytest.raises(TargetError, match="at least 2 classes in y; there is none"):
+        made().partial_fit(X, CLASSES, classes=[])
+
+
 def test_an_endless_number_is_named_by_its_row():
     with pytest.raises(TargetError, match=r"row 1 of y: inf .*infinity"):
         made(ImageRegressor).fit(X[:3], [1.0, np.inf, 2.0])

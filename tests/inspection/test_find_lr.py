@@ -37,11 +37,25 @@ def test_it_ends_where_the_loss_explodes():
     assert (smoothed[1:-1] <= 4 * np.minimum.accumulate(smoothed)[1:-1]).all()
 
 
-def test_the_suggestion_is_a_tenth_of_the_rate_with_the_lowest_loss():
+def test_the_suggestion_is_the_rate_at_which_half_of_the_fall_is_done():
     found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6)
-    lowest = found.rates[np.nanargmin(found.smoothed_losses)]
-    assert found.suggestion == pytest.approx(lowest / 10)
+    smoothed = found.smoothed_losses
+    lowest = np.nanargmin(smoothed)
+    highest = smoothed[:lowest].argmax()
+    step = found.rates.tolist().index(found.suggestion)
+    halfway = (smoothed[highest] + smoothed[lowest]) / 2
+    assert highest < step < lowest
+    assert (smoothed[highest:step] > halfway).all()
+    assert smoothed[step] <= halfway
     assert isinstance(found.suggestion, float)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_loss_that_never_falls_suggests_the_lowest_rate_and_can_be_drawn():
+    found = find_lr(ImageRegressor(tiny_network(), random_state=0), COLUMN[:8], [1.0] * 8, steps=5)
+    assert found.suggestion == found.rates[0]
+    assert found.plot().lines_
+    plt.close("all")
 
 
 def test_the_suggestion_is_one_of_the_rates_that_were_asked_for():

@@ -98,6 +98,11 @@ def test_it_draws_where_and_how_it_is_told():
     assert display.ax_ is not ax
 
 
+def test_a_label_of_ones_own_takes_the_place_of_ours():
+    display = HistoryDisplay.from_estimator(tiny().fit(COLUMN, SIDES), label="mine")
+    assert labels(display) == ["mine"]
+
+
 def test_what_has_no_history_is_refused():
     with pytest.raises(NotFittedError):
         HistoryDisplay.from_estimator(tiny())

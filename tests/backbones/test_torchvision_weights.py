@@ -1,0 +1,257 @@
+"""Weights for networks of torchvision: random, from files, published, and such as do not fit."""
+
+import pickle
+import re
+from http.client import IncompleteRead
+from urllib.error import URLError
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import nn
+
+from sktransfer.backbones import _torchvision
+from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
+from tests.backbones._torchvision_networks import (
+    ROWS,
+    TINY,
+    UNSTATED,
+    load,
+    small_transformer,
+    small_vgg,
+)
+
+pytestmark = pytest.mark.usefixtures("hub")
+
+
+def test_random_weights_follow_their_seed_and_leave_torchs_generator_alone():
+    state = torch.get_rng_state()
+    first, again, other = load(), load(random_state=0), load(random_state=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert first.fingerprint == again.fingerprint != other.fingerprint
+    assert first.head is None
+    assert first.licence == "none (random weights)"
+
+
+def test_a_backbone_says_what_it_is():
+    backbone = load()
+    assert (backbone.name, backbone.source, backbone.modality) == (TINY, "torchvision", "image")
+    assert backbone.library == f"torchvision {torchvision.__version__}"
+    assert (backbone.feature_size, backbone.n_parameters) == (
+        ROWS[TINY]["feature_size"],
+        ROWS[TINY]["parameters"],
+    )
+
+
+def tiny_state(seed=5, **options):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return torchvision.models.get_model(TINY, weights=None, **options).state_dict()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".safetensors"])
+def test_a_file_of_weights_is_read(tmp_path, suffix):
+    state = tiny_state()
+    path = tmp_path / f"mine{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    backbone = load(weights=path)
+    assert torch.equal(backbone.network.stages["conv5"][0].weight, state["conv5.0.weight"])
+    assert torch.equal(backbone.head.weight, state["fc.weight"])
+    assert (backbone.licence, backbone.categories) == ("unknown", ())
+    assert backbone.fingerprint == load(weights=str(path)).fingerprint != load().fingerprint
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model"])
+def test_wrappers_around_the_weights_are_taken_off(tmp_path, wrapper):
+    state = tiny_state()
+    torch.save(state, tmp_path / "plain.pth")
+    parallel = {f"module.{name}": tensor for name, tensor in state.items()}
+    torch.save({wrapper: parallel, "epoch": 3}, tmp_path / "wrapped.pth")
+    plain = load(weights=tmp_path / "plain.pth")
+    assert load(weights=tmp_path / "wrapped.pth").fingerprint == plain.fingerprint
+
+
+def test_a_file_may_have_another_classifier_or_none(tmp_path):
+    torch.save(tiny_state(), tmp_path / "same.pth")
+    torch.save(tiny_state(num_classes=3), tmp_path / "other.pth")
+    cut = {name: tensor for name, tensor in tiny_state().items() if not name.startswith("fc.")}
+    torch.save(cut, tmp_path / "none.pth")
+    torch.save(tiny_state() | {"aux1.fc1.weight": torch.zeros(2, 2)}, tmp_path / "more.pth")
+    none = load(weights=tmp_path / "none.pth")
+    assert none.head is None
+    assert load(weights=tmp_path / "other.pth").head is None
+    assert load(weights=tmp_path / "same.pth").fingerprint == none.fingerprint
+    assert load(weights=tmp_path / "more.pth").fingerprint == none.fingerprint
+
+
+def test_a_file_that_does_not_fit_is_refused_with_the_names(tmp_path):
+    state = tiny_state()
+    del state["stage3.0.branch1.0.weight"]
+    state["conv5.0.weight"] = torch.zeros(1024, 7, 1, 1)
+    state["conv6.weight"] = torch.zeros(3)
+    torch.save(state, tmp_path / "wrong.pth")
+    with pytest.raises(WeightsError, match=r"missing: stage3\.0\.branch1\.0\.weight") as caught:
+        load(weights=tmp_path / "wrong.pth")
+    assert "unexpected: conv6.weight" in str(caught.value)
+    assert "conv5.0.weight (1024, 7, 1, 1) for (1024, 192, 1, 1)" in str(caught.value)
+
+
+class Evil:
+    def __reduce__(self):
+        return (pytest.fail, ("code of a weights file was run",))
+
+
+@pytest.mark.parametrize("what", ["model", "code", "empty", "truncated", "missing", "number"])
+def test_a_file_that_holds_no_weights_is_refused(tmp_path, what):
+    path = tmp_path / "file.pth"
+    if what == "model":
+        torch.save(nn.Linear(2, 2), path)
+    elif what == "code":
+        path.write_bytes(pickle.dumps(Evil(), protocol=2))
+    elif what == "empty":
+        path.touch()
+    elif what == "truncated":
+        torch.save(tiny_state(), path)
+        path.write_bytes(path.read_bytes()[:100_000])
+    elif what == "number":
+        torch.save({"state_dict": {"a": 1}}, path)
+    with pytest.raises(WeightsError, match=r"file\.pth"):
+        load(weights=path)
+
+
+@pytest.mark.parametrize("weights", ["IMAGENET1K_V9", "ResNet18_Weights.IMAGENET1K_V1", "best"])
+def test_unknown_weights_are_refused_with_the_names_that_exist(weights):
+    with pytest.raises(BackboneError, match="'pretrained' and 'IMAGENET1K_V1', 'IMAGENET1K_V2'"):
+        load("resnet50", weights)
+
+
+# --- The published weights ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "weights", ["pretrained", "DEFAULT", "IMAGENET1K_V1", "ShuffleNet_V2_X0_5_Weights.DEFAULT"]
+)
+def test_published_weights_on_this_machine_are_used_even_offline(hub, monkeypatch, weights):
+    monkeypatch.setenv("SKTRANSFER_OFFLINE", "1")
+    state = tiny_state()
+    torch.save(state, hub / "shufflenetv2_x0.5-f707e7126e.pth")
+    backbone = load(weights=weights)
+    assert torch.equal(backbone.head.weight, state["fc.weight"])
+    assert backbone.categories == _torchvision.imagenet_categories()
+    assert backbone.licence == UNSTATED
+    assert [row["name"] for row in _torchvision.rows() if row["on_this_machine"]] == [TINY]
+
+
+def test_a_published_file_is_known_by_its_name_wherever_it_lies(tmp_path):
+    path = tmp_path / "shufflenetv2_x0.5-f707e7126e.pth"
+    torch.save(tiny_state(), path)
+    assert load(weights=path).categories == _torchvision.imagenet_categories()
+    choice = _torchvision._chosen("resnet50", "elsewhere/resnet50-11ad3fa6.pth")
+    assert choice.described.name == "IMAGENET1K_V2"
+
+
+def test_damaged_published_weights_are_refused(hub):
+    (hub / "shufflenetv2_x0.5-f707e7126e.pth").write_bytes(b"not what was published")
+    with pytest.raises(WeightsError, match="f707e7126e"):
+        load(weights="pretrained")
+
+
+@pytest.mark.parametrize("variable", ["SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_missing_weights_are_an_error_at_once(monkeypatch, variable):
+    monkeypatch.setenv(variable, "1")
+    monkeypatch.setattr(_torchvision, "_build", lambda *args: pytest.fail("built in vain"))
+    with pytest.raises(OfflineError, match=variable) as caught:
+        load("resnet50", "pretrained")
+    for part in ("ResNet50_Weights.IMAGENET1K_V2", "98 MiB", "resnet50-11ad3fa6.pth"):
+        assert part in str(caught.value)
+    for way in ("weights=None", "checkpoints", "efficientnet_lite0"):
+        assert way in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fault", [URLError("no route"), TimeoutError("slow"), ConnectionError(), IncompleteRead(b"")]
+)
+def test_a_failing_network_is_an_error_that_says_what_to_do(monkeypatch, caplog, hub, fault):
+    def fail(*args, **kwargs):
+        raise fault
+
+    monkeypatch.setattr(torch.hub, "urlopen", fail)
+    with pytest.raises(OfflineError, match=r"could not be fetched.*weights=None"):
+        load(weights="pretrained")
+    assert "downloads ShuffleNet_V2_X0_5_Weights.IMAGENET1K_V1" in caplog.text
+    assert "5 MiB" in caplog.text
+    assert not list(hub.iterdir())
+
+
+def test_what_was_fetched_is_used_and_checked(monkeypatch, hub):
+    state = tiny_state()
+
+    def fetch(url, path, hash_prefix, progress):
+        if hash_prefix != "f707e7126e":
+            pytest.fail("the digest in the file's name was not asked for")
+        torch.save(state, path)
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    assert torch.equal(load(weights="pretrained").head.weight, state["fc.weight"])
+    assert len(list(hub.iterdir())) == 1
+
+
+def test_another_file_than_was_published_is_refused(monkeypatch, hub):
+    def fetch(*args, **kwargs):
+        raise RuntimeError('invalid hash value (expected "f707e7126e", got "0")')
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    with pytest.raises(WeightsError, match="damaged") as caught:
+        load(weights="pretrained")
+    assert not isinstance(caught.value, OfflineError)
+
+
+def test_names_of_older_checkpoints_are_understood(hub):
+    with torch.random.fork_rng():
+        state = torchvision.models.densenet121(weights=None).state_dict()
+    old = {re.sub(r"(denselayer\d+\.\w+?)([12])\.", r"\1.\2.", n): t for n, t in state.items()}
+    old = {name: tensor for name, tensor in old.items() if "num_batches" not in name}
+    assert old.keys() != state.keys()
+    torch.save(old, hub / "densenet121-a639ec97.pth")
+    backbone = load("densenet121", "pretrained")
+    wanted = state["features.denseblock4.denselayer16.conv2.weight"]
+    layer = backbone.network.stages["dense4"][1].denselayer16
+    assert torch.equal(layer.conv2.weight, wanted)
+
+
+def test_names_of_older_transformers_are_understood():
+    state = small_transformer().state_dict()
+    old = {
+        name.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."): tensor
+        for name, tensor in state.items()
+    }
+    assert old.keys() != state.keys()
+    assert _torchvision._renamed(old).keys() == state.keys()
+
+
+def test_mnasnet_takes_weights_without_version_numbers(tmp_path):
+    with torch.random.fork_rng():
+        state = torchvision.models.mnasnet0_5(weights=None).state_dict()
+    save_file(dict(state), tmp_path / "mnasnet.safetensors")
+    backbone = load("mnasnet0_5", tmp_path / "mnasnet.safetensors")
+    assert torch.equal(backbone.network.stages["head"][0].weight, state["layers.14.weight"])
+
+
+def test_weights_whose_classifier_was_never_published_give_the_map_as_features(hub, monkeypatch):
+    net = small_vgg(nn.Sequential(nn.Linear(196, 5)))
+    state = net.state_dict() | {"classifier.0.weight": torch.full((5, 196), torch.nan)}
+    torch.save(state, hub / "vgg16_features-amdegroot-88682ab5.pth")
+    monkeypatch.setattr(_torchvision, "_build", lambda *args: net)
+    backbone = load("vgg16", "IMAGENET1K_FEATURES")
+    assert backbone.stages == ("block1", "block2", "block3")
+    assert backbone.head is None
+    assert backbone.categories == ()
+    assert backbone.extract(torch.randn(1, 3, 64, 64)).isfinite().all()
+
+
+def test_a_squeezenet_has_no_head_that_its_features_could_be_given_to(hub):
+    with torch.random.fork_rng():
+        state = torchvision.models.squeezenet1_1(weights=None).state_dict()
+    torch.save(state, hub / "squeezenet1_1-b8a52dc0.pth")
+    assert load("squeezenet1_1", "pretrained").head is None

@@ -77,7 +77,7 @@ def test_a_network_that_cannot_be_converted_is_run_by_torch(why, cache_folder):
 
 class SeldomDecides(Own):
     def forward(self, x):
-        return self.network(x) if (x[0] != x[0, 0, 0, 0]).any() else self.network(x) * 2
+        return self.network(x) if (x[:, 0] != x[0, 0, 0, 0]).any() else self.network(x) * 2
 
 
 def test_a_decision_that_the_probe_does_not_meet_is_not_noticed():

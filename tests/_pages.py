@@ -1,7 +1,7 @@
 """The code of a page of documentation."""
 
 import re
-import sys
+import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +18,6 @@ def blocks(page: str, language: str = "python") -> list[str]:
 def run_in_order(codes: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run blocks of Python one after the other, in a folder."""
     monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.delitem(sys.modules, "page", raising=False)
     (folder / "page.py").write_text("\n".join(codes))
-    __import__("page")
+    # Not imported: other threads could not import anything of it before it is over.
+    runpy.run_path("page.py", run_name="page")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from sktransfer import ImageClassifier, TextClassifier, train_together
+from sktransfer import ImageClassifier, TextClassifier, load, train_together
 from sktransfer.finetune._batching import Batches
 from sktransfer.finetune._team import Alone, Together, team
+from tests._pages import DOCS, blocks
 from tests._tiny import images, texts, tiny_network
 
 N_ROWS = 43  # the last batch has fewer rows than the others, and an odd number of them
@@ -64,21 +65,22 @@ CASES = {
 # In the others, a process draws or averages over its share.
 EXACT = ["all", "contrastive", "early stopping"]
 
+PAGE = (DOCS / "from_a_laptop_to_a_cluster.md").read_text()
+# Two processes take long to start, so the script of the page follows in the same ones.
+[SCRIPT_OF_THE_PAGE] = [code for code in blocks(PAGE) if code.startswith("# train.py")]
 SCRIPT = """
-import sys
 import numpy as np
 from accelerate import Accelerator
-from sktransfer import TextClassifier, train_together
+from sktransfer import train_together
 from sktransfer.exceptions import TargetError
 from tests.finetune.test_together import CASES, LABELS, outcome
 
-accelerator = Accelerator(cpu=True)
+accelerator = Accelerator()
 for name, make in CASES.items():
     estimator, column = make()
     with train_together(accelerator):
         estimator.fit(column, LABELS)
-    file = f"{sys.argv[1]}/{name}-{accelerator.process_index}.npz"
-    np.savez(file, **outcome(estimator, column))
+    np.savez(f"{name}-{accelerator.process_index}.npz", **outcome(estimator, column))
 
 estimator, column = CASES["all"]()
 mine = slice(20 * accelerator.process_index, 20 * accelerator.process_index + 20)
@@ -103,21 +105,27 @@ def outcome(estimator, column):
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
-    """Return what two processes have trained together, and what they said."""
+    """Return what two processes have trained together, what they said, and their folder."""
     pytest.importorskip("accelerate")
     folder = tmp_path_factory.mktemp("together")
-    (folder / "script.py").write_text(SCRIPT)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    (folder / "train.py").write_text(SCRIPT + SCRIPT_OF_THE_PAGE)
+    line = blocks(PAGE, "console")[-1].strip()
+    assert line.startswith("$ ACCELERATE_USE_CPU=true torchrun ")
     done = subprocess.run(
-        [*launch, folder / "script.py", folder],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        [sys.executable, "-m", "torch.distributed.run", *line.split()[3:]],
+        env={
+            **os.environ,
+            "ACCELERATE_USE_CPU": "true",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
     found = {name: [np.load(folder / f"{name}-{i}.npz") for i in range(2)] for name in CASES}
-    return found, done.stdout
+    return found, done.stdout, folder
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -143,6 +151,11 @@ def test_two_processes_learn_what_one_learns(together, name):
 def test_processes_with_other_rows_are_told_so(together):
     told = "The processes do not train on the same rows in the same order. Pass the whole X"
     assert together[1].count(told) == 2
+
+
+def test_the_script_of_the_page_saves_what_it_has_trained(together):
+    classifier = load(together[2] / "classifier.skt")
+    assert classifier.predict(["a kitten", "a judge"]).tolist() == ["pet", "law"]
 
 
 def test_a_batch_is_shared_out_without_rest():

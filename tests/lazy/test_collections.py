@@ -7,6 +7,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 
 from sktransfer import (
     ImageClassifier,
@@ -119,6 +120,8 @@ def test_a_bag_gives_a_bag_with_one_row_a_cell(expected):
 )
 def test_set_output_asks_for_a_frame_which_is_lazy_too(library, column, expected):
     asked = cache_info().asked
+    with sklearn.config_context(transform_output=library):
+        assert isinstance(TextEmbedder().fit_transform(column), dd.DataFrame)
     features = TextEmbedder().set_output(transform=library).fit_transform(column)
     assert isinstance(features, dd.DataFrame)
     assert cache_info().asked == asked

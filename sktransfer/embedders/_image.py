@@ -40,7 +40,8 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
         far more bytes than it explains, the cell counts as bad (see `on_error`). None leaves
         Pillow's own limit. A row that the cache has is not decoded again, whatever its size.
     batch_size : int or "auto", default="auto"
-        Rows that go through the network together. It does not change their features.
+        Rows that go through the network together. It does not change their features. "auto" tries
+        some sizes on the first rows of a long column, on a CPU, and remembers the fastest.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
         "auto" uses bfloat16 only where the hardware computes it.
     device : str, default="auto"
@@ -75,8 +76,15 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     The weights of a named backbone are not part of the estimator: a pickle of it is small, and
     all clones in a process share one network. A module is part of it, as any parameter is.
 
-    With ``precision="float32"`` features are exact on a CPU. On a GPU torch may use TF32, which
+    With ``precision="float32"`` features are exact on a CPU: those of the source's own code within
+    1e-4, as batch norms are folded into convolutions. On a GPU torch may use TF32, which
     ``torch.backends.cudnn.allow_tf32 = False`` forbids; rows of either way are kept apart.
+
+    A JPEG of which even the short side is at least four times what the network sees is decoded
+    smaller, to at least twice that: several times faster, and pixels differ by 0.2 % on average,
+    features about as much as those of bfloat16 do (a cosine above 0.999). Pass decoded images
+    where that matters. With bfloat16, torch shrinks images in the place of Pillow, within one of
+    256 grey levels.
 
     With ``engine="openvino"`` a float32 row is at most 1e-4 of its length away from torch's, and a
     bfloat16 row about as far from the exact one as torch's own is. That is tried out on a few rows

@@ -70,14 +70,15 @@ class ImageRecipe:
         """
         import torch
 
-        images = pixels.permute(0, 3, 1, 2)
-        if images.dtype == torch.uint8:
-            images = images.to(torch.float32).div(255)
         mean, std = (
-            torch.tensor(values, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+            torch.tensor(values, dtype=torch.float32, device=pixels.device).view(-1, 1, 1)
             for values in (self.mean, self.std)
         )
-        return (images - mean) / std
+        images = pixels.permute(0, 3, 1, 2)
+        if images.dtype != torch.uint8:
+            return (images - mean).div_(std)
+        # In place: on a CPU, new memory costs as much as the arithmetic.
+        return images.to(torch.float32).div_(255).sub_(mean).div_(std)
 
 
 def _sides(image_size: object) -> tuple[int, int]:

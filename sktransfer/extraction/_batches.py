@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -61,7 +62,16 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[Sequence[int]]:
 def prepared(
     make: Callable[[Job], Made], jobs: Iterable[Job], ahead: int = 2 * _DECODERS
 ) -> Iterator[Made]:
-    """Yield ``make(job)`` for each job, in order, made in threads a few jobs ahead."""
+    """Yield ``make(job)`` for each job, in order, made in threads a few jobs ahead.
+
+    A single job is done at once, here: there is nothing to be ahead of.
+    """
+    jobs = iter(jobs)
+    first = list(islice(jobs, 2))
+    if len(first) == 1:
+        yield make(first[0])
+        return
+    jobs = chain(first, jobs)
     waiting: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="sktransfer") as pool:
         try:

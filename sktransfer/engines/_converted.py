@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ _KEPT = 8  # networks: each is a copy with its weights
 _compiled: OrderedDict[_Place, Compiled] = OrderedDict()
 _refused: dict[tuple[str, str], str] = {}
 _lock = threading.RLock()
-# A forked child must neither use what its parent has compiled, whose threads are not there and
-# whose locks may be held, nor take it down.
+_held = ExitStack()
+# A forked child must neither use what its parent has compiled, whose threads are not there, nor
+# take it down.
 _of_parents: list[Any] = []
 
 
@@ -99,11 +101,27 @@ def _checked(model: Any, request: Request, threads: int) -> Compiled:
     return compiled
 
 
+def _hold_all() -> None:
+    """Wait until OpenVINO does nothing, and keep it so while the process forks.
+
+    Its own locks, which nobody can renew, would stay held in the child.
+    """
+    _held.enter_context(_lock)
+    for network in _compiled.values():
+        _held.enter_context(network.lock)
+
+
+def _let_go_of_all() -> None:
+    _held.close()
+
+
 def _start_anew() -> None:
-    global _compiled, _lock
-    _of_parents.append(_compiled)
-    _compiled, _lock = OrderedDict(), threading.RLock()
+    global _compiled, _lock, _held
+    _of_parents.append((_compiled, _lock, _held))
+    _compiled, _lock, _held = OrderedDict(), threading.RLock(), ExitStack()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+    os.register_at_fork(
+        before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew
+    )

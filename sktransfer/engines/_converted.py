@@ -27,8 +27,9 @@ _compiled: OrderedDict[_Place, Compiled] = OrderedDict()
 _refused: dict[tuple[str, str], str] = {}
 _lock = threading.RLock()
 _held = ExitStack()
-# A forked child must neither use what its parent has compiled, whose threads are not there, nor
-# take it down.
+# Threads that OpenVINO's library counts on are not in a forked child, which would wait for them
+# now and then. It must not even take down what its parent has compiled.
+_is_forked = False
 _of_parents: list[Any] = []
 
 
@@ -56,6 +57,11 @@ def converted(request: Request) -> Compiled:
 
 
 def _made(request: Request, threads: int) -> Compiled:
+    if _is_forked:
+        raise EngineError(
+            "this process was forked from one that has used OpenVINO; joblib's default, loky, "
+            "starts processes that can use it"
+        )
     asked = (request.name, request.precision)
     if asked in _refused:
         raise EngineError(_refused[asked])
@@ -116,7 +122,8 @@ def _let_go_of_all() -> None:
 
 
 def _start_anew() -> None:
-    global _compiled, _lock, _held
+    global _compiled, _lock, _held, _is_forked
+    _is_forked = True
     _of_parents.append((_compiled, _lock, _held))
     _compiled, _lock, _held = OrderedDict(), threading.RLock(), ExitStack()
 

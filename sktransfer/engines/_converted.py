@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ _KEPT = 8  # networks: each is a copy with its weights
 _compiled: OrderedDict[_Place, Compiled] = OrderedDict()
 _refused: dict[tuple[str, str], str] = {}
 _lock = threading.RLock()
-# A forked child must neither use what its parent has compiled, whose threads are not there and
-# whose locks may be held, nor take it down.
+_held = ExitStack()
+# Threads that OpenVINO's library counts on are not in a forked child, which would wait for them
+# now and then. It must not even take down what its parent has compiled.
+_is_forked = False
 _of_parents: list[Any] = []
 
 
@@ -54,6 +57,11 @@ def converted(request: Request) -> Compiled:
 
 
 def _made(request: Request, threads: int) -> Compiled:
+    if _is_forked:
+        raise EngineError(
+            "this process was forked from one that has used OpenVINO; joblib's default, loky, "
+            "starts processes that can use it"
+        )
     asked = (request.name, request.precision)
     if asked in _refused:
         raise EngineError(_refused[asked])
@@ -99,11 +107,28 @@ def _checked(model: Any, request: Request, threads: int) -> Compiled:
     return compiled
 
 
+def _hold_all() -> None:
+    """Wait until OpenVINO does nothing, and keep it so while the process forks.
+
+    Its own locks, which nobody can renew, would stay held in the child.
+    """
+    _held.enter_context(_lock)
+    for network in _compiled.values():
+        _held.enter_context(network.lock)
+
+
+def _let_go_of_all() -> None:
+    _held.close()
+
+
 def _start_anew() -> None:
-    global _compiled, _lock
-    _of_parents.append(_compiled)
-    _compiled, _lock = OrderedDict(), threading.RLock()
+    global _compiled, _lock, _held, _is_forked
+    _is_forked = True
+    _of_parents.append((_compiled, _lock, _held))
+    _compiled, _lock, _held = OrderedDict(), threading.RLock(), ExitStack()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+    os.register_at_fork(
+        before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew
+    )

@@ -1,11 +1,10 @@
-"""What the tests of OpenVINO share: they need it, and each begins with nothing converted."""
+"""What the tests of OpenVINO share: each begins with nothing converted."""
 
 from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("openvino", reason="of the extra [openvino]")
-
+# Before anybody else imports openvino, so that it is imported as the package does it.
 from sktransfer.engines import _converted, _openvino
 
 

@@ -82,7 +82,7 @@ def test_architectures_give_the_same_features(kind):
     network = NETWORKS[kind]().eval()
     side = {"timm swin": 56, "vision transformer": 32, "timm vit": 32}.get(kind, 64)
     network.recipe = ImageRecipe(size=(side, side), resize=side)
-    for layer, pooling in [("pooled", "default"), (0, "mean"), (-1, "max")]:
+    for layer, pooling in [("pooled", "default"), (0, "max")]:
         expected, found = both(
             ImageEmbedder, images(5, 64), backbone=network, layer=layer, pooling=pooling
         )
@@ -115,11 +115,13 @@ def check_family(kind, folder):
     assert furthest(found, expected) < 1e-4
 
 
-@pytest.mark.parametrize("pooling", ["default", "mean", "max", "cls"])
-def test_layers_and_poolings_of_texts_give_the_same_features(pooling):
-    for layer in ("embeddings", "layer3"):
-        expected, found = both(TextEmbedder, TEXTS, layer=layer, pooling=pooling)
-        assert furthest(found, expected) < 1e-5
+@pytest.mark.parametrize(
+    ("layer", "pooling"),
+    [("embeddings", "default"), ("layer1", "mean"), ("layer1", "max"), ("layer1", "cls")],
+)
+def test_layers_and_poolings_of_texts_give_the_same_features(layer, pooling):
+    expected, found = both(TextEmbedder, TEXTS, layer=layer, pooling=pooling)
+    assert furthest(found, expected) < 1e-5
 
 
 @pytest.mark.parametrize("image_size", [48, (40, 72)])

@@ -23,12 +23,11 @@ NAMES = [
     "efficientnet_lite0",
     "timm:regnety_002",
     "timm:resnetv2_50d_gn",
-    "timm:dm_nfnet_f0",
 ]
 #: Where a norm comes before its convolution, it stays.
 SOME_STAY = {"densenet121"}
 #: These have no batch norms at all.
-HAVE_NONE = {"timm:resnetv2_50d_gn", "timm:dm_nfnet_f0"}
+HAVE_NONE = {"timm:resnetv2_50d_gn"}
 
 
 def norms(network):

@@ -246,6 +246,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_of_a_process_that_used_it_computes_by_torch():
     done = subprocess.run(

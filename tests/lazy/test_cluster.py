@@ -145,6 +145,7 @@ TextEmbedder(cache=sys.argv[1]).fit_transform(column).to_parquet(sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL here")
 def test_a_run_that_was_killed_goes_on_where_it_was(workers, tmp_path):
     cache, features = tmp_path / "cache", tmp_path / "features"

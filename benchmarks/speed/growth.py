@@ -9,11 +9,12 @@ import numpy as np
 
 from benchmarks._measure import in_a_process, seconds
 from benchmarks._table import Case
-from sktransfer.cache import open_cache
+from sktransfer.cache import open_cache, space_key
 
 COUNTS = (10_000, 100_000, 1_000_000)
 WIDTH = 384
 TOGETHER = 10_000
+SPACE = space_key(benchmark="growth")
 
 
 def digests(start: int, stop: int) -> list[bytes]:
@@ -30,7 +31,7 @@ def fill(folder: Path, count: int) -> float:
     for start in range(0, count, TOGETHER):
         some = digests(start, min(count, start + TOGETHER))
         rows = random.standard_normal((len(some), WIDTH), dtype=np.float32)
-        spent += seconds(lambda s=some, r=rows: cache.write(b"space", s, r))
+        spent += seconds(lambda s=some, r=rows: cache.write(SPACE, s, r))
     return spent
 
 
@@ -43,7 +44,7 @@ def read(folder: Path, count: int) -> tuple[float, float]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     took = []
     for _ in range(3):
-        took.append(seconds(lambda: cache.read(b"space", asked, WIDTH)))
+        took.append(seconds(lambda: cache.read(SPACE, asked, WIDTH)))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     return float(np.median(took)), grown - 4.0 * count * WIDTH
 

@@ -1,10 +1,9 @@
-"""What all measurements share: real rows, and medians of runs that take turns."""
+"""What all measurements share: real rows, seconds, processes of their own."""
 
 from __future__ import annotations
 
 import importlib.util
 import multiprocessing
-import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -45,34 +44,6 @@ def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def take_turns(cases: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Measure the cases one after the other, several times over, so that all see the same noise.
-
-    Parameters
-    ----------
-    cases : dict of str to callable
-        Each returns its own seconds, so that setting up does not count.
-    repeats : int
-        Rounds.
-    """
-    times: dict[str, list[float]] = {name: [] for name in cases}
-    for round_number in range(repeats):
-        for name, case in cases.items():
-            times[name].append(case())
-            print(f"  round {round_number + 1}: {name} {times[name][-1]:.2f} s", flush=True)
-    return times
-
-
-def print_ratios(times: dict[str, list[float]], reference: str) -> None:
-    """Print each case's median as a multiple of the reference's, with the spread of its runs."""
-    base = statistics.median(times[reference])
-    print(f"\n{'':34}{'seconds':>9}{'ratio':>8}{'lowest':>8}{'highest':>9}")
-    for name, runs in times.items():
-        ratios = [run / base for run in (statistics.median(runs), min(runs), max(runs))]
-        cells = "".join(f"{r:{w}.2f}" for r, w in zip(ratios, (8, 8, 9), strict=True))
-        print(f"{name:34}{statistics.median(runs):9.2f}{cells}")
 
 
 def in_a_process(work: Callable[..., Result], *arguments: object) -> Result:

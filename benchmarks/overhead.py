@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks._measure import icons, print_ratios, seconds, take_turns
+from benchmarks._measure import icons
+from benchmarks._table import OURS, compare
 from benchmarks.speed.finetuning import scaled
 from docs.examples._data import trec_questions
 from sktransfer import ImageClassifier, TextClassifier
@@ -25,6 +26,7 @@ from sktransfer.backbones import Backbone, get_backbone
 from sktransfer.finetune._optimizer import make_optimizer
 
 BATCH = 32
+BARE = "the bare loop"
 COMMON = {"batch_size": BATCH, "lr": 1e-4, "cache": False, "random_state": 0}
 
 
@@ -47,7 +49,7 @@ def texts_in_batches(backbone: Backbone, texts: list[str]) -> list[Any]:
     return [backbone.tokenizer.collate(tokens[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
 
 
-def compare(
+def beside_bare(
     name: str,
     fit: Callable[[], object],
     backbone: Backbone,
@@ -59,14 +61,9 @@ def compare(
     """Measure both, and print."""
     numbers = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
     y = list(numbers.split(BATCH))
-    print(f"\n{name}, all stages, {epochs} epochs over {len(labels)} rows")
-    ways = {
-        "bare loop": lambda: seconds(lambda: bare(backbone, batches, y, epochs)),
-        "sktransfer": lambda: seconds(fit),
-    }
-    for way in ways.values():
-        way()  # imports and first allocations do not count
-    print_ratios(take_turns(ways, repeats), reference="bare loop")
+    ways = {OURS: fit, BARE: lambda: bare(backbone, batches, y, epochs)}
+    title = f"{name}, all stages, {epochs} epochs over {len(labels)} rows"
+    compare(title, ways, repeats, least={BARE: round(1 / 1.15, 2)})
 
 
 def main() -> None:
@@ -83,7 +80,7 @@ def main() -> None:
     backbone = get_backbone(classifier.backbone, weights="pretrained", modality="text")
     batches = texts_in_batches(backbone, list(questions))
     fit = lambda: classifier.fit(questions, kinds)  # noqa: E731
-    compare("MiniLM", fit, backbone, batches, kinds, epochs, repeats)
+    beside_bare("MiniLM", fit, backbone, batches, kinds, epochs, repeats)
 
     paths, labels = icons(size // 4)
     options_of_images = {"weights": None, "image_size": 224, **COMMON}
@@ -91,7 +88,7 @@ def main() -> None:
     backbone = get_backbone("resnet18", weights=None, modality="image")
     batches = list(scaled(backbone, paths).split(BATCH))
     fit = lambda: images.fit(paths, labels)  # noqa: E731
-    compare("resnet18", fit, backbone, batches, np.array(labels), epochs, repeats)
+    beside_bare("resnet18", fit, backbone, batches, np.array(labels), epochs, repeats)
 
 
 if __name__ == "__main__":

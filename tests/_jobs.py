@@ -1,6 +1,7 @@
-"""joblib's backends, with two workers each, and a cluster of two processes."""
+"""joblib's backends, with two workers each, a cluster of two processes, and threads."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -36,3 +37,23 @@ def _cluster() -> Any:
 
     # It ends with this process.
     return LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+
+
+def in_threads(work: Callable[[int], object], count: int = 8) -> None:
+    """Run ``work(number)`` in threads that start at the same time; none of them may fail."""
+    ready = threading.Barrier(count)
+    failed: list[BaseException] = []
+
+    def run(number: int) -> None:
+        ready.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []

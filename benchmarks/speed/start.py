@@ -34,7 +34,7 @@ def measure(repeats: int) -> list[Case]:
     questions, kinds = (column[:200].tolist() for column in trec_questions())
     embedder = TextEmbedder(cache=False).fit(questions)
     classifier = TextClassifier(max_epochs=1, cache=False).fit(questions, kinds)
-    sizes = {kind.__name__: len(pickle.dumps(one)) for kind, one in _fitted(embedder, classifier)}
+    sizes = {type(one).__name__: len(pickle.dumps(one)) for one in (embedder, classifier)}
     remark = "Pickles: " + ", ".join(f"{name} {size:,} bytes" for name, size in sizes.items()) + "."
     network = _peer()
     ways = {
@@ -49,10 +49,6 @@ def measure(repeats: int) -> list[Case]:
     own = f"{OURS}, in a new worker"
     cases.append(compare("the first row of a new worker", ways, repeats, ours=own))
     return cases
-
-
-def _fitted(*estimators: Any) -> list[tuple[type, Any]]:
-    return [(type(one), one) for one in estimators]
 
 
 def _peer() -> Any:

@@ -229,11 +229,9 @@ class Backbone:
 
     def _made_fast(self, device: torch.device) -> StagedNetwork:
         # Made in inference mode, weights could never take part in a gradient.
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), undisturbed():
             random = torch.Generator().manual_seed(0)
-            size = self.recipe.size if isinstance(self.recipe, ImageRecipe) else ()
-            images = torch.empty(1, 3, *size, dtype=torch.float32, device="cpu")
-            network = fused(self.network, images.normal_(generator=random))
+            network = fused(self.network, self._blank(1, None).normal_(generator=random))
             if network is self.network:
                 return self.on(device)
             network.to(memory_format=torch.channels_last)

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
-import torch
 
 from sktransfer import _runtime
 from sktransfer.cache import Blobs
@@ -43,7 +42,7 @@ def converted(request: Request) -> Compiled:
         found out before.
     """
     _runtime.rest_after_fork()
-    place = (request.name, request.precision, torch.get_num_threads())
+    place = (request.name, request.precision, _runtime.threads())
     # One lock for all: two threads that want the same network must not both convert it, and
     # torch follows only one network at a time.
     with _lock:

@@ -85,7 +85,8 @@ class ImageReader(Reader):
         self, reading: Reading, rows: Sequence[int], backbone: Backbone, failures: Failures
     ) -> Batch:
         """Decode images to an array (n, H, W, 3)."""
-        return _together([self._decoded(reading, row, backbone, failures) for row in rows])
+        geometry = self._geometry(backbone)
+        return _together([self._decoded(reading, row, geometry, failures) for row in rows])
 
     def batches(
         self,
@@ -99,9 +100,10 @@ class ImageReader(Reader):
         """Decode in threads, image by image, and put as many together as are wanted."""
         usual = self._usual_batch(backbone, on_cpu)
         sizes = sizes or itertools.repeat(usual)
+        geometry = self._geometry(backbone)
 
         def decode(row: int) -> _Decoded:
-            return self._decoded(reading, row, backbone, failures)
+            return self._decoded(reading, row, geometry, failures)
 
         batch: list[_Decoded] = []
         size = next(sizes)
@@ -127,12 +129,14 @@ class ImageReader(Reader):
             return int(self.batch_size)
         return min(CPU_IMAGES, most) if on_cpu else GPU_IMAGES
 
-    def _decoded(
-        self, reading: Reading, row: int, backbone: Backbone, failures: Failures
-    ) -> _Decoded:
+    def _geometry(self, backbone: Backbone) -> Geometry:
         recipe = self.recipe(backbone)
         way = None if self.exact else resample
-        geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, way)
+        return Geometry(recipe.resize, recipe.size, recipe.interpolation, way)
+
+    def _decoded(
+        self, reading: Reading, row: int, geometry: Geometry, failures: Failures
+    ) -> _Decoded:
         cell, digest = reading.cells[row], reading.digests[row]
         try:
             return row, load_pixels(cell, geometry, digest=digest, max_pixels=self.max_pixels)

@@ -43,8 +43,8 @@ class Pace:
 
     def note(self, batch: int, seconds: float, rows: int) -> None:
         """Note what a batch of so many rows took, of a column of so many."""
-        if rows >= WORTH_TRYING and len(self._seconds[batch]) < _TRIES:
-            with self._lock:
+        with self._lock:  # whoever asks for the best goes through all of them
+            if rows >= WORTH_TRYING and len(self._seconds[batch]) < _TRIES:
                 self._seconds[batch].append(seconds / batch)
 
     @property

@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 
 from sktransfer import ImageEmbedder, TextEmbedder
+from tests._jobs import in_threads
 from tests._tiny import images, texts, tiny_network
 
 # In a process of its own, so that one that waits for ever can be ended.
@@ -65,21 +65,11 @@ def test_eight_threads_share_one_embedder(cache_folder, kind, cache):
         column, embedder = np.array(texts(60), dtype=object), TextEmbedder(cache=cache)
     expected = type(embedder)(**{**embedder.get_params(), "cache": False}).fit_transform(column)
     embedder.fit(column)
-    ready, failed = threading.Barrier(8), []
 
     def work(seed):
         some = np.random.default_rng(seed).choice(len(column), 30)
-        ready.wait()
-        try:
-            np.testing.assert_allclose(
-                embedder.transform(column[some]), expected[some], rtol=1e-5, atol=1e-6
-            )
-        except BaseException as error:
-            failed.append(error)
+        np.testing.assert_allclose(
+            embedder.transform(column[some]), expected[some], rtol=1e-5, atol=1e-6
+        )
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    in_threads(work)

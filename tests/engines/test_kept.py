@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from sktransfer import ImageEmbedder, TextEmbedder, cache_info, clear_cache
 from sktransfer.cache import Blobs
 from sktransfer.engines import _asked, _converted
 from sktransfer.exceptions import CacheWarning
+from tests._jobs import in_threads
 from tests._tiny import images, tiny_network
 from tests.embedders.test_same_numbers import furthest
 
@@ -54,25 +54,15 @@ def test_threads_share_one_conversion_and_get_their_own_rows(conversions):
     column = images(60)
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(column)
     embedder.fit(column)
-    ready, failed = threading.Barrier(8), []
 
     def work(seed):
         some = np.random.default_rng(seed).choice(len(column), 30, replace=False)
-        ready.wait()
-        try:
-            for _ in range(5):
-                np.testing.assert_allclose(
-                    embedder.transform(column[some]), expected[some], rtol=1e-4, atol=1e-5
-                )
-        except BaseException as error:
-            failed.append(error)
+        for _ in range(5):
+            np.testing.assert_allclose(
+                embedder.transform(column[some]), expected[some], rtol=1e-4, atol=1e-5
+            )
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    in_threads(work)
     assert len(conversions) == 1
 
 

@@ -70,15 +70,20 @@ class ImageRecipe:
         """
         import torch
 
+        width = pixels.shape[2]
+        # Repeated along the rows of an image: over three numbers at a time, in the order in
+        # which the pixels lie, torch takes six times as long for the same.
         mean, std = (
-            torch.tensor(values, dtype=torch.float32, device=pixels.device).view(-1, 1, 1)
+            torch.tensor(values, dtype=torch.float32, device=pixels.device).repeat(width)
             for values in (self.mean, self.std)
         )
-        images = pixels.permute(0, 3, 1, 2)
-        if images.dtype != torch.uint8:
-            return (images - mean).div_(std)
-        # In place: on a CPU, new memory costs as much as the arithmetic.
-        return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+        rows = pixels.flatten(2)
+        if rows.dtype == torch.uint8:
+            # In place: on a CPU, new memory costs as much as the arithmetic.
+            rows = rows.to(torch.float32).div_(255).sub_(mean).div_(std)
+        else:
+            rows = (rows - mean).div_(std)
+        return rows.unflatten(2, (width, len(self.mean))).permute(0, 3, 1, 2)
 
 
 def _sides(image_size: object) -> tuple[int, int]:

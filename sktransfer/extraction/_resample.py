@@ -22,7 +22,8 @@ def resample(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> n
     """
     import torch
 
-    # Seen as (3, H, W) and still stored as (H, W, 3): for that torch has its fast kernel.
-    planes = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)
+    # Seen as (1, 3, H, W) and still stored as (1, H, W, 3): torch has its fast kernel for that,
+    # and gives the same back, but only where the stride of the one image fits too. Here it does.
+    planes = torch.from_numpy(pixels).unsqueeze(0).permute(0, 3, 1, 2)
     resized = torch.nn.functional.interpolate(planes, size, mode=interpolation, antialias=True)
-    return resized.squeeze(0).permute(1, 2, 0).numpy()
+    return resized.permute(0, 2, 3, 1).squeeze(0).numpy()

@@ -112,6 +112,14 @@ def test_torch_shrinks_within_one_grey_level(geometry, size, which):
     assert np.mean(found != expected) < 0.2
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_torch_gives_pixels_in_the_order_in_which_it_was_given_them(interpolation):
+    # Another order would be right too, but takes twice as long here and again afterwards.
+    resized = resample(np.array(PHOTOS[0]), (120, 160), interpolation)
+    assert resized.shape == (120, 160, 3)
+    assert resized.flags.c_contiguous
+
+
 @pytest.mark.parametrize(
     ("cell", "geometry"),
     [

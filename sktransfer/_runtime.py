@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from sktransfer._compat import cpu_has_bfloat16
@@ -141,6 +143,12 @@ def threads() -> int:
     import torch
 
     return torch.get_num_threads()
+
+
+@functools.cache
+def version_of(library: str) -> str:
+    """Return the version of an installed library; to find it out takes a millisecond."""
+    return metadata.version(library)
 
 
 def engine(device: torch.device) -> str:

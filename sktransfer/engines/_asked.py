@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -53,4 +52,4 @@ def engine_name(engine: str, device: torch.device) -> str:
     """Name what computes: rows of different engines may differ in their last digits."""
     own = _runtime.engine(device)
     # Of torch too: the converted network is what this torch made of it.
-    return own if engine != OPENVINO else f"{OPENVINO} {version(OPENVINO)} of {own}"
+    return own if engine != OPENVINO else f"{OPENVINO} {_runtime.version_of(OPENVINO)} of {own}"

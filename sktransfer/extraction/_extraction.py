@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +58,7 @@ class Extraction:
     @property
     def space(self) -> bytes:
         """The key under which the cache keeps such rows."""
+        preparation = self.reader.preparation
         return space_key(
             fingerprint=self.backbone.fingerprint,
             recipe=repr(self.reader.recipe(self.backbone)),
@@ -67,7 +67,7 @@ class Extraction:
             precision=self.precision,
             engine=self.engine,
             library=self.backbone.library,
-            preparation=f"{self.reader.preparation} {version(self.reader.preparation)}",
+            preparation=f"{preparation} {_runtime.version_of(preparation)}",
         )
 
     def compute(

@@ -10,9 +10,9 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from sktransfer import ImageEmbedder, TextEmbedder, cache_info, clear_cache
+from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, clear_cache
 from sktransfer.cache import Blobs
-from sktransfer.engines import _asked, _converted
+from sktransfer.engines import _converted
 from sktransfer.exceptions import CacheWarning
 from tests._jobs import in_threads
 from tests._tiny import images, tiny_network
@@ -166,7 +166,8 @@ def test_a_file_of_another_network_is_not_believed(kind, conversions, cache_fold
 
 def test_another_version_is_converted_for_itself(conversions, cache_folder, monkeypatch, forget):
     embed()
-    monkeypatch.setattr(_asked, "version", lambda package: "9999.0")
+    versions = {"openvino": "9999.0", "pillow": _runtime.version_of("pillow")}
+    monkeypatch.setattr(_runtime, "version_of", versions.__getitem__)
     forget()
     embed()
     assert len(conversions) == 2

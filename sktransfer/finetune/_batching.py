@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -49,14 +49,18 @@ class Batches:
         return self.per_epoch(self.rows, self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Rows, torch.Tensor]]:
-        for rows in self.stream(self._drawn()):
-            yield rows, self.targets[rows.positions]
+        drawn = self._drawn()
+        shares = [self._share(batch) for batch in drawn]
+        for batch, rows in zip(drawn, self.stream(shares), strict=True):
+            yield replace(rows, batch_size=len(batch)), self.targets[rows.positions]
 
     def _drawn(self) -> list[list[int]]:
-        if self.random is None:
-            return in_batches(self.rows, self.batch_size)
-        drawn = in_batches(self.random.permutation(self.rows), self.batch_size)
-        return [self.team.share(batch) for batch in drawn]
+        order = self.rows if self.random is None else self.random.permutation(self.rows)
+        return in_batches(order, self.batch_size)
+
+    def _share(self, batch: list[int]) -> list[int]:
+        """Return the rows of a batch that this process computes."""
+        return batch if self.random is None else self.team.share(batch)
 
 
 # Enough for a few rows to be told apart in some epochs, however few they are.
@@ -88,6 +92,9 @@ class BalancedBatches(Batches):
             [row for number in chosen.deal(at_once) for row in decks[number].deal(share)]
             for _ in range(len(self))
         ]
+
+    def _share(self, batch: list[int]) -> list[int]:
+        return batch  # its rows are compared with one another
 
 
 class Deck:

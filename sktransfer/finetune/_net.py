@@ -200,6 +200,13 @@ class Net(NeuralNet):
         loss.backward()
         return {"loss": self.team.summed(loss, len(rows), self.module_), "y_pred": outputs}
 
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Let a batch count for all its rows in the means of an epoch, not for a share of them."""
+        if training:
+            self.history.record_batch("train_batch_size", batch[0].batch_size)
+
     def infer(self, x: Rows, **params: Any) -> torch.Tensor:
         """Run the module."""
         run = self.module_ if self.with_head else self.module_.features

@@ -25,11 +25,14 @@ class Rows:
         In their column.
     inputs, given
         See `FineTuned.forward`.
+    batch_size : int
+        Rows of the batch that these are a share of; 0 if they are none.
     """
 
     positions: list[int]
     inputs: Any
     given: Given | None = None
+    batch_size: int = 0
 
     def __len__(self) -> int:
         return len(self.positions)

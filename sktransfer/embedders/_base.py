@@ -23,6 +23,7 @@ from sktransfer.embedders._progress import progress
 from sktransfer.engines import ENGINES, OPENVINO, check_engine, engine_device
 from sktransfer.exceptions import BackboneError
 from sktransfer.extraction import (
+    ROWS_TOGETHER,
     ColumnEstimator,
     ConvertedExtraction,
     Extraction,
@@ -33,8 +34,6 @@ from sktransfer.lazy import also_lazy, stand_in
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
-
-_ROWS_TOGETHER = 4096
 
 
 @also_lazy("fit_transform", "transform")
@@ -178,7 +177,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:
         if self.normalize:
-            for part in gen_batches(len(rows), _ROWS_TOGETHER):  # no second array of all rows
+            for part in gen_batches(len(rows), ROWS_TOGETHER):
                 lengths = np.linalg.norm(rows[part], axis=1, keepdims=True)
                 rows[part] /= np.where(lengths == 0, 1, lengths)
         return rows

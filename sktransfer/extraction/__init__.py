@@ -16,7 +16,7 @@ from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._image_column import ImageColumnEstimator
 from sktransfer.extraction._images import ImageReader
 from sktransfer.extraction._keeping import Keeper, keeper, kept_by
-from sktransfer.extraction._once import Lookup, first_rows
+from sktransfer.extraction._once import ROWS_TOGETHER, Lookup, first_rows
 from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Reader, Reading
 from sktransfer.extraction._text_column import TextColumnEstimator
@@ -27,6 +27,7 @@ __all__ = [
     "CPU_TOKENS",
     "GPU_IMAGES",
     "GPU_TOKENS",
+    "ROWS_TOGETHER",
     "Batch",
     "ColumnEstimator",
     "ConvertedExtraction",

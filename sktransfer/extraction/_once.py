@@ -16,7 +16,8 @@ Computed = tuple[Sequence[int], np.ndarray]
 # Computed rows go to the cache about this often: little is lost when the process is killed,
 # and little time goes into many small writes.
 _SECONDS_BETWEEN_WRITES = 1.0
-_ROWS_TOGETHER = 4096
+#: What is done to all rows is done to so many at a time: no second array of all of them.
+ROWS_TOGETHER = 4096
 
 
 def first_rows(digests: Sequence[bytes | None], rows: Iterable[int]) -> dict[bytes, int]:
@@ -102,8 +103,8 @@ class Lookup:
         """
         count = len(self._numbers)
         self._rows.resize((count, self._rows.shape[1]), refcheck=False)
-        for stop in range(count, 0, -_ROWS_TOGETHER):
-            part = slice(max(0, stop - _ROWS_TOGETHER), stop)
+        for stop in range(count, 0, -ROWS_TOGETHER):
+            part = slice(max(0, stop - ROWS_TOGETHER), stop)
             numbers = self._numbers[part]
             self._rows[part] = self._rows[numbers]
             self._rows[part][numbers < 0] = np.nan

@@ -57,6 +57,15 @@ class Case:
         times = {way: self.times[way] for way in ways}
         return replace(self, **{"times": times, "ours": ways[0], **changed})
 
+    def shortfalls(self) -> list[str]:
+        """Return a line for each way of which the ratio is below what was set out for."""
+        found = {way: self.ratio(way)[0] for way in self.least}
+        return [
+            f"- {self.name}, {way}: {ratio:.2f}, and not {self.least[way]:g}"
+            for way, ratio in found.items()
+            if ratio < self.least[way]
+        ]
+
     def lines(self) -> list[str]:
         """Return the table of this case, in Markdown."""
         table = [f"### {self.name}", ""]

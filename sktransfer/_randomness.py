@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from sktransfer._forks import in_a_forked_child
+
 if TYPE_CHECKING:
     import torch
 
 # A generator is one for the whole process, so only one thread may borrow it at a time.
 _LOCK = threading.RLock()
+
+
+@in_a_forked_child
+def _start_anew() -> None:
+    global _LOCK
+    _LOCK = threading.RLock()
 
 
 class Randomness:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "sktransfer"
 
 # What each room may import of the package, besides itself.
 FLOORS = [
-    {"exceptions", "_compat"},
+    {"exceptions", "_compat", "_forks"},
     {"_quiet", "_randomness", "_runtime", "_validation", "lazy"},
     {"cells", "cache", "backbones"},
     {"engines"},

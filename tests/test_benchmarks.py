@@ -29,6 +29,12 @@ def test_the_table_says_ratio_spread_goal_and_share_of_the_limit():
     assert "| the machine at its peak | 0.25 | | |" in lines
 
 
+def test_what_falls_short_is_listed():
+    assert CASE.shortfalls() == []
+    case = Case("rows", TIMES, least={"other": 3.5, "slower machine": 0.1})
+    assert case.shortfalls() == ["- rows, other: 3.00, and not 3.5"]
+
+
 def test_some_ways_of_shared_rounds_are_a_case_of_their_own():
     case = CASE.only("other", "sktransfer", name="the other way round", least={}, limit=None)
     assert case.ratio("sktransfer")[0] == pytest.approx(1 / 3)
@@ -60,6 +66,7 @@ def test_the_page_names_every_group_and_the_machine(monkeypatch):
     text = page({group: [CASE] for group in GROUPS})
     assert about().processor in text
     assert "| memory copy | 5 |" in text
+    assert "- rows, other" not in text
     assert all(f"## {title}" in text for title in GROUPS.values())
 
 

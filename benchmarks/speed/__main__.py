@@ -43,6 +43,10 @@ def page(found: dict[str, list[Case]]) -> str:
         "|---|--:|",
         *(f"| {name} | {value / 1e9:,.0f} |" for name, value in peaks().items()),
         "",
+        "Where we fall short of it:",
+        "",
+        *(line for cases in found.values() for case in cases for line in case.shortfalls()),
+        "",
     ]
     for group, cases in found.items():
         lines += [f"## {GROUPS[group]}", ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import weakref
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sktransfer._forks import in_a_forked_child
 from sktransfer._runtime import undisturbed
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
@@ -19,6 +21,8 @@ from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.exceptions import BackboneError
 
 POOLINGS = ("default", "mean", "max", "cls", "flatten")
+
+_alive: weakref.WeakSet[Backbone] = weakref.WeakSet()
 
 
 class Backbone:
@@ -95,6 +99,7 @@ class Backbone:
         if feature_size is not None:
             self._widths[POOLED, "default", None] = feature_size
         self._lock = threading.RLock()
+        _alive.add(self)
 
     @property
     def modality(self) -> str:
@@ -275,3 +280,9 @@ class Backbone:
     def __repr__(self) -> str:
         """Show name, source and size."""
         return f"Backbone({self.name!r}, source={self.source!r}, stages={len(self.stages)})"
+
+
+@in_a_forked_child
+def _start_anew() -> None:
+    for backbone in _alive:
+        backbone._lock = threading.RLock()

@@ -74,6 +74,7 @@ def _pairs(traced: fx.GraphModule) -> list[tuple[fx.Node, fx.Node]]:
         (node.args[0], node)
         for node in traced.graph.nodes
         if _is_norm(_module(traced, node))
+        and node.args
         and isinstance(node.args[0], fx.Node)
         and type(_module(traced, node.args[0])).__name__ in _CONVOLUTIONS
         and len(node.args[0].users) == 1

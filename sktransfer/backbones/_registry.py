@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Hashable
 from importlib import import_module
@@ -14,6 +13,7 @@ import torch
 import xxhash
 from torch import nn
 
+from sktransfer._forks import in_a_forked_child
 from sktransfer._runtime import rest_after_fork, undisturbed
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
@@ -214,11 +214,7 @@ def _status(file: Path) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
+@in_a_forked_child
 def _start_anew() -> None:
-    """Give a forked child a lock of its own: a thread of the parent may have held this one."""
     global _lock
     _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)

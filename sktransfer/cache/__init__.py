@@ -7,6 +7,7 @@ from sktransfer.cache._limit import format_size, size_limit
 from sktransfer.cache._open import open_cache
 from sktransfer.cache._report import CacheInfo, cache_info, clear_cache
 from sktransfer.cache._store import FeatureCache, LmdbCache, NoCache
+from sktransfer.cache._trouble import warn_once
 
 __all__ = [
     "FORMAT_VERSION",
@@ -22,4 +23,5 @@ __all__ = [
     "record",
     "size_limit",
     "space_key",
+    "warn_once",
 ]

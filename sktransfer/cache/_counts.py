@@ -1,7 +1,8 @@
 """How many rows this process asked for, and how many it really computed."""
 
-import os
 import threading
+
+from sktransfer._forks import in_a_forked_child
 
 _lock = threading.Lock()
 _asked = 0
@@ -30,10 +31,7 @@ def counts() -> tuple[int, int]:
         return _asked, _computed
 
 
+@in_a_forked_child
 def _start_anew() -> None:
     global _lock, _asked, _computed
     _lock, _asked, _computed = threading.Lock(), 0, 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)

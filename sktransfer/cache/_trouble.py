@@ -1,13 +1,13 @@
 """What a machine can do to a cache, and how the user hears of it: once."""
 
 import errno
-import os
 import threading
 import warnings
 from pathlib import Path
 
 import lmdb
 
+from sktransfer._forks import in_a_forked_child
 from sktransfer.exceptions import CacheWarning
 
 
@@ -42,6 +42,7 @@ def warn_once(folder: Path, error: Exception) -> None:
     )
 
 
+@in_a_forked_child
 def forget_warnings() -> None:
     """Let every warning be given again, as in a new process."""
     global _lock
@@ -64,7 +65,3 @@ def _advice(folder: Path, error: Exception) -> str:
 def _code(error: Exception) -> int | None:
     """Return the number of the system's error, which LMDB carries in its own field."""
     return getattr(error, "code", None) or getattr(error, "errno", None)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_warnings)

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from sktransfer._forks import in_a_forked_child
 from sktransfer.cells._array import array_planes
 from sktransfer.cells._cell import named
 from sktransfer.cells._geometry import Geometry, fit, reduce
@@ -37,6 +38,12 @@ _FORMATS = (
 
 # Loading and copying change a Pillow image inside, and one image may be in several rows.
 _shared_images = threading.Lock()
+
+
+@in_a_forked_child
+def _start_anew() -> None:
+    global _shared_images
+    _shared_images = threading.Lock()
 
 
 def decode_image(cell: object, *, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:

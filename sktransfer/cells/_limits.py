@@ -44,8 +44,9 @@ def check_bytes(count: int, max_pixels: int | None) -> None:
 # 1 MB would be decoded for an hour.
 _MOST_SCANS = 100
 
-# What begins a segment of a JPEG file, other than a restart within compressed pixels.
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+# What begins a segment of a JPEG file. Restarts within compressed pixels begin none, nor does TEM,
+# which has no length after it and which decoders pass over.
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
 _START_OF_SCAN, _END = b"\xda", b"\xd9"
 
 

@@ -33,6 +33,8 @@ from sktransfer.extraction import (
 from sktransfer.lazy import also_lazy, stand_in
 
 if TYPE_CHECKING:
+    import torch
+
     from sktransfer.backbones import Backbone
 
 
@@ -121,7 +123,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         backbone = self._get_backbone()
         self._reader().recipe(backbone)
         check_engine(self.engine)
-        engine_device(self.engine, self.device)
+        self._torch_device()
         self._n_features_out = self._width(backbone)
         self.fingerprint_ = backbone.fingerprint
         self._remember(column)
@@ -141,6 +143,9 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     @property
     def _read_together(self) -> int | str:
         return self.batch_size
+
+    def _torch_device(self) -> torch.device:
+        return engine_device(self.engine, self.device)
 
     def _width(self, backbone: Backbone) -> int:
         return self._reader().width(backbone, self.layer, self.pooling)
@@ -168,7 +173,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
 
     def _extraction(self, backbone: Backbone, cache: FeatureCache) -> Extraction:
         check_engine(self.engine)
-        device = engine_device(self.engine, self.device)
+        device = self._torch_device()
         precision = _runtime.resolve_precision(self.precision, device)
         how = (self._reader(), backbone, self.layer, self.pooling, device, precision)
         if self.engine == OPENVINO:

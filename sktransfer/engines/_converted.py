@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sktransfer import _runtime
-from sktransfer.cache import Blobs
+from sktransfer.cache import Blobs, warn_once
 from sktransfer.engines import _openvino
 from sktransfer.engines._openvino import Compiled
 from sktransfer.engines._probe import check, example_of
@@ -90,7 +90,10 @@ def _anew(request: Request, threads: int) -> Compiled:
     model = _openvino.convert(whole(request), example, shape)
     compiled = _checked(model, request, threads)
     if request.folder is not None:
-        Blobs(request.folder).write(request.name, *_openvino.pack(model))
+        try:
+            Blobs(request.folder).write(request.name, *_openvino.pack(model))
+        except OSError as error:  # it computes all the same
+            warn_once(request.folder, error)
     return compiled
 
 

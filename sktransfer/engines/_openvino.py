@@ -126,10 +126,21 @@ def convert(
 
 
 def pack(model: Any) -> tuple[bytes, bytes, bytes]:
-    """Return a network as bytes: how long its description is, that, and its weights."""
+    """Return a network as bytes: how long its description is, that, and its weights.
+
+    Raises
+    ------
+    OSError
+        If there is no room for it in the folder of temporary files.
+    """
     with tempfile.TemporaryDirectory(prefix="sktransfer-") as folder:
         path = Path(folder) / "network.xml"
-        openvino.save_model(model, path, compress_to_fp16=False)
+        try:
+            openvino.save_model(model, path, compress_to_fp16=False)
+        except RuntimeError as error:
+            raise OSError(
+                f"a converted network cannot be written to {tempfile.gettempdir()} ({brief(error)})"
+            ) from error
         described = path.read_bytes()
         return (
             len(described).to_bytes(8, "little"),

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from sktransfer import _runtime
 from sktransfer._compat import HasMethods, StrOptions, gives_frames
 from sktransfer.cells import Column
 from sktransfer.exceptions import ColumnError, WeightsError
@@ -20,6 +21,8 @@ from sktransfer.extraction._reader import Reader
 from sktransfer.lazy import Form
 
 if TYPE_CHECKING:
+    import torch
+
     from sktransfer.backbones import Backbone
 
 
@@ -77,6 +80,10 @@ class ColumnEstimator(BaseEstimator):
     def _read_together(self) -> int | str:
         """How many cells go through the frozen network together: of an embedder, its batch size."""
         return "auto"
+
+    def _torch_device(self) -> torch.device:
+        """Return where it computes."""
+        return _runtime.resolve_device(self.device)
 
     @abstractmethod
     def _reader(self) -> Reader:

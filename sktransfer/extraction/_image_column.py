@@ -39,5 +39,4 @@ class ImageColumnEstimator(ColumnEstimator):
         """Whether pixels must be those of Pillow; in bfloat16 one grey level is lost anyway."""
         if self.precision == "float32":
             return True
-        device = _runtime.resolve_device(self.device)
-        return _runtime.resolve_precision(self.precision, device) == "float32"
+        return _runtime.resolve_precision(self.precision, self._torch_device()) == "float32"

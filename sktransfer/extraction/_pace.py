@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
 
+from sktransfer._forks import in_a_forked_child
 from sktransfer.extraction._batches import CPU_IMAGES
 
 # Each is tried so often; the first time also pays for what the libraries set up for a new size.
@@ -44,7 +45,8 @@ class Pace:
     def note(self, batch: int, seconds: float, rows: int) -> None:
         """Note what a batch of so many rows took, of a column of so many."""
         with self._lock:  # whoever asks for the best goes through all of them
-            if rows >= WORTH_TRYING and len(self._seconds[batch]) < _TRIES:
+            is_trial = batch in _SIZES and rows >= WORTH_TRYING  # and not the end of a column
+            if is_trial and len(self._seconds[batch]) < _TRIES:
                 self._seconds[batch].append(seconds / batch)
 
     @property
@@ -64,3 +66,8 @@ _paces: dict[Hashable, Pace] = {}
 def pace_of(key: Hashable, largest: int) -> Pace:
     """Return the pace of this process for `key`: all that decides how long a batch takes."""
     return _paces.setdefault(key, Pace(largest))
+
+
+@in_a_forked_child
+def _start_anew() -> None:
+    _paces.clear()  # the child may have fewer cores

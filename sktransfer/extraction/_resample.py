@@ -6,7 +6,7 @@ import numpy as np
 
 
 def resample(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """Resize with torch: several times faster than Pillow, and within one grey level of it.
+    """Resize with torch: several times faster than Pillow, and within a grey level or two of it.
 
     Parameters
     ----------

@@ -42,7 +42,10 @@ def _together(images: list[Any]) -> Any:
             f"{type(images[0]).__name__}, in the shapes {', '.join(shapes)}. End it with a "
             "torchvision.transforms.v2.Resize or RandomResizedCrop to one size."
         )
-    return torch.stack(images)
+    together = torch.stack(images)
+    if together.ndim == 4 and together.shape[1] == 1:  # as Grayscale leaves it
+        together = together.expand(-1, 3, -1, -1)
+    return together
 
 
 def text_augmentation(augment: str | None) -> Change | None:

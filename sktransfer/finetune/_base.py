@@ -270,7 +270,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
     ) -> FineTuned:
         from sktransfer.adapt import FineTuned, Head
 
-        device = _runtime.resolve_device(self.device)
+        device = self._torch_device()
         width = self._reader().width(backbone, "pooled", "default")
         head = Head(width, task.n_outputs, self.dropout)
         with seeded(seed):

@@ -51,8 +51,15 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Rows, torch.Tensor]]:
         drawn = self._drawn()
         shares = [self._share(batch) for batch in drawn]
-        for batch, rows in zip(drawn, self.stream(shares), strict=True):
-            yield replace(rows, batch_size=len(batch)), self.targets[rows.positions]
+        # By any row: the stream leaves out rows whose cells fail, and whole batches of them.
+        elsewhere = {
+            row: len(batch) - len(share)
+            for batch, share in zip(drawn, shares, strict=True)
+            for row in share
+        }
+        for rows in self.stream(shares):
+            size = len(rows) + elsewhere[rows.positions[0]]
+            yield replace(rows, batch_size=size), self.targets[rows.positions]
 
     def _drawn(self) -> list[list[int]]:
         order = self.rows if self.random is None else self.random.permutation(self.rows)
@@ -71,8 +78,8 @@ class BalancedBatches(Batches):
     """Batches with as many rows of each class; those of a rare class come again and again.
 
     An epoch has 32 batches at least, so of few rows it sees each several times. Where a batch has
-    no room for two rows of each class, it has two rows of some. It never has more rows than there
-    are: they would only be copies of one another.
+    no room for two rows of each class, it has two rows of some. It has hardly more rows than there
+    are: they would only be copies of one another, as the two rows of a class that has one are.
     """
 
     @classmethod

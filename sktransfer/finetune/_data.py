@@ -137,7 +137,8 @@ class TargetedEstimator(ColumnEstimator):
 
         reader, cache = self._reader(), open_cache(self.cache)
         reader.recipe(backbone)
-        device = _runtime.resolve_device(self.device)
+        device = self._torch_device()
+        reuse = self.reuse_activations
         failures = Failures(column, self.on_error)
         return Material(
             reader=reader,
@@ -147,5 +148,5 @@ class TargetedEstimator(ColumnEstimator):
             device=device,
             precision=_runtime.resolve_precision(self.precision, device),
             cache=cache,
-            reuse=self.reuse_activations,
+            reuse=reuse if reuse == "auto" else bool(reuse),
         )

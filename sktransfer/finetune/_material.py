@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sktransfer.cache import FeatureCache, NoCache, format_size, size_limit
 from sktransfer.exceptions import ReuseWarning
 from sktransfer.extraction import Extraction, Failures, Reader, Reading, equal_batches
 from sktransfer.finetune._frozen import FrozenPart
-from sktransfer.finetune._store import MEMORY, disk_room, size_of
+from sktransfer.finetune._store import MEMORY, NoRoomError, disk_room, size_of
 from sktransfer.finetune._stream import PassingRows, StoredRows, Stream, WholeRows
 
 if TYPE_CHECKING:
@@ -87,13 +88,16 @@ class Material:
             frozen.cache = NoCache()
         if size <= MEMORY:
             return StoredRows(frozen, rows)
+        advice = "or insist with reuse_activations=True"
         if self.reuse is True or size <= disk_room():
-            return StoredRows(frozen, rows, on_disk=True)
+            try:
+                return StoredRows(frozen, rows, on_disk=True)
+            except NoRoomError:
+                advice = f"or make room in {tempfile.gettempdir()}"
         warnings.warn(
             f"What {self.backbone.name!r} gives at {cut!r} for {len(rows):,} rows is "
             f"{format_size(size)}, more than is kept in memory or on disk, so it is computed "
-            "in each epoch anew. Open more stages, take smaller images, or insist with "
-            "reuse_activations=True.",
+            f"in each epoch anew. Open more stages, take smaller images, {advice}.",
             ReuseWarning,
             stacklevel=2,
         )

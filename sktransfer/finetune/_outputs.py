@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from sktransfer.finetune._stream import Rows
 _ROWS = 64
 
 
-def outputs_of(module: FineTuned, material: Material, width: int, *, head: bool) -> np.ndarray:
+def outputs_of(
+    module: FineTuned,
+    material: Material,
+    width: int,
+    *,
+    head: bool,
+    rows: Sequence[int] | None = None,
+) -> np.ndarray:
     """Return outputs of the head, or the features before it.
 
     Parameters
@@ -29,27 +36,29 @@ def outputs_of(module: FineTuned, material: Material, width: int, *, head: bool)
         Of a row.
     head : bool
         Whether rows go through the head.
+    rows : sequence of int, optional
+        Those that are wanted; None for all.
 
     Returns
     -------
     ndarray of shape (n, width), float32
-        NaN where a cell cannot be used; a cell that is there twice is computed once.
+        NaN where a cell cannot be used or is not wanted; one that is there twice is computed once.
     """
     module.eval()
     digests = material.reading.digests
-    first = first_rows(digests, range(len(digests)))
+    first = first_rows(digests, range(len(digests)) if rows is None else rows)
     found = np.full((len(digests), width), np.nan, dtype=np.float32)
 
-    def compute(rows: Rows) -> np.ndarray:
+    def compute(batch: Rows) -> np.ndarray:
         with _runtime.inference(material.device, material.precision):
-            outputs = module.features(rows.inputs, rows.given)
+            outputs = module.features(batch.inputs, batch.given)
             outputs = module.head(outputs) if head else outputs
         return outputs.float().cpu().numpy()
 
     portions = Portions(size=len)
-    for rows in _stream(module, material, list(first.values())):
-        found[rows.positions] = portions.run(compute, rows)
-    source = [row if digest is None else first[digest] for row, digest in enumerate(digests)]
+    for batch in _stream(module, material, list(first.values())):
+        found[batch.positions] = portions.run(compute, batch)
+    source = [first.get(digest, row) if digest else row for row, digest in enumerate(digests)]
     return found[source]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ MEMORY = 1 << 30
 DISK = 16 << 30
 
 
+class NoRoomError(OSError):
+    """The disk has no room for a file that rows are to lie in."""
+
+
 class RowStore:
     """Float32 rows, each of a shape of its own.
 
@@ -26,6 +31,11 @@ class RowStore:
         Of each row.
     on_disk : bool
         Whether they lie in a temporary file, which goes with this object.
+
+    Raises
+    ------
+    NoRoomError
+        If there is no room for that file.
     """
 
     def __init__(self, shapes: Sequence[Shape], on_disk: bool = False) -> None:
@@ -37,6 +47,7 @@ class RowStore:
         if on_disk:
             # Without a name from the start, so nothing stays behind a killed process.
             with tempfile.TemporaryFile(prefix="sktransfer") as file:
+                _take_room(file.fileno(), 4 * size)
                 self._values = np.memmap(file, dtype=np.float32, mode="w+", shape=(size,))
         else:
             self._values = np.empty(size, dtype=np.float32)
@@ -56,6 +67,15 @@ class RowStore:
         for row, number in zip(rows, numbers, strict=True):
             row[: self._shapes[number][0]] = self[number]
         return rows
+
+
+def _take_room(file: int, size: int) -> None:
+    """Give a file its blocks; where the disk is full later, writing rows would kill the process."""
+    if hasattr(os, "posix_fallocate") and size:
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            raise NoRoomError(*error.args) from error
 
 
 def size_of(shapes: Sequence[Shape]) -> int:

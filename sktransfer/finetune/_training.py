@@ -246,8 +246,9 @@ class Training:
         if not features:
             return material.stream(cut, part.rows.tolist())
         width = self.module.head.n_features
-        rows = outputs_of(self.module, material, width, head=False)
-        return FeatureRows(torch.from_numpy(rows).to(material.device))
+        rows = part.rows.tolist()
+        found = outputs_of(self.module, material, width, head=False, rows=rows)
+        return FeatureRows(torch.from_numpy(found).to(material.device))
 
     def _net(self, steps: int, loss: BatchLoss, with_head: bool) -> Net:
         params, device = self.params, self.train.material.device

@@ -151,6 +151,9 @@ def test_scans_are_counted_and_not_what_looks_like_one():
     many = jpeg_of_scans(100)
     with pytest.raises(BadCellError, match="more than 100 scans"):
         decode_image(many[:2] + hidden + many[2:])
+    # A marker without a length, which decoders pass over: what follows it is no length.
+    with pytest.raises(BadCellError, match="more than 100 scans"):
+        decode_image(many.replace(b"\xff\xda", b"\xff\x01\xff\xda"))
 
 
 def test_the_pixels_of_later_pages_do_not_count():

@@ -4,10 +4,11 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
-from sktransfer import ImageEmbedder
+from sktransfer import ImageEmbedder, _runtime
 from sktransfer.cells import Geometry, _geometry, decode_image, load_pixels
 from sktransfer.exceptions import BadCellError
 from sktransfer.extraction._resample import resample
@@ -162,6 +163,18 @@ def test_only_bfloat16_lets_torch_resize(monkeypatch, precision, exact):
     monkeypatch.setattr(_geometry, "_resized_by_filter", noted)
     ImageEmbedder(cache=False, precision=precision).fit_transform(PHOTOS[:1])
     assert seen == [exact]
+
+
+def test_auto_asks_the_device_that_computes(monkeypatch):
+    # A GPU computes in bfloat16 and the CPU does not; OpenVINO is for the CPU.
+    gpu = torch.device("cuda")
+    plain = _runtime.resolve_device
+    monkeypatch.setattr(_runtime, "resolve_device", lambda d: gpu if d == "auto" else plain(d))
+    monkeypatch.setattr(_runtime, "cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **kwargs: True)
+    pytest.importorskip("openvino")
+    assert ImageEmbedder(engine="openvino", precision="auto")._reader().exact
+    assert not ImageEmbedder(precision="auto")._reader().exact
 
 
 def test_auto_without_such_hardware_is_exact(monkeypatch):

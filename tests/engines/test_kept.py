@@ -186,6 +186,19 @@ def test_where_nothing_can_be_kept_the_work_goes_on(conversions, cache_folder, m
     assert len(conversions) == 1
 
 
+def test_a_network_that_cannot_be_packed_computes_all_the_same(
+    conversions, cache_folder, monkeypatch, forget
+):
+    def full(*args, **kwargs):
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setattr("openvino.save_model", full)
+    expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4))
+    with pytest.warns(CacheWarning, match="cannot be written to .*iostream error"):
+        assert furthest(embed(), expected) < 1e-5
+    assert not kept_in(cache_folder)
+
+
 def test_rows_that_are_all_in_the_cache_need_no_conversion(conversions, cache_folder, forget):
     rows = embed()
     clear = Blobs(cache_folder)

@@ -55,6 +55,15 @@ def test_one_slow_batch_does_not_decide():
     assert pace.best == 16
 
 
+def test_the_end_of_a_column_is_no_trial():
+    pace = Pace(32)
+    times = dict.fromkeys(range(1, 33), 0.01) | {5: 0.001}
+    run(pace, times)
+    for _ in range(4):
+        run(pace, times, rows=MANY + 5 - MANY % 8)
+    assert pace.best == 8
+
+
 def test_a_few_rows_are_taken_as_usual_and_try_nothing():
     pace = Pace(32)
     assert set(run(pace, dict.fromkeys(range(1, 33), 0.01), rows=MANY - 8)) <= {8}

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.base import clone
+from skorch.callbacks import Callback
 
 from sktransfer import (
     ImageClassifier,
@@ -138,6 +140,30 @@ def test_bad_cells_of_a_validation_set_are_left_out_too(made):
     )
     with pytest.raises(BadCellError, match="row 2: "):
         clone(estimator).set_params(on_error="raise").fit(good, y[GOOD_ROWS], X_val=column, y_val=y)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_files_that_vanish_in_training_are_left_out_with_their_batches(tmp_path, batch_size):
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path, pixels in zip(paths, images(4), strict=True):
+        Image.fromarray(pixels).save(path)
+
+    class Vanish(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            paths[3].unlink(missing_ok=True)
+
+    estimator = ImageClassifier(
+        tiny_network(),
+        on_error="nan",
+        reuse_activations=False,
+        callbacks=[Vanish()],
+        cache=False,
+        max_epochs=3,
+        batch_size=batch_size,
+    )
+    with pytest.warns(BadCellWarning, match=r"row 3: .*no such file"):
+        estimator.fit([str(path) for path in paths], [0, 1, 0, 1])
+    assert len(estimator.history_) == 3
 
 
 def test_a_column_of_bad_cells_cannot_be_learned():

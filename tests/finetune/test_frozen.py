@@ -82,6 +82,36 @@ def test_large_activations_go_to_disk_and_then_nowhere(monkeypatch):
     np.testing.assert_array_equal(insisted.predict_proba(column), expected)
 
 
+@pytest.mark.parametrize("reuse", ["auto", True])
+def test_a_disk_without_room_is_found_out_before_anything_is_written(monkeypatch, reuse):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    column, y = images(20), np.arange(20) % 2
+    options = {**RESNET, "trainable": 1, "max_epochs": 2, "batch_size": 8, "cache": False}
+    expected = ImageClassifier(**options).fit(column, y).predict_proba(column)
+    monkeypatch.setattr(_material, "MEMORY", 1000)
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.warns(ReuseWarning, match=r"computed in each epoch anew.* or make room in"):
+        anew = ImageClassifier(**options, reuse_activations=reuse).fit(column, y)
+    np.testing.assert_array_equal(anew.predict_proba(column), expected)
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_bool_of_numpy_is_one(monkeypatch, reuse):
+    kept = []
+    plain = _material.StoredRows
+
+    def noted(*args, **kwargs):
+        kept.append(args)
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(_material, "StoredRows", noted)
+    options = {**RESNET, "max_epochs": 1, "cache": False, "reuse_activations": np.bool_(reuse)}
+    ImageClassifier(**options).fit(images(4), [0, 1, 0, 1])
+    assert bool(kept) == reuse
+
+
 def test_without_the_cache_nothing_is_kept(cache_folder):
     ImageClassifier(trainable=1, max_epochs=1, cache=False, **RESNET).fit(images(4), [0, 1, 0, 1])
     assert cache_info().rows == 0

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import v2
 
-from sktransfer.finetune._augment import text_augmentation
+from sktransfer.backbones import ImageRecipe
+from sktransfer.finetune._augment import image_augmentation, text_augmentation
 from sktransfer.finetune._batching import in_batches
 from sktransfer.finetune._optimizer import make_optimizer, make_schedule
 from sktransfer.finetune._store import RowStore, size_of
+from tests._tiny import images
 
 
 def rates(name, warmup, steps=20):
@@ -75,6 +78,16 @@ def test_a_store_keeps_rows_of_any_shape(on_disk):
     uniform = RowStore([(2,)] * 3, on_disk)
     uniform[1][...] = 5
     assert uniform.take([1, 1]).tolist() == [[5, 5], [5, 5]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_augmentation_may_leave_one_channel(dtype):
+    batch = (images(3) / (1 if dtype == np.uint8 else 255)).astype(dtype)
+    changed = image_augmentation(v2.Grayscale())(batch)
+    assert changed.shape == batch.shape
+    assert changed.dtype == dtype
+    np.testing.assert_array_equal(changed, image_augmentation(v2.Grayscale(3))(batch))
+    assert ImageRecipe().scale(torch.from_numpy(changed)).shape == (3, 3, *batch.shape[1:3])
 
 
 def test_dropped_tokens_are_never_the_first_or_last_and_never_all():

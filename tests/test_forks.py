@@ -1,0 +1,60 @@
+"""A child that is forked while another thread is at work does not wait for that thread."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import os, signal, threading
+import torch
+from PIL import Image
+from sktransfer import _randomness
+from sktransfer.backbones import get_backbone
+from sktransfer.cells import _image, decode_image
+from sktransfer.extraction._pace import pace_of
+
+backbone = get_backbone("resnet18", weights=None, modality="image")
+backbone.fast(torch.device("cpu"))
+pace_of("key", 32)
+
+def draw():
+    with _randomness.seeded(0):
+        pass
+
+cases = {
+    "images": (_image._shared_images, lambda: decode_image(Image.new("RGB", (2, 2)))),
+    "random numbers": (_randomness._LOCK, draw),
+    "a backbone": (backbone._lock, lambda: backbone.fast(torch.device("cpu"))),
+    "a pace": (pace_of("key", 32)._lock, lambda: next(pace_of("key", 32).sizes(1))),
+}
+for name, (lock, work) in cases.items():
+    is_held, is_over = threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            is_held.set()
+            is_over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_held.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        work()
+        os._exit(0)
+    print(name, os.waitpid(child, 0)[1])
+    is_over.set()
+    thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_does_not_wait_for_locks_of_its_parents_threads():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["images 0", "random numbers 0", "a backbone 0", "a pace 0"]

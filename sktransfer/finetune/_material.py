@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from sktransfer.backbones import POOLED
 from sktransfer.cache import FeatureCache, NoCache, format_size, size_limit
 from sktransfer.exceptions import ReuseWarning
-from sktransfer.extraction import Extraction, Failures, Reader, Reading, equal_batches
+from sktransfer.extraction import (
+    ROWS_TOGETHER,
+    Extraction,
+    Failures,
+    Reader,
+    Reading,
+    equal_batches,
+)
 from sktransfer.finetune._frozen import FrozenPart
 from sktransfer.finetune._store import MEMORY, NoRoomError, disk_room, size_of
 from sktransfer.finetune._stream import PassingRows, StoredRows, Stream, WholeRows
@@ -108,14 +115,24 @@ class Material:
         """Return the rows to train on: those whose cells can be prepared.
 
         Where bad cells are to be left out, all are prepared once to find them, so that such a
-        row changes nothing: not the order of the others, and no share of a class.
+        row changes nothing: not the order of the others, and no share of a class. Cells of which
+        the cache has the features have been prepared before.
         """
         digests = self.reading.digests
         rows = [row for row, digest in enumerate(digests) if digest is not None]
         if not self.failures.may_raise:
-            for some in equal_batches(rows, _CHECKED_TOGETHER):
+            for some in equal_batches(self._not_embedded(rows), _CHECKED_TOGETHER):
                 self.reader.prepare(self.reading, some, self.backbone, self.failures)
         return self.failures.usable(digests)
+
+    def _not_embedded(self, rows: list[int]) -> list[int]:
+        digests, space = self.reading.digests, self._extraction(POOLED).space
+        width = self.reader.width(self.backbone, POOLED, "default")
+        left: list[int] = []
+        for some in equal_batches(rows, ROWS_TOGETHER):
+            _, found = self.cache.read(space, [digests[row] or b"" for row in some], width)
+            left += [row for row, is_there in zip(some, found, strict=True) if not is_there]
+        return left
 
     def passing(self, cut: str | None) -> PassingRows | None:
         """Return how rows come to the network once, or None if they pass it as a whole."""

@@ -14,6 +14,7 @@ from sktransfer import (
     cache_info,
 )
 from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError, TargetError
+from sktransfer.extraction._images import ImageReader
 from tests._tiny import images, tiny_network
 from tests.backbones._huggingface_folders import WORDS, save
 from tests.cells._bad_images import CELLS
@@ -140,6 +141,25 @@ def test_bad_cells_of_a_validation_set_are_left_out_too(made):
     )
     with pytest.raises(BadCellError, match="row 2: "):
         clone(estimator).set_params(on_error="raise").fit(good, y[GOOD_ROWS], X_val=column, y_val=y)
+
+
+def test_bad_cells_are_looked_for_only_where_the_cache_has_no_features(cache_folder, monkeypatch):
+    prepared = []
+    plain = ImageReader.prepare
+
+    def noted(self, reading, rows, *args):
+        prepared.extend(rows)
+        return plain(self, reading, rows, *args)
+
+    column = [*images(5), b"no image"]
+    estimator = ImageClassifier(tiny_network(), on_error="nan", max_epochs=1, random_state=0)
+    with pytest.warns(BadCellWarning, match="row 5: "):
+        expected = estimator.fit(column, [0, 1] * 3).predict_proba(column[:5])
+    monkeypatch.setattr(ImageReader, "prepare", noted)
+    with pytest.warns(BadCellWarning, match="row 5: "):
+        found = estimator.fit(column, [0, 1] * 3).predict_proba(column[:5])
+    assert set(prepared) <= {5}
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])

@@ -59,7 +59,7 @@ class Case:
 
     def shortfalls(self) -> list[str]:
         """Return a line for each way of which the ratio is below what was set out for."""
-        found = {way: self.ratio(way)[0] for way in self.least}
+        found = {way: self.ratio(way)[0] for way in self.least if way in self.times}
         return [
             f"- {self.name}, {way}: {ratio:.2f}, and not {self.least[way]:g}"
             for way, ratio in found.items()

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from threadpoolctl import ThreadpoolController
+
 from sktransfer._compat import cpu_has_bfloat16
 
 if TYPE_CHECKING:
@@ -142,7 +144,21 @@ def threads() -> int:
     """Return how many threads a network computes on."""
     import torch
 
+    rest_after_fork()
     return torch.get_num_threads()
+
+
+def compute_on(threads: int) -> None:
+    """Let networks that this thread runs compute on so many threads; others keep theirs."""
+    import torch
+
+    torch.get_num_threads()  # which at its first call sets the number for this thread
+    _thread_pools().limit(limits=threads, user_api="openmp")
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()  # which looks through all libraries that are loaded
 
 
 @functools.cache

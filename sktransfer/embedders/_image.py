@@ -40,8 +40,9 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
         far more bytes than it explains, the cell counts as bad (see `on_error`). None leaves
         Pillow's own limit. A row that the cache has is not decoded again, whatever its size.
     batch_size : int or "auto", default="auto"
-        Rows that go through the network together. It does not change their features. "auto" tries
-        some sizes on the first rows of a long column, on a CPU, and remembers the fastest.
+        Rows that go through the network together. It does not change their features. "auto", on
+        a CPU, computes several small batches side by side; on the first rows of a long column it
+        tries some sizes, and remembers the fastest.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
         "auto" uses bfloat16 only where the hardware computes it.
     device : str, default="auto"

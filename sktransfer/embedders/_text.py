@@ -32,8 +32,9 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     max_length : int, default=None
         Tokens kept of a text. None: as many as the backbone was made for.
     batch_size : int or "auto", default="auto"
-        Texts that go through the network together; "auto" fills a budget of tokens with texts
-        of like length. It does not change their features.
+        Texts that go through the network together. It does not change their features. "auto"
+        fills a budget of tokens with texts of like length, and on a CPU computes several such
+        batches side by side.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
         "auto" uses bfloat16 only where the hardware computes it.
     device : str, default="auto"

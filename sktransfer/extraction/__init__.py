@@ -1,5 +1,6 @@
 """A column through a frozen network: read, put into batches, computed once a distinct cell."""
 
+from sktransfer.extraction._ahead import ahead
 from sktransfer.extraction._bar import new_bar
 from sktransfer.extraction._batches import (
     CPU_IMAGES,
@@ -7,7 +8,6 @@ from sktransfer.extraction._batches import (
     GPU_IMAGES,
     GPU_TOKENS,
     equal_batches,
-    prepared,
 )
 from sktransfer.extraction._converted import ConvertedExtraction
 from sktransfer.extraction._estimator import ColumnEstimator
@@ -42,10 +42,10 @@ __all__ = [
     "Reading",
     "TextColumnEstimator",
     "TextReader",
+    "ahead",
     "equal_batches",
     "first_rows",
     "keeper",
     "kept_by",
     "new_bar",
-    "prepared",
 ]

@@ -1,22 +1,29 @@
-"""How rows are put together for the network, and prepared while it computes."""
+"""How rows are put together for the network."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice
-from typing import TypeVar
-
-Job = TypeVar("Job")
-Made = TypeVar("Made")
+import math
+from collections.abc import Sequence
 
 # On a CPU small batches stay in its cache; a GPU wants large ones to be busy.
 CPU_IMAGES, GPU_IMAGES = 8, 64
 CPU_TOKENS, GPU_TOKENS = 1_000, 16_384
 
-# Two threads decode as fast as a CPU computes; more would take its cores away.
-_DECODERS = 2
+
+def even(size: int, total: int, streams: int) -> int:
+    """Return a size of batches, at most `size`, of which all streams get as many.
+
+    What fits into one batch stays one: it is soon done on all threads.
+
+    Examples
+    --------
+    >>> even(8, total=20, streams=2)
+    5
+    """
+    if streams == 1 or total <= size:
+        return size
+    rounds = math.ceil(total / (size * streams))
+    return math.ceil(total / (rounds * streams))
 
 
 def equal_batches(rows: Sequence[int], size: int) -> list[Sequence[int]]:
@@ -57,30 +64,3 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[Sequence[int]]:
         batches.append(longest_first[:size])
         longest_first = longest_first[size:]
     return batches
-
-
-def prepared(
-    make: Callable[[Job], Made], jobs: Iterable[Job], ahead: int = 2 * _DECODERS
-) -> Iterator[Made]:
-    """Yield ``make(job)`` for each job, in order, made in threads a few jobs ahead.
-
-    A single job is done at once, here: there is nothing to be ahead of.
-    """
-    jobs = iter(jobs)
-    first = list(islice(jobs, 2))
-    if len(first) == 1:
-        yield make(first[0])
-        return
-    jobs = chain(first, jobs)
-    waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="sktransfer") as pool:
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(make, job))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -47,6 +47,10 @@ class ConvertedExtraction(Extraction):
             return _InPlace(*shared, self.device, self.precision, reason=str(error))
         return self
 
+    @property
+    def _streams(self) -> int:
+        return 1  # OpenVINO shares its threads out itself
+
     @cached_property
     def _request(self) -> Request:
         return Request(

@@ -15,7 +15,8 @@ from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._once import Computed
 from sktransfer.extraction._pace import Pace, pace_of
 from sktransfer.extraction._portions import Portions
-from sktransfer.extraction._reader import Reader, Reading
+from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._streams import most_streams, side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -81,19 +82,35 @@ class Extraction:
         on_cpu = self.device.type == "cpu"
         portions = Portions()
         pace = self._pace() if on_cpu else None
-        sizes = pace.sizes(len(rows)) if pace else None
-        batches = self.reader.batches(reading, rows, self.backbone, on_cpu, failures, sizes)
-        for done, batch in batches:
+        streams = self._streams
+        sizes = pace.sizes(len(rows), streams) if pace else None
+
+        def run(batch: Batch) -> Computed:
             start = time.perf_counter()
-            features = portions.run(self._features, batch)
+            features = portions.run(self._features, batch[1])
             if pace:
-                pace.note(len(done), time.perf_counter() - start, len(rows))
+                pace.note(len(features), time.perf_counter() - start, len(rows))
+            return batch[0], features
+
+        how = (self.backbone, on_cpu, failures, sizes, streams)
+        batches = self.reader.batches(reading, rows, *how)
+        for done, features in side_by_side(run, batches, streams):
             yield done, features
             advance(len(done))
 
+    @property
+    def _streams(self) -> int:
+        """How many batches go through the network side by side."""
+        # Who says how many rows go together has a reason, such as memory. And a module of the
+        # user's may keep something between its calls, which none must disturb.
+        is_free = self.reader.batch_size == "auto" and self.backbone.source != "module"
+        return most_streams() if is_free and self.device.type == "cpu" else 1
+
     def _pace(self) -> Pace | None:
         most = self.reader.most_together(self.backbone)
-        return None if most is None else pace_of((self.space, _runtime.threads()), most)
+        if most is None:
+            return None
+        return pace_of((self.space, _runtime.threads()), max(1, most // self._streams))
 
     def get_ready(self) -> Extraction:
         """Return what computes in the end: this one, or torch in its place."""

@@ -19,7 +19,8 @@ from sktransfer.cells import (
     load_pixels,
 )
 from sktransfer.exceptions import BadCellError
-from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES, prepared
+from sktransfer.extraction._ahead import ahead
+from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._reader import Batch, Reader, Reading
 from sktransfer.extraction._resample import resample
@@ -96,6 +97,7 @@ class ImageReader(Reader):
         on_cpu: bool,
         failures: Failures,
         sizes: Iterator[int] | None = None,
+        streams: int = 1,
     ) -> Iterator[Batch]:
         """Decode in threads, image by image, and put as many together as are wanted."""
         usual = self._usual_batch(backbone, on_cpu)
@@ -107,7 +109,7 @@ class ImageReader(Reader):
 
         batch: list[_Decoded] = []
         size = next(sizes)
-        for image in prepared(decode, rows, ahead=2 * usual):
+        for image in ahead(decode, rows, by=2 * usual):
             if image[1] is not None:
                 batch.append(image)
             if len(batch) == size:

@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
 
 from sktransfer._forks import in_a_forked_child
-from sktransfer.extraction._batches import CPU_IMAGES
+from sktransfer.extraction._batches import CPU_IMAGES, even
 
 # Each is tried so often; the first time also pays for what the libraries set up for a new size.
 _TRIES = 3
@@ -34,12 +34,15 @@ class Pace:
         self._seconds: dict[int, list[float]] = defaultdict(list)
         self._lock = threading.Lock()
 
-    def sizes(self, rows: int) -> Iterator[int]:
-        """Yield the sizes for a column of so many rows, without end."""
+    def sizes(self, rows: int, streams: int = 1) -> Iterator[int]:
+        """Yield the sizes for a column of so many rows, without end.
+
+        With several `streams`, all of them get as many batches.
+        """
         while True:
             with self._lock:
                 is_trial = bool(self._to_try) and rows >= WORTH_TRYING
-                size = self._to_try.popleft() if is_trial else self.best
+                size = self._to_try.popleft() if is_trial else even(self.best, rows, streams)
             yield size
 
     def note(self, batch: int, seconds: float, rows: int) -> None:

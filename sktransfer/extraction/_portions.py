@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,8 @@ _ONE_ROW = (
 class Portions:
     """How much goes through the network at a time; found out by trying, for all of one pass.
 
+    Several threads may run batches of it.
+
     Parameters
     ----------
     size : callable, optional
@@ -31,6 +34,7 @@ class Portions:
     def __init__(self, size: Callable[[Any], int] | None = None) -> None:
         self._size = size or _rows_times_longest
         self._most: float = math.inf
+        self._lock = threading.Lock()
 
     def run(self, compute: Callable[[Any], np.ndarray], batch: Any) -> np.ndarray:
         """Return ``compute(batch)``; where the memory does not suffice, of its parts.
@@ -67,9 +71,12 @@ class Portions:
 
     def _expect(self, batch: Any, middle: int) -> None:
         """Note that a batch was too large, and tell of it once."""
-        if self._size(batch) > self._most:
-            return
-        if self._most == math.inf:
+        with self._lock:
+            if self._size(batch) > self._most:
+                return
+            is_first = self._most == math.inf
+            self._most = self._size(batch[:middle])
+        if is_first:
             warnings.warn(
                 f"The memory does not suffice for {len(batch)} rows at a time; the work goes on "
                 f"with {middle}, and with fewer where it must. With batch_size={middle} no time "
@@ -77,7 +84,6 @@ class Portions:
                 MemoryWarning,
                 stacklevel=2,
             )
-        self._most = self._size(batch[:middle])
         _runtime.free_memory()
 
 

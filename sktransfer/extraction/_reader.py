@@ -36,6 +36,9 @@ class Reader(ABC):
     #: The package that prepares the cells: another version of it may give other numbers.
     preparation: ClassVar[str]
 
+    #: Cells that go through the network together, or "auto".
+    batch_size: int | str
+
     def column(self, X: Any) -> Column:
         """Read a container as one column of cells."""
         return as_column(X, kind=self.modality)
@@ -67,10 +70,12 @@ class Reader(ABC):
         on_cpu: bool,
         failures: Failures,
         sizes: Iterator[int] | None = None,
+        streams: int = 1,
     ) -> Iterator[Batch]:
         """Put rows together as suits the network, and prepare them ahead of it.
 
-        `sizes` says how many rows go into each batch, where `most_together` allows that.
+        `sizes` says how many rows go into each batch, where `most_together` allows that;
+        `streams`, how many batches are computed side by side.
         """
 
     def most_together(self, backbone: Backbone) -> int | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from sktransfer.cache import FeatureCache
 from sktransfer.cells import Column, digest_texts, read_texts
+from sktransfer.extraction._ahead import ahead
 from sktransfer.extraction._batches import (
     CPU_TOKENS,
     GPU_TOKENS,
     equal_batches,
-    prepared,
+    even,
     sorted_batches,
     token_batches,
 )
@@ -74,6 +75,7 @@ class TextReader(Reader):
         on_cpu: bool,
         failures: Failures,
         sizes: Iterator[int] | None = None,
+        streams: int = 1,
     ) -> Iterator[Batch]:
         """Tokenize in threads and group by length."""
         budget = CPU_TOKENS if on_cpu else GPU_TOKENS
@@ -82,12 +84,12 @@ class TextReader(Reader):
             _, tokens = self.prepare(reading, some, backbone, failures)
             lengths = [len(ids) for ids in tokens]
             if self.batch_size == "auto":
-                groups = token_batches(lengths, budget)
+                groups = token_batches(lengths, even(budget, sum(lengths), streams))
             else:
                 groups = sorted_batches(lengths, int(self.batch_size))
             return [([some[i] for i in group], [tokens[i] for i in group]) for group in groups]
 
-        for batches in prepared(tokenize, equal_batches(rows, _TOKENIZED_TOGETHER)):
+        for batches in ahead(tokenize, equal_batches(rows, _TOKENIZED_TOGETHER)):
             yield from batches
 
     def inputs(self, batch: list[list[int]], backbone: Backbone, device: torch.device) -> Any:

@@ -21,8 +21,8 @@ from sktransfer.extraction import (
     Lookup,
     Portions,
     Reading,
+    ahead,
     equal_batches,
-    prepared,
 )
 from sktransfer.finetune._store import RowStore, Shape, size_of
 
@@ -144,7 +144,7 @@ class FrozenPart:
                 output = backbone.fast(device)(inputs, until=str(self.extraction.layer))
             return output[: len(batch)].float().flatten(1).cpu().numpy()
 
-        for done, batch in prepared(prepare, equal_batches(todo, self._batch_size(todo))):
+        for done, batch in ahead(prepare, equal_batches(todo, self._batch_size(todo))):
             if len(done):
                 yield [number[row] for row in done], self._portions.run(forward, batch)
 

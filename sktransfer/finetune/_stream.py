@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sktransfer.backbones import POOLED, Given
-from sktransfer.extraction import Extraction, Failures, Reading, first_rows, prepared
+from sktransfer.extraction import Extraction, Failures, Reading, ahead, first_rows
 from sktransfer.finetune._frozen import FrozenPart
 
 
@@ -89,7 +89,7 @@ class WholeRows(Stream):
         def prepare(batch: Sequence[int]) -> Any:
             return reader.prepare(self._reading, batch, backbone, self._failures)
 
-        for positions, batch in prepared(prepare, batches):
+        for positions, batch in ahead(prepare, batches):
             if len(positions):
                 changed = self._change(batch) if self._change else batch
                 inputs = reader.inputs(changed, backbone, self._extraction.device)

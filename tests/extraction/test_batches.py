@@ -9,10 +9,10 @@ import torch
 
 from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.extraction import _texts
+from sktransfer.extraction._ahead import ahead
 from sktransfer.extraction._batches import (
     CPU_TOKENS,
     equal_batches,
-    prepared,
     sorted_batches,
     token_batches,
 )
@@ -78,7 +78,7 @@ def test_what_is_prepared_keeps_its_order_though_two_threads_make_it():
             first_made.set()  # so the second is made before the first
         return job * 10
 
-    assert list(prepared(make, range(20))) == [job * 10 for job in range(20)]
+    assert list(ahead(make, range(20))) == [job * 10 for job in range(20)]
     assert len(makers) == 2
     assert threading.current_thread().name not in makers
     assert our_threads() == []
@@ -86,7 +86,7 @@ def test_what_is_prepared_keeps_its_order_though_two_threads_make_it():
 
 def test_what_comes_next_is_prepared_while_the_consumer_works():
     made = [threading.Event() for _ in range(50)]
-    results = prepared(lambda job: made[job].set(), range(50))
+    results = ahead(lambda job: made[job].set(), range(50))
     next(results)
     assert all(event.wait(PATIENCE) for event in made[:4])  # the consumer is still at the first
     assert not any(event.is_set() for event in made[10:])  # and memory stays bounded
@@ -99,7 +99,7 @@ def test_an_error_comes_at_its_place_after_the_results_before_it():
             raise KeyError(job)
         return job
 
-    results, seen = prepared(make, range(10)), []
+    results, seen = ahead(make, range(10)), []
     with pytest.raises(KeyError, match="3"):
         seen.extend(results)  # list.extend keeps what came before the error
     assert seen == [0, 1, 2]
@@ -108,7 +108,7 @@ def test_an_error_comes_at_its_place_after_the_results_before_it():
 
 @pytest.mark.parametrize("abandon", ["close", "forget"])
 def test_an_abandoned_preparation_leaves_no_thread(abandon):
-    results = prepared(lambda job: job, range(1000))
+    results = ahead(lambda job: job, range(1000))
     next(results)
     assert our_threads()
     if abandon == "close":

@@ -1,0 +1,207 @@
+"""Batches that go through a network side by side."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer.exceptions import BadCellError
+from sktransfer.extraction import _extraction
+from sktransfer.extraction._batches import even
+from sktransfer.extraction._streams import most_streams, side_by_side
+from tests._tiny import counted_rows, images, texts, tiny_network
+
+PATIENCE = 20  # seconds for what should happen at once
+
+
+@pytest.fixture
+def four_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def our_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("sktransfer")]
+
+
+def test_jobs_are_run_at_the_same_time_each_on_its_share_of_the_threads(four_threads):
+    together = threading.Barrier(2)
+
+    def run(job):
+        together.wait(PATIENCE)  # fails unless two run at the same time
+        return job, torch.get_num_threads()
+
+    assert list(side_by_side(run, range(10), streams=2)) == [(job, 2) for job in range(10)]
+    assert torch.get_num_threads() == 4
+    assert our_threads() == []
+
+
+def test_threads_that_others_start_meanwhile_keep_theirs(four_threads):
+    seen = []
+
+    def run(job):
+        other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+
+    list(side_by_side(run, range(6), streams=2))
+    assert seen == [4] * 6
+
+
+def test_a_single_job_has_all_threads(four_threads):
+    here = threading.current_thread().name
+
+    def run(job):
+        return threading.current_thread().name, torch.get_num_threads()
+
+    assert list(side_by_side(run, [0], streams=4)) == [(here, 4)]
+    assert list(side_by_side(run, [0, 1], streams=1)) == [(here, 4)] * 2
+    assert list(side_by_side(run, [], streams=4)) == []
+
+
+def test_there_are_no_more_streams_than_threads(one_thread):
+    assert most_streams() == 1
+
+
+@pytest.mark.parametrize(
+    ("threads", "streams"),
+    [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (6, 3), (7, 3), (8, 4), (64, 4)],
+)
+def test_few_streams_keep_most_threads_busy(monkeypatch, threads, streams):
+    monkeypatch.setattr("sktransfer._runtime.threads", lambda: threads)
+    assert most_streams() == streams
+
+
+@pytest.mark.parametrize("where", ["jobs", "run"])
+def test_what_was_computed_before_an_error_is_not_lost(where):
+    def jobs():
+        for job in range(10):
+            if where == "jobs" and job == 5:
+                raise KeyError("no more")
+            yield job
+
+    def run(job):
+        if where == "run" and job == 5:
+            raise KeyError("no more")
+        return job
+
+    seen = []
+    with pytest.raises(KeyError, match="no more"):
+        seen.extend(side_by_side(run, jobs(), streams=2))
+    assert seen == [0, 1, 2, 3, 4]
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("abandon", ["close", "forget"])
+def test_what_is_abandoned_leaves_no_thread(abandon):
+    results = side_by_side(lambda job: job, iter(range(1000)), streams=2)
+    next(results)
+    assert our_threads()
+    if abandon == "close":
+        results.close()
+    del results
+    gc.collect()
+    assert our_threads() == []
+
+
+@pytest.mark.parametrize("streams", [1, 2, 3, 4])
+@pytest.mark.parametrize("total", [0, 1, 7, 8, 9, 20, 33, 100, 1000])
+def test_all_streams_get_as_many_batches(streams, total):
+    size = even(8, total, streams)
+    assert 1 <= size <= 8
+    batches = -(-total // size)
+    if total <= 8 or streams == 1:
+        assert size == 8
+    else:
+        # What is left over is at most one round in which some have nothing to do.
+        assert -(-batches // streams) == -(-total // (8 * streams))
+
+
+BACKBONES = {
+    "image": (
+        ImageEmbedder("efficientnet_lite0", image_size=64, cache=False, device="cpu"),
+        images,
+    ),
+    "text": (TextEmbedder(cache=False, device="cpu"), lambda n: [*texts(n), " ".join(texts(90))]),
+}
+
+
+@pytest.mark.parametrize("modality", BACKBONES)
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.02)])
+def test_features_are_those_of_one_batch_after_the_other(
+    monkeypatch, four_threads, modality, precision, tolerance
+):
+    embedder, column = BACKBONES[modality]
+    embedder.set_params(precision=precision)
+    cells = column(50)
+    seen = set()
+    real = _extraction.Extraction._features
+
+    def features(self, batch):
+        seen.add(threading.current_thread().name)
+        return real(self, batch)
+
+    monkeypatch.setattr(_extraction.Extraction, "_features", features)
+    found = embedder.fit_transform(cells)
+    assert len(seen) > 1
+    seen.clear()
+    monkeypatch.setattr(_extraction, "most_streams", lambda: 1)
+    expected = embedder.fit_transform(cells)
+    assert seen == {threading.current_thread().name}
+    length = np.linalg.norm(expected, axis=1).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * length)
+
+
+def who_computes(monkeypatch, embedder, column):
+    seen = []
+    real = _extraction.Extraction._features
+
+    def features(self, batch):
+        seen.append((threading.current_thread(), len(batch)))
+        return real(self, batch)
+
+    monkeypatch.setattr(_extraction.Extraction, "_features", features)
+    embedder.fit_transform(column)
+    return seen
+
+
+def test_a_module_of_the_users_is_called_in_one_thread(monkeypatch, four_threads):
+    seen = who_computes(monkeypatch, ImageEmbedder(tiny_network(), cache=False), images(40))
+    assert {thread for thread, _ in seen} == {threading.current_thread()}
+
+
+def test_a_batch_size_of_the_users_is_all_that_is_computed_at_a_time(monkeypatch, four_threads):
+    seen = who_computes(monkeypatch, TextEmbedder(batch_size=4, cache=False), texts(10))
+    assert seen == [(threading.current_thread(), size) for size in (4, 4, 2)]
+
+
+def test_rows_before_a_bad_cell_are_in_the_cache(tmp_path, four_threads):
+    column = [*images(60), b"no image", *images(3, seed=1)]
+    embedder = ImageEmbedder(image_size=64, cache=tmp_path, device="cpu").fit(column[:1])
+    with pytest.raises(BadCellError, match="row 60"):
+        embedder.transform(column)
+    with counted_rows("efficientnet_lite0") as counts:
+        embedder.transform(column[:48])
+    assert sum(counts) == 0
+
+
+def test_pixels_of_a_cell_come_to_its_own_row(four_threads):
+    column = images(70)
+    embedder = ImageEmbedder(image_size=64, cache=False, device="cpu").fit(column)
+    found = embedder.transform(column)
+    order = np.random.default_rng(0).permutation(70)
+    again = embedder.transform(column[order])
+    np.testing.assert_allclose(again, found[order], atol=1e-5 * np.abs(found).max())

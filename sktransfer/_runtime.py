@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import gc
+import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
@@ -159,6 +161,12 @@ def compute_on(threads: int) -> None:
 @functools.cache
 def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()  # which looks through all libraries that are loaded
+
+
+def may_be_one_of_several_jobs() -> bool:
+    """Whether this is a thread or a process that a program has started besides its own."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return not is_main or multiprocessing.current_process().name != "MainProcess"
 
 
 @functools.cache

@@ -63,7 +63,7 @@ class NumericReader(Reader):
     def prepare(self, reading, rows, backbone, failures) -> Batch:
         return rows, reading.cells[list(rows)].astype(np.float32)
 
-    def batches(self, reading, rows, backbone, on_cpu, failures, sizes=None) -> Iterator[Batch]:
+    def batches(self, reading, rows, backbone, failures, batching) -> Iterator[Batch]:
         size = 8 if self.batch_size == "auto" else self.batch_size
         for some in equal_batches(rows, size):
             yield self.prepare(reading, some, backbone, failures)

@@ -166,8 +166,10 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
                 lookup.look_in(extraction.space)
         todo = lookup.todo
         shown = progress(self, asked=len(reading.digests), todo=len(todo), fitting=fitting)
+        # Other jobs of a cross-validation want the same rows: each computes some, for all.
+        due = lookup.due if cache.folder and _runtime.may_be_one_of_several_jobs() else None
         with shown as advance, _runtime.undisturbed():
-            lookup.fill(extraction.compute(reading, todo, failures, advance))
+            lookup.fill(extraction.compute(reading, todo, failures, advance, due))
         failures.warn(reading.digests)
         return self._normalized(lookup.rows())
 

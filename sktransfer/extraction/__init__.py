@@ -18,7 +18,7 @@ from sktransfer.extraction._images import ImageReader
 from sktransfer.extraction._keeping import Keeper, keeper, kept_by
 from sktransfer.extraction._once import ROWS_TOGETHER, Lookup, first_rows
 from sktransfer.extraction._portions import Portions
-from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._reader import Batch, Batching, Reader, Reading
 from sktransfer.extraction._text_column import TextColumnEstimator
 from sktransfer.extraction._texts import TextReader
 
@@ -29,6 +29,7 @@ __all__ = [
     "GPU_TOKENS",
     "ROWS_TOGETHER",
     "Batch",
+    "Batching",
     "ColumnEstimator",
     "ConvertedExtraction",
     "Extraction",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
 
 # On a CPU small batches stay in its cache; a GPU wants large ones to be busy.
 CPU_IMAGES, GPU_IMAGES = 8, 64
@@ -24,6 +28,11 @@ def even(size: int, total: int, streams: int) -> int:
         return size
     rounds = math.ceil(total / (size * streams))
     return math.ceil(total / (rounds * streams))
+
+
+def mixed(things: Sequence[Thing]) -> list[Thing]:
+    """Return them in another order each time, in each process and thread."""
+    return random.Random().sample(things, len(things))
 
 
 def equal_batches(rows: Sequence[int], size: int) -> list[Sequence[int]]:

@@ -15,7 +15,7 @@ from sktransfer.exceptions import EngineError, EngineWarning
 from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._once import Computed
-from sktransfer.extraction._reader import Reading
+from sktransfer.extraction._reader import Due, Reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,7 @@ class _InPlace(Extraction):
         rows: Sequence[int],
         failures: Failures,
         advance: Callable[[int], None],
+        due: Due | None = None,
     ) -> Iterator[Computed]:
         """Yield features as torch computes them, after a warning if there are any."""
         if rows:
@@ -91,4 +92,4 @@ class _InPlace(Extraction):
                 EngineWarning,
                 stacklevel=2,
             )
-        yield from super().compute(reading, rows, failures, advance)
+        yield from super().compute(reading, rows, failures, advance, due)

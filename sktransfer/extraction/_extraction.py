@@ -15,7 +15,7 @@ from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._once import Computed
 from sktransfer.extraction._pace import Pace, pace_of
 from sktransfer.extraction._portions import Portions
-from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._reader import Batch, Batching, Due, Reader, Reading
 from sktransfer.extraction._streams import most_streams, side_by_side
 
 if TYPE_CHECKING:
@@ -77,8 +77,23 @@ class Extraction:
         rows: Sequence[int],
         failures: Failures,
         advance: Callable[[int], None],
+        due: Due | None = None,
     ) -> Iterator[Computed]:
-        """Yield the features of these rows, in batches; `advance` hears how many are done."""
+        """Yield the features of these rows, in batches.
+
+        Parameters
+        ----------
+        reading : Reading
+            The cells.
+        rows : sequence of int
+            Which of them to compute.
+        failures : Failures
+            Hears of cells that cannot be prepared.
+        advance : callable
+            Hears how many more rows are done.
+        due : callable, optional
+            See `Batching`.
+        """
         on_cpu = self.device.type == "cpu"
         portions = Portions()
         pace = self._pace() if on_cpu else None
@@ -92,8 +107,8 @@ class Extraction:
                 pace.note(len(features), time.perf_counter() - start, len(rows))
             return batch[0], features
 
-        how = (self.backbone, on_cpu, failures, sizes, streams)
-        batches = self.reader.batches(reading, rows, *how)
+        batching = Batching(on_cpu, sizes, streams, _told(due, advance) if due else None)
+        batches = self.reader.batches(reading, rows, self.backbone, failures, batching)
         for done, features in side_by_side(run, batches, streams):
             yield done, features
             advance(len(done))
@@ -121,3 +136,14 @@ class Extraction:
             inputs = self.reader.inputs(batch, self.backbone, self.device)
             features = self.backbone.extract(inputs, layer=self.layer, pooling=self.pooling)
         return features.cpu().numpy()
+
+
+def _told(due: Due, advance: Callable[[int], None]) -> Due:
+    """Let `advance` hear of rows that are left out."""
+
+    def still_due(rows: Sequence[int]) -> Sequence[int]:
+        left = due(rows)
+        advance(len(rows) - len(left))
+        return left
+
+    return still_due

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -20,9 +20,9 @@ from sktransfer.cells import (
 )
 from sktransfer.exceptions import BadCellError
 from sktransfer.extraction._ahead import ahead
-from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES
+from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES, equal_batches, mixed
 from sktransfer.extraction._failures import Failures
-from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._reader import Batch, Batching, Reader, Reading
 from sktransfer.extraction._resample import resample
 
 if TYPE_CHECKING:
@@ -94,22 +94,25 @@ class ImageReader(Reader):
         reading: Reading,
         rows: Sequence[int],
         backbone: Backbone,
-        on_cpu: bool,
         failures: Failures,
-        sizes: Iterator[int] | None = None,
-        streams: int = 1,
+        batching: Batching,
     ) -> Iterator[Batch]:
         """Decode in threads, image by image, and put as many together as are wanted."""
-        usual = self._usual_batch(backbone, on_cpu)
-        sizes = sizes or itertools.repeat(usual)
+        usual = self._usual_batch(backbone, batching.on_cpu)
+        sizes = batching.sizes or itertools.repeat(usual)
         geometry = self._geometry(backbone)
+        todo: Iterable[int] = rows
+        if batching.due:
+            todo = itertools.chain.from_iterable(
+                map(batching.due, equal_batches(mixed(rows), usual))
+            )
 
         def decode(row: int) -> _Decoded:
             return self._decoded(reading, row, geometry, failures)
 
         batch: list[_Decoded] = []
         size = next(sizes)
-        for image in ahead(decode, rows, by=2 * usual):
+        for image in ahead(decode, todo, by=2 * usual):
             if image[1] is not None:
                 batch.append(image)
             if len(batch) == size:

@@ -69,6 +69,14 @@ class Lookup:
         self._rows, found = self._cache.read(space, self._distinct, self._width)
         self.todo = [self._first[self._distinct[i]] for i in np.flatnonzero(~found)]
 
+    def due(self, positions: Sequence[int]) -> list[int]:
+        """Return which of these are to be computed still; others may have done so meanwhile."""
+        numbers = self._numbers[list(positions)]
+        digests = [self._distinct[number] for number in numbers]
+        rows, found = self._cache.read(self._space, digests, self._width)
+        self._rows[numbers[found]] = rows[found]
+        return [p for p, is_there in zip(positions, found, strict=True) if not is_there]
+
     def fill(self, computed: Iterable[Computed]) -> None:
         """Take computed rows and keep them, also those from before an error or an interrupt."""
         pending: list[Computed] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,6 +18,33 @@ if TYPE_CHECKING:
 
 #: Positions of some rows in their column, and what the reader prepared of them.
 Batch = tuple[Sequence[int], Any]
+
+
+#: From some rows to those of them that are to be computed still.
+Due = Callable[[Sequence[int]], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How rows are put together.
+
+    Parameters
+    ----------
+    on_cpu : bool
+        Whether a CPU computes them.
+    sizes : iterator of int, optional
+        How many rows go into each batch, where `Reader.most_together` allows that.
+    streams : int
+        How many batches are computed side by side.
+    due : callable, optional
+        Where other jobs may compute the same rows: leaves out of some rows those that they have
+        computed meanwhile. And each job takes them in an order of its own then.
+    """
+
+    on_cpu: bool = True
+    sizes: Iterator[int] | None = None
+    streams: int = 1
+    due: Due | None = None
 
 
 @dataclass(frozen=True)
@@ -67,16 +94,10 @@ class Reader(ABC):
         reading: Reading,
         rows: Sequence[int],
         backbone: Backbone,
-        on_cpu: bool,
         failures: Failures,
-        sizes: Iterator[int] | None = None,
-        streams: int = 1,
+        batching: Batching,
     ) -> Iterator[Batch]:
-        """Put rows together as suits the network, and prepare them ahead of it.
-
-        `sizes` says how many rows go into each batch, where `most_together` allows that;
-        `streams`, how many batches are computed side by side.
-        """
+        """Put rows together as suits the network, and prepare them ahead of it."""
 
     def most_together(self, backbone: Backbone) -> int | None:
         """Return how many rows may go together on a CPU; None where that is not to be chosen."""

@@ -14,11 +14,12 @@ from sktransfer.extraction._batches import (
     GPU_TOKENS,
     equal_batches,
     even,
+    mixed,
     sorted_batches,
     token_batches,
 )
 from sktransfer.extraction._failures import Failures
-from sktransfer.extraction._reader import Batch, Reader, Reading
+from sktransfer.extraction._reader import Batch, Batching, Due, Reader, Reading
 
 if TYPE_CHECKING:
     import torch
@@ -72,27 +73,36 @@ class TextReader(Reader):
         reading: Reading,
         rows: Sequence[int],
         backbone: Backbone,
-        on_cpu: bool,
         failures: Failures,
-        sizes: Iterator[int] | None = None,
-        streams: int = 1,
+        batching: Batching,
     ) -> Iterator[Batch]:
         """Tokenize in threads and group by length."""
-        budget = CPU_TOKENS if on_cpu else GPU_TOKENS
+        budget = CPU_TOKENS if batching.on_cpu else GPU_TOKENS
 
         def tokenize(some: Sequence[int]) -> list[Batch]:
             _, tokens = self.prepare(reading, some, backbone, failures)
             lengths = [len(ids) for ids in tokens]
             if self.batch_size == "auto":
-                groups = token_batches(lengths, even(budget, sum(lengths), streams))
+                groups = token_batches(lengths, even(budget, sum(lengths), batching.streams))
             else:
                 groups = sorted_batches(lengths, int(self.batch_size))
+            if batching.due:
+                groups = mixed(groups)
             return [([some[i] for i in group], [tokens[i] for i in group]) for group in groups]
 
         for batches in ahead(tokenize, equal_batches(rows, _TOKENIZED_TOGETHER)):
-            yield from batches
+            for batch in batches:
+                left = _left(batch, batching.due) if batching.due else batch
+                if left[0]:
+                    yield left
 
     def inputs(self, batch: list[list[int]], backbone: Backbone, device: torch.device) -> Any:
         """Pad token lists to a mapping of tensors (n, tokens)."""
         tensors = backbone.tokenizer.collate(batch)
         return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+def _left(batch: Batch, due: Due) -> Batch:
+    tokens = dict(zip(*batch, strict=True))
+    rows = due(batch[0])
+    return rows, [tokens[row] for row in rows]

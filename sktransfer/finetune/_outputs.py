@@ -8,7 +8,7 @@ import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.adapt import FineTuned, cut_below
-from sktransfer.extraction import Portions, first_rows
+from sktransfer.extraction import Batching, Portions, first_rows
 from sktransfer.finetune._batching import in_batches
 from sktransfer.finetune._material import Material
 from sktransfer.finetune._stream import Rows
@@ -68,8 +68,6 @@ def _stream(module: FineTuned, material: Material, rows: list[int]) -> Iterator[
         yield from stream(in_batches(np.array(rows, dtype=np.int64), _ROWS) if rows else [])
         return
     reader, device = material.reader, material.device
-    batches = reader.batches(
-        material.reading, rows, material.backbone, device.type == "cpu", material.failures
-    )
-    for positions, batch in batches:
+    how = (material.backbone, material.failures, Batching(on_cpu=device.type == "cpu"))
+    for positions, batch in reader.batches(material.reading, rows, *how):
         yield Rows(list(positions), reader.inputs(batch, material.backbone, device))

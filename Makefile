@@ -14,7 +14,7 @@ help:
 	@echo "make test        the whole suite, offline"
 	@echo "make test-all    the slow, exhaustive tests too"
 	@echo "make lint        ruff and mypy"
-	@echo "make bench       how fast it is beside others; writes docs/speed.md"
+	@echo "make bench       how fast it is beside others; writes docs/speed.md; takes an hour"
 	@echo "make bench-accuracy  what fine-tuning learns, beside SetFit; takes an hour"
 	@echo "make fuzz        accidents and attacks by the thousand; takes many minutes"
 	@echo "make standalone  a saved file in a fresh environment without weights; takes 6 GB"

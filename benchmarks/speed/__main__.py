@@ -1,4 +1,4 @@
-"""``python -m benchmarks.speed [groups] [--repeats 5] [--page]``: measure, print, write.
+"""``python -m benchmarks.speed [groups] [--repeats 3] [--page]``: measure, print, write.
 
 Seconds of all rounds go to ``benchmarks/results/``; with ``--page``, the ratios to
 ``docs/speed.md``.
@@ -59,7 +59,7 @@ def main() -> None:
     """Measure the groups that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("groups", nargs="*", metavar="group")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--page", action="store_true")
     options = parser.parse_args()
 

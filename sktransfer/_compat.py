@@ -1,5 +1,10 @@
 """Names of other libraries that are private or may move; each is imported here only."""
 
+import ctypes
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
@@ -15,6 +20,7 @@ __all__ = [
     "count_rows",
     "cpu_has_bfloat16",
     "gives_frames",
+    "set_threads_of_mkl",
     "with_callbacks",
 ]
 
@@ -33,3 +39,25 @@ def cpu_has_bfloat16() -> bool:
 
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)
+
+
+def set_threads_of_mkl(threads: int) -> None:
+    """Let the matrix products of this thread run on so many, where torch has Intel's library.
+
+    That asks OpenMP how many, unless `torch.set_num_threads` has told it, for all threads.
+    """
+    setter = _setter_of_mkl()
+    if setter:
+        setter(threads)
+
+
+@functools.cache
+def _setter_of_mkl() -> Callable[[int], int] | None:
+    import torch
+
+    for library in (Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"):
+        try:
+            return ctypes.CDLL(str(library)).MKL_Set_Num_Threads_Local
+        except (OSError, AttributeError):  # made without it, or it is not to be reached
+            continue
+    return None

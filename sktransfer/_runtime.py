@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import ThreadpoolController
 
-from sktransfer._compat import cpu_has_bfloat16
+from sktransfer._compat import cpu_has_bfloat16, set_threads_of_mkl
 
 if TYPE_CHECKING:
     import torch
@@ -156,6 +156,7 @@ def compute_on(threads: int) -> None:
 
     torch.get_num_threads()  # which at its first call sets the number for this thread
     _thread_pools().limit(limits=threads, user_api="openmp")
+    set_threads_of_mkl(threads)
 
 
 @functools.cache

@@ -1,7 +1,9 @@
 """Batches that go through a network side by side."""
 
+import ctypes
 import gc
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +49,15 @@ def test_jobs_are_run_at_the_same_time_each_on_its_share_of_the_threads(four_thr
     assert list(side_by_side(run, range(10), streams=2)) == [(job, 2) for job in range(10)]
     assert torch.get_num_threads() == 4
     assert our_threads() == []
+
+
+def test_matrix_products_too_have_their_share_of_the_threads(four_threads):
+    library = ctypes.CDLL(str(next((Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"))))
+    if not hasattr(library, "MKL_Get_Max_Threads"):
+        pytest.skip("this torch is made without MKL")
+    found = list(side_by_side(lambda job: library.MKL_Get_Max_Threads(), range(6), streams=2))
+    assert found == [2] * 6
+    assert library.MKL_Get_Max_Threads() == 4
 
 
 def test_threads_that_others_start_meanwhile_keep_theirs(four_threads):

@@ -12,8 +12,8 @@ from sktransfer.extraction._batches import CPU_IMAGES, even
 # Each is tried so often; the first time also pays for what the libraries set up for a new size.
 _TRIES = 3
 _SIZES = (CPU_IMAGES, 16, 4, 32)
-#: Fewer rows than this are not worth trying: so many go into it.
-WORTH_TRYING = 4 * _TRIES * sum(_SIZES)
+# A column is worth trying on if it has so many times as many rows as go into that.
+_WORTH = 4
 # What is faster by less than this may be so by chance.
 _CLEARLY = 0.95
 
@@ -25,12 +25,18 @@ class Pace:
     ----------
     largest : int
         Most rows that may go together.
+
+    Attributes
+    ----------
+    enough : int
+        Rows of a column that is worth trying sizes on.
     """
 
     def __init__(self, largest: int) -> None:
         self._usual = min(CPU_IMAGES, largest)
         sizes = [size for size in _SIZES if size <= largest]
         self._to_try = deque(sizes * _TRIES if len(sizes) > 1 else [])
+        self.enough = _WORTH * sum(self._to_try)
         self._seconds: dict[int, list[float]] = defaultdict(list)
         self._lock = threading.Lock()
 
@@ -41,14 +47,14 @@ class Pace:
         """
         while True:
             with self._lock:
-                is_trial = bool(self._to_try) and rows >= WORTH_TRYING
+                is_trial = bool(self._to_try) and rows >= self.enough
                 size = self._to_try.popleft() if is_trial else even(self.best, rows, streams)
             yield size
 
     def note(self, batch: int, seconds: float, rows: int) -> None:
         """Note what a batch of so many rows took, of a column of so many."""
         with self._lock:  # whoever asks for the best goes through all of them
-            is_trial = batch in _SIZES and rows >= WORTH_TRYING  # and not the end of a column
+            is_trial = batch in _SIZES and rows >= self.enough  # and not the end of a column
             if is_trial and len(self._seconds[batch]) < _TRIES:
                 self._seconds[batch].append(seconds / batch)
 

@@ -8,10 +8,10 @@ from torch import nn
 from sktransfer import ImageEmbedder
 from sktransfer.extraction import _pace
 from sktransfer.extraction._images import ImageReader
-from sktransfer.extraction._pace import WORTH_TRYING, Pace, pace_of
+from sktransfer.extraction._pace import Pace, pace_of
 from tests._tiny import counted_rows, images, tiny_network
 
-MANY = WORTH_TRYING
+MANY = Pace(32).enough
 
 
 def run(pace, seconds_a_row, rows=MANY):
@@ -90,6 +90,14 @@ def test_large_images_are_in_small_batches():
     with counted_rows(network) as counts:
         ImageEmbedder(network, image_size=1024, cache=False).fit_transform(images(5))
     assert [count for count in counts if count] == [2, 2, 1]  # none, to see the width
+
+
+@pytest.mark.parametrize(("largest", "rows"), [(32, 720), (20, 336), (8, 144)])
+def test_the_fewer_sizes_there_are_to_try_the_fewer_rows_are_enough(largest, rows):
+    assert Pace(largest).enough == rows
+    times = dict.fromkeys(range(1, 33), 0.01) | {4: 0.005}
+    assert 4 in run(Pace(largest), times, rows=rows)
+    assert 4 not in run(Pace(largest), times, rows=rows - 8)
 
 
 def test_a_pace_is_kept_for_all_that_is_alike():

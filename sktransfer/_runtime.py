@@ -165,7 +165,10 @@ def _thread_pools() -> ThreadpoolController:
 
 
 def may_be_one_of_several_jobs() -> bool:
-    """Whether this is a thread or a process that a program has started besides its own."""
+    """Whether this is a thread or a process that a program has started besides its own.
+
+    So are the threads of a web server too.
+    """
     is_main = threading.current_thread() is threading.main_thread()
     return not is_main or multiprocessing.current_process().name != "MainProcess"
 

@@ -37,6 +37,9 @@ class Backbone:
         As users write it.
     source : str
         Where it comes from: "bundled", "torchvision", "timm", "huggingface" or "module".
+    of_user : bool
+        Whether a module of the user's is in it: it may have hooks, or keep something between its
+        calls. So it is run as it is, and by one thread at a time.
     network : StagedNetwork
         The stages and their pooling to features.
     recipe : ImageRecipe or TextRecipe
@@ -68,6 +71,7 @@ class Backbone:
         name: str,
         *,
         source: str,
+        of_user: bool = False,
         network: StagedNetwork,
         recipe: ImageRecipe | TextRecipe,
         licence: str = "unknown",
@@ -80,6 +84,7 @@ class Backbone:
     ) -> None:
         self.name = name
         self.source = source
+        self.of_user = of_user or source == "module"
         self.recipe = recipe
         self.licence = licence
         self.library = library
@@ -225,7 +230,7 @@ class Backbone:
         Its features differ from those of the plain network by rounding: of the order of 1e-6
         of the largest. A module of the user's stays as it is, for it may have hooks.
         """
-        if self.modality != "image" or self.source == "module" or device.type == "meta":
+        if self.modality != "image" or self.of_user or device.type == "meta":
             return self.on(device)
         with self._lock:
             if device not in self._fast:

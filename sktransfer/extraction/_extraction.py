@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from sktransfer.extraction._once import Computed
 from sktransfer.extraction._pace import Pace, pace_of
 from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Batching, Due, Reader, Reading
-from sktransfer.extraction._streams import most_streams, side_by_side
+from sktransfer.extraction._streams import best_streams, side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -107,19 +108,21 @@ class Extraction:
                 pace.note(len(features), time.perf_counter() - start, len(rows))
             return batch[0], features
 
-        batching = Batching(on_cpu, sizes, streams, _told(due, advance) if due else None)
-        batches = self.reader.batches(reading, rows, self.backbone, failures, batching)
-        for done, features in side_by_side(run, batches, streams):
-            yield done, features
-            advance(len(done))
+        batching = Batching(on_cpu, sizes, streams, _counted(due, advance) if due else None)
+        # Closed also where an error is kept, which keeps all that was going on.
+        with closing(
+            self.reader.batches(reading, rows, self.backbone, failures, batching)
+        ) as batches:
+            for done, features in side_by_side(run, batches, streams):
+                yield done, features
+                advance(len(done))
 
     @property
     def _streams(self) -> int:
         """How many batches go through the network side by side."""
-        # Who says how many rows go together has a reason, such as memory. And a module of the
-        # user's may keep something between its calls, which none must disturb.
-        is_free = self.reader.batch_size == "auto" and self.backbone.source != "module"
-        return most_streams() if is_free and self.device.type == "cpu" else 1
+        # Who says how many rows go together has a reason, such as memory.
+        is_free = self.reader.batch_size == "auto" and not self.backbone.of_user
+        return best_streams() if is_free and self.device.type == "cpu" else 1
 
     def _pace(self) -> Pace | None:
         most = self.reader.most_together(self.backbone)
@@ -138,7 +141,7 @@ class Extraction:
         return features.cpu().numpy()
 
 
-def _told(due: Due, advance: Callable[[int], None]) -> Due:
+def _counted(due: Due, advance: Callable[[int], None]) -> Due:
     """Let `advance` hear of rows that are left out."""
 
     def still_due(rows: Sequence[int]) -> Sequence[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -96,7 +96,7 @@ class ImageReader(Reader):
         backbone: Backbone,
         failures: Failures,
         batching: Batching,
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch]:
         """Decode in threads, image by image, and put as many together as are wanted."""
         usual = self._usual_batch(backbone, batching.on_cpu)
         sizes = batching.sizes or itertools.repeat(usual)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -37,8 +37,9 @@ class Batching:
     streams : int
         How many batches are computed side by side.
     due : callable, optional
-        Where other jobs may compute the same rows: leaves out of some rows those that they have
-        computed meanwhile. And each job takes them in an order of its own then.
+        Where other jobs may compute the same rows: from some rows to those that none of them has
+        computed meanwhile. Rows come in a random order then, since jobs that began together
+        would otherwise go through the same ones side by side.
     """
 
     on_cpu: bool = True
@@ -96,7 +97,7 @@ class Reader(ABC):
         backbone: Backbone,
         failures: Failures,
         batching: Batching,
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch]:
         """Put rows together as suits the network, and prepare them ahead of it."""
 
     def most_together(self, backbone: Backbone) -> int | None:

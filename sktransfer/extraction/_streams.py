@@ -17,14 +17,14 @@ Made = TypeVar("Made")
 _MOST = 4
 
 
-def most_streams() -> int:
-    """Return how many batches are best computed side by side: such that most threads have work."""
+def best_streams() -> int:
+    """Return how many batches to compute side by side: so many that most threads have work.
+
+    Of 6 threads that is 3 batches on 2 threads each, and not 4 on one each.
+    """
     threads = _runtime.threads()
-    if threads == 1:
-        return 1
-    return max(
-        range(2, min(_MOST, threads) + 1), key=lambda count: (threads - threads % count, count)
-    )
+    counts = range(2, min(_MOST, threads) + 1)
+    return max(counts, key=lambda count: (threads // count * count, count), default=1)
 
 
 def side_by_side(run: Callable[[Job], Made], jobs: Iterable[Job], streams: int) -> Iterator[Made]:
@@ -50,6 +50,7 @@ def side_by_side(run: Callable[[Job], Made], jobs: Iterable[Job], streams: int) 
 
 
 def _tasks(run: Callable[[Job], Made], jobs: Iterable[Job]) -> Iterator[Callable[[], Made]]:
+    # An error among the jobs becomes a task, so that it comes when those before it are done.
     try:
         for job in jobs:
             yield partial(run, job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -75,7 +75,7 @@ class TextReader(Reader):
         backbone: Backbone,
         failures: Failures,
         batching: Batching,
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch]:
         """Tokenize in threads and group by length."""
         budget = CPU_TOKENS if batching.on_cpu else GPU_TOKENS
 

@@ -30,6 +30,7 @@ def as_backbone(
     return Backbone(
         f"{name} on {base.name}",
         source="estimator",
+        of_user=base.of_user,
         network=network,
         recipe=recipe,
         licence=base.licence,

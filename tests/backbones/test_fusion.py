@@ -10,6 +10,7 @@ from sktransfer import ImageEmbedder
 from sktransfer.backbones import _fusion, get_backbone
 from sktransfer.backbones._fusion import fused
 from sktransfer.backbones._network import Chain
+from tests._jobs import in_threads
 from tests._tiny import images, tiny_network
 
 CPU = torch.device("cpu")
@@ -114,6 +115,15 @@ class Branching(nn.Module):
         return self.norm(self.conv(x)) if x.mean() > 0 else x
 
 
+class WantsItsNorm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        return self.norm(self.conv(x)) * self.norm.weight[:, None, None]
+
+
 class Scaled(nn.Conv2d):
     """Does something to its weights that a fused one would not."""
 
@@ -126,16 +136,65 @@ class Scaled(nn.Conv2d):
     [
         Twice(shared=False),
         Twice(shared=True),
-        Branching(),
         nn.Sequential(Scaled(3, 3, 1), nn.BatchNorm2d(3)),
         nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)),
         nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)),
+        nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True), nn.BatchNorm2d(3)),
+        WantsItsNorm(),
     ],
-    ids=["used twice", "shared", "branch", "other convolution", "no statistics", "not adjacent"],
+    ids=[
+        "used twice",
+        "shared",
+        "other convolution",
+        "no statistics",
+        "not adjacent",
+        "in place",
+        "used",
+    ],
 )
 def test_what_would_not_be_the_same_is_left_alone(layer):
     network = lively(chain(layer))
     assert fused(network, IMAGES) is network
+
+
+def test_a_branch_on_the_images_is_still_one():
+    network = lively(chain(Branching()))
+    fast = fused(network, IMAGES + 1)
+    assert norms(fast) == 0
+    with torch.inference_mode():
+        for images_ in (IMAGES + 1, IMAGES - 1):
+            torch.testing.assert_close(fast(images_), network(images_), rtol=1e-4, atol=1e-4)
+
+
+def test_a_stage_that_is_not_the_same_leaves_the_others_fused():
+    network = lively(
+        chain(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)), Twice(shared=False))
+    )
+    fast = fused(network, IMAGES)
+    assert norms(fast.stages["layer0"]) == 0
+    assert fast.stages["layer1"] is network.stages["layer1"]
+
+
+def test_weights_that_stay_as_they_are_are_there_once():
+    network = lively(get_backbone("densenet121", weights=None, modality="image").network)
+    plain = {tensor.data_ptr() for tensor in network.parameters()}
+    fast = {tensor.data_ptr() for tensor in fused(network, IMAGES).parameters()}
+    assert len(fast & plain) > 100
+
+
+def test_other_threads_use_and_fuse_other_networks_meanwhile():
+    names = ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "efficientnet_lite0"]
+    backbones = [get_backbone(name, weights=None, modality="image") for name in names]
+    inputs = torch.zeros(2, 3, 64, 64)
+
+    def work(number):
+        for _ in range(5):
+            backbones[number]._fast.clear()
+            with torch.inference_mode():
+                backbones[number].extract(inputs)
+            tiny_network()(inputs)
+
+    in_threads(work, len(names))
 
 
 def test_a_stage_that_is_not_fused_is_not_copied():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer import ImageClassifier, ImageEmbedder, TextEmbedder
 from sktransfer.exceptions import BadCellError
 from sktransfer.extraction import _extraction
 from sktransfer.extraction._batches import even
-from sktransfer.extraction._streams import most_streams, side_by_side
+from sktransfer.extraction._streams import best_streams, side_by_side
 from tests._tiny import counted_rows, images, texts, tiny_network
 
 PATIENCE = 20  # seconds for what should happen at once
@@ -84,7 +84,7 @@ def test_a_single_job_has_all_threads(four_threads):
 
 
 def test_there_are_no_more_streams_than_threads(one_thread):
-    assert most_streams() == 1
+    assert best_streams() == 1
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_there_are_no_more_streams_than_threads(one_thread):
 )
 def test_few_streams_keep_most_threads_busy(monkeypatch, threads, streams):
     monkeypatch.setattr("sktransfer._runtime.threads", lambda: threads)
-    assert most_streams() == streams
+    assert best_streams() == streams
 
 
 @pytest.mark.parametrize("where", ["jobs", "run"])
@@ -169,7 +169,7 @@ def test_features_are_those_of_one_batch_after_the_other(
     found = embedder.fit_transform(cells)
     assert len(seen) > 1
     seen.clear()
-    monkeypatch.setattr(_extraction, "most_streams", lambda: 1)
+    monkeypatch.setattr(_extraction, "best_streams", lambda: 1)
     expected = embedder.fit_transform(cells)
     assert seen == {threading.current_thread().name}
     length = np.linalg.norm(expected, axis=1).max()
@@ -192,6 +192,23 @@ def who_computes(monkeypatch, embedder, column):
 def test_a_module_of_the_users_is_called_in_one_thread(monkeypatch, four_threads):
     seen = who_computes(monkeypatch, ImageEmbedder(tiny_network(), cache=False), images(40))
     assert {thread for thread, _ in seen} == {threading.current_thread()}
+
+
+def test_what_was_fine_tuned_from_a_module_of_the_users_too(monkeypatch, four_threads):
+    column = images(40)
+    fitted = ImageClassifier(tiny_network(), max_epochs=1, image_size=32, cache=False)
+    fitted.fit(column, np.arange(40) % 2)
+    seen = who_computes(monkeypatch, ImageEmbedder(fitted, cache=False), column)
+    assert {thread for thread, _ in seen} == {threading.current_thread()}
+
+
+def test_an_error_that_is_kept_keeps_no_thread(four_threads):
+    column = [*images(60), b"no image", *images(40, seed=1)]
+    embedder = ImageEmbedder("resnet18", weights=None, image_size=32, cache=False).fit(column)
+    with pytest.raises(BadCellError) as error:
+        embedder.transform(column)
+    assert error.value.row == 60
+    assert our_threads() == []
 
 
 def test_a_batch_size_of_the_users_is_all_that_is_computed_at_a_time(monkeypatch, four_threads):

@@ -101,10 +101,17 @@ def family_of(config: Mapping[str, Any], *, name: str) -> Family:
     Raises
     ------
     BackboneError
-        If the model is of a type that is not known here, or needs code that comes with it.
+        If the model is of a type that is not known here, needs code that comes with it, or tells
+        positions by the longest row of a batch.
     """
     kind = config.get("model_type")
     if kind in FAMILIES:
+        by_batch = _rotations(config) & {"dynamic", "longrope"}
+        if by_batch:
+            raise BackboneError(
+                f"{name!r} has rotary positions of type {by_batch.pop()!r}: they change with the "
+                "longest row of a batch, so a row's features would depend on its neighbours."
+            )
         return FAMILIES[str(kind)]
     known = ", ".join(sorted(FAMILIES))
     if "auto_map" in config:
@@ -115,3 +122,11 @@ def family_of(config: Mapping[str, Any], *, name: str) -> Family:
     raise BackboneError(
         f"{name!r} is a model of type {kind!r}, which cannot be used here. Known types: {known}."
     )
+
+
+def _rotations(config: Mapping[str, Any]) -> set[str]:
+    """Return the types of its rotary positions: one, or one for each kind of attention."""
+    given = [config.get("rope_parameters"), config.get("rope_scaling")]
+    both = [one for one in given if isinstance(one, Mapping)]
+    inner = [one for outer in both for one in outer.values() if isinstance(one, Mapping)]
+    return {str(one.get("rope_type", one.get("type"))) for one in both + inner}

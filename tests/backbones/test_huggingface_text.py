@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from sktransfer.backbones import Backbone, get_backbone, list_backbones
+from sktransfer.backbones._huggingface_families import family_of
 from sktransfer.exceptions import BackboneError, WeightsError
 from tests.backbones._huggingface_folders import WORDS, save, write_json
 
@@ -214,3 +215,18 @@ def test_padding_does_not_change_a_row_of_the_bundled_model(minilm):
         for row, features in zip(rows, together, strict=True):
             alone = minilm.extract(minilm.tokenizer.collate([row]))[0]
             assert torch.allclose(alone, features, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
+        {"rope_parameters": {"rope_type": "longrope"}},
+        {"rope_parameters": {"full_attention": {"rope_type": "dynamic"}, "other": None}},
+    ],
+)
+def test_positions_that_depend_on_other_rows_are_refused(rope):
+    with pytest.raises(BackboneError, match="depend on its neighbours"):
+        family_of({"model_type": "modernbert", **rope}, name="x")
+    plain = {"rope_parameters": {"full_attention": {"rope_type": "default"}}, "rope_scaling": 3}
+    assert family_of({"model_type": "modernbert", **plain}, name="x").modality == "text"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import prod
 from numbers import Number
 from typing import Any, Literal, TypeAlias, cast
@@ -129,12 +130,12 @@ def _refuse_empty(shape: Shape) -> None:
 
 
 def _refuse_numbers(column: Column, kind: Kind, image_shape: Shape | None) -> None:
-    present = [row for row, cell in enumerate(column.cells) if not is_missing(cell)]
+    present = (row for row, cell in enumerate(column.cells) if not is_missing(cell))
+    first = next(present, None)
     # A number among other cells is one bad cell; nothing but numbers is the wrong column.
-    numbers = (isinstance(column.cells[row], (Number, np.number, np.bool_)) for row in present)
-    if not present or not all(numbers):
+    if first is None or not all(_is_number(column.cells[row]) for row in chain([first], present)):
         return
-    row, cell = present[0], column.cells[present[0]]
+    row, cell = first, column.cells[first]
     if image_shape is not None:
         raise ColumnError(
             f"X has 1 feature(s), but image_shape={image_shape} needs H*W*C = "
@@ -145,6 +146,10 @@ def _refuse_numbers(column: Column, kind: Kind, image_shape: Shape | None) -> No
         f"{column.where(row)} is the number {describe(cell)}, not {what}; "
         "choose another column" + ("" if kind == "image" else ", or pass X.astype(str)")
     )
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, (Number, np.number, np.bool_))
 
 
 def _from_frame(X: Any, kind: Kind, image_shape: Shape | None) -> Column:

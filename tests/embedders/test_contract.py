@@ -148,7 +148,7 @@ np.save(sys.argv[2], embedder.transform(column))
 """
 
 
-@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("fitted", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_a_pickle_is_small_and_works_in_another_process(kind, fitted, tmp_path):
     if kind == "image":

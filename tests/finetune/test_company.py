@@ -149,7 +149,10 @@ def test_weights_are_routed_to_fit_and_score(column):
     assert len(scores["test_score"]) == 3
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+# Dask is among the embedders' tests of the same name, too.
+@pytest.mark.parametrize(
+    "backend", [pytest.param(b, marks=[pytest.mark.slow] * (b == "dask")) for b in BACKENDS]
+)
 def test_two_jobs_score_as_one(column, backend):
     one = cross_val_score(classifier(trainable=1), column, SIDES, cv=3)
     with two_jobs(backend):

@@ -259,7 +259,7 @@ def test_skorchs_early_stopping_ends_a_fit_without_a_word():
     assert len(classifier.history_) < 50
 
 
-@pytest.mark.parametrize("trainable", ["head", 1])
+@pytest.mark.parametrize("trainable", [pytest.param("head", marks=pytest.mark.slow), 1])
 def test_a_pickle_is_small_and_predicts_the_same_in_another_process(trainable, tmp_path):
     options = {"trainable": trainable, "lr": 1e-3, **QUICK}
     classifier = TextClassifier(**options).fit(SENTENCES, SIDES)

@@ -58,7 +58,9 @@ def test_fits_repeat_and_leave_the_global_generator_alone():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "vit_b_16", "efficientnet_lite0"])
+@pytest.mark.parametrize(
+    "backbone", ["resnet18", pytest.param("vit_b_16", marks=pytest.mark.slow), "efficientnet_lite0"]
+)
 def test_networks_for_images_take_them_too(backbone):
     weights = "pretrained" if backbone == "efficientnet_lite0" else None
     options = {**OPTIONS, "max_epochs": 1, "lr": 1e-2, "weights": weights}

@@ -57,3 +57,8 @@ def in_threads(work: Callable[[int], object], count: int = 8) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+def our_threads() -> list[threading.Thread]:
+    """Return the threads of ours that are alive."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("sktransfer")]

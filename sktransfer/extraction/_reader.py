@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 #: Positions of some rows in their column, and what the reader prepared of them.
 Batch = tuple[Sequence[int], Any]
 
-
 #: From some rows to those of them that are to be computed still.
 Due = Callable[[Sequence[int]], Sequence[int]]
 

@@ -16,6 +16,7 @@ from sktransfer.extraction._batches import (
     sorted_batches,
     token_batches,
 )
+from tests._jobs import our_threads
 from tests._tiny import counted_rows, images, seen_batches, texts, tiny_network
 
 LENGTHS = [int(n) for n in np.random.default_rng(0).integers(1, 60, 200)] + [500, 400, 1]
@@ -57,10 +58,6 @@ def test_token_batches_fill_their_budget_padding_included(budget):
 def test_texts_without_tokens_and_no_texts_are_batches_too():
     assert sorted(flat(token_batches([0, 0, 3], 4))) == [0, 1, 2]
     assert token_batches([], 4) == sorted_batches([], 4) == []
-
-
-def our_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sktransfer")]
 
 
 def test_what_is_prepared_keeps_its_order_though_two_threads_make_it():

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,29 +15,30 @@ from sktransfer.exceptions import BadCellError
 from sktransfer.extraction import _extraction
 from sktransfer.extraction._batches import even
 from sktransfer.extraction._streams import best_streams, side_by_side
+from tests._jobs import our_threads
 from tests._tiny import counted_rows, images, texts, tiny_network
 
 PATIENCE = 20  # seconds for what should happen at once
 
 
-@pytest.fixture
-def four_threads():
+@contextmanager
+def threads_of_torch(count):
     before = torch.get_num_threads()
-    torch.set_num_threads(4)
+    torch.set_num_threads(count)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def four_threads():
+    with threads_of_torch(4):
+        yield
 
 
 @pytest.fixture
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def our_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sktransfer")]
+    with threads_of_torch(1):
+        yield
 
 
 def test_jobs_are_run_at_the_same_time_each_on_its_share_of_the_threads(four_threads):

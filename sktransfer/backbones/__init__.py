@@ -1,10 +1,9 @@
-"""Pretrained networks as chains of stages, from several sources behind one door."""
+"""Pretrained networks as chains of stages, from several sources behind one function."""
 
-from sktransfer.backbones._adopted import adopt, adopted
+from sktransfer.backbones._from_file import find_from_file, keep_from_file
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import POOLED, Given, StagedNetwork
 from sktransfer.backbones._packing import Packed, pack, unpack
-from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
 from sktransfer.backbones._registry import get_backbone, list_backbones
 from sktransfer.backbones._table import BackboneTable
 from sktransfer.backbones._weights import refuse_misfits
@@ -14,13 +13,12 @@ __all__ = [
     "Backbone",
     "BackboneTable",
     "Given",
-    "ImageRecipe",
     "Packed",
     "StagedNetwork",
-    "TextRecipe",
-    "adopt",
-    "adopted",
+    "find_from_file",
+
     "get_backbone",
+    "keep_from_file",
     "list_backbones",
     "pack",
     "refuse_misfits",

@@ -10,7 +10,7 @@ from typing import Any
 
 from sktransfer.backbones import _huggingface, _table
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._recipe import ImageRecipe
+from sktransfer.modalities.image import ImageRecipe
 from sktransfer.backbones._weights import StateDict, check_digest, load_strict, read_state_dict
 from sktransfer.exceptions import WeightsError
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from sktransfer.backbones._describe import Describer, digest, nonce
-from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
+from sktransfer.modalities import Recipe
 
 
-def fingerprint(network: nn.Module, recipe: ImageRecipe | TextRecipe) -> str:
+def fingerprint(network: nn.Module, recipe: Recipe) -> str:
     """Digest architecture, weights and recipe, so that rows of different nets never meet.
 
     What cannot be described makes a fingerprint unique: a row that is computed twice costs time,

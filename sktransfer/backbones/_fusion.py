@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sktransfer.backbones._network import Chain, StagedNetwork
+from sktransfer.modalities import Recipe, map_inputs
 
 # Other subclasses may do something to their weights first. Conv2dSame is timm's, and pads.
 _CONVOLUTIONS = frozenset({"Conv2d", "Conv2dSame"})
@@ -19,29 +20,31 @@ _CONVOLUTIONS = frozenset({"Conv2d", "Conv2dSame"})
 _TOLERANCE = 1e-4
 
 
-def fused(network: StagedNetwork, images: torch.Tensor) -> StagedNetwork:
-    """Return a network that gives the same with fewer steps, for inference only.
+def fused(network: StagedNetwork, recipe: Recipe) -> StagedNetwork:
+    """Return an equivalent network of fewer operations, for inference only.
 
-    A frozen batch norm scales and shifts each channel by constants, and a convolution can do
-    that itself. Which follows which is seen on some images. torch.fx would tell it from the code,
-    but changes `nn.Module` for all threads of the process while it looks.
+    A frozen batch norm scales and shifts each channel by constants, which the convolution before
+    it can do as well. Which norm follows which convolution is observed on one random cell:
+    torch.fx would read it from the code, but patches `nn.Module` for all threads meanwhile.
 
     Parameters
     ----------
     network : StagedNetwork
-        In eval mode; it is not changed, and stages in which nothing is to be done are not copied.
-    images : Tensor of shape (n, 3, H, W)
-        What every stage is tried on: one that then gives something else stays as it is.
+        In eval mode; it is not changed, and stages without batch norms are not copied.
+    recipe : Recipe
+        Of its cells. A stage whose output on the random cell differs stays as it is.
 
     Returns
     -------
     StagedNetwork
     """
-    if not isinstance(network, Chain):
+    if not isinstance(network, Chain) or not _has_norms(network):
         return network
+    generator = torch.Generator().manual_seed(0)
+    cell = map_inputs(lambda tensor: tensor.normal_(generator=generator), recipe.blank(1))
     stages: dict[str, nn.Module] = {}
-    activation = images
-    # Not in inference mode, in which tensors do not tell whether they were changed.
+    activation = cell
+    # Outside inference mode, in which tensors have no version counters.
     with torch.inference_mode(False), torch.no_grad():
         for name, stage in network.stages.items():
             stages[name] = _fused_stage(stage, activation)
@@ -51,23 +54,27 @@ def fused(network: StagedNetwork, images: torch.Tensor) -> StagedNetwork:
     other = Chain(
         stages, network.pooled, layout=network.layout, prefix_tokens=network.prefix_tokens
     ).eval()
-    return other if _agree(network, other, images) else network
+    return other if _agree(network, other, cell) else network
 
 
 def _fused_stage(stage: nn.Module, activation: Any) -> nn.Module:
-    if not any(isinstance(module, nn.BatchNorm2d) for module in stage.modules()):
+    if not _has_norms(stage):
         return stage
     try:
-        pairs = _pairs(_copy_with_the_same_weights(stage), activation)
-        other = _copy_with_the_same_weights(stage)
+        pairs = _pairs(_copy_sharing_weights(stage), activation)
+        other = _copy_sharing_weights(stage)
         for conv, norm in pairs:
             _fuse(other, conv, norm)
         return other if pairs and _agree(stage, other, activation) else stage
-    except Exception:  # code that wants its norms to be norms, for one
+    except Exception:  # e.g. of code that reads attributes of its norms
         return stage
 
 
-def _copy_with_the_same_weights(stage: nn.Module) -> nn.Module:
+def _has_norms(module: nn.Module) -> bool:
+    return any(isinstance(part, nn.BatchNorm2d) for part in module.modules())
+
+
+def _copy_sharing_weights(stage: nn.Module) -> nn.Module:
     shared = {id(tensor): tensor for tensor in (*stage.parameters(), *stage.buffers())}
     return copy.deepcopy(stage, shared)
 
@@ -78,7 +85,7 @@ def _pairs(stage: nn.Module, activation: Any) -> list[tuple[str, str]]:
     The stage has hooks afterwards.
     """
     calls: Counter[nn.Module] = Counter()
-    seen: list[tuple[nn.Module, torch.Tensor, int]] = []  # keeps outputs, so that each is another
+    seen: list[tuple[nn.Module, torch.Tensor, int]] = []  # keeps outputs alive, so that their ids differ
     pairs: list[tuple[nn.Module, nn.Module]] = []
 
     def convolved(conv: nn.Module, args: Any, output: torch.Tensor) -> None:
@@ -87,7 +94,7 @@ def _pairs(stage: nn.Module, activation: Any) -> list[tuple[str, str]]:
 
     def to_be_normed(norm: nn.Module, args: Any) -> None:
         calls[norm] += 1
-        # Not where something was done to it meanwhile, in its place.
+        # The version counter shows that the output was not changed in place meanwhile.
         pairs.extend(
             (conv, norm)
             for conv, output, version in seen
@@ -112,7 +119,7 @@ def _is_norm(module: nn.Module) -> bool:
 
 
 def _has_activation(module: nn.Module) -> bool:
-    """Whether it is a norm of timm's, which drops and activates too."""
+    """Return whether it is a norm of timm's that also drops and activates."""
     return isinstance(module, nn.BatchNorm2d) and hasattr(module, "drop") and hasattr(module, "act")
 
 

@@ -23,8 +23,9 @@ from sktransfer.backbones._huggingface_text import (
     load_dense,
     sentence_recipe,
 )
-from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
-from sktransfer.backbones._tokenizer import TextTokenizer
+from sktransfer.modalities.image import ImageRecipe
+from sktransfer.modalities.text import TextRecipe
+from sktransfer.modalities.text import TextTokenizer
 from sktransfer.backbones._transformers import config_of, library, model_of, tokenizer_of
 from sktransfer.backbones._weights import StateDict, read_state_dict
 from sktransfer.exceptions import BackboneError
@@ -122,7 +123,7 @@ def load_folder(
         recipe=recipe,
         licence=licence,
         library=library(),
-        tokenizer=tokenizer,
+        processor=tokenizer,
         feature_size=getattr(model.config, "hidden_size", None) if dense is None else None,
         blueprint={
             "builder": NAME,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sktransfer.backbones._huggingface_files import read_json
-from sktransfer.backbones._recipe import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
+from sktransfer.modalities.image import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
 from sktransfer.exceptions import BackboneError
 
 # Pillow's numbers of its filters.

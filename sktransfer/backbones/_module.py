@@ -13,7 +13,7 @@ from torch import nn
 from sktransfer.backbones import _huggingface, _timm, _torchvision
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain, Layout, StagedNetwork, pool
-from sktransfer.backbones._recipe import ImageRecipe
+from sktransfer.modalities.image import ImageRecipe
 from sktransfer.exceptions import BackboneError
 
 NAME = "module"

@@ -1,9 +1,9 @@
-"""A backbone as plain data: weights, and what is needed to build it without its source."""
+"""A backbone as plain data: weights, and what is needed to build its network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -11,17 +11,12 @@ import torch
 
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import StagedNetwork
-from sktransfer.backbones._recipe import ImageRecipe, TextRecipe
-from sktransfer.backbones._tokenizer import TextTokenizer
 from sktransfer.backbones._weights import StateDict, load_strict, refuse_misfits
 from sktransfer.exceptions import BackboneError, WeightsError
+from sktransfer.modalities import MODALITIES, Recipe, modality_of
 
-# Who builds a network from a blueprint: a module `_<name>` with `rebuild(blueprint, recipe)`.
+# Sources with a function `rebuild(blueprint, recipe)`.
 _BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
-
-# Pixels a side: some networks are tried out at their size when they are built, and a hostile file
-# could ask for any.
-_LARGEST = 2_048
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,16 @@ def pack(backbone: Backbone) -> Packed:
             "only you have. Name an architecture of a library, and pass your weights for it as "
             "weights=."
         )
-    kind = "image" if isinstance(backbone.recipe, ImageRecipe) else "text"
+    processor = backbone.processor
     about = {
         "name": backbone.name,
         "source": backbone.source,
         "licence": backbone.licence,
         "library": backbone.library,
         "blueprint": dict(backbone.blueprint),
-        "recipe": {"kind": kind, **asdict(backbone.recipe)},
-        "tokenizer": backbone.tokenizer.pack() if backbone.tokenizer is not None else None,
+        "modality": backbone.modality,
+        "recipe": backbone.recipe.to_dict(),
+        "processor": processor.to_dict() if processor is not None else None,
     }
     # Copies, because weights that share memory would be refused where they are written.
     weights = {
@@ -73,7 +69,7 @@ def pack(backbone: Backbone) -> Packed:
 
 
 def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
-    """Build the backbone that was packed; no source of weights is asked.
+    """Build the backbone that was packed, without its source of weights.
 
     Parameters
     ----------
@@ -85,13 +81,18 @@ def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
     Raises
     ------
     WeightsError
-        If what comes out is not exactly that.
+        If the fingerprint of the result is another.
     BackboneError
         If the libraries here do not build such a network.
     """
     about = packed.about
-    recipe = _recipe(about["recipe"])
-    tokenizer = about["tokenizer"]
+    if about["modality"] not in MODALITIES:
+        raise BackboneError(f"A backbone is of the unknown modality {about['modality']!r}.")
+    modality = modality_of(about["modality"])
+    recipe = modality.recipe_type.from_dict(about["recipe"])
+    packed_processor = about["processor"]
+    processor = packed_processor and modality.processor_from_dict(packed_processor)
+    recipe.check(processor)
     with torch.inference_mode(False):
         backbone = Backbone(
             str(about["name"]),
@@ -100,7 +101,7 @@ def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
             library=str(about["library"]),
             network=_network(about["blueprint"], recipe, packed.weights, str(about["name"])),
             recipe=recipe,
-            tokenizer=TextTokenizer.unpack(tokenizer) if tokenizer is not None else None,
+            processor=processor,
             blueprint=about["blueprint"],
         )
     _check_same(backbone, fingerprint)
@@ -109,18 +110,18 @@ def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
 
 def _network(
     blueprint: Mapping[str, Any],
-    recipe: ImageRecipe | TextRecipe,
+    recipe: Recipe,
     weights: StateDict,
     name: str,
 ) -> StagedNetwork:
     if blueprint["builder"] not in _BUILDERS:
         raise BackboneError(f"{name!r} names no builder of networks: {blueprint['builder']!r}.")
     builder = import_module(f"sktransfer.backbones._{blueprint['builder']}")
-    # First without memory: a file of a few bytes could describe a network of terabytes.
+    # First without memory: a small file could describe a network of terabytes.
     try:
         with torch.device("meta"):
             planned = builder.rebuild(blueprint, recipe).state_dict()
-    except NotImplementedError:  # a few networks compute with their weights when they are built
+    except NotImplementedError:  # a few networks compute with their weights while built
         planned = weights
     refuse_misfits(planned, weights, source=repr(name))
     network = builder.rebuild(blueprint, recipe)
@@ -128,25 +129,10 @@ def _network(
     return network
 
 
-def _recipe(about: Mapping[str, Any]) -> ImageRecipe | TextRecipe:
-    kind = {"image": ImageRecipe, "text": TextRecipe}[about["kind"]]
-    fields = {n: tuple(v) if isinstance(v, list) else v for n, v in about.items() if n != "kind"}
-    recipe = kind(**fields)
-    sides = recipe.size if isinstance(recipe, ImageRecipe) else ()
-    if not all(type(side) is int and 0 < side <= _LARGEST for side in sides):
-        raise BackboneError(f"A recipe asks for images of the size {sides!r}.")
-    return recipe
-
-
 def _check_same(backbone: Backbone, fingerprint: str) -> None:
-    if backbone.tokenizer is not None and isinstance(backbone.recipe, TextRecipe):
-        # The fingerprint holds the recipe, and so the digest that the tokenizer must have.
-        same_tokenizer = backbone.tokenizer.digest == backbone.recipe.tokenizer
-    else:
-        same_tokenizer = backbone.modality == "image"
-    if backbone.fingerprint != fingerprint or not same_tokenizer:
+    if backbone.fingerprint != fingerprint:
         raise WeightsError(
-            f"The weights of {backbone.name!r} in this file are not those that it was fitted with "
+            f"The weights of {backbone.name!r} in this file are not those of the fit "
             f"(fingerprint {backbone.fingerprint}, fitted with {fingerprint}): they were changed, "
             f"or the libraries here build another network from them than {backbone.library} did."
         )

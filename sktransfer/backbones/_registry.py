@@ -1,4 +1,4 @@
-"""One door to all backbones, whatever library they come from."""
+"""Backbones by name, from all sources."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._table import BackboneTable
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities import MODALITIES, modality_of
 
-# Asked in this order who knows a name, and imported only then: a library takes seconds, and a
-# worker that embeds texts needs none of those for images. A source is a module `_<name>` with
+# Asked in this order for a name, and imported only then: each library takes seconds to import, and
+# most workers need one of them. A source is a module or package of this folder with
 #   owns(name) -> bool, rows() -> list of table rows,
 #   load(name, weights=..., modality=..., random_state=...) -> Backbone.
-# Beside it stands what can be said of its names without importing it.
+# The predicate is a necessary condition on its names that needs no import.
 SOURCES: dict[str, Callable[[str], bool]] = {
     "bundled": lambda name: True,
     "torchvision": str.isidentifier,
@@ -44,7 +45,7 @@ def get_backbone(
     weights: str | Path | None = "pretrained",
     random_state: int = 0,
 ) -> Backbone:
-    """Return the backbone of this name; it is loaded once a process.
+    """Return the backbone of this name; it is loaded once per process.
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ def get_backbone(
         A name from `list_backbones`, ``"timm:<name>"``, a Hugging Face id or folder, a module, or
         an estimator with a method ``__sktransfer_backbone__``, which returns a digest and a
         function that makes the backbone.
-    modality : {"image", "text"}
-        What its rows are.
+    modality : str
+        Name of the modality of its cells, as in `MODALITIES`.
     weights : str, Path or None
         "pretrained", a name of weights that the source knows, a file, or None for random ones.
     random_state : int
@@ -66,7 +67,7 @@ def get_backbone(
     WeightsError
         If its weights are missing or do not fit.
     """
-    rest_after_fork()  # whatever torch is to do here, and all that follows, starts here
+    rest_after_fork()
     if hasattr(backbone, "__sktransfer_backbone__") and not isinstance(backbone, type):
         return _of_estimator(backbone, weights, modality)
     if isinstance(backbone, type):
@@ -78,7 +79,8 @@ def get_backbone(
                 "load them into it first: module.load_state_dict(...)."
             )
         modules = _source("module")
-        key: Hashable = ("module", fingerprint(backbone, modules.recipe_of(backbone)), modality)
+        recipe = modules.recipe_of(backbone, modality)
+        key: Hashable = ("module", fingerprint(backbone, recipe), modality)
         return _load_once(key, lambda: modules.load(backbone, modality=modality))
     name = str(backbone)
     source = _source_of(name)
@@ -97,7 +99,7 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
 
     Parameters
     ----------
-    modality : {"image", "text"}, optional
+    modality : str, optional
         Only those for this kind of cell.
     source : {"bundled", "torchvision", "timm", "huggingface"}, optional
         Only those of this source. timm's many hundreds are listed only when asked for so.
@@ -118,8 +120,8 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     >>> table[0]["feature_size"]
     1280
     """
-    if modality not in (None, "image", "text"):
-        raise BackboneError(f"modality={modality!r} is neither 'image' nor 'text'.")
+    if modality is not None and modality not in MODALITIES:
+        raise BackboneError(f"modality={modality!r} is none of {', '.join(MODALITIES)}.")
     if source is not None and source not in SOURCES:
         raise BackboneError(f"source={source!r} is none of {', '.join(SOURCES)}.")
     asked = [source] if source else [name for name in SOURCES if name != "timm"]
@@ -129,14 +131,14 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
 
 def _check_modality(backbone: Backbone, modality: str) -> None:
     if backbone.modality != modality:
-        right = "TextEmbedder" if backbone.modality == "text" else "ImageEmbedder"
         raise BackboneError(
-            f"{backbone.name!r} is a backbone for {backbone.modality}s: use it in a {right}."
+            f"{backbone.name!r} is a backbone for {modality_of(backbone.modality).noun}s: use it "
+            f"in the estimators of these, such as {backbone.modality.title()}Embedder."
         )
 
 
 def _of_estimator(estimator: Any, weights: str | Path | None, modality: str) -> Backbone:
-    """Return the network of a fitted estimator; it is copied once for each state of it."""
+    """Return the network of a fitted estimator; each state of it is copied once."""
     if weights != "pretrained":
         raise BackboneError(
             f"weights={weights!r} does not go with a fitted estimator, which has its own."
@@ -148,11 +150,11 @@ def _of_estimator(estimator: Any, weights: str | Path | None, modality: str) -> 
 
 
 def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
-    # One lock for all: two threads that want the same weights must not both load them, and
-    # seeding random weights is a process-wide affair anyway.
+    # One lock for all: two threads must not load the same weights twice, and seeding random
+    # weights affects the whole process anyway.
     with _lock:
         if key not in _loaded:
-            # Weights that are made in inference mode could never take part in a gradient.
+            # Weights made in inference mode could never take part in a gradient.
             with torch.inference_mode(False), undisturbed():
                 _loaded[key] = load()
             _forget_old_modules()
@@ -160,7 +162,7 @@ def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
 
 
 def _forget_old_modules() -> None:
-    """Let go of all but the newest networks of the user's: each is a copy with its weights."""
+    """Forget all but the newest networks of the user's: each is a copy with its weights."""
     modules = [
         key for key, backbone in _loaded.items() if backbone.source in ("module", "estimator")
     ]
@@ -197,7 +199,7 @@ def _near_names(name: str) -> str:
 
 
 def _stamp(path: str | Path | None) -> str | None:
-    """Tell one state of a local file or folder from the next, so that new weights are read anew."""
+    """Return a digest of the state of a local file or folder, so that new weights are read."""
     if path in (None, "", "pretrained") or not Path(str(path)).exists():
         return None
     place = Path(str(path)).absolute()

@@ -19,7 +19,7 @@ from sktransfer._randomness import seeded
 from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
-from sktransfer.backbones._recipe import ImageRecipe
+from sktransfer.modalities.image import ImageRecipe
 from sktransfer.backbones._torchvision_stages import only_size, stages_of
 from sktransfer.backbones._weights import (
     StateDict,

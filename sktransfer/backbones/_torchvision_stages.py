@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from sktransfer.backbones._network import Apply, Chain, Layout, Stages, numbered
-from sktransfer.backbones._recipe import IMAGENET_MEAN, IMAGENET_STD
+from sktransfer.modalities.image import IMAGENET_MEAN, IMAGENET_STD
 
 
 class Parts(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load as load_tensors
 
-from sktransfer.backbones import Packed, adopt, unpack
+from sktransfer.backbones import Packed, keep_from_file, unpack
 from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.extraction import kept_by
 from sktransfer.persistence._archive import Members, read_file
@@ -125,7 +125,7 @@ def _adopt(members: Members, manifest: Manifest) -> None:
         packed -= {about, weights}
         content = Packed(parsed(members[about], about), load_tensors(members[weights]))
         backbone = unpack(content, fingerprint=need.fingerprint)
-        adopt(backbone, named=need.name, weights=need.weights)
+        keep_from_file(backbone, named=need.name, weights=need.weights)
     if packed:
         raise PersistenceError(
             f"it has weights of backbones that it does not need: {sorted(packed)}"

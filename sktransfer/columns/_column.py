@@ -1,0 +1,78 @@
+"""One column of cells, whatever the cells are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sktransfer.columns._cells import describe
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of cells.
+
+    Parameters
+    ----------
+    cells : sequence of object
+        One value per row: a list, a tuple or an array. It may be the user's own object, so it is
+        never written to.
+    name : str or None
+        Name of the Series, or of the only column of a frame.
+    index : sequence of object or None
+        Row labels; None where the container has none or they are 0, 1, 2, ...
+    n_features : int
+        Number of values of a flattened cell, else 1.
+    is_frame : bool
+        Whether the container is a two-dimensional frame with strings as column names.
+    """
+
+    cells: Sequence[object]
+    name: str | None = None
+    index: Sequence[object] | None = None
+    n_features: int = 1
+    is_frame: bool = False
+
+    def where(self, row: int) -> str:
+        """Return the position of a row, and its label if it has one, for a message."""
+        if self.index is None:
+            return f"row {row}"
+        return f"row {row} (index {describe(self.index[row])})"
+
+
+class CellType(Protocol):
+    """What `as_column` has to know about the cells of a column.
+
+    Attributes
+    ----------
+    noun : str
+        What one cell is called in messages, such as "image".
+    takes_rows : bool
+        Whether each row of a matrix or of a wide frame is one cell.
+    number_advice, columns_advice : str
+        Added to the errors about a column of numbers and about several columns.
+    """
+
+    @property
+    def noun(self) -> str: ...  # noqa: D102
+    @property
+    def takes_rows(self) -> bool: ...  # noqa: D102
+    @property
+    def number_advice(self) -> str: ...  # noqa: D102
+    @property
+    def columns_advice(self) -> str: ...  # noqa: D102
+
+    def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
+        """Return the cells of an array that holds one per row, and the values per cell.
+
+        None if it holds none in its further axes. Raises `ColumnError` if it seems to be another
+        arrangement of such cells.
+        """
+        ...
+
+    def check_rows(self) -> int:
+        """Return the number of values of a flattened cell, where `takes_rows`."""
+        ...

@@ -1,0 +1,208 @@
+"""From a container to one column of cells."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from itertools import chain
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from sktransfer.columns._cells import describe, is_missing
+from sktransfer.columns._column import CellType, Column
+from sktransfer.exceptions import ColumnError
+from sktransfer.lazy import is_lazy
+
+_EMPTY = "Found array with 0 {unit} (shape={shape}) while a minimum of 1 is required."
+
+
+def as_column(X: Any, cell_type: CellType) -> Column:
+    """Read a container as one column of cells.
+
+    Parameters
+    ----------
+    X : list, tuple, Series, one-column frame, or array
+        Arrays of more axes where `cell_type` knows what they hold.
+    cell_type : CellType
+        What the cells are.
+
+    Returns
+    -------
+    Column
+        The cells themselves are looked at only as far as needed to tell a column from other
+        things.
+
+    Raises
+    ------
+    ColumnError
+        If X is not one column. The message says what it is and what to do.
+
+    Examples
+    --------
+    >>> from sktransfer.modalities import TextModality
+    >>> column = as_column(np.array([["one"], ["two"]]), TextModality())
+    >>> column.cells, column.n_features
+    (['one', 'two'], 1)
+    """
+    _refuse_other_objects(X)
+    if hasattr(X, "columns") and hasattr(X, "shape"):
+        column = _from_frame(X, cell_type)
+    elif hasattr(X, "to_list") and hasattr(X, "dtype"):
+        column = _from_series(X, cell_type)
+    elif isinstance(X, Sequence):
+        column = _from_sequence(X, cell_type)
+    elif hasattr(X, "__array__"):
+        column = _from_array(as_array(X), cell_type)
+    else:
+        raise ColumnError(
+            f"a {type(X).__name__} is not a column; "
+            "pass a list, an array, a Series or a frame of one column"
+        )
+    _refuse_numbers(column, cell_type)
+    return column
+
+
+def as_array(X: Any) -> np.ndarray:
+    """Return a container as a NumPy array.
+
+    Raises
+    ------
+    ColumnError
+        For ragged lists, and tensors that are on a device or require a gradient.
+    """
+    try:
+        return np.asarray(X)
+    except Exception as error:
+        raise ColumnError(
+            f"X cannot be read as a NumPy array ({error}); convert it first"
+        ) from error
+
+
+def _refuse_other_objects(X: Any) -> None:
+    name = type(X).__name__
+    if X is None or isinstance(X, (Number, np.generic)):
+        raise ColumnError(f"{describe(X)} is not a column; pass a list with one value per row")
+    if isinstance(X, (str, bytes, bytearray, memoryview, os.PathLike)) or _is_picture(X):
+        raise ColumnError(f"{describe(X)} is one cell, not a column; pass a list with one element")
+    if isinstance(X, Mapping):
+        raise ColumnError(f"a {name} is not a column; choose one of its values, e.g. X['name']")
+    if isinstance(X, Set):
+        raise ColumnError(f"a {name} has no order, so it is not a column; pass sorted(X)")
+    if isinstance(X, Iterator):
+        raise ColumnError(f"a {name} can be read only once; pass list(X)")
+    if is_lazy(X):
+        raise ColumnError(f"a {name} of dask has no values yet; pass X.compute()")
+    if hasattr(X, "collect_schema") and not hasattr(X, "shape"):
+        raise ColumnError(f"a {name} has no values yet; pass X.collect()")
+    if hasattr(X, "nnz") and hasattr(X, "toarray"):
+        raise ColumnError(f"a sparse {name} is not a column of cells; pass X.toarray()")
+    if isinstance(X, np.ma.MaskedArray):
+        raise ColumnError("a masked array is not supported; pass X.filled() or drop the rows")
+
+
+def _is_picture(X: Any) -> bool:
+    # A Pillow image has an array interface but no rows.
+    return hasattr(X, "getbbox") and hasattr(X, "mode")
+
+
+def _refuse_empty(shape: tuple[int, ...]) -> None:
+    for length, unit in zip(shape, ("sample(s)", "feature(s)"), strict=False):
+        if length == 0:
+            raise ColumnError(_EMPTY.format(unit=unit, shape=shape))  # scikit-learn's wording
+
+
+def _refuse_numbers(column: Column, cell_type: CellType) -> None:
+    present = (row for row, cell in enumerate(column.cells) if not is_missing(cell))
+    first = next(present, None)
+    # One number among other cells is a bad cell; a column of numbers is the wrong column.
+    if first is None or not all(_is_number(column.cells[row]) for row in chain([first], present)):
+        return
+    if cell_type.takes_rows:
+        cell_type.check_rows()
+    article = "an" if cell_type.noun[0] in "aeiou" else "a"
+    raise ColumnError(
+        f"{column.where(first)} is the number {describe(column.cells[first])}, not {article} "
+        f"{cell_type.noun}; choose another column{cell_type.number_advice}"
+    )
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, (Number, np.number, np.bool_))
+
+
+def _from_frame(X: Any, cell_type: CellType) -> Column:
+    _refuse_empty(X.shape)
+    names = [str(name) for name in X.columns]
+    if len(names) == 1:
+        series = X.iloc[:, 0] if hasattr(X, "iloc") else X.to_series(0)
+        column = _from_series(series, cell_type)
+        # As for scikit-learn, only strings are feature names.
+        return replace(column, name=names[0], is_frame=isinstance(X.columns[0], str))
+    if cell_type.takes_rows:
+        column = _from_array(X.to_numpy(), cell_type)
+        return replace(column, index=_index(X), is_frame=True)
+    shown = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    raise _several_columns(len(names), f" ({shown})", f"X[{names[0]!r}]", cell_type)
+
+
+def _from_series(X: Any, cell_type: CellType) -> Column:
+    _refuse_empty((len(X),))
+    name = getattr(X, "name", None)
+    # polars stores arrays of one size as a dtype with a shape, and lists them as nested lists.
+    if getattr(X.dtype, "shape", ()):
+        column = _from_array(X.to_numpy(), cell_type)
+    else:
+        column = Column(X.to_list())
+    return replace(column, name=None if name in (None, "") else str(name), index=_index(X))
+
+
+def _index(X: Any) -> Sequence[object] | None:
+    index = getattr(X, "index", None)
+    if index is None or callable(index):
+        return None
+    if type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1:
+        return None
+    return index
+
+
+def _from_sequence(X: Sequence[Any], cell_type: CellType) -> Column:
+    _refuse_empty((len(X),))
+    is_row = isinstance(X[0], (list, tuple)) or getattr(X[0], "ndim", None) == 1
+    if cell_type.takes_rows and is_row:
+        return _from_array(as_array(X), cell_type)
+    return Column(X)
+
+
+def _from_array(X: np.ndarray, cell_type: CellType) -> Column:
+    if X.ndim == 0:
+        raise ColumnError(f"{describe(X[()])} is not a column; pass a list with one value per row")
+    _refuse_empty(X.shape)
+    if X.dtype.kind == "c":
+        raise ColumnError("Complex data not supported; pass one column of real numbers for each part")
+    found = cell_type.cells_of_array(X)
+    if found is not None:
+        return Column(found[0], n_features=found[1])
+    if X.ndim == 1:
+        return Column(_listed(X))
+    if X.ndim == 2 and X.shape[1] == 1:
+        return Column(_listed(X[:, 0]))
+    if X.ndim == 2:
+        raise _several_columns(X.shape[1], "", "X[:, 0]", cell_type)
+    raise ColumnError(
+        f"an array of shape {X.shape} and dtype {X.dtype} is not a column of {cell_type.noun}s"
+    )
+
+
+def _listed(X: np.ndarray) -> list[object]:
+    # Never tolist() on an object array: it would open nested arrays.
+    return list(X) if X.dtype.kind == "O" else X.tolist()
+
+
+def _several_columns(count: int, names: str, example: str, cell_type: CellType) -> ColumnError:
+    return ColumnError(
+        f"X has {count} columns{names}, but one column of {cell_type.noun}s is wanted; choose "
+        f"one, e.g. {example}, or use ColumnTransformer for several{cell_type.columns_advice}"
+    )

@@ -1,0 +1,153 @@
+"""Features of a layer of a frozen network, by torch or another engine."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sktransfer import _runtime
+from sktransfer.cache import space_key
+from sktransfer.compute._parallel import best_parallelism
+from sktransfer.compute.engines import OPENVINO, ConvertedLayer, engine_name
+from sktransfer.exceptions import EngineError, EngineWarning
+from sktransfer.modalities import Modality
+
+if TYPE_CHECKING:
+    import torch
+
+    from sktransfer.backbones import Backbone
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """Everything that decides the features of a row.
+
+    Parameters
+    ----------
+    modality : Modality
+        How the cells are read.
+    backbone : Backbone
+        Computes the features.
+    layer : str or int
+        "pooled", or the name or index of a stage.
+    pooling : str
+        How a stage's output becomes one vector.
+    device : torch.device
+        Device of the network.
+    precision : {"float32", "bfloat16"}
+        Precision of the forward pass.
+    fallback_reason : str
+        Why torch computes in place of the engine that was asked for; empty where it was not.
+    """
+
+    modality: Modality
+    backbone: Backbone
+    layer: str | int
+    pooling: str
+    device: torch.device
+    precision: str
+    fallback_reason: str = ""
+
+    @property
+    def engine(self) -> str:
+        """Name and version of what computes."""
+        return _runtime.engine(self.device)
+
+    @property
+    def space(self) -> bytes:
+        """Key under which the cache stores these features."""
+        library = self.modality.library
+        return space_key(
+            fingerprint=self.backbone.fingerprint,
+            recipe=repr(self.modality.recipe(self.backbone)),
+            layer=self.backbone.resolve(self.layer),
+            pooling=self.pooling,
+            precision=self.precision,
+            engine=self.engine,
+            library=self.backbone.library,
+            preparation=f"{library} {_runtime.version_of(library)}",
+        )
+
+    def parallelism(self, batch_size: int | str) -> int:
+        """Return the number of batches to compute in parallel."""
+        # A batch size that the user names may have its reason, such as memory.
+        is_free = batch_size == "auto" and not self.backbone.of_user
+        return best_parallelism() if is_free and self.device.type == "cpu" else 1
+
+    def ready(self) -> FeatureExtractor:
+        """Return the extractor that will compute: this one, or torch in place of its engine."""
+        return self
+
+    def warn_of_fallback(self) -> None:
+        """Warn if torch computes in place of the engine that was asked for."""
+        if self.fallback_reason:
+            warnings.warn(
+                f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
+                f"{self.pooling!r}), and torch computes in its place: {self.fallback_reason}. Set "
+                "engine='torch' to avoid the attempt.",
+                EngineWarning,
+                stacklevel=4,
+            )
+
+    def features(self, inputs: Any) -> np.ndarray:
+        """Return one vector per row, float32."""
+        with _runtime.inference(self.device, self.precision):
+            features = self.backbone.extract(inputs, layer=self.layer, pooling=self.pooling)
+        return features.cpu().numpy()
+
+
+@dataclass(frozen=True)
+class ConvertedExtractor(FeatureExtractor):
+    """Features computed by OpenVINO.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where converted networks are kept; None to keep none.
+    """
+
+    folder: Path | None = None
+
+    @property
+    def engine(self) -> str:
+        """Name and version of OpenVINO, and of torch, which the network is converted from."""
+        return engine_name(OPENVINO, self.device)
+
+    def parallelism(self, batch_size: int | str) -> int:
+        """Return 1: OpenVINO distributes its threads itself."""
+        return 1
+
+    def ready(self) -> FeatureExtractor:
+        """Convert the network; return an extractor by torch where that fails."""
+        from sktransfer.compute.engines._converted import converted
+
+        try:
+            converted(self._converted_layer)
+        except EngineError as error:
+            how = (self.modality, self.backbone, self.layer, self.pooling)
+            reason = str(error).rstrip(".")
+            return FeatureExtractor(*how, self.device, self.precision, fallback_reason=reason)
+        return self
+
+    def features(self, inputs: Any) -> np.ndarray:
+        """Return one vector per row, float32."""
+        from sktransfer.compute.engines._converted import run
+
+        return run(self._converted_layer, inputs)
+
+    @cached_property
+    def _converted_layer(self) -> ConvertedLayer:
+        return ConvertedLayer(
+            self.backbone,
+            self.layer,
+            self.pooling,
+            recipe=self.modality.recipe(self.backbone),
+            precision=self.precision,
+            device=self.device,
+            folder=self.folder,
+        )

@@ -1,0 +1,184 @@
+"""Cells through a function of network inputs: prepared ahead, in batches, in parallel."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sktransfer import _runtime
+from sktransfer.compute._batching import (
+    budget_batches,
+    equal_batches,
+    even_size,
+    shuffled,
+    sorted_batches,
+)
+from sktransfer.compute._cell_errors import CellErrors
+from sktransfer.compute._out_of_memory import OutOfMemorySplitter
+from sktransfer.compute._parallel import parallel_map
+from sktransfer.compute._prefetch import prefetch
+from sktransfer.exceptions import BadCellError
+from sktransfer.modalities import DigestedCells, Preparer
+
+if TYPE_CHECKING:
+    import torch
+
+#: Computes rows (n, d) of network inputs.
+Forward = Callable[[Any], np.ndarray]
+#: Rows of the column, and what was computed for them.
+Computed = tuple[Sequence[int], np.ndarray]
+
+
+# Cells prepared ahead of the network: two batches of images on a CPU.
+_PREPARED_AHEAD = 16
+
+
+class Batch(NamedTuple):
+    """Rows of a column that go through the network together.
+
+    Attributes
+    ----------
+    rows : sequence of int
+        Positions in the column.
+    items : list or None
+        Their prepared cells; None if they are still to be prepared.
+    """
+
+    rows: Sequence[int]
+    items: list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs the cells of a column through a network.
+
+    Parameters
+    ----------
+    preparer : Preparer
+        Prepares and collates the cells.
+    cells : DigestedCells
+        The column.
+    errors : CellErrors
+        Collects the errors of cells that cannot be prepared.
+    device : torch.device
+        Device of the network.
+    batch_size : int or "auto"
+        Rows per batch; "auto" takes the preparer's budget.
+    parallelism : int
+        Number of batches computed in parallel.
+    """
+
+    preparer: Preparer
+    cells: DigestedCells
+    errors: CellErrors
+    device: torch.device
+    batch_size: int | str = "auto"
+    parallelism: int = 1
+
+    def batches(self, rows: Sequence[int], *, shuffle: bool = False) -> Iterator[Batch]:
+        """Group rows into batches, by length where cells differ in it.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Positions in the column.
+        shuffle : bool
+            Whether to yield them in random order: jobs that compute the same rows at the same
+            time would otherwise do so side by side.
+        """
+        if self.preparer.variable_length:
+            yield from self._by_length(rows, shuffle)
+            return
+        budget = self.preparer.budget(self._on_cpu)
+        size = even_size(budget, len(rows), self.parallelism)
+        if self.batch_size != "auto":
+            size = int(self.batch_size)
+        yield from map(Batch, equal_batches(shuffled(rows) if shuffle else rows, size))
+
+    def prepare(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Prepare cells in threads ahead of the consumer; bad cells are left out of their batch."""
+        sizes: deque[int] = deque()
+
+        def rows() -> Iterator[int]:
+            for batch in batches:
+                if len(batch.rows):
+                    sizes.append(len(batch.rows))
+                    yield from batch.rows
+
+        done: list[tuple[int, Any]] = []
+        for prepared in prefetch(self._prepare_row, rows(), depth=_PREPARED_AHEAD):
+            done.append(prepared)
+            if len(done) == sizes[0]:
+                sizes.popleft()
+                good = [(row, item) for row, item in done if item is not None]
+                if good:
+                    yield Batch([row for row, _ in good], [item for _, item in good])
+                done = []
+
+    def run(self, forward: Forward, batches: Iterable[Batch]) -> Iterator[Computed]:
+        """Yield what a function computes for each batch, in order.
+
+        Parameters
+        ----------
+        forward : callable
+            From network inputs to one output per row; several threads may call it.
+        batches : iterable of Batch
+            Cells that are not prepared yet are prepared on the way. A batch that does not fit
+            in memory is computed in parts.
+        """
+        splitter = OutOfMemorySplitter(self._size)
+
+        def compute(batch: Batch) -> Computed:
+            return batch.rows, splitter.run(self._on_items(forward), batch.items)
+
+        # Closed even if the caller keeps an error, which keeps its frames.
+        with closing(self._prepared(batches)) as ready:
+            yield from parallel_map(compute, ready, self.parallelism)
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.device.type == "cpu"
+
+    def _on_items(self, forward: Forward) -> Callable[[list[Any]], np.ndarray]:
+        def compute(items: list[Any]) -> np.ndarray:
+            with _runtime.inference(self.device, "float32"):
+                inputs = self.preparer.collate(items, self.device)
+            return forward(inputs)
+
+        return compute
+
+    def _prepared(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        return iter(batches) if self.preparer.variable_length else self.prepare(batches)
+
+    def _by_length(self, rows: Sequence[int], shuffle: bool) -> Iterator[Batch]:
+        def window(some: Sequence[int]) -> list[Batch]:
+            prepared = [self._prepare_row(row) for row in some]
+            good = [(row, item) for row, item in prepared if item is not None]
+            groups = self._grouped([self.preparer.length(item) for _, item in good])
+            groups = shuffled(groups) if shuffle else groups
+            return [Batch([good[i][0] for i in g], [good[i][1] for i in g]) for g in groups]
+
+        for batches in prefetch(window, equal_batches(rows, self.preparer.window)):
+            yield from batches
+
+    def _grouped(self, lengths: list[int]) -> list[Sequence[int]]:
+        if self.batch_size != "auto":
+            return sorted_batches(lengths, int(self.batch_size))
+        budget = self.preparer.budget(self._on_cpu)
+        return budget_batches(lengths, even_size(budget, sum(lengths), self.parallelism))
+
+    def _prepare_row(self, row: int) -> tuple[int, Any]:
+        try:
+            return row, self.preparer.prepare(self.cells.cells[row], self.cells.digests[row])
+        except BadCellError as error:
+            self.errors.add(row, error)
+            return row, None
+
+    def _size(self, items: list[Any]) -> int:
+        return len(items) * max(map(self.preparer.length, items))
+

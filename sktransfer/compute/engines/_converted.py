@@ -1,0 +1,150 @@
+"""Converted networks of this process: each is converted once and compiled once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from sktransfer import _runtime
+from sktransfer.cache import Blobs, warn_once
+from sktransfer.compute.engines import _openvino
+from sktransfer.compute.engines._layer import ConvertedLayer
+from sktransfer.compute.engines._openvino import Compiled
+from sktransfer.compute.engines._probe import check
+from sktransfer.exceptions import EngineError
+
+_Key = tuple[str, str, int]
+
+_KEPT = 8  # networks: each is a copy with its weights
+_compiled: OrderedDict[_Key, Compiled] = OrderedDict()
+_refused: dict[tuple[str, str], str] = {}
+_lock = threading.RLock()
+_held = ExitStack()
+# The threads of OpenVINO do not exist in a forked child, which would wait for them. It must not
+# even destroy what its parent has compiled, so that is kept alive.
+_is_forked = False
+_of_parents: list[Any] = []
+
+
+def converted(layer: ConvertedLayer) -> Compiled:
+    """Return the compiled network of a layer; the same one for all threads.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be converted, or computes something else; without a new attempt, if that is
+        already known.
+    """
+    _runtime.rest_after_fork()
+    key = (layer.name, layer.precision, _runtime.threads())
+    # One lock for all: two threads must not convert the same network twice, and torch traces one
+    # network at a time.
+    with _lock:
+        found = _compiled.get(key)
+        if found is None or found.broken:
+            found = _compiled[key] = _make(layer, threads=key[-1])
+        _compiled.move_to_end(key)
+        while len(_compiled) > _KEPT:
+            _compiled.popitem(last=False)
+        return found
+
+
+def run(layer: ConvertedLayer, inputs: Any) -> np.ndarray:
+    """Return one feature vector per row, float32 (n, d).
+
+    Raises
+    ------
+    EngineError
+        If the network fails on these inputs for another reason than a lack of memory.
+    """
+    arrays = [tensor.numpy() for tensor in layer.modality.to_plain(inputs)]
+    rows = None
+    while rows is None:  # another thread may have broken the network that this one was given
+        rows = converted(layer).run(*arrays)
+    return rows
+
+
+def _make(layer: ConvertedLayer, threads: int) -> Compiled:
+    if _is_forked:
+        raise EngineError(
+            "this process was forked from one that has used OpenVINO; joblib's default, loky, "
+            "starts processes that can use it"
+        )
+    key = (layer.name, layer.precision)
+    if key in _refused:
+        raise EngineError(_refused[key])
+    try:
+        return _from_disk(layer, threads) or _convert(layer, threads)
+    except Exception as error:  # whatever the network, torch's tracer or OpenVINO raises
+        reason = str(error) if isinstance(error, EngineError) else _openvino.brief(error)
+        if not _runtime.is_out_of_memory(error):
+            _refused[key] = reason
+        raise EngineError(reason) from error
+
+
+def _from_disk(layer: ConvertedLayer, threads: int) -> Compiled | None:
+    packed = Blobs(layer.folder).read(layer.name)
+    if packed is None:
+        return None
+    try:
+        return _checked(_openvino.unpack(packed), layer, threads)
+    except Exception:  # a correct checksum does not prove what a file contains
+        return None
+
+
+def _convert(layer: ConvertedLayer, threads: int) -> Compiled:
+    example = layer.modality.to_plain(layer.examples()[0])
+    # The fast network is made on first use, and a trace must not follow how.
+    layer.backbone.fast(layer.device)
+    model = _openvino.convert(layer.compute, example, layer.recipe.input_shape())
+    compiled = _checked(model, layer, threads)
+    if layer.folder is not None:
+        try:
+            Blobs(layer.folder).write(layer.name, *_openvino.pack(model))
+        except OSError as error:  # it computes all the same
+            warn_once(layer.folder, error)
+    return compiled
+
+
+def _checked(model: Any, layer: ConvertedLayer, threads: int) -> Compiled:
+    compiled = Compiled(model, layer.precision, threads)
+
+    def run_once(inputs: Any) -> np.ndarray:
+        rows = compiled.run(*(tensor.numpy() for tensor in layer.modality.to_plain(inputs)))
+        assert rows is not None  # no other thread has it yet
+        return rows
+
+    check(layer, run_once)
+    return compiled
+
+
+def _hold_all() -> None:
+    """Wait until OpenVINO is idle, and keep it idle while the process forks.
+
+    Otherwise its own locks would stay held in the child.
+    """
+    _held.enter_context(_lock)
+    for network in _compiled.values():
+        _held.enter_context(network.lock)
+
+
+def _let_go_of_all() -> None:
+    _held.close()
+
+
+def _start_anew() -> None:
+    global _compiled, _lock, _held, _is_forked
+    _is_forked = True
+    _of_parents.append((_compiled, _lock, _held))
+    _compiled, _lock, _held = OrderedDict(), threading.RLock(), ExitStack()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew
+    )

@@ -1,0 +1,55 @@
+"""Values of the parameter ``engine``; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from sktransfer import _runtime
+
+if TYPE_CHECKING:
+    import torch
+
+OPENVINO = "openvino"
+ENGINES = ("torch", OPENVINO)
+
+
+def check_engine(engine: str) -> None:
+    """Check that an engine is installed, without importing it.
+
+    Raises
+    ------
+    ImportError
+        If it is not.
+    """
+    if engine == OPENVINO and find_spec(OPENVINO) is None:
+        raise ImportError(
+            "engine='openvino' needs the package openvino: pip install 'sktransfer[openvino]'"
+        )
+
+
+def engine_device(engine: str, device: str) -> torch.device:
+    """Return the torch device on which an engine, or torch in its place, computes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device, or the engine does not compute on it.
+    """
+    if engine != OPENVINO:
+        return _runtime.resolve_device(device)
+    # "auto" means the CPU here, even where torch has a GPU.
+    found = _runtime.resolve_device("cpu" if device == "auto" else device)
+    if found.type != "cpu":
+        raise ValueError(
+            f"engine='openvino' computes on the CPU, and not on device={device!r}. "
+            "Leave device='auto', or use engine='torch'."
+        )
+    return found
+
+
+def engine_name(engine: str, device: torch.device) -> str:
+    """Return name and version of an engine: rows of different engines may differ by rounding."""
+    own = _runtime.engine(device)
+    # With torch, which has traced the network.
+    return own if engine != OPENVINO else f"{OPENVINO} {_runtime.version_of(OPENVINO)} of {own}"

@@ -1,0 +1,173 @@
+"""Cells that are paths: opened safely, digested by content, remembered while unchanged."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Sequence
+from io import BufferedReader
+from typing import NamedTuple, TypeAlias
+
+from sktransfer.columns import name_cell
+from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._hashes import file_digest, status_digest
+from sktransfer.modalities._modality import FileMemo
+
+#: Raises `BadCellError` for a number of bytes that no cell of the modality has.
+SizeCheck: TypeAlias = Callable[[int], None]
+
+# O_NONBLOCK: a named pipe that has replaced a file must not block. Windows has neither the flag
+# nor such pipes, and needs O_BINARY.
+_OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+_FILE_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+# Some file systems keep times in steps of 2 seconds; within one step a file can be rewritten at
+# the same size without a trace.
+_RACY_NS = 2_000_000_000
+
+
+class FileCell(NamedTuple):
+    """A path in a column, with the status that its file had when it was first seen."""
+
+    path: str
+    key: bytes
+    racy: bool
+
+
+# Paths are plain strings and `os.stat` is called on them: pathlib would make the look at a column
+# of paths, which happens in every fit of a search, four times slower.
+def stat_file(path: str, check_size: SizeCheck) -> os.stat_result:
+    """Return the status of a regular file of an allowed size.
+
+    Nothing else is ever opened: a named pipe would wait for a writer, and opening a device can
+    have effects.
+
+    Raises
+    ------
+    BadCellError
+        If there is no such file.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError as error:
+        hint = " ('~' is not expanded)" if path.startswith("~") else ""
+        raise BadCellError(
+            f"no such file{hint}; relative paths start at the working directory"
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: the string cannot be a path
+        raise _unreadable(error) from error
+    _check_status(status, check_size)
+    return status
+
+
+def read_file(path: str, check_size: SizeCheck) -> bytes:
+    """Return the content of a regular file."""
+    with _open_file(path, check_size) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise _unreadable(error) from error
+
+
+def file_cell(path: str, check_size: SizeCheck) -> FileCell:
+    """Return a path with the status of its file."""
+    return _with_status(path, time.time_ns(), check_size)
+
+
+def digest_files(
+    files: Iterable[FileCell], memo: FileMemo, check_size: SizeCheck
+) -> dict[bytes, bytes | BadCellError]:
+    """Return the content digest of each file by its key, or the error, not raised.
+
+    Parameters
+    ----------
+    files : iterable of FileCell
+        The same file may occur more than once.
+    memo : FileMemo
+        Asked once and written to once per call.
+    check_size : callable
+        As for `read_file`.
+    """
+    by_key = {file.key: file for file in files}
+    known = _known(list(by_key), memo)
+    digests = {
+        key: known.get(key) or _digest_file(file.path, check_size) for key, file in by_key.items()
+    }
+    fresh = {
+        key: digest
+        for key, digest in digests.items()
+        if key not in known and isinstance(digest, bytes) and _is_unchanged(by_key[key])
+    }
+    if fresh:
+        memo.write_file_digests(list(fresh), list(fresh.values()))
+    return digests
+
+
+def _open_file(path: str, check_size: SizeCheck) -> BufferedReader:
+    stat_file(path, check_size)
+    try:
+        file = os.fdopen(os.open(path, _OPENING), "rb")
+    except OSError as error:
+        raise _unreadable(error) from error
+    try:
+        # Again: the path may lead to something else by now.
+        _check_status(os.fstat(file.fileno()), check_size)
+    except BadCellError:
+        file.close()
+        raise
+    return file
+
+
+def _check_status(status: os.stat_result, check_size: SizeCheck) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _FILE_KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise BadCellError(f"is {kind}, not a file; pass the path of one file per row")
+    check_size(status.st_size)
+
+
+def _unreadable(error: OSError | ValueError) -> BadCellError:
+    reason = getattr(error, "strerror", None) or error
+    return BadCellError(f"the file cannot be read ({reason}); check the path and its permissions")
+
+
+def _with_status(path: str, now: int, check_size: SizeCheck) -> FileCell:
+    status = stat_file(path, check_size)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    key = status_digest(path, status.st_size, *times, status.st_dev, status.st_ino)
+    # A time in the future, of an archive or a wrong clock, counts as recent.
+    return FileCell(path, key, racy=now - max(times) < _RACY_NS)
+
+
+def _is_unchanged(file: FileCell) -> bool:
+    """Return whether the path led to the same file before and after it was read.
+
+    It can be a link that was turned to another file meanwhile; turned back later, the digest of
+    that other file would be taken for this one's.
+    """
+    try:
+        return not file.racy and _with_status(file.path, 0, lambda size: None).key == file.key
+    except BadCellError:
+        return False
+
+
+def _known(keys: Sequence[bytes], memo: FileMemo) -> dict[bytes, bytes]:
+    digests = memo.read_file_digests(keys) if keys else []
+    return {key: digest for key, digest in zip(keys, digests, strict=True) if digest}
+
+
+def _digest_file(path: str, check_size: SizeCheck) -> bytes | BadCellError:
+    try:
+        with _open_file(path, check_size) as file:
+            return file_digest(file)
+    except BadCellError as error:
+        return name_cell(path, error)
+    except OSError as error:
+        return name_cell(path, _unreadable(error))

@@ -1,0 +1,237 @@
+"""What a modality brings: how its cells are read, digested, prepared, batched and augmented."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+from sktransfer.columns import Column, as_column
+from sktransfer.exceptions import BackboneError, BadCellError
+from sktransfer.modalities._inputs import map_inputs, tensors_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+#: Changes prepared cells of training rows; returns as many.
+Augmentation = Callable[[list[Any]], list[Any]]
+
+
+class FileMemo(Protocol):
+    """Stores the content digests of files, so that unchanged files are not read again.
+
+    A key is a digest of a file's absolute path, size, times, device and inode.
+    """
+
+    def read_file_digests(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the content digest for each key, None where it is not known."""
+        ...
+
+    def write_file_digests(self, keys: Sequence[bytes], digests: Sequence[bytes]) -> None:
+        """Store one content digest for each key."""
+        ...
+
+
+@dataclass(frozen=True)
+class DigestedCells:
+    """The cells of a column with their digests.
+
+    Attributes
+    ----------
+    cells : sequence of object
+        In the form that `Preparer.prepare` takes.
+    digests : sequence of bytes or None
+        Equal content has equal digests, 16 bytes; None for a cell that is not to be computed.
+    """
+
+    cells: Sequence[Any]
+    digests: Sequence[bytes | None]
+
+
+class Recipe(ABC):
+    """What a cell must become before a network may see it; subclasses are frozen dataclasses.
+
+    Attributes
+    ----------
+    modality : str
+        Name of the modality in the table `MODALITIES`.
+    pooling : str
+        Pooling of a stage by default; empty for the class token where there is one, else the mean.
+    channels_last : bool
+        Whether networks run faster with torch's memory format of that name.
+    """
+
+    modality: ClassVar[str]
+    pooling: str = ""
+    channels_last: ClassVar[bool] = False
+
+    @abstractmethod
+    def blank(self, rows: int) -> Any:
+        """Return network inputs of blank cells, to try a network on."""
+
+    @abstractmethod
+    def examples(self, processor: Any) -> Sequence[Any]:
+        """Return network inputs of two, three and one differing cells, to compare engines on."""
+
+    def input_shape(self) -> tuple[int, ...]:
+        """Return the shape of `Modality.to_plain`'s tensors; -1 where any length is taken."""
+        return (-1, -1)
+
+    def check(self, processor: Any) -> None:
+        """Refuse values that no published recipe has: it may come from somebody else's file.
+
+        Raises
+        ------
+        BackboneError
+            Naming the value.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the recipe that `to_dict` has described."""
+        return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()})
+
+
+class Preparer(ABC):
+    """Prepares cells for one backbone.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        What the cells become.
+    variable_length : bool
+        Whether prepared cells differ in length, so that cells of similar length are batched.
+    window : int
+        Number of cells prepared together where batches are formed by length.
+    """
+
+    recipe: Any
+    variable_length: ClassVar[bool] = False
+    window: ClassVar[int] = 4096
+
+    @abstractmethod
+    def prepare(self, cell: Any, digest: bytes | None) -> Any:
+        """Return one prepared cell.
+
+        Raises
+        ------
+        BadCellError
+            If it cannot be used, or has changed since `digest` was taken.
+        """
+
+    @abstractmethod
+    def collate(self, items: Sequence[Any], device: torch.device) -> Any:
+        """Return the network inputs of prepared cells, on a device."""
+
+    @abstractmethod
+    def budget(self, on_cpu: bool) -> int:
+        """Return the length of all cells of a batch together, where the user names no batch size."""
+
+    def length(self, item: Any) -> int:
+        """Return the length of a prepared cell; 1 unless `variable_length`."""
+        return 1
+
+
+class Modality(ABC):
+    """Cells of one kind, read by the parameters of an estimator.
+
+    Subclasses are frozen dataclasses of these parameters. A new modality is a folder here, with
+    a line in the table `MODALITIES`.
+
+    Attributes
+    ----------
+    name, noun : str
+        Name in the table; what one cell is called in messages.
+    library : str
+        Package that prepares the cells: another version of it may give other values.
+    recipe_type : type
+        Its recipes.
+    can_blend : bool
+        Whether a weighted mean of two network inputs is one, as mixup needs it.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    library: ClassVar[str]
+    recipe_type: ClassVar[type[Recipe]]
+    can_blend: ClassVar[bool] = True
+    number_advice: ClassVar[str] = ""
+    columns_advice: ClassVar[str] = ""
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether each row of a matrix is one cell."""
+        return False
+
+    def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
+        """Return the cells of an array with one in its further axes; see `CellType`."""
+        return None
+
+    def check_rows(self) -> int:
+        """Return the number of values of a flattened cell."""
+        return 1
+
+    def column(self, X: Any) -> Column:
+        """Read a container as one column of cells."""
+        return as_column(X, self)
+
+    @abstractmethod
+    def digest(
+        self, cells: Iterable[object], memo: FileMemo
+    ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
+        """Return the cells in the form that `Preparer.prepare` takes, and their digests.
+
+        A cell that cannot be read has an error, not raised, in place of its digest; one that is
+        to be left NaN has None.
+        """
+
+    @abstractmethod
+    def recipe(self, backbone: Any) -> Any:
+        """Return the backbone's recipe with this modality's parameters in it."""
+
+    @abstractmethod
+    def bind(self, backbone: Any) -> Preparer:
+        """Return what prepares cells for a backbone."""
+
+    @classmethod
+    def augmentation(cls, augment: Any) -> Augmentation | None:
+        """Return the augmentation that a value of the parameter `augment` names."""
+        return None
+
+    @classmethod
+    def module_recipe(cls, module: Any) -> Recipe:
+        """Return how cells are prepared for a module of the user's.
+
+        Raises
+        ------
+        BackboneError
+            If the module does not say so in an attribute ``recipe``.
+        """
+        own = getattr(module, "recipe", None)
+        if isinstance(own, cls.recipe_type):
+            return own
+        raise BackboneError(
+            f"A module ({type(module).__name__}) is no backbone for {cls.noun}s unless it has an "
+            f"attribute `recipe`, a {cls.recipe_type.__name__}."
+        )
+
+    @classmethod
+    def processor_from_dict(cls, packed: Mapping[str, Any]) -> Any:
+        """Return the processor that its `to_dict` has described, such as a tokenizer."""
+        raise BackboneError(f"Backbones of {cls.noun}s have no processor.")
+
+    @staticmethod
+    def to_plain(inputs: Any) -> tuple[torch.Tensor, ...]:
+        """Return network inputs as contiguous tensors, for engines other than torch."""
+        return tensors_of(map_inputs(lambda tensor: tensor.contiguous(), inputs))
+
+    @staticmethod
+    @abstractmethod
+    def from_plain(*tensors: torch.Tensor) -> Any:
+        """Return the network inputs of which `to_plain` has made these tensors."""

@@ -1,0 +1,132 @@
+"""Images: pixels of many kinds of cells, resized and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from sktransfer.exceptions import BadCellError, ColumnError
+from sktransfer.modalities._modality import Augmentation, FileMemo, Modality, Preparer, Recipe
+from sktransfer.modalities.image._augment import image_augmentation
+from sktransfer.modalities.image._decode import load_pixels
+from sktransfer.modalities.image._digests import digest_images
+from sktransfer.modalities.image._geometry import Geometry
+from sktransfer.modalities.image._limits import MAX_PIXELS
+from sktransfer.modalities.image._planes import stack_pixels
+from sktransfer.modalities.image._recipe import ImageRecipe
+from sktransfer.modalities.image._resample import resample
+from sktransfer.modalities.image._stacks import checked_shape, images_of_array
+
+if TYPE_CHECKING:
+    import torch
+
+# Images per batch. On a CPU small batches stay in its cache; a GPU needs large ones.
+_CPU_BATCH, _GPU_BATCH = 8, 64
+# Pixels per batch on a CPU: 32 images of the usual size, few large ones.
+_CPU_PIXELS = 32 * 256 * 256
+
+
+@dataclass(frozen=True)
+class ImageModality(Modality):
+    """Images, from every kind of cell that holds one.
+
+    Parameters
+    ----------
+    image_size : int or tuple of int, optional
+        Side, or height and width, of what the network sees, in pixels; None for the recipe's.
+    image_shape : tuple of int, optional
+        (H, W) or (H, W, C) of flattened rows.
+    max_pixels : int or None
+        Most pixels of an image that is decoded.
+    exact : bool
+        Whether images are resized exactly as Pillow does it.
+    """
+
+    name: ClassVar[str] = "image"
+    noun: ClassVar[str] = "image"
+    library: ClassVar[str] = "pillow"
+    recipe_type: ClassVar[type[Recipe]] = ImageRecipe
+    columns_advice: ClassVar[str] = "; if its rows are flattened images, set image_shape"
+
+    image_size: int | tuple[int, int] | None = None
+    image_shape: tuple[int, ...] | None = None
+    max_pixels: int | None = MAX_PIXELS
+    exact: bool = True
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether the rows of a matrix are flattened images."""
+        return self.image_shape is not None
+
+    def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
+        """Return the images of a stack or of flattened rows."""
+        shape = None if self.image_shape is None else tuple(self.image_shape)
+        return images_of_array(X, shape)
+
+    def check_rows(self) -> int:
+        """Return the number of values of a flattened image; refuse a column of single values."""
+        assert self.image_shape is not None
+        needed = int(np.prod(checked_shape(self.image_shape)))
+        raise ColumnError(
+            f"X has 1 feature(s), but image_shape={self.image_shape} needs H*W*C = {needed}. "
+            "Reshape your data: one flattened image per row."
+        )
+
+    def digest(
+        self, cells: Iterable[object], memo: FileMemo
+    ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
+        """Digest every image; nothing but Pillow images is decoded."""
+        return cells, digest_images(cells, memo, max_pixels=self.max_pixels)  # type: ignore[return-value]
+
+    def recipe(self, backbone: Any) -> ImageRecipe:
+        """Return the backbone's recipe at this size."""
+        return backbone.recipe.at(self.image_size)
+
+    def bind(self, backbone: Any) -> ImagePreparer:
+        """Return what decodes, resizes and scales images for a backbone."""
+        return ImagePreparer(self.recipe(backbone), self.max_pixels, self.exact)
+
+    @classmethod
+    def augmentation(cls, augment: Any) -> Augmentation | None:
+        """Return the augmentation that `augment` names."""
+        return image_augmentation(augment)
+
+    @staticmethod
+    def to_plain(inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return (n, H, W, 3), which is how images lie in memory already."""
+        return (inputs.permute(0, 2, 3, 1).contiguous(),)
+
+    @staticmethod
+    def from_plain(*tensors: torch.Tensor) -> torch.Tensor:
+        """Return (n, 3, H, W)."""
+        return tensors[0].permute(0, 3, 1, 2)
+
+
+class ImagePreparer(Preparer):
+    """Decodes, resizes and scales images by a recipe."""
+
+    def __init__(self, recipe: ImageRecipe, max_pixels: int | None, exact: bool) -> None:
+        self.recipe = recipe
+        self._max_pixels = max_pixels
+        resampling = None if exact else resample
+        self._geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, resampling)
+
+    def prepare(self, cell: Any, digest: bytes | None) -> np.ndarray:
+        """Return pixels (H, W, 3)."""
+        return load_pixels(cell, self._geometry, digest=digest, max_pixels=self._max_pixels)
+
+    def collate(self, items: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
+        """Return scaled pixels (n, 3, H, W)."""
+        import torch
+
+        return self.recipe.scale(torch.from_numpy(stack_pixels(items)).to(device))
+
+    def budget(self, on_cpu: bool) -> int:
+        """Return the number of images per batch."""
+        if not on_cpu:
+            return _GPU_BATCH
+        height, width = self.recipe.size
+        return max(1, min(_CPU_BATCH, _CPU_PIXELS // (height * width)))

@@ -1,0 +1,83 @@
+"""Decoded pixels: one 8-bit RGB image, or floating point planes.
+
+Pillow has no colour mode of more than 8 bits per channel. Sources that have more are kept as one
+(grey) or three (RGB) Pillow images of mode "F" with values in [0, 1], so that both kinds share
+one geometry.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from sktransfer.exceptions import BadCellError
+
+Planes: TypeAlias = list[Image.Image]
+
+_ROUNDING = 1e-6
+
+
+def opaque_rgb(image: Image.Image) -> Image.Image:
+    """Return an 8-bit image as RGB; transparent pixels are shown on white.
+
+    Most transparent drawings are made for white. Dropping the alpha channel would show the
+    arbitrary colour stored under it, often black.
+    """
+    if image.mode == "La":  # Pillow has no other way to RGBA
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def float_planes(pixels: np.ndarray) -> Planes:
+    """Return (H, W), (H, W, 3) or (H, W, 4) floats in [0, 1] as planes, alpha on white."""
+    if pixels.ndim == 2:
+        return [Image.fromarray(pixels)]
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3:]
+        pixels = pixels[..., :3] * alpha + (1 - alpha)
+    return [Image.fromarray(np.ascontiguousarray(pixels[..., i])) for i in range(3)]
+
+
+def unit_interval(values: np.ndarray) -> np.ndarray:
+    """Return floats in [0, 1] as float32; other scales are refused."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise BadCellError("the image holds NaN or infinite values; replace them")
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise BadCellError(
+            f"floating point pixels must lie in [0, 1], found {low:g} to {high:g}; "
+            "divide by the largest possible value, e.g. X / 255"
+        )
+    return values.astype(np.float32).clip(0, 1)
+
+
+def scaled_16_bits(values: np.ndarray) -> np.ndarray:
+    """Return 16-bit integers as float32 in [0, 1]; 8 bits would saturate them or lose detail."""
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise BadCellError(
+            f"pixels of 16 bits must lie in 0..65535, found {low} to {high}; "
+            "scale the image to [0, 1] and pass it as a float array"
+        )
+    return values.astype(np.float32) / np.float32(65535)
+
+
+def to_array(planes: Planes) -> np.ndarray:
+    """Return planes as a new (H, W, 3) array, uint8 or float32 in [0, 1]."""
+    if planes[0].mode == "RGB":
+        return np.array(planes[0])
+    channels = [np.asarray(plane) for plane in planes]
+    # Bicubic and Lanczos filters overshoot at edges.
+    return np.stack(channels * (3 // len(channels)), axis=-1).clip(0, 1)
+
+
+def stack_pixels(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Return images as one array (n, H, W, 3); if one is float, the others are scaled to [0, 1]."""
+    if any(image.dtype != np.uint8 for image in images):
+        return np.stack([i / np.float32(255) if i.dtype == np.uint8 else i for i in images])
+    return np.stack(images)

@@ -1,0 +1,97 @@
+"""Where the pixels of an image cell come from: an array, a Pillow image, bytes or a file."""
+
+import os
+import re
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from sktransfer.columns import is_missing
+from sktransfer.exceptions import BadCellError
+
+Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
+
+_URL = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+://")
+
+_FIRST_BYTES = {
+    b"\x89PNG": "a damaged PNG image",
+    b"\xff\xd8\xff": "a damaged JPEG image",
+    b"GIF8": "a damaged GIF image",
+    b"BM": "a damaged BMP image",
+    b"II*\x00": "a damaged TIFF image",
+    b"MM\x00*": "a damaged TIFF image",
+    b"%PDF": "a PDF document",
+    b"%!PS": "a PostScript document",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x93NUMPY": "a NumPy file (load it with numpy.load and pass the arrays)",
+    b"version https://git-lfs": "a Git LFS pointer (run `git lfs pull`)",
+}
+
+
+def image_source(cell: object) -> Source:
+    """Return what holds the pixels of a cell, without reading any of them.
+
+    Raises
+    ------
+    BadCellError
+        If the cell is missing or cannot hold an image.
+    """
+    if isinstance(cell, np.ma.MaskedArray):
+        raise BadCellError("the mask of a masked array would be lost; pass cell.filled(0)")
+    if isinstance(cell, (np.ndarray, Image.Image, bytes, bytearray)):
+        return cell
+    if isinstance(cell, memoryview):
+        return cell.tobytes()
+    if is_missing(cell):
+        raise BadCellError("the image is missing; drop the row")
+    if isinstance(cell, (str, os.PathLike)):
+        return _as_path(cell)
+    if hasattr(cell, "__array__") and not isinstance(cell, np.generic):
+        return _as_array(cell)
+    if hasattr(cell, "read"):
+        raise BadCellError("an open file is not an image; pass its path, or what its read() gives")
+    raise BadCellError(
+        f"a value of type {type(cell).__name__} is not an image; "
+        "pass a path, encoded bytes, a PIL image or a NumPy array"
+    )
+
+
+def guess_content(data: bytes | bytearray) -> str:
+    """Return what bytes that cannot be decoded seem to be, for a message."""
+    if not data:
+        return "empty"
+    for first_bytes, name in _FIRST_BYTES.items():
+        if data.startswith(first_bytes):
+            return name
+    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
+        return "a HEIC image (convert it to JPEG or PNG)"
+    beginning = bytes(data[:1000]).lower()
+    if b"<svg" in beginning:
+        return "an SVG drawing (render it to PNG)"
+    if b"<html" in beginning or b"<!doctype html" in beginning:
+        return "a web page, perhaps a failed download"
+    return "of an unknown format"
+
+
+def _as_path(cell: str | os.PathLike[Any]) -> str:
+    try:
+        text = os.fsdecode(cell)
+    except Exception as error:  # a PathLike may run any code
+        raise BadCellError(f"cannot be read as a path ({error}); pass a str") from error
+    if _URL.match(text):
+        raise BadCellError(
+            "URLs are never fetched; download the image and pass its path or its bytes"
+        )
+    return text
+
+
+def _as_array(cell: Any) -> np.ndarray:
+    try:
+        return np.asarray(cell)
+    except Exception as error:  # tensors on a device, with a gradient, of a foreign dtype
+        raise BadCellError(
+            f"cannot be read as a NumPy array ({error}); "
+            "convert it first, e.g. tensor.detach().cpu().float().numpy()"
+        ) from error

@@ -1,0 +1,100 @@
+"""Arrays that hold one image per row: stacks (n, H, W[, C]) and flattened rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import cast
+
+import numpy as np
+
+from sktransfer.exceptions import ColumnError
+from sktransfer.modalities.image._arrays import CHANNELS
+
+Shape = tuple[int, ...]
+
+
+def images_of_array(X: np.ndarray, image_shape: Shape | None) -> tuple[Sequence[object], int] | None:
+    """Return the images of an array and the values per image; None where X is a plain column.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n,), (n, k), (n, H, W) or (n, H, W, C)
+        Any array but an empty one.
+    image_shape : tuple of int, optional
+        (H, W) or (H, W, C) of flattened rows (n, H * W * C).
+
+    Raises
+    ------
+    ColumnError
+        If the axes are arranged in another way, or bytes have been cut.
+    """
+    if X.dtype.kind == "S":
+        raise ColumnError(
+            f"an array of dtype {X.dtype} has lost the zeros at the end of its bytes; "
+            "pass the list of bytes itself, or an array made with dtype=object"
+        )
+    numeric = X.dtype.kind in "buif"
+    if X.ndim == 2 and image_shape is not None and (numeric or X.shape[1] > 1):
+        return _flattened(X, image_shape)
+    if X.ndim == 2 and numeric and X.shape[1] > 1:
+        raise ColumnError(
+            f"an array of shape {X.shape} is not a column of images. If its rows are flattened "
+            f"images, set image_shape=(H, W) or (H, W, C) with H*W*C = {X.shape[1]}; if it is "
+            "one image, pass [X]; a stack of images has the shape (n, H, W) or (n, H, W, C)"
+        )
+    return (_stack(X), 1) if X.ndim > 2 and numeric else None
+
+
+def checked_shape(image_shape: Shape) -> Shape:
+    """Return the shape of flattened images, or raise `ColumnError` if it is none."""
+    shape = tuple(image_shape)
+    if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] not in CHANNELS):
+        raise ColumnError(
+            f"image_shape={image_shape} is not (H, W) or (H, W, C) with C one of {CHANNELS}"
+        )
+    return shape
+
+
+def _flattened(X: np.ndarray, image_shape: Shape) -> tuple[Sequence[object], int]:
+    shape = checked_shape(image_shape)
+    if X.shape[1] != prod(shape):
+        raise ColumnError(
+            f"X has {X.shape[1]} feature(s), but image_shape={image_shape} needs "
+            f"H*W*C = {prod(shape)} per row"
+        )
+    return cast("Sequence[object]", _numeric(X).reshape(-1, *shape)), prod(shape)
+
+
+def _numeric(X: np.ndarray) -> np.ndarray:
+    try:
+        if X.dtype.kind == "O":
+            X = np.asarray(X.tolist())  # Python's integers stay integers, and so stay in 0..255
+        if X.dtype.kind == "c":
+            raise ColumnError("Complex data not supported; pass one column of real numbers")
+        # Other types fail as in scikit-learn, a TypeError as one.
+        return X if X.dtype.kind in "buif" else X.astype(np.float64)
+    except ValueError as error:
+        if isinstance(error, ColumnError):
+            raise
+        raise ColumnError(f"flattened images must be numbers: {error}") from error
+
+
+def _stack(X: np.ndarray) -> Sequence[object]:
+    if X.ndim == 3 and X.shape[2] in CHANNELS and min(X.shape[:2]) > max(CHANNELS):
+        raise ColumnError(
+            f"an array of shape {X.shape} looks like one image; pass [X] for it, or X[..., None] "
+            f"for {X.shape[0]} grey images of {X.shape[1]}x{X.shape[2]} pixels"
+        )
+    if X.ndim == 4 and X.shape[3] not in CHANNELS and X.shape[1] in CHANNELS:
+        raise ColumnError(
+            f"an array of shape {X.shape} has its channels first; "
+            "move them to the end, e.g. numpy.moveaxis(X, 1, -1)"
+        )
+    if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in CHANNELS):
+        raise ColumnError(
+            f"an array of shape {X.shape} is not a stack of images; "
+            f"pass (n, H, W) or (n, H, W, C) with C one of {CHANNELS}"
+        )
+    # An array has all that is asked of a sequence of cells: length, indices, slices, iteration.
+    return cast("Sequence[object]", X)

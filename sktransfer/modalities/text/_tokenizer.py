@@ -1,0 +1,134 @@
+"""From texts to token ids; a text's ids do not depend on its neighbours or on threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import xxhash
+
+from sktransfer.exceptions import BackboneError
+
+if TYPE_CHECKING:
+    import torch
+
+# Characters tokenized first per token that is wanted. Words have about 5 characters per token.
+_CHARACTERS = 64
+
+# Words before a cut whose tokens the cut may change; a tokenizer looks at one, at most two.
+_MARGIN = 8
+
+
+class TextTokenizer:
+    """A fast tokenizer that keeps no state between calls.
+
+    Parameters
+    ----------
+    tokenizer : tokenizers.Tokenizer
+        ``backend_tokenizer`` of a fast transformers tokenizer. It is copied: the settings of the
+        original (truncation, padding) are neither used nor changed.
+    pad_id : int
+        Id of the padding token.
+    prefix : str
+        Prompt put before every text.
+    lower : bool
+        Whether texts are lower-cased first.
+
+    Attributes
+    ----------
+    pad_id : int
+        As given.
+    digest : str
+        Digest of everything that decides the ids, 32 hexadecimal digits.
+    """
+
+    def __init__(
+        self, tokenizer: Any, *, pad_id: int, prefix: str = "", lower: bool = False
+    ) -> None:
+        self._tokenizer = type(tokenizer).from_str(tokenizer.to_str())
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._specials = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._prefix = prefix
+        self._lower = lower
+        self.pad_id = pad_id
+        content = f"{pad_id} {prefix!r} {lower} {self._tokenizer.to_str()}"
+        self.digest = xxhash.xxh3_128_hexdigest(content.encode())
+
+    @classmethod
+    def from_dict(cls, packed: Mapping[str, Any]) -> TextTokenizer:
+        """Return the tokenizer that `to_dict` has described.
+
+        Raises
+        ------
+        BackboneError
+            If it is damaged.
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_str(packed["json"])
+            options = {name: packed[name] for name in ("pad_id", "prefix", "lower")}
+            return cls(tokenizer, **options)
+        except Exception as error:  # the library raises bare exceptions
+            raise BackboneError(f"A tokenizer is damaged: {error}.") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that `from_dict` needs, as plain JSON."""
+        return {
+            "json": self._tokenizer.to_str(),
+            "pad_id": self.pad_id,
+            "prefix": self._prefix,
+            "lower": self._lower,
+        }
+
+    def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+        """Return the token ids of each text, special tokens included, at most `max_length`."""
+        room = max_length - self._specials
+        if room < 1:
+            raise BackboneError(
+                f"max_length={max_length} leaves no room for text: this tokenizer adds "
+                f"{self._specials} tokens of its own."
+            )
+        return [self._encode(text, room) for text in texts]
+
+    def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
+        import torch
+
+        longest = max(map(len, rows), default=0)
+        ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = torch.tensor(row, dtype=torch.int64)
+            mask[number, : len(row)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _encode(self, text: str, room: int) -> list[int]:
+        text = self._prefix + (text.lower() if self._lower else text)
+        encoding = self._pieces(text, room)
+        # Not by the tokenizer's own truncation: that is a setting of the shared object, and
+        # another thread may need another length.
+        encoding.truncate(room)
+        # A tokenizer without special tokens may give no token, and no token has no mean.
+        return self._tokenizer.post_process(encoding).ids or [self.pad_id]
+
+    def _pieces(self, text: str, room: int) -> Any:
+        """Tokenize as much of the text as decides its first `room` tokens.
+
+        A tokenizer splits a text into words, then each word into tokens, so a cut changes only
+        the last words before it.
+        """
+        end = _CHARACTERS * room
+        while end < len(text):
+            encoding = self._tokens(text[:end])
+            words = encoding.word_ids
+            if len(words) > room and words[room - 1] + _MARGIN <= words[-1]:
+                return encoding
+            end *= 2
+        return self._tokens(text)
+
+    def _tokens(self, text: str) -> Any:
+        # One by one: the threads that a batch would use are no faster at these lengths, and some
+        # versions of the library then print a warning at every fork.
+        return self._tokenizer.encode(text, add_special_tokens=False)

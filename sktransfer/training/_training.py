@@ -1,0 +1,243 @@
+"""One training, from the first phase to the last."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from sktransfer import _runtime
+from sktransfer._randomness import Randomness
+from sktransfer.backbones import POOLED
+from sktransfer.exceptions import BackboneError, StoppedWarning
+from sktransfer.modalities import Augmentation, mask_of
+from sktransfer.training._callbacks import own_callbacks
+from sktransfer.training._data import Split
+from sktransfer.training._loop import Loop
+from sktransfer.training._module import FineTuned, cut_below
+from sktransfer.training._monitor import Monitor
+from sktransfer.training._optimizers import make_optimizer, make_schedule
+from sktransfer.training._outputs import outputs_of
+from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training._phases import Phase
+from sktransfer.training._processes import SingleProcess, processes
+from sktransfer.training._samplers import Sampler, in_batches
+from sktransfer.training._sources import FeatureSource, Source
+from sktransfer.training.strategies import Stages
+
+# The head is standardized on at most this number of rows.
+_STANDARDIZED_ON = 256
+
+
+@dataclass
+class Training:
+    """Trains a module by the parameters of an estimator.
+
+    Parameters
+    ----------
+    params : estimator
+        Its parameters are read, nothing else.
+    module : FineTuned
+        Is trained in place.
+    train : Split
+        Rows to train on.
+    valid : Split, optional
+        Rows to validate on.
+    random : RandomState
+        Draws the order of rows; all other randomness derives from it.
+    monitor : Monitor
+        Follows the training.
+    augment : callable, optional
+        Changes prepared cells of training rows.
+    changed : tuple of str
+        Stages that differ from the backbone's already.
+    """
+
+    params: Any
+    module: FineTuned
+    train: Split
+    valid: Split | None
+    random: np.random.RandomState
+    monitor: Monitor
+    augment: Augmentation | None = None
+    changed: Stages = ()
+    randomness: Randomness = field(init=False)
+    callbacks: list[Any] = field(init=False)
+    processes: SingleProcess = field(init=False, default_factory=processes)
+    _sources: dict[Any, Source] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.processes.check([self.train, self.valid], self.random)
+        self.callbacks = own_callbacks(self.params.callbacks)
+        seed = self.random.randint(2**31) + self.processes.number
+        self.randomness = Randomness(seed, self.train.data.device)
+
+    def run(self, phases: list[Phase], *, start_head: bool) -> None:
+        """Train; on an interrupt, keep the finished epochs.
+
+        Parameters
+        ----------
+        phases : list of Phase
+            In order.
+        start_head : bool
+            Whether the head is standardized, and its bias set, before its first phase.
+        """
+        monitor = self.monitor
+        try:
+            for phase in phases:
+                if start_head and phase.objective.uses_head:
+                    self._start_head(phase)
+                    start_head = False
+                self._run_phase(phase)
+        except KeyboardInterrupt:
+            if not monitor.done or start_head and any(p.objective.uses_head for p in phases):
+                raise
+            monitor.restore_last(self.module)
+            warnings.warn(
+                f"The fit was interrupted; the estimator is fitted with the {monitor.done} of "
+                f"{monitor.expected} epochs that were done. With warm_start=True, fit continues.",
+                StoppedWarning,
+                stacklevel=6,
+            )
+        if self.params.early_stopping:
+            monitor.restore_best(self.module)
+        self.processes.align(self.module)
+        self.module.open(self.module.opened)
+        self.module.eval()
+
+    def _run_phase(self, phase: Phase) -> None:
+        if self.monitor.is_over:
+            return
+        self.monitor.phase_is_over = False
+        self.monitor.phase = phase.name
+        loop = self._loop(phase)
+        try:
+            for stages, epochs in phase.runs:
+                self._run_epochs(loop, phase, stages, epochs)
+                if self.monitor.phase_is_over:
+                    return
+        finally:
+            loop.end()
+
+    def _run_epochs(self, loop: Loop, phase: Phase, stages: Stages, epochs: int) -> None:
+        self.module.open(stages)
+        size, objective = self.params.batch_size, phase.objective
+        source = self._source(self.train, stages, self._augmentation(), objective.views)
+        train = objective.sampler(source, self.train, size, self.random)
+        valid = None
+        if self.valid and objective.uses_head:
+            valid = Sampler(self._source(self.valid, stages), self.valid, size)
+        loop.run(train, valid, epochs)
+        self.changed = max(self.changed, stages, key=len)
+
+    def _augmentation(self) -> Augmentation | None:
+        augment = self.augment
+        if augment is None:
+            return None
+
+        def augmented(items: list[Any]) -> list[Any]:
+            with self.randomness.own():
+                return augment(items)
+
+        return augmented
+
+    def _source(
+        self, split: Split, stages: Stages, augment: Augmentation | None = None, views: int = 1
+    ) -> Source:
+        """Return the source of batches while these stages are trained; all below them is frozen."""
+        changed = max(self.changed, stages, key=len)
+        cut = cut_below(list(self.module.network.stages), changed, self.module.level)
+        rows = split.rows.tolist()
+        if augment is not None or views > 1:
+            return split.data.source(cut, rows, augment=augment, views=views)
+        of_features = bool(self.changed) and not stages and self.module.level == "row"
+        key = (split is self.train, cut, of_features)
+        if key not in self._sources:
+            for other in [k for k in self._sources if k[0] == key[0]]:
+                del self._sources[other]  # frees its memory before the next is allocated
+            self._sources[key] = (
+                self._features(split) if of_features else split.data.source(cut, rows)
+            )
+        return self._sources[key]
+
+    def _features(self, split: Split) -> Source:
+        """Return the features of stages that have been trained and are frozen now."""
+        width, rows = self.module.head.n_features, split.rows.tolist()
+        found = outputs_of(self.module, split.data, width, head=False, rows=rows)
+        return FeatureSource(torch.from_numpy(found).to(split.data.device))
+
+    def _loop(self, phase: Phase) -> Loop:
+        params, objective = self.params, phase.objective
+        per_epoch = objective.sampler.per_epoch(self.train.rows, params.batch_size)
+        steps = per_epoch * len(phase.stages)
+
+        def optimizer(module: FineTuned) -> torch.optim.Optimizer:
+            groups = parameter_groups(
+                module,
+                lr=params.lr * objective.lr_scale,
+                layer_decay=params.layer_decay,
+                weight_decay=params.weight_decay,
+            )
+            return make_optimizer(groups, params.optimizer, momentum=params.momentum)
+
+        loop = Loop(
+            self.module,
+            objective=objective,
+            target=self.train.target,
+            make_optimizer=optimizer,
+            make_schedule=lambda made: make_schedule(
+                made, params.lr_schedule, warmup=params.warmup, steps=steps
+            ),
+            randomness=self.randomness,
+            processes=self.processes,
+            precision=self.train.data.precision,
+            monitor=self.monitor,
+            # Most callbacks are about predictions, which need a head.
+            callbacks=self.callbacks if objective.uses_head else [],
+            device=str(self.train.data.device),
+            verbose=0,
+        )
+        return loop.initialize()
+
+    def _start_head(self, phase: Phase) -> None:
+        """Set mean and deviation of the head from the features when the phase begins."""
+        data, rows = self.train.data, self.train.rows
+        if self.train.target is None:
+            return
+        if len(rows) > _STANDARDIZED_ON:
+            rows = np.sort(self.random.permutation(rows)[:_STANDARDIZED_ON])
+        self.module.eval()
+        with _runtime.inference(data.device, data.precision):
+            parts = [
+                self._flat_features(batch)
+                for batch in self._first_source(rows, phase.stages[0])(in_batches(rows, 32))
+            ]
+        if not parts:
+            return
+        features = torch.cat(parts).clone()
+        if not features.isfinite().all():
+            raise BackboneError(
+                f"{data.backbone.name!r} gives features that are not finite before anything is "
+                "trained. See whether an embedder of it gives finite ones with another precision."
+            )
+        train = self.train.rows.tolist()
+        bias = self.train.target.bias(self.train.targets_of(train), self.train.weights[train])
+        self.module.head.start(features, bias)
+
+    def _flat_features(self, batch: Any) -> torch.Tensor:
+        features = self.module.features(batch.inputs, batch.cached)
+        mask = mask_of(batch.inputs)
+        if self.module.level != "row" and mask is not None:
+            return features[mask.bool()]
+        return features.flatten(0, -2)
+
+    def _first_source(self, rows: np.ndarray, stages: Stages) -> Source:
+        """Return the source of these rows before these stages are trained."""
+        is_kept = self.augment is None and len(stages) < len(self.module.network.stages)
+        if self.changed or is_kept or self.module.level != "row":
+            return self._source(self.train, stages)
+        # No epoch would use the outputs at a cut; pooled features may be in the cache.
+        return self.train.data.source(POOLED, rows.tolist())

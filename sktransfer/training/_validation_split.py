@@ -1,0 +1,59 @@
+"""Rows held out for validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+from sktransfer.exceptions import TargetError
+
+
+def hold_out(
+    rows: np.ndarray,
+    fraction: float,
+    *,
+    classes: np.ndarray | None,
+    groups: Any,
+    random: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows into those to train on and those to validate on.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Positions in the column.
+    fraction : float
+        Share that is held out.
+    classes : ndarray of shape (n,), optional
+        Class of each row of the column; shares are kept if each class has at least two rows.
+    groups : array-like of shape (n,), optional
+        Group of each row of the column; no group is split.
+    random : RandomState
+        Draws.
+    """
+    options = {"n_splits": 1, "test_size": fraction, "random_state": random.randint(2**31)}
+    splitter: Any = ShuffleSplit(**options)
+    kinds = None
+    if groups is not None:
+        groups = np.asarray(groups)[rows]
+        splitter = GroupShuffleSplit(**options)
+    elif classes is not None and _can_stratify(classes[rows], fraction):
+        splitter, kinds = StratifiedShuffleSplit(**options), classes[rows]
+    try:
+        train, valid = next(splitter.split(rows, kinds, groups))
+    except ValueError as error:
+        unit = "rows" if groups is None else f"rows in {len(np.unique(groups))} groups"
+        raise TargetError(
+            f"{len(rows)} {unit} cannot be split into rows to train on and "
+            f"validation_fraction={fraction} of them to validate on. Pass more, or X_val and "
+            "y_val, or early_stopping=False."
+        ) from error
+    return rows[np.sort(train)], rows[np.sort(valid)]
+
+
+def _can_stratify(classes: np.ndarray, fraction: float) -> bool:
+    counts = np.unique(classes, return_counts=True)[1]
+    held_out = int(np.ceil(fraction * len(classes)))
+    return counts.min() >= 2 and min(held_out, len(classes) - held_out) >= len(counts)

@@ -1,0 +1,59 @@
+"""A linear layer on standardized features."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+# Lowest deviation, as a share of the median. Of 0, 0.01, 0.1 and 1 this gave the best accuracy on
+# digits with a head and with one and two opened stages.
+_LOWEST = 0.1
+
+
+class LinearHead(nn.Module):
+    """Standardization, dropout and a linear layer over the last axis of features.
+
+    Backbones give features of very different scale, with deviations from 0.05 to 10;
+    standardized, the same learning rate suits them all. The linear layer starts with zeros, so
+    nothing is drawn at random.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        d and k.
+    dropout : float
+        Share of the features that a training step leaves out.
+    """
+
+    def __init__(self, n_features: int, n_outputs: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.mean: torch.Tensor
+        self.deviation: torch.Tensor
+        # Whatever torch's default dtype is, which may differ in another process.
+        dtype = torch.float32
+        self.register_buffer("mean", torch.zeros(n_features, dtype=dtype))
+        self.register_buffer("deviation", torch.ones(n_features, dtype=dtype))
+        self.dropout = nn.Dropout(dropout)
+        # nn.Linear alone would draw from torch's global generator.
+        self.linear = nn.utils.skip_init(nn.Linear, n_features, n_outputs, dtype=dtype)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    @torch.no_grad()
+    def start(self, features: torch.Tensor, bias: torch.Tensor) -> None:
+        """Take mean and deviation from features (n, d), and the bias (k,) of the outputs."""
+        self.linear.bias.copy_(bias)
+        self.mean.copy_(features.mean(0))
+        deviation = features.std(0, unbiased=False)
+        # A nearly constant feature must not be scaled up: where stages are trained, it would soon
+        # be a thousand times what it was.
+        lowest = _LOWEST * deviation.median()
+        rounding = 1e-6 * self.mean.abs()
+        constant = (deviation <= rounding) & (lowest <= rounding)
+        deviation = deviation.clamp(min=lowest)
+        self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return outputs (..., k) of features (..., d)."""
+        return self.linear(self.dropout((features - self.mean) / self.deviation))

@@ -1,0 +1,74 @@
+"""Low-rank adapters: small matrices trained beside large ones that stay frozen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import nn
+
+from sktransfer.backbones import StagedNetwork
+from sktransfer.exceptions import BackboneError
+from sktransfer.training.strategies._strategy import Strategy
+
+# Rank 8, and a factor of 16 / 8 on what the adapters add: the values of the paper.
+_RANK = 8
+_ALPHA = 16
+
+
+class LoRA(Strategy):
+    """Trains low-rank adapters beside the linear layers of all stages, or beside convolutions.
+
+    An adapter starts as zero: one of its two matrices is zero, the other is drawn from torch's
+    global generator.
+
+    References
+    ----------
+    Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021,
+    https://arxiv.org/abs/2106.09685
+    """
+
+    name: ClassVar[str] = "lora"
+    copies_stages: ClassVar[bool] = False
+
+    def adapt(self, network: StagedNetwork) -> None:
+        """Add adapters to a network; its weights stay as they are.
+
+        Raises
+        ------
+        ImportError
+            If peft is not installed.
+        BackboneError
+            If there is no layer to add them to.
+        """
+        try:
+            from peft import LoraConfig, inject_adapter_in_model
+        except ImportError as error:
+            raise ImportError(
+                "trainable='lora' needs the package peft: pip install 'sktransfer[lora]'"
+            ) from error
+        names = _targets(network)
+        if not names:
+            raise BackboneError(
+                "trainable='lora' needs linear layers or convolutions in the stages of the "
+                "backbone, and there are none. Open stages instead: trainable=1."
+            )
+        config = LoraConfig(r=_RANK, lora_alpha=_ALPHA, target_modules=names)
+        inject_adapter_in_model(config, network)
+
+    def trains(self, name: str) -> bool:
+        """Return whether the parameter belongs to an adapter."""
+        return ".lora_" in name
+
+
+def _targets(network: StagedNetwork) -> list[str]:
+    inside = {id(m) for stage in network.stages.values() for m in stage.modules()}
+    # torch reads the weights of an attention's own layers without calling them.
+    within = {
+        id(child)
+        for module in network.modules()
+        if isinstance(module, nn.MultiheadAttention)
+        for child in module.modules()
+    }
+    found = [(n, m) for n, m in network.named_modules() if id(m) in inside - within]
+    linear = [name for name, module in found if isinstance(module, nn.Linear)]
+    return linear or [n for n, m in found if isinstance(m, nn.Conv2d) and m.groups == 1]

@@ -1,0 +1,34 @@
+"""The kinds of y: one file each, and one line in the table below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sktransfer.training.targets._checks import is_label_matrix, refuse_missing, short
+from sktransfer.training.targets._classes import ClassTarget
+from sktransfer.training.targets._labels import LabelTarget
+from sktransfer.training.targets._target import Target
+from sktransfer.training.targets._values import ValueTarget
+
+TARGETS: dict[str, type[Target]] = {
+    kind.kind: kind for kind in (ClassTarget, LabelTarget, ValueTarget)
+}
+
+
+def target_from_dict(content: Mapping[str, Any]) -> Target:
+    """Return the target that its `to_dict` has described."""
+    return TARGETS[content["kind"]].from_dict(content)
+
+
+__all__ = [
+    "TARGETS",
+    "ClassTarget",
+    "LabelTarget",
+    "Target",
+    "ValueTarget",
+    "is_label_matrix",
+    "refuse_missing",
+    "short",
+    "target_from_dict",
+]

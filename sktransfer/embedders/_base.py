@@ -1,9 +1,9 @@
-"""What all embedders share: a column in, one feature row a cell out, each computed once."""
+"""Base class of the embedders: one feature row per cell, each distinct cell computed once."""
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -17,6 +17,8 @@ from sktransfer._compat import (
     StrOptions,
     with_callbacks,
 )
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import ColumnEstimator
 from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.cells import Column
 from sktransfer.embedders._progress import progress
@@ -24,7 +26,6 @@ from sktransfer.engines import ENGINES, OPENVINO, check_engine, engine_device
 from sktransfer.exceptions import BackboneError
 from sktransfer.extraction import (
     ROWS_TOGETHER,
-    ColumnEstimator,
     ConvertedExtraction,
     Extraction,
     Failures,
@@ -39,28 +40,24 @@ if TYPE_CHECKING:
 
 
 @also_lazy("fit_transform", "transform")
+@with_parameters
 class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     """A frozen backbone as a transformer of one column.
 
-    A subclass has the parameters, and says in `_reader` how its cells are read. Everything
-    else is here.
+    A subclass adds the parameters of its modality, and returns in `_reader` what reads its cells.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ColumnEstimator._parameter_constraints,
-        "layer": [str, Interval(Integral, None, None, closed="neither")],
-        "pooling": [StrOptions({"default", "mean", "max", "cls", "flatten"})],
-        "normalize": ["boolean"],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "engine": [StrOptions(set(ENGINES))],
-    }
-
-    # The parameters are those of the subclasses; scikit-learn reads them from their __init__.
-    layer: str | int
-    pooling: str
-    normalize: bool
-    batch_size: int | str
-    engine: str = "torch"  # of an embedder from before there was another
+    layer: str | int = parameter(
+        str, Interval(Integral, None, None, closed="neither"), default="pooled"
+    )
+    pooling: str = parameter(
+        StrOptions({"default", "mean", "max", "cls", "flatten"}), default="default"
+    )
+    normalize: bool = parameter("boolean", default=False)
+    batch_size: int | str = parameter(
+        StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), default="auto"
+    )
+    engine: str = parameter(StrOptions(set(ENGINES)), default="torch")
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the column, and load the backbone; no row is computed.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import ImageColumnEstimator
 from sktransfer.embedders._base import BaseEmbedder
-from sktransfer.extraction import ImageColumnEstimator
 
 
+@with_parameters
 class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     """Features of images from a pretrained network, each image computed once.
 
@@ -101,42 +102,4 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     (2, 1280)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseEmbedder._parameter_constraints,
-        **ImageColumnEstimator._parameter_constraints,
-    }
-
-    def __init__(
-        self,
-        backbone: Any = "efficientnet_lite0",
-        *,
-        weights: str | Path | None = "pretrained",
-        layer: str | int = "pooled",
-        pooling: str = "default",
-        normalize: bool = False,
-        image_size: int | tuple[int, int] | None = None,
-        image_shape: tuple[int, ...] | None = None,
-        max_pixels: int | None = 80_000_000,
-        batch_size: int | str = "auto",
-        precision: str = "float32",
-        device: str = "auto",
-        engine: str = "torch",
-        cache: bool | str | Path = True,
-        on_error: str = "raise",
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.layer = layer
-        self.pooling = pooling
-        self.normalize = normalize
-        self.image_size = image_size
-        self.image_shape = image_shape
-        self.max_pixels = max_pixels
-        self.batch_size = batch_size
-        self.precision = precision
-        self.device = device
-        self.engine = engine
-        self.cache = cache
-        self.on_error = on_error
-        self.verbose = verbose
+    backbone: Any = parameter(default="efficientnet_lite0", kw_only=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import TextColumnEstimator
 from sktransfer.embedders._base import BaseEmbedder
-from sktransfer.extraction import TextColumnEstimator
 
 
+@with_parameters
 class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     """Features of texts from a pretrained network, each distinct text computed once.
 
@@ -84,40 +85,4 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseEmbedder._parameter_constraints,
-        **TextColumnEstimator._parameter_constraints,
-    }
-
-    def __init__(
-        self,
-        backbone: Any = "all-MiniLM-L6-v2",
-        *,
-        weights: str | Path | None = "pretrained",
-        layer: str | int = "pooled",
-        pooling: str = "default",
-        normalize: bool = False,
-        max_length: int | None = None,
-        batch_size: int | str = "auto",
-        precision: str = "float32",
-        device: str = "auto",
-        engine: str = "torch",
-        cache: bool | str | Path = True,
-        on_error: str = "raise",
-        missing: Literal["raise", "nan", "empty"] = "raise",
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.layer = layer
-        self.pooling = pooling
-        self.normalize = normalize
-        self.max_length = max_length
-        self.batch_size = batch_size
-        self.precision = precision
-        self.device = device
-        self.engine = engine
-        self.cache = cache
-        self.on_error = on_error
-        self.missing = missing
-        self.verbose = verbose
+    backbone: Any = parameter(default="all-MiniLM-L6-v2", kw_only=False)

@@ -10,16 +10,13 @@ from sktransfer.extraction._batches import (
     equal_batches,
 )
 from sktransfer.extraction._converted import ConvertedExtraction
-from sktransfer.extraction._estimator import ColumnEstimator
 from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
-from sktransfer.extraction._image_column import ImageColumnEstimator
 from sktransfer.extraction._images import ImageReader
 from sktransfer.extraction._keeping import Keeper, keeper, kept_by
 from sktransfer.extraction._once import ROWS_TOGETHER, Lookup, first_rows
 from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Batching, Reader, Reading
-from sktransfer.extraction._text_column import TextColumnEstimator
 from sktransfer.extraction._texts import TextReader
 
 __all__ = [
@@ -30,18 +27,15 @@ __all__ = [
     "ROWS_TOGETHER",
     "Batch",
     "Batching",
-    "ColumnEstimator",
     "ConvertedExtraction",
     "Extraction",
     "Failures",
-    "ImageColumnEstimator",
     "ImageReader",
     "Keeper",
     "Lookup",
     "Portions",
     "Reader",
     "Reading",
-    "TextColumnEstimator",
     "TextReader",
     "ahead",
     "equal_batches",

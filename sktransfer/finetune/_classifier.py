@@ -1,9 +1,9 @@
-"""What a fine-tuned network says about classes."""
+"""Base class of the fine-tuners whose targets are classes or labels."""
 
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import Interval, StrOptions
+from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.exceptions import BadCellError, TargetError
 from sktransfer.finetune._base import BaseFineTuner
 from sktransfer.lazy import Form, also_lazy
@@ -20,18 +21,17 @@ if TYPE_CHECKING:
 
 
 @also_lazy("predict", "predict_proba")
+@with_parameters
 class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
-    """A fine-tuner whose targets are classes, or any number of labels a row."""
+    """A fine-tuner whose targets are classes, or any number of labels per row."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseFineTuner._parameter_constraints,
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
-        "contrastive_epochs": [Interval(Integral, 0, None, closed="left")],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    }
+    class_weight: dict | list | str | None = parameter(
+        dict, list, StrOptions({"balanced"}), None, default=None
+    )
+    contrastive_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
+    label_smoothing: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
 
-    class_weight: dict | list | str | None
-    classes_: np.ndarray
+    classes_: np.ndarray = fitted()
 
     def partial_fit(
         self, X: Any, y: Any, *, classes: Any = None, sample_weight: Any = None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer import _runtime
-from sktransfer._compat import check_sample_weight, count_rows
+from sktransfer._compat import Interval, StrOptions, check_sample_weight, count_rows
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import ColumnEstimator
 from sktransfer.cache import open_cache
 from sktransfer.exceptions import ColumnError, SktransferError, TargetError
-from sktransfer.extraction import ColumnEstimator, Failures
+from sktransfer.extraction import Failures
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
     from sktransfer.finetune._training import Part
 
 
+@with_parameters
 class TargetedEstimator(ColumnEstimator):
     """An estimator of a column and of targets for its rows."""
 
-    # Parameters of the subclasses; scikit-learn reads them from their __init__.
-    early_stopping: bool
-    validation_fraction: float
-    reuse_activations: bool | str
+    early_stopping: bool = parameter("boolean", default=False)
+    validation_fraction: float = parameter(Interval(Real, 0, 1, closed="neither"), default=0.1)
+    reuse_activations: bool | str = parameter("boolean", StrOptions({"auto"}), default="auto")
 
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the weight of each row; a classifier multiplies that of its class in `rows`."""

@@ -1,4 +1,4 @@
-"""What a fine-tuned network says about quantities."""
+"""Base class of the fine-tuners whose targets are numbers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 @also_lazy("predict")
 class FineTunedRegressor(RegressorMixin, BaseFineTuner):
-    """A fine-tuner whose targets are one or several numbers a row."""
-
-    # Parameters of classifiers, which mean nothing for numbers.
-    contrastive_epochs = 0
-    label_smoothing = 0.0
+    """A fine-tuner whose targets are one or several numbers per row."""
 
     def partial_fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> Self:
         """Train for one more epoch; the scale of the targets is that of the first call.

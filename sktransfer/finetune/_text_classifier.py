@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
+from sktransfer._parameters import parameter, with_parameters
 from sktransfer.finetune._classifier import FineTunedClassifier
 from sktransfer.finetune._text import TextFineTuner
 
 
+@with_parameters
 class TextClassifier(TextFineTuner, FineTunedClassifier):
     """Texts to classes, by a pretrained network that learns as much as is opened of it.
 
@@ -139,78 +140,4 @@ class TextClassifier(TextFineTuner, FineTunedClassifier):
     array(['+', '-'], dtype='<U1')
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FineTunedClassifier._parameter_constraints,
-        **TextFineTuner._parameter_constraints,
-    }
-
-    def __init__(
-        self,
-        backbone: Any = "all-MiniLM-L6-v2",
-        *,
-        weights: str | Path | None = "pretrained",
-        trainable: str | int = "head",
-        max_length: int | None = None,
-        max_epochs: int = 10,
-        batch_size: int = 32,
-        lr: float = 1e-3,
-        layer_decay: float = 1.0,
-        optimizer: str = "adamw",
-        momentum: float = 0.9,
-        weight_decay: float = 0.01,
-        lr_schedule: str = "cosine",
-        warmup: float = 0.1,
-        probe_epochs: int = 0,
-        contrastive_epochs: int = 0,
-        augment: str | None = None,
-        mixup: float = 0.0,
-        label_smoothing: float = 0.0,
-        dropout: float = 0.0,
-        class_weight: dict | list | str | None = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        callbacks: list[Any] | None = None,
-        reuse_activations: bool | str = "auto",
-        precision: str = "float32",
-        device: str = "auto",
-        cache: bool | str | Path = True,
-        on_error: str = "raise",
-        missing: Literal["raise", "nan", "empty"] = "raise",
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.trainable = trainable
-        self.max_length = max_length
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.layer_decay = layer_decay
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.warmup = warmup
-        self.probe_epochs = probe_epochs
-        self.contrastive_epochs = contrastive_epochs
-        self.augment = augment
-        self.mixup = mixup
-        self.label_smoothing = label_smoothing
-        self.dropout = dropout
-        self.class_weight = class_weight
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.callbacks = callbacks
-        self.reuse_activations = reuse_activations
-        self.precision = precision
-        self.device = device
-        self.cache = cache
-        self.on_error = on_error
-        self.missing = missing
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    backbone: Any = parameter(default="all-MiniLM-L6-v2", kw_only=False)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import HasMethods, StrOptions, gives_frames
+from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.cells import Column
 from sktransfer.exceptions import ColumnError, WeightsError
-from sktransfer.extraction._keeping import keeper
-from sktransfer.extraction._reader import Reader
+from sktransfer.extraction import Reader, keeper
 from sktransfer.lazy import Form
 
 if TYPE_CHECKING:
@@ -26,39 +26,32 @@ if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
 
 
+@with_parameters
 class ColumnEstimator(BaseEstimator):
     """An estimator whose ``X`` is one column of cells, seen through a backbone."""
 
     # skrub's TableVectorizer and ApplyToCols hand over one column at a time on this mark.
     __single_column_transformer__ = True
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "backbone": [
-            str,
-            PathLike,
-            HasMethods(["forward", "state_dict"]),
-            HasMethods("__sktransfer_backbone__"),
-        ],
-        "weights": [str, PathLike, None],
-        "precision": [StrOptions({"float32", "bfloat16", "auto"})],
-        "device": [str],
-        "cache": ["boolean", str, PathLike],
-        "on_error": [StrOptions({"raise", "nan"})],
-        "verbose": ["verbose"],
-    }
+    backbone: Any = parameter(
+        str,
+        PathLike,
+        HasMethods(["forward", "state_dict"]),
+        HasMethods("__sktransfer_backbone__"),
+        kw_only=False,
+    )
+    weights: str | Path | None = parameter(str, PathLike, None, default="pretrained")
+    precision: str = parameter(StrOptions({"float32", "bfloat16", "auto"}), default="float32")
+    device: str = parameter(str, default="auto")
+    cache: bool | str | Path = parameter("boolean", str, PathLike, default=True)
+    on_error: str = parameter(StrOptions({"raise", "nan"}), default="raise")
+    verbose: int = parameter("verbose", default=0)
 
-    # Parameters of the subclasses; scikit-learn reads them from their __init__.
-    backbone: Any
-    weights: str | Path | None
-    precision: str
-    device: str
-    cache: bool | str | Path
-    on_error: str
-    verbose: int
-
-    # Learned in fit.
-    fingerprint_: str
-    _n_features_out: int
+    n_features_in_: int = fitted()
+    feature_names_in_: np.ndarray = fitted()
+    fingerprint_: str = fitted()
+    _n_features_out: int = fitted()
+    _seen_name: Any = fitted()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return ``<column>_<i>`` for each feature.

@@ -108,6 +108,7 @@ class NumericEmbedder(Numeric, BaseEmbedder):
     """The shared base of all embedders, on numbers in two dimensions: a random projection."""
 
     backbone: Any = parameter(default="tiny", kw_only=False)
+    device: str = parameter(default="cpu")
     cache: Any = parameter(default=False)
 
     def _fit_column(self, X: Any) -> tuple[Column, Backbone]:

@@ -21,53 +21,56 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     Parameters
     ----------
     backbone : str, Path or nn.Module, default="efficientnet_lite0"
-        A name from `list_backbones`, a Hugging Face id (``"org/name"``), ``"timm:<name>"``, a
-        local folder, or a module of your own.
+        Name from `list_backbones`, Hugging Face id (``"org/name"``), ``"timm:<name>"``, local
+        folder, or a module of your own.
     weights : "pretrained", None, str or Path, default="pretrained"
-        None draws random weights from a fixed seed; otherwise the name of weights that the
-        backbone's source knows, or a ``.safetensors`` or ``.pth`` file.
+        Weights of the backbone: "pretrained", a name of weights that the backbone's source knows,
+        or a ``.safetensors`` or ``.pth`` file. None initializes the network at random from a fixed
+        seed.
     layer : str or int, default="pooled"
-        "pooled", or the name or index of a stage.
+        Output to use: "pooled", or the name or index of a stage.
     pooling : {"default", "mean", "max", "cls", "flatten"}, default="default"
-        How a stage's output becomes one vector; "default" is the backbone's own way.
+        How the output of a stage is reduced to one vector per row; "default" is the backbone's own
+        pooling.
     normalize : bool, default=False
-        Whether rows are scaled to unit length.
-    image_size : int or tuple of int, default=None
-        Side, or height and width, in pixels, of what the network sees. None: its own size.
-    image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)``, where the rows of `X` are flattened images.
+        Whether to scale each row to unit length.
+    image_size : int, tuple of two int or None, default=None
+        Input size of the network in pixels: the side of a square, or ``(height, width)``. None: the
+        backbone's own size.
+    image_shape : tuple of int or None, default=None
+        Shape ``(H, W)`` or ``(H, W, C)`` of each image, if the rows of `X` are flattened images.
     max_pixels : int or None, default=80_000_000
-        Most pixels that a file, bytes or a PIL image may decode to; above it, and for files of
-        far more bytes than it explains, the cell counts as bad (see `on_error`). None leaves
-        Pillow's own limit. A row that the cache has is not decoded again, whatever its size.
+        Maximum number of pixels that a file, bytes or a PIL image may decode to. A larger image, or
+        a file with far more bytes than its pixels explain, is a bad cell (see `on_error`). None
+        applies Pillow's own limit. Cells whose features are cached are not decoded, whatever their
+        size.
     batch_size : int or "auto", default="auto"
-        Rows that go through the network together. It does not change their features. "auto", on
-        a CPU, computes several small batches side by side; on the first rows of a long column it
-        tries some sizes, and remembers the fastest.
+        Rows per forward pass; features do not depend on it. On a CPU, "auto" computes several small
+        batches in parallel, and tunes their size on the first rows of a long column.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        "auto" uses bfloat16 only where the hardware computes it.
+        Floating-point type of the computation. "auto" uses bfloat16 where the hardware supports it.
     device : str, default="auto"
-        A torch device; "auto" takes a GPU where there is one.
+        Torch device; "auto" uses a GPU if there is one.
     engine : {"torch", "openvino"}, default="torch"
-        What runs the network. OpenVINO is faster on a CPU, after a conversion of some seconds that
-        is kept beside the cache; it needs ``pip install 'sktransfer[openvino]'``. See Notes.
+        Runtime of the network. OpenVINO is faster on a CPU, after a conversion of some seconds that
+        is stored beside the cache; it requires ``pip install 'sktransfer[openvino]'``. See Notes.
     cache : bool, str or Path, default=True
-        Where rows are kept: True for the user's cache folder (or ``SKTRANSFER_CACHE``), False
-        for nowhere, or a folder.
+        Where to cache features: True for the user's cache folder (or ``SKTRANSFER_CACHE``), False
+        for no cache, or a folder.
     on_error : {"raise", "nan"}, default="raise"
-        What a cell that cannot be read does: raise an error that names its row, or leave that
-        row NaN with a warning.
+        How to handle a cell that cannot be read: raise an error that names its row, or return NaN
+        for that row, with a warning.
     verbose : int, default=0
-        Whether a progress bar is shown.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     n_features_in_ : int
-        1, or the number of values of a flattened image.
-    feature_names_in_ : ndarray of one str
-        Name of the column, where `fit` was given a frame.
+        1, or the number of values per flattened image.
+    feature_names_in_ : ndarray of str, shape (1,)
+        Name of the column, if `fit` was given a DataFrame.
     fingerprint_ : str
-        Digest of the backbone that was fitted with; another one is refused later.
+        Digest of the backbone used in `fit`. Other weights are refused afterwards.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""A column of images becomes features."""
+"""Features of a column of images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sktransfer.embedders._base import BaseEmbedder
 
 @with_parameters
 class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
-    """Features of images from a pretrained network, each image computed once.
+    """Transform images to features of a pretrained network, each distinct image computed once.
 
-    A column of images may be a list, a Series of pandas or polars, an object array, a frame of
-    one column, an array (n, H, W), (n, H, W, 1), (n, H, W, 3) or (n, H, W, 4), or flattened rows
-    with `image_shape`. A cell may be a path, the bytes of a file, a PIL image or an array:
-    uint8, or float in [0, 1].
+    A column of images is a list, a pandas or polars Series, an object array, a DataFrame of one
+    column, an array of shape (n, H, W), (n, H, W, 1), (n, H, W, 3) or (n, H, W, 4), or an array of
+    flattened images with `image_shape`. A cell is a path, the bytes of a file, a PIL image, or an
+    array of uint8 or of floats in [0, 1].
 
     Parameters
     ----------
@@ -74,27 +74,29 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
 
     See Also
     --------
-    TextEmbedder : The same for texts.
+    TextEmbedder : Features of a column of texts.
+    ImageClassifier : Fine-tuning on classes or labels.
 
     Notes
     -----
-    The weights of a named backbone are not part of the estimator: a pickle of it is small, and
-    all clones in a process share one network. A module is part of it, as any parameter is.
+    The weights of a named backbone are not part of the estimator: its pickle is small, and all
+    clones in a process share one network. A module passed as `backbone` is part of the estimator,
+    like any other parameter.
 
-    With ``precision="float32"`` features are exact on a CPU: those of the source's own code within
-    1e-4, as batch norms are folded into convolutions. On a GPU torch may use TF32, which
-    ``torch.backends.cudnn.allow_tf32 = False`` forbids; rows of either way are kept apart.
+    With ``precision="float32"`` on a CPU, features equal those of the source's own code within
+    1e-4; batch norms are folded into convolutions. On a GPU torch may use TF32, unless
+    ``torch.backends.cudnn.allow_tf32 = False``; the cache keeps rows of the two modes apart.
 
-    A JPEG of which even the short side is at least four times what the network sees is decoded
-    smaller, to at least twice that: several times faster, and pixels differ by 0.2 % on average,
-    features about as much as those of bfloat16 do (a cosine above 0.999). Pass decoded images
-    where that matters. With bfloat16, torch shrinks images in the place of Pillow, within one of
-    256 grey levels.
+    A JPEG whose short side is at least four times the input size is decoded at a reduced size, at
+    least twice the input size. This is several times faster; pixels differ by 0.2 % on average, and
+    features about as much as in bfloat16 (cosine similarity above 0.999). Pass decoded images if
+    that matters. In bfloat16, images are resized by torch instead of Pillow, within one of 256 grey
+    levels.
 
-    With ``engine="openvino"`` a float32 row is at most 1e-4 of its length away from torch's, and a
-    bfloat16 row about as far from the exact one as torch's own is. That is tried out on a few rows
-    before the network is used. Where it is not so, or the network cannot be converted, torch
-    computes, and an `EngineWarning` says why.
+    With ``engine="openvino"`` a float32 row differs from torch's by at most 1e-4 of its length, and
+    a bfloat16 row differs from the exact row about as much as torch's does. This is verified on a
+    few rows before the converted network is used. If the check fails, or the network cannot be
+    converted, torch computes the rows and an `EngineWarning` gives the reason.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A column of texts becomes features."""
+"""Features of a column of texts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sktransfer.embedders._base import BaseEmbedder
 
 @with_parameters
 class TextEmbedder(TextColumnEstimator, BaseEmbedder):
-    """Features of texts from a pretrained network, each distinct text computed once.
+    """Transform texts to features of a pretrained network, each distinct text computed once.
 
-    A column of texts may be a list, a Series of pandas or polars, an object or string array, or
-    a frame of one column. A cell is a str.
+    A column of texts is a list, a pandas or polars Series, an object or string array, or a
+    DataFrame of one column. A cell is a str.
 
     Parameters
     ----------
@@ -65,14 +65,15 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
 
     See Also
     --------
-    ImageEmbedder : The same for images.
+    ImageEmbedder : Features of a column of images.
+    TextClassifier : Fine-tuning on classes or labels.
 
     Notes
     -----
-    With ``engine="openvino"`` a float32 row is at most 1e-4 of its length away from torch's, and a
-    bfloat16 row about as far from the exact one as torch's own is. That is tried out on a few rows
-    before the network is used. Where it is not so, or the network cannot be converted, torch
-    computes, and an `EngineWarning` says why.
+    With ``engine="openvino"`` a float32 row differs from torch's by at most 1e-4 of its length, and
+    a bfloat16 row differs from the exact row about as much as torch's does. This is verified on a
+    few rows before the converted network is used. If the check fails, or the network cannot be
+    converted, torch computes the rows and an `EngineWarning` gives the reason.
 
     Examples
     --------

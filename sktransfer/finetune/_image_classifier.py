@@ -1,4 +1,4 @@
-"""Images to classes."""
+"""Fine-tuning on a column of images, to predict classes or labels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sktransfer.finetune._image import ImageFineTuner
 
 @with_parameters
 class ImageClassifier(ImageFineTuner, FineTunedClassifier):
-    """Images to classes, by a pretrained network that learns as much as is opened of it.
+    """Classify images with a pretrained network, fine-tuned as far as `trainable` says.
 
-    A column of images is what `ImageEmbedder` takes. Targets are classes of any kind, or a
-    matrix of zeros and ones for any number of labels a row.
+    Columns of images are those of `ImageEmbedder`. Targets are classes of any type, one per row,
+    or a matrix of zeros and ones with any number of labels per row.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class ImageClassifier(ImageFineTuner, FineTunedClassifier):
     n_iter_no_change : int, default=5
         Number of epochs without a lower validation loss after which training stops.
     callbacks : list of skorch callbacks or None, default=None
-        skorch callbacks of the training. Their targets are classes encoded as integers, so
+        Callbacks of skorch for the training. Their targets are classes encoded as integers, so
         ``EpochScoring("roc_auc")`` works.
     reuse_activations : bool or "auto", default="auto"
         Whether to compute the outputs of the frozen part once per row and keep them, in memory up
@@ -132,8 +132,8 @@ class ImageClassifier(ImageFineTuner, FineTunedClassifier):
 
     See Also
     --------
-    ImageEmbedder : Features of the network as it is, for any other model.
-    ImageRegressor : The same for numbers.
+    ImageEmbedder : Features of the pretrained network, for any other model.
+    ImageRegressor : Fine-tuning on numbers.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Images to numbers."""
+"""Fine-tuning on a column of images, to predict numbers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sktransfer.finetune._regressor import FineTunedRegressor
 
 @with_parameters
 class ImageRegressor(ImageFineTuner, FineTunedRegressor):
-    """Images to numbers, by a pretrained network that learns as much as is opened of it.
+    """Predict numbers from images with a pretrained network, fine-tuned as far as `trainable` says.
 
-    A column of images is what `ImageEmbedder` takes. Targets are one or several numbers a
-    row; they are scaled inside, and predictions are in their units.
+    Columns of images are those of `ImageEmbedder`. Targets are one or several numbers per row; they
+    are standardized internally, and predictions are in their units.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class ImageRegressor(ImageFineTuner, FineTunedRegressor):
     n_iter_no_change : int, default=5
         Number of epochs without a lower validation loss after which training stops.
     callbacks : list of skorch callbacks or None, default=None
-        skorch callbacks of the training. Their targets are standardized to mean 0 and standard
+        Callbacks of skorch for the training. Their targets are standardized to mean 0 and standard
         deviation 1. ``EpochScoring("r2")`` works.
     reuse_activations : bool or "auto", default="auto"
         Whether to compute the outputs of the frozen part once per row and keep them, in memory up
@@ -120,8 +120,8 @@ class ImageRegressor(ImageFineTuner, FineTunedRegressor):
 
     See Also
     --------
-    ImageEmbedder : Features of the network as it is, for any other model.
-    ImageClassifier : The same for classes.
+    ImageEmbedder : Features of the pretrained network, for any other model.
+    ImageClassifier : Fine-tuning on classes or labels.
 
     Examples
     --------

@@ -148,6 +148,10 @@ def train_together(accelerator: Any) -> Iterator[None]:
         Of the library Accelerate, whose ``accelerate launch`` starts the processes (extra
         ``[cluster]``). It says who computes where; precision is that of the estimator.
 
+    Yields
+    ------
+    None
+
     Notes
     -----
     Rows that are held out to validate, and what stays frozen, are computed by each process. So

@@ -1,4 +1,4 @@
-"""Texts to classes."""
+"""Fine-tuning on a column of texts, to predict classes or labels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sktransfer.finetune._text import TextFineTuner
 
 @with_parameters
 class TextClassifier(TextFineTuner, FineTunedClassifier):
-    """Texts to classes, by a pretrained network that learns as much as is opened of it.
+    """Classify texts with a pretrained network, fine-tuned as far as `trainable` says.
 
-    A column of texts is what `TextEmbedder` takes. Targets are classes of any kind, or a
-    matrix of zeros and ones for any number of labels a row.
+    Columns of texts are those of `TextEmbedder`. Targets are classes of any type, one per row,
+    or a matrix of zeros and ones with any number of labels per row.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class TextClassifier(TextFineTuner, FineTunedClassifier):
     n_iter_no_change : int, default=5
         Number of epochs without a lower validation loss after which training stops.
     callbacks : list of skorch callbacks or None, default=None
-        skorch callbacks of the training. Their targets are classes encoded as integers, so
+        Callbacks of skorch for the training. Their targets are classes encoded as integers, so
         ``EpochScoring("roc_auc")`` works.
     reuse_activations : bool or "auto", default="auto"
         Whether to compute the outputs of the frozen part once per row and keep them, in memory up
@@ -124,14 +124,14 @@ class TextClassifier(TextFineTuner, FineTunedClassifier):
 
     See Also
     --------
-    TextEmbedder : Features of the network as it is, for any other model.
-    TextRegressor : The same for numbers.
+    TextEmbedder : Features of the pretrained network, for any other model.
+    TextRegressor : Fine-tuning on numbers.
 
     Notes
     -----
-    For few labels, up to some dozens of a class, begin with
-    ``TextClassifier(trainable=4, contrastive_epochs=6, batch_size=16)``, without `augment`: to
-    leave out a word costs more than it teaches there. With more labels,
+    With up to some dozens of rows per class, start with
+    ``TextClassifier(trainable=4, contrastive_epochs=6, batch_size=16)`` and without `augment`:
+    dropping a token costs more accuracy there than it gains. With more rows, start with
     ``TextClassifier(trainable="all", lr=4e-4, layer_decay=0.8, batch_size=16, max_epochs=3)``.
     ``python -m benchmarks.few_labels`` and ``python -m benchmarks.learning`` measure both.
 

@@ -1,4 +1,4 @@
-"""Texts to numbers."""
+"""Fine-tuning on a column of texts, to predict numbers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sktransfer.finetune._text import TextFineTuner
 
 @with_parameters
 class TextRegressor(TextFineTuner, FineTunedRegressor):
-    """Texts to numbers, by a pretrained network that learns as much as is opened of it.
+    """Predict numbers from texts with a pretrained network, fine-tuned as far as `trainable` says.
 
-    A column of texts is what `TextEmbedder` takes. Targets are one or several numbers a
-    row; they are scaled inside, and predictions are in their units.
+    Columns of texts are those of `TextEmbedder`. Targets are one or several numbers per row; they
+    are standardized internally, and predictions are in their units.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class TextRegressor(TextFineTuner, FineTunedRegressor):
     n_iter_no_change : int, default=5
         Number of epochs without a lower validation loss after which training stops.
     callbacks : list of skorch callbacks or None, default=None
-        skorch callbacks of the training. Their targets are standardized to mean 0 and standard
+        Callbacks of skorch for the training. Their targets are standardized to mean 0 and standard
         deviation 1. ``EpochScoring("r2")`` works.
     reuse_activations : bool or "auto", default="auto"
         Whether to compute the outputs of the frozen part once per row and keep them, in memory up
@@ -112,8 +112,8 @@ class TextRegressor(TextFineTuner, FineTunedRegressor):
 
     See Also
     --------
-    TextEmbedder : Features of the network as it is, for any other model.
-    TextClassifier : The same for classes.
+    TextEmbedder : Features of the pretrained network, for any other model.
+    TextClassifier : Fine-tuning on classes or labels.
 
     Examples
     --------

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @also_lazy("fit_transform", "transform")
 @with_parameters
 class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
-    """A frozen backbone as a transformer of one column.
+    """A transformer of one column with a frozen backbone.
 
     A subclass adds the parameters of its modality, and returns in `_reader` what reads its cells.
     """
@@ -60,7 +60,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     engine: str = parameter(StrOptions(set(ENGINES)), default="torch")
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters and the column, and load the backbone; no row is computed.
+        """Validate the parameters and the column, and load the backbone; compute no row.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
 
     @with_callbacks
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit, and return the features of the same column.
+        """Fit to a column, and return its features.
 
         Parameters
         ----------
@@ -105,10 +105,10 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         Returns
         -------
         ndarray of shape (n, d), float32
-            A row depends on its own cell only.
+            Each row depends on its own cell only.
         """
         check_is_fitted(self)
-        self._validate_params()  # they may have been set since
+        self._validate_params()  # set_params may have changed them
         column = self._check_column(X)
         return self._embed(column, self._fitted_backbone())
 
@@ -127,7 +127,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         return column, backbone
 
     def _fitted_backbone(self) -> Backbone:
-        """Return the backbone of the fit, or raise if the parameters mean another one now."""
+        """Return the backbone of the fit, or raise if the parameters now select another one."""
         backbone = super()._fitted_backbone()
         if self._width(backbone) != self._n_features_out:
             raise BackboneError(
@@ -163,7 +163,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
                 lookup.look_in(extraction.space)
         todo = lookup.todo
         shown = progress(self, asked=len(reading.digests), todo=len(todo), fitting=fitting)
-        # Other jobs of a cross-validation want the same rows: each computes some, for all.
+        # Parallel jobs of a cross-validation need the same rows: each computes a part of them.
         due = lookup.due if cache.folder and _runtime.may_be_one_of_several_jobs() else None
         with shown as advance, _runtime.undisturbed():
             lookup.fill(extraction.compute(reading, todo, failures, advance, due))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @also_lazy("transform")
 @with_parameters
 class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
-    """A pretrained network with a head, trained on one column.
+    """A pretrained network with a head, fine-tuned on one column.
 
     A subclass adds the parameters of its modality and of its targets, and returns in `_reader`
     what reads its cells and in `_learn_task` what its targets are.
@@ -87,7 +87,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
-        """Train on a column.
+        """Fine-tune on a column.
 
         Parameters
         ----------
@@ -96,11 +96,11 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         y : array-like of shape (n,) or (n, k)
             Targets.
         X_val, y_val : column and array-like, optional
-            Rows to validate on after each epoch, in place of a part of `X`.
+            Validation data, evaluated after each epoch, in place of a part of `X`.
         sample_weight : array-like of shape (n,), optional
-            How much each row counts in the loss.
+            Weight of each row in the loss.
         groups : array-like of shape (n,), optional
-            Rows of one group stay together where a part of `X` is held out.
+            Group of each row; a group is not split when a part of `X` is held out.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         )
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the features that the fine-tuned network gives its head.
+        """Return the features of the fine-tuned network, which are the inputs of its head.
 
         Parameters
         ----------
@@ -134,18 +134,18 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         check_is_fitted(self)
         return self._run(X, head=False)
 
-    # What a subclass brings ----------------------------------------------------------------
+    # To be implemented by subclasses ---------------------------------------------------------
 
     @abstractmethod
     def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
-        """Look at targets and return what is to be learned."""
+        """Return the task that the targets define."""
 
     def _learned(self, task: Task) -> dict[str, Any]:
-        """Return what a fit learned of the targets, as attributes of the estimator."""
+        """Return the fitted attributes that depend on the targets."""
         return {"_task": task}
 
     def _augmentation(self) -> Callable[[Any], Any] | None:
-        """Return what is done to prepared cells of training rows."""
+        """Return the augmentation of prepared training batches."""
         return None
 
     # Fitting ---------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
     # Using -----------------------------------------------------------------------------------
 
     def _run(self, X: Any, *, head: bool) -> np.ndarray:
-        """Return outputs of the head, or the features before it, one row a cell."""
+        """Return the outputs of the head, or the features before it, one row per cell."""
         from sktransfer.finetune._outputs import outputs_of
 
         self._validate_params()
@@ -296,7 +296,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         return rows
 
     def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:
-        """Return a digest of the network as it is now, and what makes a backbone of it."""
+        """Return the digest of the current network, and a function that makes a backbone of it."""
         from sktransfer.finetune._as_backbone import as_backbone, digest_of
 
         if not self.__sklearn_is_fitted__():

@@ -45,9 +45,9 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         y : array-like of shape (n,) or (n, k)
             Targets.
         classes : array-like, optional
-            All classes there will ever be, at the first call; without them, those of `y`.
+            All classes of all calls, in the first call. None: those of `y`.
         sample_weight : array-like of shape (n,), optional
-            How much each row counts in the loss.
+            Weight of each row in the loss.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         )
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the likeliest class of each row, or a matrix of labels.
+        """Return the most probable class per row, or a matrix of labels.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         return self.classes_[outputs.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class; they sum to 1, those of labels do not.
+        """Return the probability of each class per row; of classes, not of labels, they sum to 1.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.class_weight is None:
             return weights
-        # Weights that are given do not depend on the rows.
+        # Explicit weights do not depend on the rows.
         counted = rows if isinstance(self.class_weight, str) else None
         of_class = compute_sample_weight(self.class_weight, y, indices=counted)
         bad = np.flatnonzero(~(np.isfinite(of_class) & (of_class >= 0)))

@@ -13,7 +13,7 @@ help:
 	@echo "make demo        install what the demo needs, and run it"
 	@echo "make test        the whole suite, offline"
 	@echo "make test-all    the slow, exhaustive tests too"
-	@echo "make lint        ruff and mypy"
+	@echo "make lint        ruff, mypy, and the docstrings"
 	@echo "make bench       how fast it is beside others; writes docs/speed.md; takes an hour"
 	@echo "make bench-accuracy  what fine-tuning learns, beside SetFit; takes an hour"
 	@echo "make fuzz        accidents and attacks by the thousand; takes many minutes"
@@ -33,8 +33,11 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.write_docstrings --check
+	$(BIN)/python -m tools.lint_docstrings
 
 format: .venv/installed-dev
+	$(BIN)/python -m tools.write_docstrings
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

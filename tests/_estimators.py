@@ -28,6 +28,7 @@ from sktransfer import (
     TextEmbedder,
     TextRegressor,
 )
+from sktransfer._parameters import parameter, with_parameters
 from sktransfer.backbones import Backbone, ImageRecipe
 from sktransfer.backbones._network import Chain
 from sktransfer.cells import Column
@@ -89,9 +90,6 @@ def numeric_backbone(n_features: int) -> Backbone:
 class Numeric:
     """What a numeric relative does in place of an estimator of images."""
 
-    weights = None
-    device = "cpu"
-
     def _reader(self) -> NumericReader:
         return NumericReader(self, self.batch_size)
 
@@ -105,20 +103,13 @@ class Numeric:
         return tags
 
 
+@with_parameters
 class NumericEmbedder(Numeric, BaseEmbedder):
     """The shared base of all embedders, on numbers in two dimensions: a random projection."""
 
-    def __init__(self, *, normalize=False, batch_size="auto", cache=False, on_error="raise"):
-        self.normalize = normalize
-        self.batch_size = batch_size
-        self.cache = cache
-        self.on_error = on_error
-
-    # What the base reads and these checks need not vary.
-    backbone, layer, pooling, precision, verbose = "tiny", "pooled", "default", "float32", 0
-
-    def _validate_params(self) -> None:
-        """Leave out the constraints of parameters that this relative does not have."""
+    backbone: Any = parameter(default="tiny", kw_only=False)
+    device: str = parameter(default="cpu")
+    cache: Any = parameter(default=False)
 
     def _fit_column(self, X: Any) -> tuple[Column, Backbone]:
         vars(self).pop("fingerprint_", None)

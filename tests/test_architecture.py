@@ -12,11 +12,12 @@ PACKAGE = Path(__file__).parent.parent / "sktransfer"
 
 # What each room may import of the package, besides itself.
 FLOORS = [
-    {"exceptions", "_compat", "_forks"},
+    {"exceptions", "_compat", "_forks", "_parameters"},
     {"_quiet", "_randomness", "_runtime", "_validation", "lazy"},
     {"cells", "cache", "backbones"},
     {"engines"},
     {"adapt", "extraction"},
+    {"base"},
     {"embedders", "finetune", "pretrain"},
     {"inspection", "persistence"},
     {"__init__", "__main__"},

@@ -1,9 +1,9 @@
-"""What all embedders share: a column in, one feature row a cell out, each computed once."""
+"""Base class of the embedders: one feature row per cell, each distinct cell computed once."""
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -17,6 +17,8 @@ from sktransfer._compat import (
     StrOptions,
     with_callbacks,
 )
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import ColumnEstimator
 from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.cells import Column
 from sktransfer.embedders._progress import progress
@@ -24,7 +26,6 @@ from sktransfer.engines import ENGINES, OPENVINO, check_engine, engine_device
 from sktransfer.exceptions import BackboneError
 from sktransfer.extraction import (
     ROWS_TOGETHER,
-    ColumnEstimator,
     ConvertedExtraction,
     Extraction,
     Failures,
@@ -39,31 +40,27 @@ if TYPE_CHECKING:
 
 
 @also_lazy("fit_transform", "transform")
+@with_parameters
 class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
-    """A frozen backbone as a transformer of one column.
+    """A transformer of one column with a frozen backbone.
 
-    A subclass has the parameters, and says in `_reader` how its cells are read. Everything
-    else is here.
+    A subclass adds the parameters of its modality, and returns in `_reader` what reads its cells.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ColumnEstimator._parameter_constraints,
-        "layer": [str, Interval(Integral, None, None, closed="neither")],
-        "pooling": [StrOptions({"default", "mean", "max", "cls", "flatten"})],
-        "normalize": ["boolean"],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "engine": [StrOptions(set(ENGINES))],
-    }
-
-    # The parameters are those of the subclasses; scikit-learn reads them from their __init__.
-    layer: str | int
-    pooling: str
-    normalize: bool
-    batch_size: int | str
-    engine: str = "torch"  # of an embedder from before there was another
+    layer: str | int = parameter(
+        str, Interval(Integral, None, None, closed="neither"), default="pooled"
+    )
+    pooling: str = parameter(
+        StrOptions({"default", "mean", "max", "cls", "flatten"}), default="default"
+    )
+    normalize: bool = parameter("boolean", default=False)
+    batch_size: int | str = parameter(
+        StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), default="auto"
+    )
+    engine: str = parameter(StrOptions(set(ENGINES)), default="torch")
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters and the column, and load the backbone; no row is computed.
+        """Validate the parameters and the column, and load the backbone; compute no row.
 
         Parameters
         ----------
@@ -81,7 +78,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
 
     @with_callbacks
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit, and return the features of the same column.
+        """Fit to a column, and return its features.
 
         Parameters
         ----------
@@ -108,10 +105,10 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         Returns
         -------
         ndarray of shape (n, d), float32
-            A row depends on its own cell only.
+            Each row depends on its own cell only.
         """
         check_is_fitted(self)
-        self._validate_params()  # they may have been set since
+        self._validate_params()  # set_params may have changed them
         column = self._check_column(X)
         return self._embed(column, self._fitted_backbone())
 
@@ -130,7 +127,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         return column, backbone
 
     def _fitted_backbone(self) -> Backbone:
-        """Return the backbone of the fit, or raise if the parameters mean another one now."""
+        """Return the backbone of the fit, or raise if the parameters now select another one."""
         backbone = super()._fitted_backbone()
         if self._width(backbone) != self._n_features_out:
             raise BackboneError(
@@ -166,7 +163,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
                 lookup.look_in(extraction.space)
         todo = lookup.todo
         shown = progress(self, asked=len(reading.digests), todo=len(todo), fitting=fitting)
-        # Other jobs of a cross-validation want the same rows: each computes some, for all.
+        # Parallel jobs of a cross-validation need the same rows: each computes a part of them.
         due = lookup.due if cache.folder and _runtime.may_be_one_of_several_jobs() else None
         with shown as advance, _runtime.undisturbed():
             lookup.fill(extraction.compute(reading, todo, failures, advance, due))

@@ -1,4 +1,4 @@
-"""What all fine-tuners share: scikit-learn's contract around one training."""
+"""Base class of the fine-tuners: scikit-learn's methods and parameters around one training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -20,9 +20,10 @@ from sktransfer._compat import (
     StrOptions,
     with_callbacks,
 )
+from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer._randomness import seeded
 from sktransfer.exceptions import BackboneError, DivergedError
-from sktransfer.extraction import ColumnEstimator, keeper
+from sktransfer.extraction import keeper
 from sktransfer.finetune._data import TargetedEstimator
 from sktransfer.finetune._report import reported
 from sktransfer.lazy import also_lazy
@@ -35,57 +36,45 @@ if TYPE_CHECKING:
 
 
 @also_lazy("transform")
+@with_parameters
 class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
-    """A pretrained network with a head, trained on one column.
+    """A pretrained network with a head, fine-tuned on one column.
 
-    A subclass has the parameters, says in `_reader` how cells are read, and in `_learn_task`
-    what the targets are.
+    A subclass adds the parameters of its modality and of its targets, and returns in `_reader`
+    what reads its cells and in `_learn_task` what its targets are.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ColumnEstimator._parameter_constraints,
-        "trainable": [
-            StrOptions({"head", "all", "gradual", "lora"}),
-            Interval(Integral, 0, None, closed="left"),
-        ],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "layer_decay": [Interval(Real, 0, 1, closed="right")],
-        "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "lr_schedule": [StrOptions({"cosine", "onecycle", "constant"})],
-        "warmup": [Interval(Real, 0, 1, closed="left")],
-        "probe_epochs": [Interval(Integral, 0, None, closed="left")],
-        "mixup": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "callbacks": [list, tuple, None],
-        "reuse_activations": ["boolean", StrOptions({"auto"})],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-    }
+    trainable: str | int = parameter(
+        StrOptions({"head", "all", "gradual", "lora"}),
+        Interval(Integral, 0, None, closed="left"),
+        default="head",
+    )
+    max_epochs: int = parameter(Interval(Integral, 1, None, closed="left"), default=10)
+    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=32)
+    lr: float = parameter(Interval(Real, 0, None, closed="neither"), default=1e-3)
+    layer_decay: float = parameter(Interval(Real, 0, 1, closed="right"), default=1.0)
+    optimizer: str = parameter(StrOptions({"adamw", "adam", "sgd"}), default="adamw")
+    momentum: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.9)
+    weight_decay: float = parameter(Interval(Real, 0, None, closed="left"), default=0.01)
+    lr_schedule: str = parameter(StrOptions({"cosine", "onecycle", "constant"}), default="cosine")
+    warmup: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.1)
+    probe_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
+    mixup: float = parameter(Interval(Real, 0, None, closed="left"), default=0.0)
+    dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
+    n_iter_no_change: int = parameter(Interval(Integral, 1, None, closed="left"), default=5)
+    callbacks: list[Any] | None = parameter(list, tuple, None, default=None)
+    warm_start: bool = parameter("boolean", default=False)
+    random_state: Any = parameter("random_state", default=None)
 
-    # Parameters of the subclasses; scikit-learn reads them from their __init__.
-    trainable: str | int
-    max_epochs: int
-    dropout: float
-    probe_epochs: int
-    contrastive_epochs: int
-    n_iter_no_change: int
-    callbacks: list[Any] | None
-    warm_start: bool
-    random_state: Any
+    # Parameters of classifiers only, which the training reads of every fine-tuner.
+    contrastive_epochs = 0
+    label_smoothing = 0.0
 
-    # Learned in fit.
-    module_: FineTuned
-    history_: list[dict[str, Any]]
-    best_epoch_: int
-    _task: Task
-    _recipe: str
+    module_: FineTuned = fitted()
+    history_: list[dict[str, Any]] = fitted()
+    best_epoch_: int = fitted()
+    _task: Task = fitted()
+    _recipe: str = fitted()
 
     @with_callbacks
     def fit(
@@ -98,7 +87,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
-        """Train on a column.
+        """Fine-tune on a column.
 
         Parameters
         ----------
@@ -107,11 +96,11 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         y : array-like of shape (n,) or (n, k)
             Targets.
         X_val, y_val : column and array-like, optional
-            Rows to validate on after each epoch, in place of a part of `X`.
+            Validation data, evaluated after each epoch, in place of a part of `X`.
         sample_weight : array-like of shape (n,), optional
-            How much each row counts in the loss.
+            Weight of each row in the loss.
         groups : array-like of shape (n,), optional
-            Rows of one group stay together where a part of `X` is held out.
+            Group of each row; a group is not split when a part of `X` is held out.
 
         Returns
         -------
@@ -131,7 +120,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         )
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the features that the fine-tuned network gives its head.
+        """Return the features of the fine-tuned network, which are the inputs of its head.
 
         Parameters
         ----------
@@ -145,18 +134,18 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         check_is_fitted(self)
         return self._run(X, head=False)
 
-    # What a subclass brings ----------------------------------------------------------------
+    # To be implemented by subclasses ---------------------------------------------------------
 
     @abstractmethod
     def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
-        """Look at targets and return what is to be learned."""
+        """Return the task that the targets define."""
 
     def _learned(self, task: Task) -> dict[str, Any]:
-        """Return what a fit learned of the targets, as attributes of the estimator."""
+        """Return the fitted attributes that depend on the targets."""
         return {"_task": task}
 
     def _augmentation(self) -> Callable[[Any], Any] | None:
-        """Return what is done to prepared cells of training rows."""
+        """Return the augmentation of prepared training batches."""
         return None
 
     # Fitting ---------------------------------------------------------------------------------
@@ -279,7 +268,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
     # Using -----------------------------------------------------------------------------------
 
     def _run(self, X: Any, *, head: bool) -> np.ndarray:
-        """Return outputs of the head, or the features before it, one row a cell."""
+        """Return the outputs of the head, or the features before it, one row per cell."""
         from sktransfer.finetune._outputs import outputs_of
 
         self._validate_params()
@@ -307,7 +296,7 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         return rows
 
     def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:
-        """Return a digest of the network as it is now, and what makes a backbone of it."""
+        """Return the digest of the current network, and a function that makes a backbone of it."""
         from sktransfer.finetune._as_backbone import as_backbone, digest_of
 
         if not self.__sklearn_is_fitted__():

@@ -1,9 +1,9 @@
-"""What a fine-tuned network says about classes."""
+"""Base class of the fine-tuners whose targets are classes or labels."""
 
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import Interval, StrOptions
+from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.exceptions import BadCellError, TargetError
 from sktransfer.finetune._base import BaseFineTuner
 from sktransfer.lazy import Form, also_lazy
@@ -20,18 +21,17 @@ if TYPE_CHECKING:
 
 
 @also_lazy("predict", "predict_proba")
+@with_parameters
 class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
-    """A fine-tuner whose targets are classes, or any number of labels a row."""
+    """A fine-tuner whose targets are classes, or any number of labels per row."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseFineTuner._parameter_constraints,
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
-        "contrastive_epochs": [Interval(Integral, 0, None, closed="left")],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    }
+    class_weight: dict | list | str | None = parameter(
+        dict, list, StrOptions({"balanced"}), None, default=None
+    )
+    contrastive_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
+    label_smoothing: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
 
-    class_weight: dict | list | str | None
-    classes_: np.ndarray
+    classes_: np.ndarray = fitted()
 
     def partial_fit(
         self, X: Any, y: Any, *, classes: Any = None, sample_weight: Any = None
@@ -45,9 +45,9 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         y : array-like of shape (n,) or (n, k)
             Targets.
         classes : array-like, optional
-            All classes there will ever be, at the first call; without them, those of `y`.
+            All classes of all calls, in the first call. None: those of `y`.
         sample_weight : array-like of shape (n,), optional
-            How much each row counts in the loss.
+            Weight of each row in the loss.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         )
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the likeliest class of each row, or a matrix of labels.
+        """Return the most probable class per row, or a matrix of labels.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         return self.classes_[outputs.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class; they sum to 1, those of labels do not.
+        """Return the probability of each class per row; of classes, not of labels, they sum to 1.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.class_weight is None:
             return weights
-        # Weights that are given do not depend on the rows.
+        # Explicit weights do not depend on the rows.
         counted = rows if isinstance(self.class_weight, str) else None
         of_class = compute_sample_weight(self.class_weight, y, indices=counted)
         bad = np.flatnonzero(~(np.isfinite(of_class) & (of_class >= 0)))

@@ -1,18 +1,21 @@
-"""The column and targets of a fit as rows to train on and rows to validate on."""
+"""Split the column and targets of a fit into training and validation rows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer import _runtime
-from sktransfer._compat import check_sample_weight, count_rows
+from sktransfer._compat import Interval, StrOptions, check_sample_weight, count_rows
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import ColumnEstimator
 from sktransfer.cache import open_cache
 from sktransfer.exceptions import ColumnError, SktransferError, TargetError
-from sktransfer.extraction import ColumnEstimator, Failures
+from sktransfer.extraction import Failures
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -22,20 +25,20 @@ if TYPE_CHECKING:
     from sktransfer.finetune._training import Part
 
 
+@with_parameters
 class TargetedEstimator(ColumnEstimator):
-    """An estimator of a column and of targets for its rows."""
+    """An estimator of one column with a target per row."""
 
-    # Parameters of the subclasses; scikit-learn reads them from their __init__.
-    early_stopping: bool
-    validation_fraction: float
-    reuse_activations: bool | str
+    early_stopping: bool = parameter("boolean", default=False)
+    validation_fraction: float = parameter(Interval(Real, 0, 1, closed="neither"), default=0.1)
+    reuse_activations: bool | str = parameter("boolean", StrOptions({"auto"}), default="auto")
 
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the weight of each row; a classifier multiplies that of its class in `rows`."""
+        """Return the weight of each row; classifiers multiply it by the weight of its class."""
         return weights
 
     def _stratify(self, y: Any) -> np.ndarray | None:
-        """Return the class of each row, where there is one."""
+        """Return the class of each row to stratify by, or None."""
         return None
 
     def _checked_weights(self, y: Any, column: Column, sample_weight: Any) -> np.ndarray:
@@ -66,7 +69,7 @@ class TargetedEstimator(ColumnEstimator):
     def _part(
         self, column: Column, y: Any, weights: np.ndarray, backbone: Backbone, task: Task
     ) -> Part:
-        """Return the rows of a column that can be used, with targets and weights."""
+        """Return the usable rows of a column, with targets and weights."""
         import torch
 
         from sktransfer.finetune._training import Part
@@ -93,7 +96,7 @@ class TargetedEstimator(ColumnEstimator):
         task: Task,
         random: np.random.RandomState,
     ) -> tuple[Part, Part | None]:
-        """Return the rows to train on and those to validate on."""
+        """Return the training and the validation rows."""
         from sktransfer.finetune._targets import refuse_missing
         from sktransfer.finetune._validation import hold_out
 

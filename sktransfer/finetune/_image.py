@@ -1,24 +1,20 @@
-"""What the fine-tuners of images have in common."""
+"""Base class of the fine-tuners of images."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from sktransfer._compat import StrOptions
-from sktransfer.extraction import ImageColumnEstimator
-from sktransfer.finetune._augment import image_augmentation
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import ImageColumnEstimator
+from sktransfer.finetune._augment import Change, image_augmentation
 
 
+@with_parameters
 class ImageFineTuner(ImageColumnEstimator):
     """A fine-tuner whose cells are images."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ImageColumnEstimator._parameter_constraints,
-        "augment": [StrOptions({"light", "standard"}), callable, None],
-    }
+    augment: Any = parameter(StrOptions({"light", "standard"}), callable, None, default=None)
 
-    # A parameter of the subclasses; scikit-learn reads it from their __init__.
-    augment: Any
-
-    def _augmentation(self) -> Any:
+    def _augmentation(self) -> Change | None:
         return image_augmentation(self.augment)

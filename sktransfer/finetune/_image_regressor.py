@@ -1,120 +1,127 @@
-"""Images to numbers."""
+"""Fine-tuning on a column of images, to predict numbers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+from sktransfer._parameters import parameter, with_parameters
 from sktransfer.finetune._image import ImageFineTuner
 from sktransfer.finetune._regressor import FineTunedRegressor
 
 
+@with_parameters
 class ImageRegressor(ImageFineTuner, FineTunedRegressor):
-    """Images to numbers, by a pretrained network that learns as much as is opened of it.
+    """Predict numbers from images with a pretrained network, fine-tuned as far as `trainable` says.
 
-    A column of images is what `ImageEmbedder` takes. Targets are one or several numbers a
-    row; they are scaled inside, and predictions are in their units.
+    Columns of images are those of `ImageEmbedder`. Targets are one or several numbers per row; they
+    are standardized internally, and predictions are in their units.
 
     Parameters
     ----------
     backbone : str, Path or nn.Module, default="efficientnet_lite0"
-        A name from `list_backbones`, a Hugging Face id (``"org/name"``), ``"timm:<name>"``, a
-        local folder, or a module of your own.
+        Name from `list_backbones`, Hugging Face id (``"org/name"``), ``"timm:<name>"``, local
+        folder, or a module of your own.
     weights : "pretrained", None, str or Path, default="pretrained"
-        None draws random weights from a fixed seed; otherwise the name of weights that the
-        backbone's source knows, or a ``.safetensors`` or ``.pth`` file.
+        Weights of the backbone: "pretrained", a name of weights that the backbone's source knows,
+        or a ``.safetensors`` or ``.pth`` file. None initializes the network at random from a fixed
+        seed.
     trainable : "head", int, "all", "gradual" or "lora", default="head"
-        What learns: a linear layer on the features; with an integer k also the last k stages;
-        all stages; in "gradual" one more stage from the top in each epoch; in "lora" small
-        matrices beside the weights of all stages (extra ``[lora]``). Everything else stays as
-        it is, statistics of batch norms too.
-    image_size : int or tuple of int, default=None
-        Side, or height and width, in pixels, of what the network sees. None: its own size.
-    image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)``, where the rows of `X` are flattened images.
+        Part of the network to train. "head": a linear layer on the features; an integer k: also the
+        last k stages; "all": all stages; "gradual": one more stage, from the top, in each epoch;
+        "lora": low-rank adapters in all stages (requires the extra ``[lora]``). The rest of the
+        network is frozen, including the statistics of its batch norms.
+    image_size : int, tuple of two int or None, default=None
+        Input size of the network in pixels: the side of a square, or ``(height, width)``. None: the
+        backbone's own size.
+    image_shape : tuple of int or None, default=None
+        Shape ``(H, W)`` or ``(H, W, C)`` of each image, if the rows of `X` are flattened images.
     max_pixels : int or None, default=80_000_000
-        Most pixels that a file, bytes or a PIL image may decode to; above it, and for files of
-        far more bytes than it explains, the cell counts as bad (see `on_error`). None leaves
-        Pillow's own limit. A row that the cache has is not decoded again, whatever its size.
+        Maximum number of pixels that a file, bytes or a PIL image may decode to. A larger image, or
+        a file with far more bytes than its pixels explain, is a bad cell (see `on_error`). None
+        applies Pillow's own limit. Cells whose features are cached are not decoded, whatever their
+        size.
     max_epochs : int, default=10
-        How often each row is seen.
+        Number of passes over the training data.
     batch_size : int, default=32
-        Rows of a step. A last one of a single row joins the batch before.
-    lr : float, default=1e-3
-        Highest learning rate of the head. Opened stages of transformers want 1e-4 and less.
+        Rows per optimizer step. A last batch of a single row is merged with the batch before it.
+    lr : float, default=0.001
+        Maximum learning rate of the head. Unfrozen stages of transformers usually need 1e-4 or
+        less.
     layer_decay : float, default=1.0
-        Each stage learns with the rate of the one above it times this.
+        Layer-wise learning rate decay: the learning rate of each stage is that of the stage above
+        it, times this factor.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
-        The algorithm.
+        Optimization algorithm.
     momentum : float, default=0.9
-        Of "sgd".
+        Momentum of ``optimizer="sgd"``.
     weight_decay : float, default=0.01
-        Of matrices and filters; norms and biases have none.
+        Weight decay of matrices and convolution filters; biases and norms have none.
     lr_schedule : {"cosine", "onecycle", "constant"}, default="cosine"
-        How the rate goes on after the warm-up.
+        Learning rate schedule after the warm-up.
     warmup : float, default=0.1
-        Share of the steps in which the rate rises.
+        Fraction of the optimizer steps during which the learning rate rises to its maximum.
     probe_epochs : int, default=0
-        Epochs before the others in which only the head learns.
+        Number of epochs, before all others, in which only the head is trained.
     augment : {None, "light", "standard"} or transform, default=None
-        What is done to training images in each epoch anew: "light" flips and shifts, "standard"
-        crops, flips and changes colours; or a transform of ``torchvision.transforms.v2``, given
-        one image (3, H, W) uint8 at a time.
+        Augmentation of the training images, drawn anew in each epoch: "light" flips and shifts;
+        "standard" crops, flips and changes colours; or a ``torchvision.transforms.v2`` transform,
+        called on one uint8 image of shape (3, H, W) at a time.
     mixup : float, default=0.0
-        Rows are mixed with others by shares from a beta distribution of this parameter.
+        Parameter of the beta distribution that mixup draws its mixing weights from; 0 disables
+        mixup.
     dropout : float, default=0.0
-        Share of the features that the head does not see in a step.
+        Dropout probability of each feature before the head.
     early_stopping : bool, default=False
-        Whether to stop when the loss on held-out rows falls no more; the weights of the best
-        epoch are kept.
+        Whether to stop when the validation loss no longer falls. The weights of the best epoch are
+        kept.
     validation_fraction : float, default=0.1
-        Share of the rows that is held out for it, where `fit` gets no `X_val`.
+        Fraction of the rows to hold out for early stopping, if `fit` gets no `X_val`.
     n_iter_no_change : int, default=5
-        Epochs to wait for a lower loss.
-    callbacks : list of skorch callbacks, default=None
-        Called as skorch does, with targets as the network learns them: brought to mean 0 and
+        Number of epochs without a lower validation loss after which training stops.
+    callbacks : list of skorch callbacks or None, default=None
+        Callbacks of skorch for the training. Their targets are standardized to mean 0 and standard
         deviation 1. ``EpochScoring("r2")`` works.
     reuse_activations : bool or "auto", default="auto"
-        Whether what the frozen part gives is computed once a row and kept, in memory up to 1
-        GB, then on disk up to 16 GB; with more, "auto" computes it in each epoch, with a
-        warning. The result is the same, in float32 to the bit. With `augment` every epoch sees
-        other rows, so nothing is kept.
+        Whether to compute the outputs of the frozen part once per row and keep them, in memory up
+        to 1 GB, then on disk up to 16 GB. Beyond that, "auto" computes them in each epoch, with a
+        warning. The result is the same, in float32 to the bit. With `augment` nothing is kept,
+        because each epoch sees different rows.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        "auto" uses bfloat16 only where the hardware computes it.
+        Floating-point type of the computation. "auto" uses bfloat16 where the hardware supports it.
     device : str, default="auto"
-        A torch device; "auto" takes a GPU where there is one.
+        Torch device; "auto" uses a GPU if there is one.
     cache : bool, str or Path, default=True
-        Where what the frozen part gives is kept for other fits: True for the user's cache
-        folder (or ``SKTRANSFER_CACHE``), False for nowhere, or a folder.
+        Where to cache the outputs of the frozen part for other fits: True for the user's cache
+        folder (or ``SKTRANSFER_CACHE``), False for no cache, or a folder.
     on_error : {"raise", "nan"}, default="raise"
-        What a cell that cannot be used does: raise an error that names its row; or be left out
-        of training, with a warning, and have NaN for features and predictions.
+        How to handle a cell that cannot be used: raise an error that names its row; or leave the
+        row out of training, with a warning, and return NaN for its features and predictions.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` continues from the weights of the last fit.
     random_state : int, RandomState or None, default=None
-        Decides the order of rows and all else that is random.
+        Controls the order of rows, the validation split and all other random choices.
     verbose : int, default=0
-        Whether each epoch is shown.
+        Whether to show the losses of each epoch.
 
     Attributes
     ----------
     module_ : torch.nn.Module
-        The network and its head.
+        Network with its trained head.
     history_ : list of dict
-        One record an epoch: ``pandas.DataFrame(estimator.history_)``.
+        One record per epoch: ``pandas.DataFrame(estimator.history_)``.
     best_epoch_ : int
-        The epoch whose weights were kept, counted from 1.
+        Epoch whose weights were kept, counted from 1.
     n_features_in_ : int
-        1, or the number of values of a flattened image.
-    feature_names_in_ : ndarray of one str
-        Name of the column, where `fit` was given a frame.
+        1, or the number of values per flattened image.
+    feature_names_in_ : ndarray of str, shape (1,)
+        Name of the column, if `fit` was given a DataFrame.
     fingerprint_ : str
-        Digest of the backbone that was fitted with; another one is refused later.
+        Digest of the backbone used in `fit`. Other weights are refused afterwards.
 
     See Also
     --------
-    ImageEmbedder : Features of the network as it is, for any other model.
-    ImageClassifier : The same for classes.
+    ImageEmbedder : Features of the pretrained network, for any other model.
+    ImageClassifier : Fine-tuning on classes or labels.
 
     Examples
     --------
@@ -128,74 +135,4 @@ class ImageRegressor(ImageFineTuner, FineTunedRegressor):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FineTunedRegressor._parameter_constraints,
-        **ImageFineTuner._parameter_constraints,
-    }
-
-    def __init__(
-        self,
-        backbone: Any = "efficientnet_lite0",
-        *,
-        weights: str | Path | None = "pretrained",
-        trainable: str | int = "head",
-        image_size: int | tuple[int, int] | None = None,
-        image_shape: tuple[int, ...] | None = None,
-        max_pixels: int | None = 80_000_000,
-        max_epochs: int = 10,
-        batch_size: int = 32,
-        lr: float = 1e-3,
-        layer_decay: float = 1.0,
-        optimizer: str = "adamw",
-        momentum: float = 0.9,
-        weight_decay: float = 0.01,
-        lr_schedule: str = "cosine",
-        warmup: float = 0.1,
-        probe_epochs: int = 0,
-        augment: Any = None,
-        mixup: float = 0.0,
-        dropout: float = 0.0,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        callbacks: list[Any] | None = None,
-        reuse_activations: bool | str = "auto",
-        precision: str = "float32",
-        device: str = "auto",
-        cache: bool | str | Path = True,
-        on_error: str = "raise",
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.trainable = trainable
-        self.image_size = image_size
-        self.image_shape = image_shape
-        self.max_pixels = max_pixels
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.layer_decay = layer_decay
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.warmup = warmup
-        self.probe_epochs = probe_epochs
-        self.augment = augment
-        self.mixup = mixup
-        self.dropout = dropout
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.callbacks = callbacks
-        self.reuse_activations = reuse_activations
-        self.precision = precision
-        self.device = device
-        self.cache = cache
-        self.on_error = on_error
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    backbone: Any = parameter(default="efficientnet_lite0", kw_only=False)

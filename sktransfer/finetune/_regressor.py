@@ -1,4 +1,4 @@
-"""What a fine-tuned network says about quantities."""
+"""Base class of the fine-tuners whose targets are numbers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
 @also_lazy("predict")
 class FineTunedRegressor(RegressorMixin, BaseFineTuner):
-    """A fine-tuner whose targets are one or several numbers a row."""
-
-    # Parameters of classifiers, which mean nothing for numbers.
-    contrastive_epochs = 0
-    label_smoothing = 0.0
+    """A fine-tuner whose targets are one or several numbers per row."""
 
     def partial_fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> Self:
-        """Train for one more epoch; the scale of the targets is that of the first call.
+        """Train for one more epoch; targets are standardized as in the first call.
 
         Parameters
         ----------
@@ -33,7 +29,7 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         y : array-like of shape (n,) or (n, k)
             Targets.
         sample_weight : array-like of shape (n,), optional
-            How much each row counts in the loss.
+            Weight of each row in the loss.
 
         Returns
         -------
@@ -54,7 +50,7 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         Returns
         -------
         ndarray of shape (n,) or (n, k), float64
-            NaN for a cell that cannot be used, with ``on_error="nan"``.
+            NaN for cells that cannot be used, with ``on_error="nan"``.
         """
         check_is_fitted(self)
         return cast("ValueTask", self._task).decode(self._run(X, head=True))

@@ -1,24 +1,18 @@
-"""What the fine-tuners of texts have in common."""
+"""Base class of the fine-tuners of texts."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from sktransfer._compat import StrOptions
-from sktransfer.extraction import TextColumnEstimator
-from sktransfer.finetune._augment import text_augmentation
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import TextColumnEstimator
+from sktransfer.finetune._augment import Change, text_augmentation
 
 
+@with_parameters
 class TextFineTuner(TextColumnEstimator):
     """A fine-tuner whose cells are texts."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TextColumnEstimator._parameter_constraints,
-        "augment": [StrOptions({"token_dropout"}), None],
-    }
+    augment: str | None = parameter(StrOptions({"token_dropout"}), None, default=None)
 
-    # A parameter of the subclasses; scikit-learn reads it from their __init__.
-    augment: Any
-
-    def _augmentation(self) -> Any:
+    def _augmentation(self) -> Change | None:
         return text_augmentation(self.augment)

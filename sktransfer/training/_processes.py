@@ -150,6 +150,10 @@ def train_together(accelerator: Any) -> Iterator[None]:
         Of the library Accelerate, whose ``accelerate launch`` starts the processes (extra
         ``[cluster]``). It assigns devices; the precision is the estimator's.
 
+    Yields
+    ------
+    None
+
     Notes
     -----
     Validation rows, and outputs of frozen parts, are computed by each process. So this pays

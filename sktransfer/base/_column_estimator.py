@@ -1,4 +1,4 @@
-"""What all estimators of one column have in common: its name, its width, its backbone."""
+"""Base class of the estimators of one column: its name, its width and its backbone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import HasMethods, StrOptions, gives_frames
+from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.cells import Column
 from sktransfer.exceptions import ColumnError, WeightsError
-from sktransfer.extraction._keeping import keeper
-from sktransfer.extraction._reader import Reader
+from sktransfer.extraction import Reader, keeper
 from sktransfer.lazy import Form
 
 if TYPE_CHECKING:
@@ -26,47 +26,40 @@ if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
 
 
+@with_parameters
 class ColumnEstimator(BaseEstimator):
-    """An estimator whose ``X`` is one column of cells, seen through a backbone."""
+    """An estimator whose `X` is one column of cells, and whose features come from a backbone."""
 
-    # skrub's TableVectorizer and ApplyToCols hand over one column at a time on this mark.
+    # skrub's TableVectorizer and ApplyToCols pass one column at a time to such transformers.
     __single_column_transformer__ = True
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "backbone": [
-            str,
-            PathLike,
-            HasMethods(["forward", "state_dict"]),
-            HasMethods("__sktransfer_backbone__"),
-        ],
-        "weights": [str, PathLike, None],
-        "precision": [StrOptions({"float32", "bfloat16", "auto"})],
-        "device": [str],
-        "cache": ["boolean", str, PathLike],
-        "on_error": [StrOptions({"raise", "nan"})],
-        "verbose": ["verbose"],
-    }
+    backbone: Any = parameter(
+        str,
+        PathLike,
+        HasMethods(["forward", "state_dict"]),
+        HasMethods("__sktransfer_backbone__"),
+        kw_only=False,
+    )
+    weights: str | Path | None = parameter(str, PathLike, None, default="pretrained")
+    precision: str = parameter(StrOptions({"float32", "bfloat16", "auto"}), default="float32")
+    device: str = parameter(str, default="auto")
+    cache: bool | str | Path = parameter("boolean", str, PathLike, default=True)
+    on_error: str = parameter(StrOptions({"raise", "nan"}), default="raise")
+    verbose: int = parameter("verbose", default=0)
 
-    # Parameters of the subclasses; scikit-learn reads them from their __init__.
-    backbone: Any
-    weights: str | Path | None
-    precision: str
-    device: str
-    cache: bool | str | Path
-    on_error: str
-    verbose: int
-
-    # Learned in fit.
-    fingerprint_: str
-    _n_features_out: int
+    n_features_in_: int = fitted()
+    feature_names_in_: np.ndarray = fitted()
+    fingerprint_: str = fitted()
+    _n_features_out: int = fitted()
+    _seen_name: Any = fitted()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return ``<column>_<i>`` for each feature.
+        """Return the names of the features, ``<column>_<i>``.
 
         Parameters
         ----------
         input_features : array-like of one str, optional
-            Name of the column, where `fit` did not see it.
+            Name of the column, if `fit` got none.
 
         Returns
         -------
@@ -78,24 +71,24 @@ class ColumnEstimator(BaseEstimator):
 
     @property
     def _read_together(self) -> int | str:
-        """How many cells go through the frozen network together: of an embedder, its batch size."""
+        """Rows per forward pass of the frozen network; embedders return their batch size."""
         return "auto"
 
     def _torch_device(self) -> torch.device:
-        """Return where it computes."""
+        """Return the device of the computation."""
         return _runtime.resolve_device(self.device)
 
     @abstractmethod
     def _reader(self) -> Reader:
-        """Return how cells are read and prepared, by this estimator's parameters."""
+        """Return the reader of the cells, made from this estimator's parameters."""
 
     def _remember(self, column: Column) -> None:
-        """Set what scikit-learn wants to know of the column of the fit."""
+        """Set scikit-learn's attributes of the column that was passed to `fit`."""
         self.__dict__.pop("feature_names_in_", None)
         self.__dict__.update(self._seen(column))
 
     def _seen(self, column: Column) -> dict[str, Any]:
-        """Return it, as attributes of the estimator."""
+        """Return these attributes by name."""
         seen: dict[str, Any] = {"n_features_in_": column.n_features, "_seen_name": column.name}
         if column.is_frame and column.n_features == 1:
             seen["feature_names_in_"] = np.array([column.name], dtype=object)
@@ -117,14 +110,16 @@ class ColumnEstimator(BaseEstimator):
         return column
 
     def _promise(self, method: str, X: Any) -> Form:
-        """Return what a method will give for a column like X; the same errors, but those of cells.
+        """Return the type of a method's result for a column like `X`, without computing it.
+
+        Errors are those of the method, except errors about cells.
 
         Parameters
         ----------
         method : str
             Name of a method that takes a column.
         X : column
-            Its values do not matter.
+            Its values are not used.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -133,7 +128,7 @@ class ColumnEstimator(BaseEstimator):
         return self._form(method)
 
     def _form(self, method: str) -> Form:
-        """Return what a method gives for each cell."""
+        """Return the type of a method's result per row."""
         names = self.get_feature_names_out().tolist()
         return Form(np.dtype(np.float32), names, as_frame=gives_frames(self))
 
@@ -157,7 +152,7 @@ class ColumnEstimator(BaseEstimator):
         return get_backbone(self.backbone, weights=self.weights, modality=self._reader().modality)
 
     def _fitted_backbone(self) -> Backbone:
-        """Return the backbone of the fit, or raise if the parameters mean another one now."""
+        """Return the backbone of the fit, or raise if the parameters now select another one."""
         from sktransfer.backbones import adopted
 
         came = adopted(self.fingerprint_, self.backbone, self.weights)
@@ -183,16 +178,19 @@ class ColumnEstimator(BaseEstimator):
             who.state_set(self)
 
     def __dask_tokenize__(self) -> object:
-        """Return what tells this estimator from others, for the names of dask's tasks."""
+        """Return a token of this estimator, for dask's task names."""
         state = dict(self.__getstate__())
-        # The pickle of a module is another one in each process, its fingerprint is not.
+        # The pickle of a module differs between processes, its fingerprint does not.
         state["backbone"] = getattr(self, "fingerprint_", self.backbone)
         return type(self).__qualname__, state
 
     def _complete(self, find: Callable[[Any], Any]) -> None:
-        """Make what the state leaves out, and check that the backbone is that of the fit.
+        """Restore what the state leaves out, and check that the backbone is that of the fit.
 
-        `find` returns what was trained, given what stands for it in the state.
+        Parameters
+        ----------
+        find : callable
+            Maps the placeholder of trained weights in the state to the weights.
         """
         if self.__sklearn_is_fitted__():
             self._fitted_backbone()

@@ -1,0 +1,39 @@
+"""Base class of the estimators of a column of images."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+from sktransfer import _runtime
+from sktransfer._compat import Interval
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base._column_estimator import ColumnEstimator
+from sktransfer.extraction import ImageReader
+
+
+@with_parameters
+class ImageColumnEstimator(ColumnEstimator):
+    """An estimator whose cells are images."""
+
+    image_size: int | tuple[int, int] | None = parameter(
+        Interval(Integral, 1, None, closed="left"), tuple, list, None, default=None
+    )
+    image_shape: tuple[int, ...] | None = parameter(tuple, list, None, default=None)
+    max_pixels: int | None = parameter(
+        Interval(Integral, 1, None, closed="left"), None, default=80_000_000
+    )
+
+    def _reader(self) -> ImageReader:
+        return ImageReader(
+            self.image_size,
+            self.image_shape,
+            self._read_together,
+            self.max_pixels,
+            exact=self._is_exact(),
+        )
+
+    def _is_exact(self) -> bool:
+        """Whether pixels must equal Pillow's; bfloat16 rounds away more than one grey level."""
+        if self.precision == "float32":
+            return True
+        return _runtime.resolve_precision(self.precision, self._torch_device()) == "float32"

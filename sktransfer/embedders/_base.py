@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import (
@@ -30,7 +29,7 @@ from sktransfer.extraction import (
     Failures,
     Lookup,
 )
-from sktransfer.lazy import also_lazy, stand_in
+from sktransfer.lazy import LazyMixin, sample
 
 if TYPE_CHECKING:
     import torch
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
 
 
-@also_lazy("fit_transform", "transform")
-class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
+class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     """A frozen backbone as a transformer of one column.
 
     A subclass has the parameters, and says in `_reader` how its cells are read. Everything
@@ -76,7 +74,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         -------
         self
         """
-        self._fit_column(stand_in(X))
+        self._fit_column(sample(X))
         return self
 
     @with_callbacks
@@ -110,10 +108,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         ndarray of shape (n, d), float32
             A row depends on its own cell only.
         """
-        check_is_fitted(self)
-        self._validate_params()  # they may have been set since
-        column = self._check_column(X)
-        return self._embed(column, self._fitted_backbone())
+        return self._embed(*self._check_call(X))
 
     # Fitting ---------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from sktransfer.cells import Column
 from sktransfer.exceptions import ColumnError, WeightsError
 from sktransfer.extraction._keeping import keeper
 from sktransfer.extraction._reader import Reader
-from sktransfer.lazy import Form
+from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
     import torch
@@ -116,26 +116,16 @@ class ColumnEstimator(BaseEstimator):
             )
         return column
 
-    def _promise(self, method: str, X: Any) -> Form:
-        """Return what a method will give for a column like X; the same errors, but those of cells.
-
-        Parameters
-        ----------
-        method : str
-            Name of a method that takes a column.
-        X : column
-            Its values do not matter.
-        """
+    def _check_call(self, X: Any) -> tuple[Column, Backbone]:
+        """Check the estimator and the kind of the column X, before a method computes on it."""
         check_is_fitted(self)
-        self._validate_params()
-        self._check_column(X)
-        self._fitted_backbone()
-        return self._form(method)
+        self._validate_params()  # parameters may have been set since `fit`
+        return self._check_column(X), self._fitted_backbone()
 
-    def _form(self, method: str) -> Form:
-        """Return what a method gives for each cell."""
+    def _output_spec(self, method: str) -> OutputSpec:
+        """Return the type and the names of what `method` returns per row."""
         names = self.get_feature_names_out().tolist()
-        return Form(np.dtype(np.float32), names, as_frame=gives_frames(self))
+        return OutputSpec(np.dtype(np.float32), names, as_frame=gives_frames(self))
 
     def _column_name(self, input_features: Any) -> str:
         seen = getattr(self, "feature_names_in_", None)

@@ -25,7 +25,7 @@ from sktransfer.exceptions import BackboneError, DivergedError
 from sktransfer.extraction import ColumnEstimator, keeper
 from sktransfer.finetune._data import TargetedEstimator
 from sktransfer.finetune._report import reported
-from sktransfer.lazy import also_lazy
+from sktransfer.lazy import LazyMixin
 
 if TYPE_CHECKING:
     from sktransfer.adapt import FineTuned
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from sktransfer.finetune._watch import Watch
 
 
-@also_lazy("transform")
-class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
+class BaseFineTuner(LazyMixin, CallbackSupportMixin, TransformerMixin, TargetedEstimator):
     """A pretrained network with a head, trained on one column.
 
     A subclass has the parameters, says in `_reader` how cells are read, and in `_learn_task`

@@ -13,13 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer._compat import Interval, StrOptions
 from sktransfer.exceptions import BadCellError, TargetError
 from sktransfer.finetune._base import BaseFineTuner
-from sktransfer.lazy import Form, also_lazy
+from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
     from sktransfer.finetune._tasks import Task
 
 
-@also_lazy("predict", "predict_proba")
 class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     """A fine-tuner whose targets are classes, or any number of labels a row."""
 
@@ -148,13 +147,15 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         values = np.asarray(y) if not hasattr(y, "toarray") else None
         return values if values is not None and values.ndim == 1 else None
 
-    def _form(self, method: str) -> Form:
+    def _output_spec(self, method: str) -> OutputSpec:
         classes = [str(label) for label in self.classes_]
         if method == "predict_proba":
-            return Form(np.dtype(np.float64), classes)
-        if method == "predict" and self._has_labels():
-            return Form(np.dtype(np.int64), classes)
-        return Form(self.classes_.dtype, None) if method == "predict" else super()._form(method)
+            return OutputSpec(np.dtype(np.float64), classes)
+        if method != "predict":
+            return super()._output_spec(method)
+        if self._has_labels():
+            return OutputSpec(np.dtype(np.int64), classes)
+        return OutputSpec(self.classes_.dtype, None)
 
     def _has_labels(self) -> bool:
         from sktransfer.finetune._tasks import LabelTask

@@ -1,4 +1,4 @@
-"""A training whose learning rate grows from step to step."""
+"""Training with a learning rate that increases at every step."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from sklearn.base import clone
 from sktransfer.finetune._net import Callback
 
 
-class Enough(Exception):  # noqa: N818 - ends a fit of which nothing is kept
-    """The range test is over."""
+class Enough(Exception):  # noqa: N818 - ends a fit whose result is discarded
+    """Raised to end the range test."""
 
 
-# Share of the first loss below which there is nothing left to learn.
+# The test ends when the loss falls below this share of the first loss.
 _LEARNED = 0.01
 
 
 class RateTest(Callback):
-    """Sets the rate of each step and notes its loss.
+    """Callback that sets the learning rate of each step and records its loss.
 
     Parameters
     ----------
     rates : ndarray of float
-        Of the head, one a step; those of other groups keep their ratio to it.
+        Learning rate of the head at each step. Other parameter groups keep their ratio to it.
     smoothing : float
-        How much of the smoothed loss is that of the steps before.
+        Decay of the exponential moving average of the loss, in [0, 1).
     too_high : float
-        The test ends where the smoothed loss is so many times the lowest.
+        The test ends when the smoothed loss exceeds this multiple of its minimum.
 
     Attributes
     ----------
     losses, smoothed : list of float
-        One a step that was made. The last may be infinite or NaN.
+        One value per step. The last one may be infinite or NaN.
     """
 
     def __init__(self, rates: np.ndarray, *, smoothing: float, too_high: float) -> None:
@@ -45,23 +45,23 @@ class RateTest(Callback):
         self._average = 0.0
 
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Set the rates of the next step."""
+        """Set the learning rates of the next step."""
         groups = net.optimizer_.param_groups
         ratio = float(self.rates[len(self.losses)]) / groups[0]["lr"]
         for group in groups:
             group["lr"] *= ratio
 
     def on_batch_end(self, net: Any, loss: Any = None, **kwargs: Any) -> None:
-        """Note the loss; leave where there is no more to learn."""
+        """Record the loss; end the test if it diverged, or if nothing is left to learn."""
         self.losses.append(loss.item())
         self._average += (1 - self.smoothing) * (self.losses[-1] - self._average)
-        # At the first steps the average is still near its start, zero.
+        # Bias correction: the average starts at zero.
         self.smoothed.append(self._average / (1 - self.smoothing ** len(self.losses)))
         if len(self.losses) == len(self.rates) or self._is_lost() or self._is_learned():
             raise Enough
 
     def _is_learned(self) -> bool:
-        # Few rows are soon known by heart, and without a loss no rate is too high.
+        # With few rows the loss soon vanishes, and then no rate appears too high.
         return self.losses[-1] < _LEARNED * self.losses[0]
 
     def _is_lost(self) -> bool:
@@ -69,14 +69,14 @@ class RateTest(Callback):
 
 
 def run_rate_test(estimator: Any, X: Any, y: Any, test: RateTest) -> None:
-    """Train a clone of a fine-tuner under a range test."""
+    """Train a clone of a fine-tuner with the callback `test`, without schedule and phases."""
     settings: dict[str, Any] = {
         "callbacks": [test],
         "contrastive_epochs": 0,
         "early_stopping": False,
         "lr": float(test.rates[0]),
         "lr_schedule": "constant",
-        "max_epochs": len(test.rates),  # enough, as each has a batch at least
+        "max_epochs": len(test.rates),  # an upper bound: each epoch has at least one batch
         "probe_epochs": 0,
         "verbose": 0,
         "warmup": 0.0,

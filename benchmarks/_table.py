@@ -1,4 +1,4 @@
-"""Ratios of ways that took turns: printed, kept as CSV, and put on a page."""
+"""Ratios of alternating measurements: printed, saved as CSV, and written to a page."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ Ways = Mapping[str, Callable[[], object]]
 
 @dataclass
 class Case:
-    """One comparison: what it is about, the seconds of each way, and what is expected.
+    """One comparison: the seconds of each alternative, and the target ratios.
 
     Attributes
     ----------
     name : str
-        A line of the page.
+        Heading on the page.
     times : dict of str to list of float
-        Seconds of each round; all ways of a round are measured one after the other.
+        Seconds of each round; all alternatives of a round are measured one after the other.
     least : dict of str to float
-        For ways that are compared with: at least how many times as long as ours.
+        Target of an alternative: the least relative time.
     ours : str
-        Whose time is 1.
+        The alternative whose time is 1.
     limit : float, optional
-        Seconds that the machine itself would need, at the peak that it showed in the same run.
+        Seconds at the machine's peak throughput, measured in the same run.
     remark : str
-        What one must know to read it.
+        Note printed above the table.
     """
 
     name: str
@@ -47,21 +47,21 @@ class Case:
     remark: str = ""
 
     def ratio(self, way: str) -> tuple[float, float, float]:
-        """Return how many times as long as ours a way took: median, lowest, highest."""
+        """Return the relative time of an alternative: median, lowest, highest."""
         pairs = zip(self.times[way], self.times[self.ours], strict=True)
         ratios = [other / own for other, own in pairs]
         return statistics.median(ratios), min(ratios), max(ratios)
 
     def only(self, *ways: str, **changed: Any) -> Case:
-        """Return the case of some of the ways, in rounds that they shared with others."""
+        """Return a case with some of the alternatives, from the same rounds."""
         times = {way: self.times[way] for way in ways}
         return replace(self, **{"times": times, "ours": ways[0], **changed})
 
     def shortfalls(self) -> list[str]:
-        """Return a line for each way of which the ratio is below what was set out for."""
+        """Return a line for each alternative whose ratio is below its target."""
         found = {way: self.ratio(way)[0] for way in self.least if way in self.times}
         return [
-            f"- {self.name}, {way}: {ratio:.2f}, and not {self.least[way]:g}"
+            f"- {self.name}, {way}: {ratio:.2f}, target {self.least[way]:g}"
             for way, ratio in found.items()
             if ratio < self.least[way]
         ]
@@ -71,7 +71,7 @@ class Case:
         table = [f"### {self.name}", ""]
         if self.remark:
             table += [self.remark, ""]
-        table += ["| | times as long as ours | lowest to highest | at least |", "|---|--:|:-:|--:|"]
+        table += ["| | relative time | lowest to highest | target |", "|---|--:|:-:|--:|"]
         for way in self.times:
             middle, low, high = self.ratio(way)
             wanted = f"{self.least[way]:g}" if way in self.least else ""
@@ -79,21 +79,21 @@ class Case:
             table.append(f"| {way} | {middle:.2f} | {spread} | {wanted} |")
         if self.limit is not None:
             share = self.limit / statistics.median(self.times[self.ours])
-            table.append(f"| the machine at its peak | {share:.2f} | | |")
+            table.append(f"| share of peak throughput | {share:.2f} | | |")
         return [*table, ""]
 
 
 def compare(name: str, ways: Ways, repeats: int, **about_it: Any) -> Case:
-    """Measure ways in turn, and print their case; see `take_turns` and `Case`."""
+    """Measure alternatives in turn, and print their case; see `take_turns` and `Case`."""
     case = Case(name, take_turns(ways, repeats), **about_it)
     print("\n".join(case.lines()), flush=True)
     return case
 
 
 def take_turns(ways: Ways, repeats: int) -> dict[str, list[float]]:
-    """Return the seconds of each way in each round, after one that does not count.
+    """Return the seconds of each alternative in each round, after one warm-up round.
 
-    That one pays for imports, first allocations and what libraries set up for new shapes.
+    The warm-up pays for imports, first allocations and what libraries set up for new shapes.
     """
     for way in ways.values():
         way()

@@ -1,6 +1,6 @@
 """``python -m benchmarks.speed [groups] [--repeats 3] [--page]``: measure, print, write.
 
-Seconds of all rounds go to ``benchmarks/results/``; with ``--page``, the ratios to
+Writes the seconds of all rounds to ``benchmarks/results/`` and, with ``--page``, the ratios to
 ``docs/speed.md``.
 """
 
@@ -13,16 +13,16 @@ from importlib import import_module
 from benchmarks._machine import about, peaks
 from benchmarks._table import PAGE, Case, write
 
-#: By their module, what they are called on the page.
+#: Heading on the page for each module.
 GROUPS = {
     "texts": "Texts to features",
     "images": "Images to features",
     "search": "A grid search",
     "finetuning": "Fine-tuning",
-    "one_row": "One row",
+    "one_row": "Single rows",
     "growth": "Cached rows",
     "start": "Imports, pickles, workers",
-    "workers": "One job and two",
+    "workers": "One and two jobs",
 }
 
 
@@ -31,19 +31,19 @@ def page(found: dict[str, list[Case]]) -> str:
     this = about()
     versions = ", ".join(f"{name} {number}" for name, number in this.versions.items())
     lines = [
-        "# How fast it is, beside others",
+        "# Speed compared with other libraries",
         "",
-        "Written by `make bench`. A figure is how many times as long another way takes as ours, "
-        "the median of rounds in which all took turns; beside it the lowest and the highest. "
-        'What is left of 1 is slower than another; "at least" is what we set out for.',
+        "Written by `make bench`. The relative time of an alternative is its time divided by the "
+        "time of sktransfer: the median over rounds in which all alternate, with the lowest and "
+        'the highest. Below 1, the alternative is faster; "target" is the ratio that we aim for.',
         "",
         f"{this.processor}, {this.cores} threads; {versions}.",
         "",
-        "| the machine at its peak, in this run | 10⁹ a second |",
+        "| peak throughput of the machine, in this run | 10⁹ operations or bytes per second |",
         "|---|--:|",
         *(f"| {name} | {value / 1e9:,.0f} |" for name, value in peaks().items()),
         "",
-        "Where we fall short of it:",
+        "Cases below their target:",
         "",
         *(line for cases in found.values() for case in cases for line in case.shortfalls()),
         "",
@@ -56,7 +56,7 @@ def page(found: dict[str, list[Case]]) -> str:
 
 
 def main() -> None:
-    """Measure the groups that are asked for."""
+    """Measure the groups named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("groups", nargs="*", metavar="group")
     parser.add_argument("--repeats", type=int, default=3)

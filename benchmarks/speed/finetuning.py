@@ -29,7 +29,7 @@ from sktransfer.finetune._optimizer import make_optimizer
 
 BATCH, EPOCHS, IMAGES = 32, 5, 64
 COMMON = {"weights": None, "image_size": 224, "cache": False, "random_state": 0}
-SKORCH, LOOP = "skorch", "a plain loop, its images decoded beforehand"
+SKORCH, LOOP = "skorch", "plain loop over decoded images"
 #: What is opened and in which precision, and how many times as fast it must be at least.
 KINDS: tuple[tuple[str, Any, str, float], ...] = (
     ("head, float32", "head", "float32", 6.0),
@@ -140,4 +140,4 @@ def _same_bits(paths: Sequence[str], labels: Sequence[str], trainable: Any) -> s
         for reuse in (True, False)
     ]
     same = "equal" if np.array_equal(*found) else "NOT equal"
-    return f"With activations reused and computed anew, predictions are {same} to the last bit."
+    return f"Predictions with reused and with recomputed activations are {same} to the last bit."

@@ -72,8 +72,8 @@ def measure(repeats: int) -> list[Case]:
             f"{beside / 2**20:,.0f} MB beside the rows, pages of the file among them",
             flush=True,
         )
-        times[f"{count:,} rows, seconds a million"] = [s * 1e6 / count for s in took]
-    own = f"{COUNTS[1]:,} rows, seconds a million"
+        times[f"{count:,} rows, seconds per million"] = [s * 1e6 / count for s in took]
+    own = f"{COUNTS[1]:,} rows, seconds per million"
     case = Case("reading cached rows of 384 numbers", times, ours=own)
     print("\n".join(case.lines()), flush=True)
     return [case]

@@ -1,4 +1,4 @@
-"""Images to features, beside the loop of torchvision's documentation."""
+"""Images to features, compared with the loop in torchvision's documentation."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SMALL = {
     "mobilenet_v3_large": 400,
     "vit_b_16": 24,
 }
-#: In float32, "auto" and with OpenVINO in bfloat16: at least so many times as fast.
+#: Target ratios in float32, "auto" and with OpenVINO in bfloat16.
 LEAST = {
     "resnet18": (1.3, 2.3, 2.6),
     "mobilenet_v3_large": (2.0, 3.5, 5.0),
     "efficientnet_lite0": (2.0, 3.0, 4.0),
 }
-LOOP = "the loop of torchvision's documentation"
-BARE = "the best forward loop alone"
+LOOP = "torchvision's documented loop"
+BARE = "fastest forward loop, without preprocessing"
 
 
 def photos(n: int, size: tuple[int, int], folder: Path) -> list[str]:
@@ -55,7 +55,7 @@ def photos(n: int, size: tuple[int, int], folder: Path) -> list[str]:
 
 
 class Documented:
-    """The loop of torchvision's documentation, 32 images at a time."""
+    """The loop in torchvision's documentation, with 32 images per batch."""
 
     def __init__(self, name: str) -> None:
         if name == "efficientnet_lite0":  # which torchvision does not have; its steps are these
@@ -101,7 +101,7 @@ def _without_last_layer(network: Any) -> torch.nn.Module:
 
 
 def bare(name: str, rows: int, precision: str) -> Callable[[], object]:
-    """Return forward passes alone, at the batch and the layout that are fastest here."""
+    """Return forward passes without preprocessing, at the fastest batch size and layout."""
     backbone = get_backbone(name, weights=_weights(name), modality="image")
     network = backbone.fast(torch.device("cpu"))
     size = backbone.recipe.size
@@ -131,7 +131,7 @@ def _embed(name: str, column: Any, **more: Any) -> Callable[[], object]:
 
 
 def limit(name: str, rows: int, precision: str) -> float:
-    """Return the seconds that the machine needs at its peak."""
+    """Return the seconds at the machine's peak throughput."""
     backbone = get_backbone(name, weights=_weights(name), modality="image")
     work = rows * operations(backbone.network, torch.zeros(1, 3, *backbone.recipe.size))
     kind = "matrix product" if name == "vit_b_16" else "convolution"

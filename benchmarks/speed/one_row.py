@@ -1,4 +1,4 @@
-"""One row through `predict`, beside the forward pass of that row alone."""
+"""One row through `predict`, beside forward pass of that row alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.backbones import get_backbone
 
 ROUNDS = 30
-FORWARD = "the forward pass of that row"
+FORWARD = "forward pass of that row"
 LEAST = {FORWARD: round(1 / 1.15, 2)}
 
 

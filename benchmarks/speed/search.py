@@ -23,7 +23,7 @@ from sktransfer import ImageEmbedder, TextEmbedder, cache_info
 
 GRID = {"clf__C": [0.01, 0.03, 0.1, 0.3, 1, 3]}
 COLD, WARM = f"{OURS}, nothing cached", f"{OURS}, second run"
-BEFOREHAND = "features beforehand"
+BEFOREHAND = "precomputed features"
 LEAST_COLD = {"Pipeline(memory=)": 8.0, "plain Pipeline": 25.0, BEFOREHAND: 0.91}
 LEAST_WARM = {"Pipeline(memory=)": 12.0, "plain Pipeline": 60.0}
 #: Of these, one round is enough: they take minutes, and are many times as slow.

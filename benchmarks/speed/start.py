@@ -41,7 +41,7 @@ def measure(repeats: int) -> list[Case]:
         OURS: lambda: pickle.loads(pickle.dumps(embedder)).transform(questions[:1]),
         "sentence-transformers": lambda: pickle.loads(pickle.dumps(network)).encode(questions[:1]),
     }
-    cases.append(compare("a pickle there and back, and one row", ways, repeats, remark=remark))
+    cases.append(compare("pickle, unpickle and embed one row", ways, repeats, remark=remark))
     ways = {
         f"{OURS}, in a new worker": lambda: _in_a_new_worker(embedder, questions),
         "a new worker that only imports torch": lambda: _in_a_new_worker(None, questions),

@@ -20,7 +20,10 @@ from sktransfer.extraction import CPU_TOKENS, TextReader
 FOLDER = str(minilm_folder())
 AUTO, OPENVINO = f'{OURS}, precision="auto"', f'{OURS}, precision="auto", engine="openvino"'
 PEERS = ("sentence-transformers", "embetter")
-BARE, PLAIN = "the same forward passes alone", "transformers, as its page shows"
+BARE, PLAIN = (
+    "the same forward passes, without preprocessing",
+    "transformers, as documented for the model",
+)
 
 
 def varied(n: int) -> list[str]:

@@ -9,13 +9,12 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer.finetune._base import BaseFineTuner
-from sktransfer.lazy import Form, also_lazy
+from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
     from sktransfer.finetune._tasks import Task, ValueTask
 
 
-@also_lazy("predict")
 class FineTunedRegressor(RegressorMixin, BaseFineTuner):
     """A fine-tuner whose targets are one or several numbers per row."""
 
@@ -60,12 +59,12 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
 
         return ValueTask.of(y, weights)
 
-    def _form(self, method: str) -> Form:
+    def _output_spec(self, method: str) -> OutputSpec:
         if method != "predict":
-            return super()._form(method)
+            return super()._output_spec(method)
         task = cast("ValueTask", self._task)
         names = None if task.is_vector else [str(number) for number in range(task.n_outputs)]
-        return Form(np.dtype(np.float64), names)
+        return OutputSpec(np.dtype(np.float64), names)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""Looking at what estimators learn, and at what to set before they do."""
+"""Displays of training histories, and a learning rate range test."""
 
 from sktransfer.inspection._find_lr import LearningRateDisplay, find_lr
 from sktransfer.inspection._history import HistoryDisplay

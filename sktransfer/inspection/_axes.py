@@ -1,4 +1,4 @@
-"""What all plots share."""
+"""Colours and axes shared by all displays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRAIN, VALID, SCORE = "tab:blue", "tab:orange", "tab:green"
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
-    """Return axes to draw into, those of a new figure where there are none."""
+    """Return `ax`, or the axes of a new figure if it is None, styled for displays."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

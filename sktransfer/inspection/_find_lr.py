@@ -1,4 +1,4 @@
-"""Which learning rate to begin with."""
+"""Learning rate range test."""
 
 from __future__ import annotations
 
@@ -14,53 +14,60 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-# Of the smoothed loss, so much is that of the steps before. The place of the minimum is about
-# the same from 0.8 to 0.98; the more, the later it follows.
+# Decay of the exponential moving average of the loss. From 0.8 to 0.98 the minimum is at about the
+# same rate; a larger decay delays it.
 _SMOOTHING = 0.9
-# The test ends where the smoothed loss is so many times the lowest.
+# The test ends when the smoothed loss exceeds this multiple of its minimum.
 _TOO_HIGH = 4.0
 
 
 def find_lr(
     estimator: Any, X: Any, y: Any, *, low: float = 1e-6, high: float = 1.0, steps: int = 100
 ) -> LearningRateDisplay:
-    """Find a learning rate by one short training in which it grows from step to step.
+    """Suggest a learning rate by a range test: a short training with an increasing rate.
 
-    This is the range test of Smith [1]_. A clone of the estimator trains for as many batches as
-    there are steps, through the rows again and again, and the rate grows by the same factor in
-    each. Where it is too low the loss stays, where it is good the loss falls, where it is too
-    high the loss rises; there the test ends, when the smoothed loss is four times its lowest. It
-    also ends where a batch has a hundredth of the first one's loss: few rows are soon learned.
-    Suggested is the rate at which the smoothed loss has done half of its fall: below it there is
-    much that a higher rate would learn sooner, and at the lowest loss nothing falls any more. A
-    tenth of the rate with the lowest loss, the rule of Howard and Gugger [2]_, is too high for a
-    head, which gets there slowly, and too low where stages learn, whose loss turns at once; their
-    steepest point moves with every batch.
+    In the range test of Smith [1]_, a clone of the estimator trains for `steps` batches, with as
+    many passes over the rows as that takes, and the rate is multiplied by a constant factor after
+    each batch. If the rate is too low the loss is constant, at a good rate it falls, and if the
+    rate is too high it rises. The test ends early when the smoothed loss exceeds four times its
+    minimum, or when the loss of a batch is a hundredth of the first one, which happens quickly
+    with few rows. The suggestion is the rate at which the smoothed loss has made half of its
+    fall: lower rates learn more slowly, and at the minimum the loss no longer falls. Two other
+    rules were less reliable. A tenth of the rate at the minimum, as in Howard and Gugger [2]_, is
+    too high for a head, whose loss falls slowly, and too low for trained stages, whose loss rises
+    abruptly. The steepest point of the loss varies from batch to batch.
 
     Parameters
     ----------
     estimator : fine-tuner
-        It is cloned and stays as it is. The clone trains without callbacks, schedule, warm-up,
-        probe and contrastive epochs and early stopping; rates below the head's keep their
-        ratio to it (`layer_decay`).
+        It is cloned and not changed. The clone trains without callbacks, schedule, warm-up,
+        probe and contrastive epochs and early stopping; the rates of the stages keep their ratio
+        to that of the head (`layer_decay`).
     X : column of n cells
         As for `fit`.
     y : array-like of shape (n,) or (n, k)
         Targets.
     low, high : float, default=1e-6 and 1.0
-        First and last rate of the head; those between are evenly spaced on a log scale.
+        First and last rate of the head. The rates between are evenly spaced on a log scale.
     steps : int, default=100
-        Batches of the whole test.
+        Number of batches of the test.
 
     Returns
     -------
     LearningRateDisplay
-        With the losses, and the rate that they suggest.
+        The losses and the suggested rate.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is not a fine-tuner.
+    ValueError
+        If `low`, `high` or `steps` is out of range, or the loss is not finite at the first step.
 
     Notes
     -----
-    What is found is a rate to begin a search with. Where the loss is still falling at the end,
-    pass a higher `high`. The same `random_state` of the estimator gives the same suggestion.
+    Use the suggestion as the centre of a search. If the loss still falls at the end of the test,
+    increase `high`. The same `random_state` of the estimator gives the same suggestion.
 
     References
     ----------
@@ -84,8 +91,8 @@ def find_lr(
     if not isinstance(estimator, BaseFineTuner):
         raise TypeError(
             f"find_lr trains a fine-tuner, such as ImageClassifier, and not a "
-            f"{type(estimator).__name__}; of a Pipeline pass the last step, and what the steps "
-            "before make of X."
+            f"{type(estimator).__name__}. Of a Pipeline, pass the last step, with X as transformed "
+            "by the steps before it."
         )
     test = RateTest(_rates(low, high, steps), smoothing=_SMOOTHING, too_high=_TOO_HIGH)
     run_rate_test(estimator, X, y, test)
@@ -115,30 +122,30 @@ def _suggested(test: Any) -> float:
 
 
 class LearningRateDisplay:
-    """Losses over learning rates, as `find_lr` returns them.
+    """Training loss as a function of the learning rate, as returned by `find_lr`.
 
     Parameters
     ----------
     rates : ndarray of shape (n,)
-        Learning rates of the head, one a step that was made.
+        Learning rate of the head at each step.
     losses, smoothed_losses : ndarray of shape (n,)
-        Training loss of each batch, and its running average.
+        Training loss of each batch, and its exponential moving average.
     suggestion : float
-        The rate to begin with.
+        Suggested learning rate.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        With the losses.
+        Axes with the losses.
     figure_ : matplotlib Figure
-        With the axes.
+        Figure of the axes.
     lines_ : list of matplotlib Line2D
         Losses, smoothed losses, and the suggestion.
 
     See Also
     --------
-    find_lr : Makes one, with an example.
-    HistoryDisplay : Losses over epochs, after a training.
+    find_lr : Range test that returns this display, with an example.
+    HistoryDisplay : Losses and scores over the epochs of a training.
     """
 
     ax_: Axes
@@ -154,12 +161,12 @@ class LearningRateDisplay:
         self.suggestion = suggestion
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
-        """Draw.
+        """Draw the losses and the suggestion.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; a new figure without it.
+            Axes to draw into; by default those of a new figure.
         **kwargs
             Passed to ``Axes.plot`` for the smoothed losses.
 
@@ -182,7 +189,7 @@ class LearningRateDisplay:
         self.lines_.append(
             self.ax_.axvline(self.suggestion, color=VALID, linestyle=":", linewidth=2, label=label)
         )
-        # The last batches may have losses in the millions.
+        # The loss of the last batches may be in the millions.
         top = 1.1 * np.nanmax(self.smoothed_losses[np.isfinite(self.smoothed_losses)])
         lowest = np.nanmin(self.losses[np.isfinite(self.losses)])
         self.ax_.set(xscale="log", xlabel="learning rate", ylabel="training loss")
@@ -192,5 +199,5 @@ class LearningRateDisplay:
         return self
 
     def __repr__(self) -> str:
-        """Tell the suggestion."""
+        """Return the suggestion and the number of steps."""
         return f"{type(self).__name__}(suggestion={self.suggestion:.2g}, steps={len(self.rates)})"

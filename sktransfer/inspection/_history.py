@@ -1,4 +1,4 @@
-"""How a training went, epoch by epoch."""
+"""Losses and scores over the epochs of a training."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-# Losses of these epochs are of another kind, so no line leads from them to others.
+# The loss of this phase is of another kind, so no line connects it with other phases.
 _APART = "contrastive"
 
 
 class HistoryDisplay:
     """Losses and scores of a fine-tuner over the epochs of its training.
 
-    Make one with `from_estimator`.
+    Use `from_estimator` to create one.
 
     Parameters
     ----------
     history : list of dict
-        `history_` of a fitted fine-tuner: a record an epoch.
+        `history_` of a fitted fine-tuner: one record per epoch.
     best_epoch : int, optional
         The epoch whose weights were kept, counted from 1.
     score_name : str, default="score"
-        What the validation score is called.
+        Label of the validation score.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        With the losses.
+        Axes with the losses.
     score_ax_ : matplotlib Axes or None
-        With the validation scores, where there are any.
+        Axes with the validation scores; None if there are none.
     figure_ : matplotlib Figure
-        With both.
+        Figure of the axes.
     lines_ : list of matplotlib Line2D
-        Training loss, and where rows were held out validation loss and validation score.
+        Training loss and, if rows were held out, validation loss and validation score.
 
     See Also
     --------
-    find_lr : Losses over learning rates, before a training.
+    find_lr : Learning rate range test.
 
     Examples
     --------
@@ -82,10 +82,10 @@ class HistoryDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with `history_`. Of a `Pipeline` pass the last step (``model[-1]``), of a
-            search its `best_estimator_`.
+            Fitted, with `history_`. Of a `Pipeline`, pass the last step (``model[-1]``); of a
+            search, its `best_estimator_`.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure without it.
+            Axes to draw into; by default those of a new figure.
         **kwargs
             Passed to ``Axes.plot`` for every line.
 
@@ -97,8 +97,8 @@ class HistoryDisplay:
             if hasattr(estimator, "max_epochs"):
                 check_is_fitted(estimator)
             raise TypeError(
-                f"{type(estimator).__name__} has no history_, so there is no training to draw: "
-                "pass a fitted fine-tuner, of a Pipeline the last step (model[-1]), of a search "
+                f"{type(estimator).__name__} has no history_, so there is no training to draw. "
+                "Pass a fitted fine-tuner: of a Pipeline the last step (model[-1]), of a search "
                 "its best_estimator_."
             )
         display = cls(
@@ -109,12 +109,12 @@ class HistoryDisplay:
         return display.plot(ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
-        """Draw.
+        """Draw the losses and scores.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; a new figure without it.
+            Axes to draw into; by default those of a new figure.
         **kwargs
             Passed to ``Axes.plot`` for every line.
 
@@ -148,7 +148,7 @@ class HistoryDisplay:
         return any(key in record for record in self.history)
 
     def _line(self, ax: Axes, key: str, label: str, style: dict[str, Any]) -> None:
-        # Positions and not `epoch`, which may begin anew where a training goes on.
+        # Positions instead of `epoch`, which may restart when a training is continued.
         epochs = list(range(1, len(self.history) + 1))
         values = [record.get(key, np.nan) for record in self.history]
         phases = [record["phase"] for record in self.history]
@@ -199,7 +199,7 @@ class HistoryDisplay:
         if self.score_ax_ is not None:
             more = self.score_ax_.get_legend_handles_labels()
             handles, labels = handles + more[0], labels + more[1]
-        # Below, as on two axes no place is sure to be free.
+        # Below the axes: with two y-axes, no place inside is sure to be free.
         self.ax_.legend(
             handles,
             labels,

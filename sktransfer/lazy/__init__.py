@@ -1,5 +1,6 @@
-"""Methods that also take what has no values yet: collections of dask."""
+"""Support for Dask collections: estimator methods that return lazy results."""
 
-from sktransfer.lazy._methods import Form, also_lazy, is_lazy, stand_in
+from sktransfer.lazy._mixin import LazyMixin, is_lazy, sample
+from sktransfer.lazy._spec import OutputSpec
 
-__all__ = ["Form", "also_lazy", "is_lazy", "stand_in"]
+__all__ = ["LazyMixin", "OutputSpec", "is_lazy", "sample"]

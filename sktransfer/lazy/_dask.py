@@ -1,21 +1,22 @@
-"""Methods of an estimator over the partitions of a collection; the only file that knows dask."""
+"""Estimator methods over the partitions of a Dask collection; the only file that imports Dask."""
 
 from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dask
 import numpy as np
 from dask.base import tokenize
 
-from sktransfer.exceptions import ColumnError
-from sktransfer.lazy._methods import Form
-from sktransfer.lazy._partition import Call, as_frame, block_of, frame_of, rows_of
+from sktransfer.exceptions import ColumnError, SktransferError
+from sktransfer.lazy._spec import OutputSpec
 
 
-def stand_in(X: Any) -> Any:
+def sample(X: Any) -> Any:
     """Return a column in memory of the same kind as X, with made-up values."""
     if _is(X, "dataframe", "DataFrame", "Series") and not _is(X, "dataframe", "Index"):
         from dask.dataframe.utils import make_meta, meta_nonempty
@@ -24,76 +25,102 @@ def stand_in(X: Any) -> Any:
     if _is(X, "array", "Array"):
         return _one_row(X)
     if _is(X, "bag", "Bag"):
-        return [None]  # nobody knows what is in it
+        return [None]  # a Bag does not tell the type of its elements
     raise ColumnError(
         f"a {type(X).__name__} of dask is not a column; make a Series, an Array or a Bag of it"
     )
 
 
-def promised(estimator: Any, method: str, X: Any, form: Form) -> Any:
-    """Return what a method gives for each cell of X, in the same kind of collection.
+def lazy_map(estimator: Any, method: str, X: Any) -> Any:
+    """Return the output of a method for each row of X, in the same kind of collection.
 
     Parameters
     ----------
-    estimator : estimator
-        As it is now: what becomes of it later does not matter.
+    estimator : LazyMixin
+        Fitted. It is copied: later changes to it do not affect the result.
     method : str
         Name of the method.
     X : Series, DataFrame, Array or Bag of dask
         The column.
-    form : Form
-        Of what the method gives.
 
     Returns
     -------
     DataFrame, Array or Bag of dask
-        A Series where the method gives one value a cell. The partitions are those of X.
+        A Series where the method returns one value per row. The partitions are those of X.
     """
-    call = Call(copy.deepcopy(estimator), method, form)
+    rows = sample(X)
+    estimator._check_call(rows)
+    call = _Call(copy.deepcopy(estimator), method, estimator._output_spec(method))
     # A node of its own in the graph: a worker gets it once, not with each partition.
-    name = f"{type(estimator).__name__}-{tokenize(estimator, method, form)}"
+    name = f"{type(estimator).__name__}-{tokenize(estimator, method, call.spec)}"
     node = dask.delayed(call, name=name, traverse=False)
     if _is(X, "array", "Array"):
-        return _for_array(X, call, node)
+        return _map_array(X, call.spec, node)
     if _is(X, "bag", "Bag"):
-        return _for_bag(X, call, node)
-    meta = _empty_frame(call, stand_in(X).index)
-    return X.map_partitions(frame_of, call=node, meta=meta, enforce_metadata=False)
+        return _map_bag(X, call.spec, node)
+    meta = call.spec.frame(call.spec.empty(), rows.index[:0])
+    return X.map_partitions(_frame_of, call=node, meta=meta, enforce_metadata=False)
 
 
-def _for_array(X: Any, call: Call, node: Any) -> Any:
+@dataclass(frozen=True)
+class _Call:
+    """A fitted estimator, the name of its method, and what the method returns."""
+
+    estimator: Any
+    method: str
+    spec: OutputSpec
+
+    def __call__(self, cells: Any, partition: int) -> np.ndarray:
+        if not len(cells):
+            return self.spec.empty()
+        try:
+            found = getattr(self.estimator, self.method)(cells)
+        except SktransferError as error:  # it counts rows from the start of the partition
+            error.args = (f"in partition {partition}: {error}", *error.args[1:])
+            raise
+        return np.asarray(found, dtype=self.spec.dtype)
+
+
+def _frame_of(part: Any, call: _Call, partition_info: dict[str, int]) -> Any:
+    return call.spec.frame(call(part, partition_info["number"]), part.index)
+
+
+def _block_of(block: np.ndarray, call: _Call, block_id: Sequence[int]) -> np.ndarray:
+    return call(block, block_id[0])
+
+
+def _elements_of(part: Iterable[Any], numbers: Iterable[int], call: _Call) -> list[Any]:
+    return list(call(list(part), next(iter(numbers))))
+
+
+def _map_array(X: Any, spec: OutputSpec, node: Any) -> Any:
     import dask.array
 
-    whole = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))  # a cell is in one piece
-    nothing = call.nothing()
-    widths = tuple((width,) for width in nothing.shape[1:])
+    whole = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))  # each cell in one chunk
+    empty = spec.empty()
     found = dask.array.map_blocks(
-        block_of,
+        _block_of,
         whole,
         call=node,
-        chunks=(whole.chunks[0], *widths),
-        drop_axis=list(range(nothing.ndim, X.ndim)),
-        new_axis=list(range(X.ndim, nothing.ndim)),
-        dtype=nothing.dtype,
-        meta=nothing,
+        chunks=(whole.chunks[0], *((width,) for width in empty.shape[1:])),
+        drop_axis=list(range(empty.ndim, X.ndim)),
+        new_axis=list(range(X.ndim, empty.ndim)),
+        dtype=empty.dtype,
+        meta=empty,
     )
-    if not call.form.as_frame:
+    if not spec.as_frame:
         return found
     import dask.dataframe
 
-    return dask.dataframe.from_dask_array(found, columns=call.form.names)
+    return dask.dataframe.from_dask_array(found, columns=spec.names)
 
 
-def _for_bag(X: Any, call: Call, node: Any) -> Any:
+def _map_bag(X: Any, spec: OutputSpec, node: Any) -> Any:
     import dask.bag
 
     numbers = dask.bag.from_sequence(range(X.npartitions), npartitions=X.npartitions)
-    found = X.map_partitions(rows_of, numbers, call=node)
-    return found.to_dataframe(meta=_empty_frame(call)) if call.form.as_frame else found
-
-
-def _empty_frame(call: Call, index: Any = None) -> Any:
-    return as_frame(call.nothing(), None if index is None else index[:0], call.form.names)
+    found = X.map_partitions(_elements_of, numbers, call=node)
+    return found.to_dataframe(meta=spec.frame(spec.empty())) if spec.as_frame else found
 
 
 def _one_row(X: Any) -> np.ndarray:
@@ -107,6 +134,6 @@ def _one_row(X: Any) -> np.ndarray:
 
 
 def _is(X: Any, module: str, *names: str) -> bool:
-    """Whether X is of a class in a module of dask; it is not imported to find out."""
+    """Return whether X is of a class of a module of Dask, without importing the module."""
     found = sys.modules.get(f"dask.{module}")
     return found is not None and isinstance(X, tuple(getattr(found, name) for name in names))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sktransfer._public import public
 from sktransfer.embedders._base import BaseEmbedder
 from sktransfer.extraction import ImageColumnEstimator
 
 
+@public
 class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     """Features of images from a pretrained network, each image computed once.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from sktransfer._public import public
 from sktransfer.embedders._base import BaseEmbedder
 from sktransfer.extraction import TextColumnEstimator
 
 
+@public
 class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     """Features of texts from a pretrained network, each distinct text computed once.
 

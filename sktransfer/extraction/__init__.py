@@ -15,10 +15,10 @@ from sktransfer.extraction._extraction import Extraction
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._image_column import ImageColumnEstimator
 from sktransfer.extraction._images import ImageReader
-from sktransfer.extraction._keeping import Keeper, keeper, kept_by
 from sktransfer.extraction._once import ROWS_TOGETHER, Lookup, first_rows
 from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Batching, Reader, Reading
+from sktransfer.extraction._state import StateHooks, state_hooks, use_state_hooks
 from sktransfer.extraction._text_column import TextColumnEstimator
 from sktransfer.extraction._texts import TextReader
 
@@ -36,17 +36,17 @@ __all__ = [
     "Failures",
     "ImageColumnEstimator",
     "ImageReader",
-    "Keeper",
     "Lookup",
     "Portions",
     "Reader",
     "Reading",
+    "StateHooks",
     "TextColumnEstimator",
     "TextReader",
     "ahead",
     "equal_batches",
     "first_rows",
-    "keeper",
-    "kept_by",
     "new_bar",
+    "state_hooks",
+    "use_state_hooks",
 ]

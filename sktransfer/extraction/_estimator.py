@@ -16,8 +16,8 @@ from sktransfer import _runtime
 from sktransfer._compat import HasMethods, StrOptions, gives_frames
 from sktransfer.cells import Column
 from sktransfer.exceptions import ColumnError, WeightsError
-from sktransfer.extraction._keeping import keeper
 from sktransfer.extraction._reader import Reader
+from sktransfer.extraction._state import state_hooks
 from sktransfer.lazy import Form
 
 if TYPE_CHECKING:
@@ -173,14 +173,14 @@ class ColumnEstimator(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        who = keeper()
-        return who.state_taken(self, state) if who else state
+        hooks = state_hooks()
+        return hooks.on_getstate(self, state) if hooks else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        who = keeper()
-        if who:
-            who.state_set(self)
+        hooks = state_hooks()
+        if hooks:
+            hooks.on_setstate(self)
 
     def __dask_tokenize__(self) -> object:
         """Return what tells this estimator from others, for the names of dask's tasks."""
@@ -190,9 +190,9 @@ class ColumnEstimator(BaseEstimator):
         return type(self).__qualname__, state
 
     def _complete(self, find: Callable[[Any], Any]) -> None:
-        """Make what the state leaves out, and check that the backbone is that of the fit.
+        """Rebuild what the state leaves out, and check the fingerprint of the backbone.
 
-        `find` returns what was trained, given what stands for it in the state.
+        `find` returns trained weights by the reference to them in the state.
         """
         if self.__sklearn_is_fitted__():
             self._fitted_backbone()

@@ -22,7 +22,7 @@ from sktransfer._compat import (
 )
 from sktransfer._randomness import seeded
 from sktransfer.exceptions import BackboneError, DivergedError
-from sktransfer.extraction import ColumnEstimator, keeper
+from sktransfer.extraction import ColumnEstimator, state_hooks
 from sktransfer.finetune._data import TargetedEstimator
 from sktransfer.finetune._report import reported
 from sktransfer.lazy import also_lazy
@@ -321,28 +321,34 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         recipe = self._reader().recipe(base)
         return digest, lambda: as_backbone(self.module_, base, recipe, type(self).__name__)
 
-    # Keeping ---------------------------------------------------------------------------------
+    # State -----------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         module = state.pop("module_", None)
         if module is not None:
             trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
-            who = keeper()
-            kept = who.keep(self, trained) if who else trained
-            state["_kept"] = (module.opened, module.adapters, kept)
+            hooks = state_hooks()
+            weights = hooks.put_weights(self, trained) if hooks else trained
+            state["_trained"] = (module.opened, module.adapters, weights)
+        if "_task" in state:
+            state["_task"] = self._task.to_dict()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_task" in state:
+            from sktransfer.finetune._tasks import Task
+
+            state = {**state, "_task": Task.from_dict(state["_task"])}
         super().__setstate__(state)
-        if keeper() is None:
-            self._complete(lambda trained: trained)
+        if state_hooks() is None:
+            self._complete(lambda weights: weights)
 
     def _complete(self, find: Callable[[Any], Any]) -> None:
-        kept = self.__dict__.pop("_kept", None)
-        if kept is not None:
-            opened, adapters, trained = kept
-            self._restore(opened, adapters, find(trained))
+        trained = self.__dict__.pop("_trained", None)
+        if trained is not None:
+            opened, adapters, weights = trained
+            self._restore(opened, adapters, find(weights))
 
     def _restore(
         self, opened: tuple[str, ...], adapters: bool, trained: dict[str, np.ndarray]

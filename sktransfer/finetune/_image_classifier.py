@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sktransfer._public import public
 from sktransfer.finetune._classifier import FineTunedClassifier
 from sktransfer.finetune._image import ImageFineTuner
 
 
+@public
 class ImageClassifier(ImageFineTuner, FineTunedClassifier):
     """Images to classes, by a pretrained network that learns as much as is opened of it.
 

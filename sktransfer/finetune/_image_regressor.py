@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sktransfer._public import public
 from sktransfer.finetune._image import ImageFineTuner
 from sktransfer.finetune._regressor import FineTunedRegressor
 
 
+@public
 class ImageRegressor(ImageFineTuner, FineTunedRegressor):
     """Images to numbers, by a pretrained network that learns as much as is opened of it.
 

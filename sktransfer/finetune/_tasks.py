@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,6 +25,17 @@ class Task(ABC):
     n_outputs: int
     #: What scikit-learn calls an estimator of such targets.
     kind: ClassVar[str] = "classifier"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was learned as plain data: a ``kind``, arrays and numbers."""
+        (kind,) = (name for name, task in _KINDS.items() if task is type(self))
+        return {"kind": kind, **{f.name: getattr(self, f.name) for f in fields(self)}}  # type: ignore[arg-type]
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Task:
+        """Make the task that `to_dict` has described."""
+        kind, learned = data["kind"], {k: v for k, v in data.items() if k != "kind"}
+        return _KINDS[kind](**learned)
 
     @abstractmethod
     def encode(self, y: Any) -> torch.Tensor:
@@ -245,3 +256,7 @@ class ValueTask(Task):
         if len(encoded) < 2:
             return float("nan")
         return float(r2_score(encoded, outputs, sample_weight=weights))
+
+
+# Names in states and saved files; the names of the classes may change, these do not.
+_KINDS: dict[str, type[Any]] = {"classes": ClassTask, "labels": LabelTask, "values": ValueTask}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from sktransfer._public import public
 from sktransfer.finetune._classifier import FineTunedClassifier
 from sktransfer.finetune._text import TextFineTuner
 
 
+@public
 class TextClassifier(TextFineTuner, FineTunedClassifier):
     """Texts to classes, by a pretrained network that learns as much as is opened of it.
 

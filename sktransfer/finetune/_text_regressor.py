@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from sktransfer._public import public
 from sktransfer.finetune._regressor import FineTunedRegressor
 from sktransfer.finetune._text import TextFineTuner
 
 
+@public
 class TextRegressor(TextFineTuner, FineTunedRegressor):
     """Texts to numbers, by a pretrained network that learns as much as is opened of it.
 

@@ -1,5 +1,6 @@
 """What every test and doctest runs under: no network, an empty cache, threads that sleep."""
 
+import doctest
 import os
 import shutil
 import tempfile
@@ -20,6 +21,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+_is_defined_in = doctest.DocTestFinder._from_module
+
+
+def _from_module(self: doctest.DocTestFinder, module: object, thing: object) -> bool:
+    """Find public classes where they are defined: their ``__module__`` is the package."""
+    source = vars(thing).get("_module_source") if isinstance(thing, type) else None
+    return source == module.__name__ if source else _is_defined_in(self, module, thing)
+
+
+doctest.DocTestFinder._from_module = _from_module
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,6 +8,9 @@ once, ever.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sktransfer._public import HOMES
+from sktransfer._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from sktransfer.backbones import list_backbones
     from sktransfer.cache import cache_info, clear_cache
@@ -17,10 +20,10 @@ if TYPE_CHECKING:
         ImageRegressor,
         TextClassifier,
         TextRegressor,
-        train_together,
     )
     from sktransfer.inspection import HistoryDisplay, find_lr
     from sktransfer.persistence import load, save
+    from sktransfer.training import train_together
 
 __all__ = [
     "HistoryDisplay",
@@ -39,32 +42,12 @@ __all__ = [
     "train_together",
 ]
 
-__version__ = "0.1.0.dev0"
-
-# Where each public name lives. They are imported on first use, so that `import sktransfer`
-# costs no more than a look at this file, and no torch.
-_HOMES = {
-    "HistoryDisplay": "sktransfer.inspection",
-    "ImageClassifier": "sktransfer.finetune",
-    "ImageEmbedder": "sktransfer.embedders",
-    "ImageRegressor": "sktransfer.finetune",
-    "TextClassifier": "sktransfer.finetune",
-    "TextEmbedder": "sktransfer.embedders",
-    "TextRegressor": "sktransfer.finetune",
-    "cache_info": "sktransfer.cache",
-    "clear_cache": "sktransfer.cache",
-    "find_lr": "sktransfer.inspection",
-    "list_backbones": "sktransfer.backbones",
-    "load": "sktransfer.persistence",
-    "save": "sktransfer.persistence",
-    "train_together": "sktransfer.finetune",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    # Imported on first use, so that `import sktransfer` imports no torch.
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(HOMES[name]), name)
     globals()[name] = value
     return value
 

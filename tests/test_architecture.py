@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from sktransfer._public import HOMES
+
 PACKAGE = Path(__file__).parent.parent / "sktransfer"
 
 # What each room may import of the package, besides itself.
 FLOORS = [
-    {"exceptions", "_compat", "_forks", "_parameters"},
+    {"exceptions", "_compat", "_forks", "_public", "_version"},
     {"_quiet", "_randomness", "_runtime", "_validation", "lazy"},
     {"cells", "cache", "backbones"},
     {"engines"},
     {"adapt", "extraction"},
-    {"base"},
     {"embedders", "finetune", "pretrain"},
     {"inspection", "persistence"},
     {"__init__", "__main__"},
@@ -125,6 +126,7 @@ def test_every_public_name_is_there_and_listed():
     import sktransfer
 
     assert set(sktransfer.__all__) <= set(dir(sktransfer))
+    assert set(sktransfer.__all__) == set(HOMES)
     assert all(getattr(sktransfer, name) is not None for name in sktransfer.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Embedder'"):
         getattr(sktransfer, "Embedder")  # noqa: B009

@@ -2,7 +2,13 @@
 
 from sktransfer.backbones._from_file import find_from_file, keep_from_file
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._network import POOLED, Given, StagedNetwork
+from sktransfer.backbones._network import (
+    POOLED,
+    CachedActivation,
+    Level,
+    StagedNetwork,
+    at_level,
+)
 from sktransfer.backbones._packing import Packed, pack, unpack
 from sktransfer.backbones._registry import get_backbone, list_backbones
 from sktransfer.backbones._table import BackboneTable
@@ -12,9 +18,11 @@ __all__ = [
     "POOLED",
     "Backbone",
     "BackboneTable",
-    "Given",
+    "CachedActivation",
+    "Level",
     "Packed",
     "StagedNetwork",
+    "at_level",
     "find_from_file",
 
     "get_backbone",

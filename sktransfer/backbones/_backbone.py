@@ -15,7 +15,7 @@ from sktransfer._forks import in_a_forked_child
 from sktransfer._runtime import undisturbed
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
-from sktransfer.backbones._network import POOLED, StagedNetwork, pool
+from sktransfer.backbones._network import POOLED, Level, StagedNetwork, pool
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Recipe, device_of, mask_of
 
@@ -171,6 +171,13 @@ class Backbone:
         if key not in self._widths:
             self._widths[key] = self._try_width(*key)
         return self._widths[key]
+
+    def feature_width(self, level: Level, recipe: Recipe | None = None) -> int:
+        """Return the length of the features of a row, a token or a place."""
+        if level == "row":
+            return self.width(recipe=recipe)
+        shape = self.shape(self.stages[-1], recipe)
+        return shape[0] if self.network.layout == "NCHW" and len(shape) == 3 else shape[-1]
 
     def shape(self, layer: str | int, recipe: Recipe | None = None) -> tuple[int, ...]:
         """Return the shape of a layer's output for one blank row, before any pooling.

@@ -19,9 +19,12 @@ Stages = dict[str, nn.Module]
 
 POOLED = "pooled"
 
+#: What features belong to: a row, each token of it, or each place of its map.
+Level = Literal["row", "token", "place"]
 
-class Given(NamedTuple):
-    """What a stage gives for some rows, known from an earlier pass."""
+
+class CachedActivation(NamedTuple):
+    """Output of a stage for some rows, from an earlier pass."""
 
     stage: str
     activation: torch.Tensor
@@ -49,11 +52,11 @@ class StagedNetwork(nn.Module):
     prefix_tokens: int = 0
     resumes: bool = True
 
-    def forward(self, inputs: Any, until: str = POOLED, given: Given | None = None) -> torch.Tensor:
+    def forward(self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None) -> torch.Tensor:
         """Run the chain and return what stage `until` gives; "pooled" gives (n, d).
 
-        With `given`, only what comes behind that stage is run; `inputs` must still be those
-        of the same rows.
+        With `cached`, only what follows that stage is run; `inputs` must still be those of the
+        same rows.
         """
         raise NotImplementedError
 
@@ -85,10 +88,10 @@ class Chain(StagedNetwork):
         self.layout = layout
         self.prefix_tokens = prefix_tokens
 
-    def forward(self, inputs: Any, until: str = POOLED, given: Given | None = None) -> torch.Tensor:
+    def forward(self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None) -> torch.Tensor:
         """Run the stages up to and with `until`."""
-        activation = inputs if given is None else given.activation
-        start = 0 if given is None else list(self.stages).index(given.stage) + 1
+        activation = inputs if cached is None else cached.activation
+        start = 0 if cached is None else list(self.stages).index(cached.stage) + 1
         for name, stage in list(self.stages.items())[start:]:
             activation = stage(activation)
             if name == until:
@@ -161,6 +164,31 @@ def pool(
     if pooling == "mean":
         return (places * inside).sum(1) / inside.sum(1)
     return places.masked_fill(inside == 0, -torch.inf).amax(1)
+
+
+def at_level(
+    activation: torch.Tensor, level: Level, *, layout: Layout, prefix_tokens: int = 0
+) -> torch.Tensor:
+    """Return a stage's output as tokens (n, tokens, d) or as a map (n, height, width, d).
+
+    Parameters
+    ----------
+    activation : Tensor
+        A map, or a sequence of tokens; tokens become a map only if their number is a square.
+    level : {"token", "place"}
+        Which of the two.
+    layout, prefix_tokens
+        See `StagedNetwork`.
+    """
+    places = _places(activation, layout, prefix_tokens)
+    if level == "token":
+        return places
+    if activation.ndim == 4:
+        return activation.permute(0, 2, 3, 1) if layout == "NCHW" else activation
+    side = round(places.shape[1] ** 0.5)
+    if side * side != places.shape[1]:
+        raise BackboneError(f"{places.shape[1]} tokens do not form a square map.")
+    return places.unflatten(1, (side, side))
 
 
 def _places(activation: torch.Tensor, layout: Layout, prefix_tokens: int) -> torch.Tensor:

@@ -1,7 +1,17 @@
-"""Base classes of the estimators of one column: parameters and fitted attributes they share."""
+"""Base classes of the estimators of one column: parameters, fitted attributes and state."""
 
 from sktransfer.base._column_estimator import ColumnEstimator
 from sktransfer.base._image_estimator import ImageColumnEstimator
+from sktransfer.base._state import StateHooks, state_hooks, use_state_hooks
 from sktransfer.base._text_estimator import TextColumnEstimator
+from sktransfer.base._trainer import BaseTrainer
 
-__all__ = ["ColumnEstimator", "ImageColumnEstimator", "TextColumnEstimator"]
+__all__ = [
+    "BaseTrainer",
+    "ColumnEstimator",
+    "ImageColumnEstimator",
+    "StateHooks",
+    "TextColumnEstimator",
+    "state_hooks",
+    "use_state_hooks",
+]

@@ -15,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer import _runtime
 from sktransfer._compat import HasMethods, StrOptions, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
-from sktransfer.cells import Column
+from sktransfer.base._state import state_hooks
+from sktransfer.columns import Column
 from sktransfer.exceptions import ColumnError, WeightsError
-from sktransfer.extraction import Reader, keeper
-from sktransfer.lazy import Form
+from sktransfer.lazy import OutputSpec
+from sktransfer.modalities import Modality
 
 if TYPE_CHECKING:
     import torch
@@ -69,18 +70,13 @@ class ColumnEstimator(BaseEstimator):
         column = self._column_name(input_features)
         return np.array([f"{column}_{i}" for i in range(self._n_features_out)], dtype=object)
 
-    @property
-    def _read_together(self) -> int | str:
-        """Rows per forward pass of the frozen network; embedders return their batch size."""
-        return "auto"
-
     def _torch_device(self) -> torch.device:
         """Return the device of the computation."""
         return _runtime.resolve_device(self.device)
 
     @abstractmethod
-    def _reader(self) -> Reader:
-        """Return the reader of the cells, made from this estimator's parameters."""
+    def _modality(self) -> Modality:
+        """Return what reads the cells, made from this estimator's parameters."""
 
     def _remember(self, column: Column) -> None:
         """Set scikit-learn's attributes of the column that was passed to `fit`."""
@@ -95,7 +91,7 @@ class ColumnEstimator(BaseEstimator):
         return seen
 
     def _check_column(self, X: Any) -> Column:
-        column = self._reader().column(X)
+        column = self._modality().column(X)
         if column.n_features != self.n_features_in_:
             raise ColumnError(
                 f"X has {column.n_features} features, but {type(self).__name__} is expecting "
@@ -109,28 +105,16 @@ class ColumnEstimator(BaseEstimator):
             )
         return column
 
-    def _promise(self, method: str, X: Any) -> Form:
-        """Return the type of a method's result for a column like `X`, without computing it.
-
-        Errors are those of the method, except errors about cells.
-
-        Parameters
-        ----------
-        method : str
-            Name of a method that takes a column.
-        X : column
-            Its values are not used.
-        """
+    def _check_call(self, X: Any) -> tuple[Column, Backbone]:
+        """Check the estimator and the kind of the column X, before a method computes on it."""
         check_is_fitted(self)
-        self._validate_params()
-        self._check_column(X)
-        self._fitted_backbone()
-        return self._form(method)
+        self._validate_params()  # parameters may have been set since `fit`
+        return self._check_column(X), self._fitted_backbone()
 
-    def _form(self, method: str) -> Form:
-        """Return the type of a method's result per row."""
+    def _output_spec(self, method: str) -> OutputSpec:
+        """Return the type and the names of what `method` returns per row."""
         names = self.get_feature_names_out().tolist()
-        return Form(np.dtype(np.float32), names, as_frame=gives_frames(self))
+        return OutputSpec(np.dtype(np.float32), names, as_frame=gives_frames(self))
 
     def _column_name(self, input_features: Any) -> str:
         seen = getattr(self, "feature_names_in_", None)
@@ -144,19 +128,19 @@ class ColumnEstimator(BaseEstimator):
             )
         if seen is not None and names[0] != seen[0]:
             raise ColumnError("input_features is not equal to feature_names_in_")
-        return names[0] if len(names) == 1 else self._reader().modality
+        return names[0] if len(names) == 1 else self._modality().name
 
     def _get_backbone(self) -> Backbone:
         from sktransfer.backbones import get_backbone
 
-        return get_backbone(self.backbone, weights=self.weights, modality=self._reader().modality)
+        return get_backbone(self.backbone, weights=self.weights, modality=self._modality().name)
 
     def _fitted_backbone(self) -> Backbone:
         """Return the backbone of the fit, or raise if the parameters now select another one."""
-        from sktransfer.backbones import adopted
+        from sktransfer.backbones import find_from_file
 
-        came = adopted(self.fingerprint_, self.backbone, self.weights)
-        backbone = came or self._get_backbone()
+        from_file = find_from_file(self.fingerprint_, self.backbone, self.weights)
+        backbone = from_file or self._get_backbone()
         if backbone.fingerprint != self.fingerprint_:
             raise WeightsError(
                 f"{backbone.name!r} is not what this {type(self).__name__} was fitted with: its "
@@ -168,14 +152,14 @@ class ColumnEstimator(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        who = keeper()
-        return who.state_taken(self, state) if who else state
+        hooks = state_hooks()
+        return hooks.on_getstate(self, state) if hooks else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        who = keeper()
-        if who:
-            who.state_set(self)
+        hooks = state_hooks()
+        if hooks:
+            hooks.on_setstate(self)
 
     def __dask_tokenize__(self) -> object:
         """Return a token of this estimator, for dask's task names."""

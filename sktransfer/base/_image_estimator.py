@@ -8,7 +8,7 @@ from sktransfer import _runtime
 from sktransfer._compat import Interval
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base._column_estimator import ColumnEstimator
-from sktransfer.extraction import ImageReader
+from sktransfer.modalities.image import ImageModality
 
 
 @with_parameters
@@ -23,13 +23,9 @@ class ImageColumnEstimator(ColumnEstimator):
         Interval(Integral, 1, None, closed="left"), None, default=80_000_000
     )
 
-    def _reader(self) -> ImageReader:
-        return ImageReader(
-            self.image_size,
-            self.image_shape,
-            self._read_together,
-            self.max_pixels,
-            exact=self._is_exact(),
+    def _modality(self) -> ImageModality:
+        return ImageModality(
+            self.image_size, self.image_shape, self.max_pixels, exact=self._is_exact()
         )
 
     def _is_exact(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 from sktransfer._compat import Interval, StrOptions
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base._column_estimator import ColumnEstimator
-from sktransfer.extraction import TextReader
+from sktransfer.modalities.text import TextModality
 
 
 @with_parameters
@@ -22,5 +22,5 @@ class TextColumnEstimator(ColumnEstimator):
         StrOptions({"raise", "nan", "empty"}), default="raise"
     )
 
-    def _reader(self) -> TextReader:
-        return TextReader(self.max_length, self.missing, self._read_together)
+    def _modality(self) -> TextModality:
+        return TextModality(self.max_length, self.missing)

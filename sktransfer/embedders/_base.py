@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import (
@@ -20,18 +20,20 @@ from sktransfer._compat import (
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import ColumnEstimator
 from sktransfer.cache import FeatureCache, open_cache
-from sktransfer.cells import Column
-from sktransfer.embedders._progress import progress
-from sktransfer.engines import ENGINES, OPENVINO, check_engine, engine_device
-from sktransfer.exceptions import BackboneError
-from sktransfer.extraction import (
-    ROWS_TOGETHER,
-    ConvertedExtraction,
-    Extraction,
-    Failures,
-    Lookup,
+from sktransfer.columns import Column
+from sktransfer.compute import (
+    CHUNK,
+    CellErrors,
+    ConvertedExtractor,
+    FeatureExtractor,
+    RowPlan,
+    Runner,
+    digest_column,
 )
-from sktransfer.lazy import also_lazy, stand_in
+from sktransfer.compute.engines import ENGINES, OPENVINO, check_engine, engine_device
+from sktransfer.embedders._progress import progress
+from sktransfer.exceptions import BackboneError
+from sktransfer.lazy import LazyMixin, sample
 
 if TYPE_CHECKING:
     import torch
@@ -39,12 +41,11 @@ if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
 
 
-@also_lazy("fit_transform", "transform")
 @with_parameters
-class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
+class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEstimator):
     """A transformer of one column with a frozen backbone.
 
-    A subclass adds the parameters of its modality, and returns in `_reader` what reads its cells.
+    A subclass adds the parameters of its modality, and returns in `_modality` what reads its cells.
     """
 
     layer: str | int = parameter(
@@ -73,7 +74,7 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         -------
         self
         """
-        self._fit_column(stand_in(X))
+        self._fit_column(sample(X))
         return self
 
     @with_callbacks
@@ -107,18 +108,15 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         ndarray of shape (n, d), float32
             Each row depends on its own cell only.
         """
-        check_is_fitted(self)
-        self._validate_params()  # set_params may have changed them
-        column = self._check_column(X)
-        return self._embed(column, self._fitted_backbone())
+        return self._embed(*self._check_call(X))
 
     # Fitting ---------------------------------------------------------------------------------
 
     def _fit_column(self, X: Any) -> tuple[Column, Backbone]:
         self._validate_params()
-        column = self._reader().column(X)
+        column = self._modality().column(X)
         backbone = self._get_backbone()
-        self._reader().recipe(backbone)
+        self._modality().recipe(backbone)
         check_engine(self.engine)
         self._torch_device()
         self._n_features_out = self._width(backbone)
@@ -137,15 +135,12 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
             )
         return backbone
 
-    @property
-    def _read_together(self) -> int | str:
-        return self.batch_size
-
     def _torch_device(self) -> torch.device:
         return engine_device(self.engine, self.device)
 
     def _width(self, backbone: Backbone) -> int:
-        return self._reader().width(backbone, self.layer, self.pooling)
+        recipe = self._modality().recipe(backbone)
+        return backbone.width(self.layer, self.pooling, recipe)
 
     # Computing -------------------------------------------------------------------------------
 
@@ -153,35 +148,52 @@ class BaseEmbedder(CallbackSupportMixin, TransformerMixin, ColumnEstimator):
         self, column: Column, backbone: Backbone, fitting: tuple[Any, Any] | None = None
     ) -> np.ndarray:
         cache = open_cache(self.cache)
-        extraction = self._extraction(backbone, cache)
-        failures = Failures(column, self.on_error)
-        reading = extraction.reader.read(column, cache, failures)
-        lookup = Lookup(cache, extraction.space, reading.digests, self._n_features_out)
-        if lookup.todo:
-            asked, extraction = extraction, extraction.get_ready()
-            if extraction is not asked:
-                lookup.look_in(extraction.space)
-        todo = lookup.todo
-        shown = progress(self, asked=len(reading.digests), todo=len(todo), fitting=fitting)
-        # Parallel jobs of a cross-validation need the same rows: each computes a part of them.
-        due = lookup.due if cache.folder and _runtime.may_be_one_of_several_jobs() else None
-        with shown as advance, _runtime.undisturbed():
-            lookup.fill(extraction.compute(reading, todo, failures, advance, due))
-        failures.warn(reading.digests)
-        return self._normalized(lookup.rows())
+        extractor = self._extractor(backbone, cache)
+        errors = CellErrors(column, self.on_error)
+        cells = digest_column(extractor.modality, column, cache, errors)
+        plan = RowPlan(cache, extractor.space, cells.digests, self._n_features_out)
+        if plan.todo:
+            asked, extractor = extractor, extractor.ready()
+            if extractor is not asked:
+                plan.look_in(extractor.space)
+        reporting = progress(self, asked=len(cells.digests), todo=len(plan.todo), fitting=fitting)
+        with reporting as advance, _runtime.undisturbed():
+            if plan.todo:
+                extractor.warn_of_fallback()
+                parallelism = extractor.parallelism(self.batch_size)
+                preparer = extractor.modality.bind(backbone)
+                how = (preparer, cells, errors, extractor.device, self.batch_size, parallelism)
+                self._compute(plan, Runner(*how), extractor, advance, cache)
+        errors.warn(cells.digests)
+        return self._normalized(plan.rows())
 
-    def _extraction(self, backbone: Backbone, cache: FeatureCache) -> Extraction:
+    def _compute(
+        self,
+        plan: RowPlan,
+        runner: Runner,
+        extractor: FeatureExtractor,
+        advance: Callable[[int], None],
+        cache: FeatureCache,
+    ) -> None:
+        # Parallel jobs of a cross-validation need the same rows: each computes a part of them.
+        is_shared = cache.folder is not None and _runtime.may_be_one_of_several_jobs()
+        batches = runner.batches(plan.todo, shuffle=is_shared)
+        if is_shared:
+            batches = plan.without_done(batches)
+        plan.fill(runner.run(extractor.features, batches), advance)
+
+    def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:
         check_engine(self.engine)
         device = self._torch_device()
         precision = _runtime.resolve_precision(self.precision, device)
-        how = (self._reader(), backbone, self.layer, self.pooling, device, precision)
+        how = (self._modality(), backbone, self.layer, self.pooling, device, precision)
         if self.engine == OPENVINO:
-            return ConvertedExtraction(*how, folder=cache.folder)
-        return Extraction(*how)
+            return ConvertedExtractor(*how, folder=cache.folder)
+        return FeatureExtractor(*how)
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:
         if self.normalize:
-            for part in gen_batches(len(rows), ROWS_TOGETHER):
+            for part in gen_batches(len(rows), CHUNK):
                 lengths = np.linalg.norm(rows[part], axis=1, keepdims=True)
                 rows[part] /= np.where(lengths == 0, 1, lengths)
         return rows

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters
+from sktransfer._public import public
 from sktransfer.base import ImageColumnEstimator
 from sktransfer.embedders._base import BaseEmbedder
 
 
+@public
 @with_parameters
 class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     """Transform images to features of a pretrained network, each distinct image computed once.

@@ -1,4 +1,4 @@
-"""Progress of an embedding: scikit-learn's callbacks in a fit, a bar where `verbose` asks."""
+"""Progress of an embedding: scikit-learn's callbacks in a fit, and a bar with `verbose`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from sktransfer.extraction import new_bar
+from sktransfer.compute import progress_bar
 
-#: Called with a number of rows that have just been computed.
+#: Called with the number of rows that were computed since the last call.
 Advance = Callable[[int], None]
 
-# A column may have a million rows; a progress bar needs no more steps than these.
+# Steps of a progress bar, however many rows a column has.
 _MOST_STEPS = 100
 
 
@@ -24,11 +24,11 @@ def progress(
     Parameters
     ----------
     estimator : estimator
-        Its callbacks are called, and its `verbose` asks for a bar.
+        Its callbacks are called; its `verbose` shows a bar.
     asked, todo : int
-        Rows of the column, and how many of them must be computed.
+        Number of rows of the column, and of those to compute.
     fitting : tuple of X and y, or None
-        Callbacks belong to a fit: without one they are not called.
+        Callbacks are called in a fit only.
     """
     with ExitStack() as stack:
         listeners: list[Advance] = []
@@ -67,8 +67,8 @@ def _callbacks(estimator: Any, total: int, X: Any, y: Any) -> Iterator[Advance]:
 
 @contextmanager
 def _bar(title: str, asked: int, total: int) -> Iterator[Advance]:
-    """Show on standard error how many rows need computing, and a bar of these."""
-    with new_bar(disable=total == 0) as bar:
+    """Show on standard error the number of rows to compute, and a bar of them."""
+    with progress_bar(disable=total == 0) as bar:
         bar.console.print(f"{title}: {asked:,} rows, {total:,} to compute", highlight=False)
         task = bar.add_task(title, total=total)
         yield lambda rows: bar.advance(task, rows)

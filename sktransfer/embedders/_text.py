@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters
+from sktransfer._public import public
 from sktransfer.base import TextColumnEstimator
 from sktransfer.embedders._base import BaseEmbedder
 
 
+@public
 @with_parameters
 class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     """Transform texts to features of a pretrained network, each distinct text computed once.

@@ -2,7 +2,6 @@
 
 from sktransfer.finetune._image_classifier import ImageClassifier
 from sktransfer.finetune._image_regressor import ImageRegressor
-from sktransfer.finetune._team import train_together
 from sktransfer.finetune._text_classifier import TextClassifier
 from sktransfer.finetune._text_regressor import TextRegressor
 
@@ -11,5 +10,4 @@ __all__ = [
     "ImageRegressor",
     "TextClassifier",
     "TextRegressor",
-    "train_together",
 ]

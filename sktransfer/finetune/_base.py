@@ -1,80 +1,30 @@
-"""Base class of the fine-tuners: scikit-learn's methods and parameters around one training."""
+"""Base class of the fine-tuners: a network trained on targets."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from sklearn.base import TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
-
-from sktransfer import _runtime
-from sktransfer._compat import (
-    CallbackSupportMixin,
-    Interval,
-    StrOptions,
-    with_callbacks,
-)
-from sktransfer._parameters import fitted, parameter, with_parameters
-from sktransfer._randomness import seeded
-from sktransfer.exceptions import BackboneError, DivergedError
-from sktransfer.extraction import keeper
-from sktransfer.finetune._data import TargetedEstimator
-from sktransfer.finetune._report import reported
-from sktransfer.lazy import also_lazy
+from sktransfer._compat import Interval, with_callbacks
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer.base import BaseTrainer
 
 if TYPE_CHECKING:
-    from sktransfer.adapt import FineTuned
-    from sktransfer.backbones import Backbone
-    from sktransfer.finetune._tasks import Task
-    from sktransfer.finetune._watch import Watch
+    from sktransfer.training import FineTuned, Phase
+    from sktransfer.training.targets import Target
 
 
-@also_lazy("transform")
 @with_parameters
-class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
-    """A pretrained network with a head, fine-tuned on one column.
+class BaseFineTuner(BaseTrainer):
+    """A pretrained network with a head, fine-tuned on one column and a target per row."""
 
-    A subclass adds the parameters of its modality and of its targets, and returns in `_reader`
-    what reads its cells and in `_learn_task` what its targets are.
-    """
-
-    trainable: str | int = parameter(
-        StrOptions({"head", "all", "gradual", "lora"}),
-        Interval(Integral, 0, None, closed="left"),
-        default="head",
-    )
-    max_epochs: int = parameter(Interval(Integral, 1, None, closed="left"), default=10)
-    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=32)
-    lr: float = parameter(Interval(Real, 0, None, closed="neither"), default=1e-3)
-    layer_decay: float = parameter(Interval(Real, 0, 1, closed="right"), default=1.0)
-    optimizer: str = parameter(StrOptions({"adamw", "adam", "sgd"}), default="adamw")
-    momentum: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.9)
-    weight_decay: float = parameter(Interval(Real, 0, None, closed="left"), default=0.01)
-    lr_schedule: str = parameter(StrOptions({"cosine", "onecycle", "constant"}), default="cosine")
-    warmup: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.1)
     probe_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
     mixup: float = parameter(Interval(Real, 0, None, closed="left"), default=0.0)
     dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
-    n_iter_no_change: int = parameter(Interval(Integral, 1, None, closed="left"), default=5)
-    callbacks: list[Any] | None = parameter(list, tuple, None, default=None)
-    warm_start: bool = parameter("boolean", default=False)
-    random_state: Any = parameter("random_state", default=None)
 
-    # Parameters of classifiers only, which the training reads of every fine-tuner.
+    # Parameters of classifiers.
     contrastive_epochs = 0
     label_smoothing = 0.0
-
-    module_: FineTuned = fitted()
-    history_: list[dict[str, Any]] = fitted()
-    best_epoch_: int = fitted()
-    _task: Task = fitted()
-    _recipe: str = fitted()
 
     @with_callbacks
     def fit(
@@ -107,7 +57,8 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
         self
         """
         self._validate_all()
-        going_on = self.warm_start and self.__sklearn_is_fitted__()
+        self._require_targets(y)
+        continues = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(
             X,
             y,
@@ -115,240 +66,23 @@ class BaseFineTuner(CallbackSupportMixin, TransformerMixin, TargetedEstimator):
             validation=(X_val, y_val),
             groups=groups,
             epochs=self.max_epochs,
-            going_on=going_on,
-            prepare=not going_on,
+            continues=continues,
+            prepare=not continues,
         )
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the features of the fine-tuned network, which are the inputs of its head.
+    def _partial_fit(self, X: Any, y: Any, **options: Any) -> Self:
+        """Train for one more epoch."""
+        self._require_targets(y)
+        continues = self.__sklearn_is_fitted__()
+        return self._train(X, y, epochs=1, continues=continues, **options)
 
-        Parameters
-        ----------
-        X : column of n cells
-            See the class.
+    def _phases(self, module: FineTuned, target: Target | None, **options: Any) -> list[Phase]:
+        from sktransfer.training import supervised_phases
 
-        Returns
-        -------
-        ndarray of shape (n, d), float32
-        """
-        check_is_fitted(self)
-        return self._run(X, head=False)
-
-    # To be implemented by subclasses ---------------------------------------------------------
-
-    @abstractmethod
-    def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
-        """Return the task that the targets define."""
-
-    def _learned(self, task: Task) -> dict[str, Any]:
-        """Return the fitted attributes that depend on the targets."""
-        return {"_task": task}
-
-    def _augmentation(self) -> Callable[[Any], Any] | None:
-        """Return the augmentation of prepared training batches."""
-        return None
-
-    # Fitting ---------------------------------------------------------------------------------
-
-    def _train(self, *args: Any, **options: Any) -> Self:
-        with _runtime.gradients():
-            return self._train_on(*args, **options)
-
-    def _train_on(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        sample_weight: Any,
-        epochs: int,
-        going_on: bool,
-        validation: tuple[Any, Any] = (None, None),
-        groups: Any = None,
-        task: Task | None = None,
-        prepare: bool = False,
-    ) -> Self:
-        from sktransfer.finetune._training import Training
-
-        column = self._check_column(X) if going_on else self._reader().column(X)
-        weights = self._checked_weights(y, column, sample_weight)
-        random = check_random_state(self.random_state)
-        learns_task = task is None and not going_on
-        task = (self._task if going_on else task) or self._learn_task(y, weights)
-        backbone = self._fitted_backbone() if going_on else self._get_backbone()
-        part = self._part(column, y, weights, backbone, task)
-        if learns_task and len(part.rows) < len(weights):  # a bad row is to change nothing
-            used = np.isin(np.arange(len(weights)), part.rows)
-            task = self._learn_task(y, weights * used)
-            part = replace(part, targets=task.encode(y).to(part.targets.device))
-        train, valid = self._split(part, y, validation, groups, backbone, task, random)
-        # A copy, so that an error leaves what was fitted before as it was.
-        module = self._new_module(backbone, task, random, going_on)
-        if going_on:
-            # Stages that are opened only now start from the backbone.
-            module.restore(module.trained() | self.module_.trained())
-
-        earlier = self.history_ if going_on else []
-
-        def fitted(watch: Watch) -> dict[str, Any]:
-            return {
-                **self._seen(column),
-                **self._learned(task),
-                "module_": module,
-                "history_": earlier + watch.history,
-                "best_epoch_": watch.best_epoch,
-                "fingerprint_": backbone.fingerprint,
-                "_recipe": repr(self._reader().recipe(backbone)),
-                "_n_features_out": module.head.n_features,
-            }
-
-        expected = epochs
-        if prepare and module.opened:
-            expected += self.probe_epochs + self.contrastive_epochs
-        told = reported(self, X, y, epochs=expected, earlier=earlier, task=task, attributes=fitted)
-        with told as watch:
-            changed = module.opened if going_on else ()
-            training = Training(
-                self, module, task, train, valid, random, watch, self._augmentation(), changed
-            )
-            training.run(epochs=epochs, start_head=not going_on, prepare=prepare)
-        part.material.failures.warn(part.material.reading.digests, "left out of the fit")
-        if valid is not None and valid.material is not part.material:
-            told_of = valid.material.reading.digests
-            valid.material.failures.warn(told_of, "left out of the validation")
-        # All at once, and last: an error leaves the estimator as it was.
-        self._remember(column)
-        self.__dict__.update(fitted(watch))
-        return self
-
-    def _validate_all(self) -> None:
-        self._validate_params()
-        if isinstance(self.trainable, bool):
-            raise ValueError(
-                f"trainable={self.trainable!r}: use 'all' or 'head', or a number of stages."
-            )
-        for callback in self.callbacks or []:
-            named = callback[-1] if isinstance(callback, tuple) else callback
-            if not hasattr(named, "on_epoch_end"):
-                raise TypeError(f"callbacks must be those of skorch, got {callback!r}.")
-
-    def _new_module(
-        self, backbone: Backbone, task: Task, random: np.random.RandomState, going_on: bool
-    ) -> FineTuned:
-        from sktransfer.adapt import opened_stages
-
-        opened = opened_stages(backbone.stages, self.trainable)
-        adapters = self.trainable == "lora"
-        if going_on:  # what was opened once stays open: it is not what it was
-            opened = max(opened, self.module_.opened, key=len)
-            if adapters != self.module_.adapters:
-                raise BackboneError(
-                    "A warm start cannot change to trainable='lora' or from it: what was "
-                    "learned has no place there. Set warm_start=False."
-                )
-        # Only adapters are drawn at random.
-        seed = random.randint(2**31) if adapters else 0
-        return self._make_module(backbone, task, opened, adapters, seed)
-
-    def _make_module(
-        self,
-        backbone: Backbone,
-        task: Task,
-        opened: tuple[str, ...],
-        adapters: bool,
-        seed: int = 0,
-    ) -> FineTuned:
-        from sktransfer.adapt import FineTuned, Head
-
-        device = self._torch_device()
-        width = self._reader().width(backbone, "pooled", "default")
-        head = Head(width, task.n_outputs, self.dropout)
-        with seeded(seed):
-            return FineTuned(backbone.on(device), head, opened, adapters).to(device)
-
-    # Using -----------------------------------------------------------------------------------
-
-    def _run(self, X: Any, *, head: bool) -> np.ndarray:
-        """Return the outputs of the head, or the features before it, one row per cell."""
-        from sktransfer.finetune._outputs import outputs_of
-
-        self._validate_params()
-        column = self._check_column(X)
-        backbone = self._fitted_backbone()
-        if repr(self._reader().recipe(backbone)) != self._recipe:
-            raise BackboneError(
-                f"This {type(self).__name__} was fitted on cells that were prepared as "
-                f"{self._recipe}; its parameters ask for something else now. Fit again after "
-                "setting parameters."
-            )
-        material = self._material(column, backbone)
-        width = self._task.n_outputs if head else self._n_features_out
-        with _runtime.undisturbed():
-            rows = outputs_of(self.module_, material, width, head=head)
-        digests = material.reading.digests
-        usable = np.array(material.failures.usable(digests), dtype=np.int64)
-        wrong = usable[~np.isfinite(rows[usable]).all(axis=1)]
-        if len(wrong):
-            raise DivergedError(
-                f"row {wrong[0]}: the network gives no numbers for it, so its last steps were too "
-                "large. Fit again with a lower lr, or a longer warmup."
-            )
-        material.failures.warn(digests)
-        return rows
-
-    def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:
-        """Return the digest of the current network, and a function that makes a backbone of it."""
-        from sktransfer.finetune._as_backbone import as_backbone, digest_of
-
-        if not self.__sklearn_is_fitted__():
-            raise BackboneError(
-                f"{type(self).__name__} is not fitted, so there is no network to take from it. In "
-                "a Pipeline or a search, which fit clones, keep it fitted: "
-                "backbone=sklearn.frozen.FrozenEstimator(estimator)."
-            )
-        base = self._fitted_backbone()
-        digest = digest_of(self.module_, base)
-        recipe = self._reader().recipe(base)
-        return digest, lambda: as_backbone(self.module_, base, recipe, type(self).__name__)
-
-    # Keeping ---------------------------------------------------------------------------------
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        module = state.pop("module_", None)
-        if module is not None:
-            trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
-            who = keeper()
-            kept = who.keep(self, trained) if who else trained
-            state["_kept"] = (module.opened, module.adapters, kept)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if keeper() is None:
-            self._complete(lambda trained: trained)
-
-    def _complete(self, find: Callable[[Any], Any]) -> None:
-        kept = self.__dict__.pop("_kept", None)
-        if kept is not None:
-            opened, adapters, trained = kept
-            self._restore(opened, adapters, find(trained))
-
-    def _restore(
-        self, opened: tuple[str, ...], adapters: bool, trained: dict[str, np.ndarray]
-    ) -> None:
-        import torch
-
-        with _runtime.gradients():
-            backbone = self._fitted_backbone()
-            self.module_ = self._make_module(backbone, self._task, opened, adapters)
-            self.module_.restore({name: torch.tensor(t) for name, t in trained.items()})
-        self.module_.eval()
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "module_")
+        assert target is not None
+        return supervised_phases(self, module, target, **options)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
         tags.target_tags.required = True
         return tags

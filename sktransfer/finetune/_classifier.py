@@ -14,13 +14,12 @@ from sktransfer._compat import Interval, StrOptions
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.exceptions import BadCellError, TargetError
 from sktransfer.finetune._base import BaseFineTuner
-from sktransfer.lazy import Form, also_lazy
+from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
-    from sktransfer.finetune._tasks import Task
+    from sktransfer.training.targets import Target
 
 
-@also_lazy("predict", "predict_proba")
 @with_parameters
 class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
     """A fine-tuner whose targets are classes, or any number of labels per row."""
@@ -53,21 +52,19 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         -------
         self
         """
-        from sktransfer.finetune._targets import short
-        from sktransfer.finetune._tasks import ClassTask
+        from sktransfer.training.targets import ClassTarget, short
 
         self._validate_all()
-        going_on = self.__sklearn_is_fitted__()
-        name = type(self).__name__
-        task = None if classes is None else ClassTask.of(classes, name, warn=False)
-        if going_on and task is not None and not np.array_equal(task.classes, self.classes_):
-            raise TargetError(
-                f"`classes={short(task.classes)}` is not the same as on the last call to "
-                f"partial_fit, was: {short(self.classes_)}."
-            )
-        return self._train(
-            X, y, sample_weight=sample_weight, epochs=1, going_on=going_on, task=task
-        )
+        target = None
+        if classes is not None:
+            target = ClassTarget.learn(classes, type(self).__name__, warn=False)
+            is_other = not np.array_equal(target.classes, getattr(self, "classes_", target.classes))
+            if self.__sklearn_is_fitted__() and is_other:
+                raise TargetError(
+                    f"`classes={short(target.classes)}` is not the same as on the last call to "
+                    f"partial_fit, was: {short(self.classes_)}."
+                )
+        return self._partial_fit(X, y, sample_weight=sample_weight, target=target)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class per row, or a matrix of labels.
@@ -82,15 +79,15 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         ndarray of shape (n,), or (n, k) of int
         """
         check_is_fitted(self)
-        outputs = self._run(X, head=True)
+        outputs = self._outputs(X, head=True)
         bad = np.flatnonzero(np.isnan(outputs).any(axis=1))
         if len(bad):
             raise BadCellError(
-                f"row {bad[0]}: no class stands for a cell that cannot be used "
+                f"row {bad[0]}: there is no class for a cell that cannot be used "
                 f"({len(bad)} such rows). predict_proba gives NaN for them; or leave them out.",
                 row=int(bad[0]),
             )
-        if self._has_labels():
+        if self._is_multilabel():
             return (outputs > 0).astype(np.int64)
         return self.classes_[outputs.argmax(axis=1)]
 
@@ -109,26 +106,26 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         import torch
 
         check_is_fitted(self)
-        outputs = torch.from_numpy(self._run(X, head=True).astype(np.float64))
-        return self._task.shares(outputs).numpy()
+        assert self._target is not None
+        outputs = torch.from_numpy(self._outputs(X, head=True).astype(np.float64))
+        return self._target.to_proba(outputs).numpy()
 
-    def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
-        from sktransfer.finetune._targets import is_labels
-        from sktransfer.finetune._tasks import ClassTask, LabelTask
+    def _learn_target(self, y: Any, weights: np.ndarray) -> Target:
+        from sktransfer.training.targets import ClassTarget, LabelTarget, is_label_matrix
 
         if self.contrastive_epochs and self.trainable in ("head", 0):
             raise TargetError(
                 f"contrastive_epochs={self.contrastive_epochs} trains opened stages, and "
                 f"trainable={self.trainable!r} opens none; set it to an integer or 'all'."
             )
-        if not is_labels(y):
-            return ClassTask.of(y, type(self).__name__)
+        if not is_label_matrix(y):
+            return ClassTarget.learn(y, type(self).__name__)
         if self.contrastive_epochs:
-            raise TargetError("contrastive_epochs needs one class a row, not a matrix of labels.")
-        return LabelTask.of(y)
+            raise TargetError("contrastive_epochs needs one class per row, not a matrix of labels.")
+        return LabelTarget.learn(y)
 
-    def _learned(self, task: Task) -> dict[str, Any]:
-        return {**super()._learned(task), "classes_": task.classes}  # type: ignore[attr-defined]
+    def _target_attributes(self, target: Any) -> dict[str, Any]:
+        return {**super()._target_attributes(target), "classes_": target.classes}
 
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.class_weight is None:
@@ -148,18 +145,19 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         values = np.asarray(y) if not hasattr(y, "toarray") else None
         return values if values is not None and values.ndim == 1 else None
 
-    def _form(self, method: str) -> Form:
+    def _output_spec(self, method: str) -> OutputSpec:
         classes = [str(label) for label in self.classes_]
         if method == "predict_proba":
-            return Form(np.dtype(np.float64), classes)
-        if method == "predict" and self._has_labels():
-            return Form(np.dtype(np.int64), classes)
-        return Form(self.classes_.dtype, None) if method == "predict" else super()._form(method)
+            return OutputSpec(np.dtype(np.float64), classes)
+        if method != "predict":
+            return super()._output_spec(method)
+        if self._is_multilabel():
+            return OutputSpec(np.dtype(np.int64), classes)
+        return OutputSpec(self.classes_.dtype, None)
 
-    def _has_labels(self) -> bool:
-        from sktransfer.finetune._tasks import LabelTask
-
-        return isinstance(self._task, LabelTask)
+    def _is_multilabel(self) -> bool:
+        assert self._target is not None
+        return self._target.kind == "labels"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

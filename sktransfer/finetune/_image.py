@@ -7,7 +7,6 @@ from typing import Any
 from sktransfer._compat import StrOptions
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import ImageColumnEstimator
-from sktransfer.finetune._augment import Change, image_augmentation
 
 
 @with_parameters
@@ -15,6 +14,3 @@ class ImageFineTuner(ImageColumnEstimator):
     """A fine-tuner whose cells are images."""
 
     augment: Any = parameter(StrOptions({"light", "standard"}), callable, None, default=None)
-
-    def _augmentation(self) -> Change | None:
-        return image_augmentation(self.augment)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters
+from sktransfer._public import public
 from sktransfer.finetune._classifier import FineTunedClassifier
 from sktransfer.finetune._image import ImageFineTuner
 
 
+@public
 @with_parameters
 class ImageClassifier(ImageFineTuner, FineTunedClassifier):
     """Classify images with a pretrained network, fine-tuned as far as `trainable` says.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters
+from sktransfer._public import public
 from sktransfer.finetune._image import ImageFineTuner
 from sktransfer.finetune._regressor import FineTunedRegressor
 
 
+@public
 @with_parameters
 class ImageRegressor(ImageFineTuner, FineTunedRegressor):
     """Predict numbers from images with a pretrained network, fine-tuned as far as `trainable` says.

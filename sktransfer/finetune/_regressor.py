@@ -12,7 +12,7 @@ from sktransfer.finetune._base import BaseFineTuner
 from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
-    from sktransfer.finetune._tasks import Task, ValueTask
+    from sktransfer.training.targets import ValueTarget
 
 
 class FineTunedRegressor(RegressorMixin, BaseFineTuner):
@@ -35,8 +35,7 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         self
         """
         self._validate_all()
-        going_on = self.__sklearn_is_fitted__()
-        return self._train(X, y, sample_weight=sample_weight, epochs=1, going_on=going_on)
+        return self._partial_fit(X, y, sample_weight=sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions in the units of the targets.
@@ -52,18 +51,18 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
             NaN for cells that cannot be used, with ``on_error="nan"``.
         """
         check_is_fitted(self)
-        return cast("ValueTask", self._task).decode(self._run(X, head=True))
+        return cast("ValueTarget", self._target).decode(self._outputs(X, head=True))
 
-    def _learn_task(self, y: Any, weights: np.ndarray) -> Task:
-        from sktransfer.finetune._tasks import ValueTask
+    def _learn_target(self, y: Any, weights: np.ndarray) -> ValueTarget:
+        from sktransfer.training.targets import ValueTarget
 
-        return ValueTask.of(y, weights)
+        return ValueTarget.learn(y, weights)
 
     def _output_spec(self, method: str) -> OutputSpec:
         if method != "predict":
             return super()._output_spec(method)
-        task = cast("ValueTask", self._task)
-        names = None if task.is_vector else [str(number) for number in range(task.n_outputs)]
+        target = cast("ValueTarget", self._target)
+        names = None if target.is_vector else [str(number) for number in range(target.n_outputs)]
         return OutputSpec(np.dtype(np.float64), names)
 
     def __sklearn_tags__(self) -> Any:

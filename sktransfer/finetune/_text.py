@@ -5,7 +5,6 @@ from __future__ import annotations
 from sktransfer._compat import StrOptions
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import TextColumnEstimator
-from sktransfer.finetune._augment import Change, text_augmentation
 
 
 @with_parameters
@@ -13,6 +12,3 @@ class TextFineTuner(TextColumnEstimator):
     """A fine-tuner whose cells are texts."""
 
     augment: str | None = parameter(StrOptions({"token_dropout"}), None, default=None)
-
-    def _augmentation(self) -> Change | None:
-        return text_augmentation(self.augment)

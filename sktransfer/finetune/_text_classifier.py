@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters
+from sktransfer._public import public
 from sktransfer.finetune._classifier import FineTunedClassifier
 from sktransfer.finetune._text import TextFineTuner
 
 
+@public
 @with_parameters
 class TextClassifier(TextFineTuner, FineTunedClassifier):
     """Classify texts with a pretrained network, fine-tuned as far as `trainable` says.

@@ -85,17 +85,17 @@ def find_lr(
     >>> found.plot().ax_.get_xscale()
     'log'
     """
-    from sktransfer.finetune._base import BaseFineTuner
-    from sktransfer.finetune._rate_test import RateTest, run_rate_test
+    from sktransfer.base import BaseTrainer
+    from sktransfer.training import RangeTest, run_range_test
 
-    if not isinstance(estimator, BaseFineTuner):
+    if not isinstance(estimator, BaseTrainer):
         raise TypeError(
             f"find_lr trains a fine-tuner, such as ImageClassifier, and not a "
             f"{type(estimator).__name__}. Of a Pipeline, pass the last step, with X as transformed "
             "by the steps before it."
         )
-    test = RateTest(_rates(low, high, steps), smoothing=_SMOOTHING, too_high=_TOO_HIGH)
-    run_rate_test(estimator, X, y, test)
+    test = RangeTest(_rates(low, high, steps), smoothing=_SMOOTHING, too_high=_TOO_HIGH)
+    run_range_test(estimator, X, y, test)
     done = len(test.losses)
     return LearningRateDisplay(
         test.rates[:done], np.array(test.losses), np.array(test.smoothed), _suggested(test)

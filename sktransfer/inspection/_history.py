@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
+from sktransfer._public import public
 from sktransfer.inspection._axes import SCORE, TRAIN, VALID, axes_or_new
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _APART = "contrastive"
 
 
+@public
 class HistoryDisplay:
     """Losses and scores of a fine-tuner over the epochs of its training.
 

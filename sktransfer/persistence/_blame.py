@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sktransfer.exceptions import PersistenceError
-from sktransfer.extraction import kept_by
+from sktransfer.base import use_state_hooks
 from sktransfer.persistence._content import check_content
 from sktransfer.persistence._estimators import Loaded, Saved
 from sktransfer.persistence._nodes import Tree, label_of
@@ -42,7 +42,7 @@ def check_round_trip(tree: Tree, title: str) -> None:
         raise PersistenceError(_told(title + place, f"{what}of that name"))
     try:
         check_content(tree)
-        with kept_by(Loaded()):
+        with use_state_hooks(Loaded()):
             again = tree_of(construct(tree, names_in(tree)))
     except Exception as error:  # whatever types of the user's raise
         raise PersistenceError(_told(title, f"{type(error).__name__}: {error}")) from error
@@ -71,7 +71,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _can_be_written(value: Any) -> bool:
     try:
-        with kept_by(Saved()):
+        with use_state_hooks(Saved()):
             tree_of(value)
     except Exception:  # whatever it raises
         return False

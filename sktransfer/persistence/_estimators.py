@@ -43,7 +43,7 @@ class Saved:
         """Each of ours, once."""
         return list(self._estimators.values())
 
-    def state_taken(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Note the estimator, and name a module that it has as its backbone."""
         self._estimators[id(estimator)] = estimator
         if isinstance(state["backbone"], nn.Module):
@@ -51,10 +51,10 @@ class Saved:
             return {**state, "backbone": mark}
         return state
 
-    def state_set(self, estimator: Any) -> None:
+    def on_setstate(self, estimator: Any) -> None:
         """Note nothing: it is written, not read."""
 
-    def keep(self, estimator: Any, trained: dict[str, np.ndarray]) -> str:
+    def put_weights(self, estimator: Any, trained: dict[str, np.ndarray]) -> str:
         """Return the name of the member that holds what was trained."""
         if id(estimator) not in self._names:
             name = f"trained/{len(self._names)}.safetensors"
@@ -70,15 +70,15 @@ class Loaded:
 
     estimators: list[Any] = field(default_factory=list)
 
-    def state_taken(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Leave the state as it is."""
         return state
 
-    def state_set(self, estimator: Any) -> None:
+    def on_setstate(self, estimator: Any) -> None:
         """Note the estimator; those that it holds have come before."""
         self.estimators.append(estimator)
 
-    def keep(self, estimator: Any, trained: dict[str, np.ndarray]) -> Any:
+    def put_weights(self, estimator: Any, trained: dict[str, np.ndarray]) -> Any:
         """Leave what was trained in the state."""
         return trained
 

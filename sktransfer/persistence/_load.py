@@ -12,7 +12,7 @@ from safetensors.torch import load as load_tensors
 
 from sktransfer.backbones import Packed, keep_from_file, unpack
 from sktransfer.exceptions import PersistenceError, SktransferError
-from sktransfer.extraction import kept_by
+from sktransfer.base import use_state_hooks
 from sktransfer.persistence._archive import Members, read_file
 from sktransfer.persistence._content import check_content
 from sktransfer.persistence._estimators import Loaded
@@ -111,7 +111,7 @@ def _estimator(
     manifest.warn_of_versions(what)
     _adopt(members, manifest)
     loaded = Loaded()
-    with kept_by(loaded):
+    with use_state_hooks(loaded):
         estimator = construct(tree, names_in(tree))
     loaded.complete(members, manifest.needs, modules)
     return estimator

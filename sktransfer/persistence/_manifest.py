@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
-from sktransfer import __version__
+from sktransfer._version import __version__
 from sktransfer.exceptions import PersistenceError, VersionWarning
 from sktransfer.persistence._skops import parsed
 

@@ -11,7 +11,7 @@ from safetensors.torch import save as tensors_to_bytes
 
 from sktransfer.backbones import Backbone, pack, unpack
 from sktransfer.exceptions import PersistenceError, SktransferError
-from sktransfer.extraction import kept_by
+from sktransfer.base import use_state_hooks
 from sktransfer.persistence import _manifest
 from sktransfer.persistence._archive import write_file
 from sktransfer.persistence._blame import check_round_trip, unsaveable
@@ -85,7 +85,7 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
 
 def _tree(estimator: Any, saved: Saved) -> Tree:
     try:
-        with kept_by(saved):
+        with use_state_hooks(saved):
             return tree_of(estimator)
     except SktransferError as error:
         if not isinstance(error, PersistenceError):

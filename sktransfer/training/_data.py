@@ -127,6 +127,15 @@ class ColumnData:
                 pass
         return self.runner.errors.usable(self.digests)
 
+    def prepared(self) -> list[Any]:
+        """Return the prepared cell of each row, None where it cannot be used."""
+        items: list[Any] = [None] * len(self.digests)
+        batches = map(Batch, equal_batches(self.usable_rows(), _CHECKED_TOGETHER))
+        for rows, prepared in self.runner.prepare(batches):
+            for row, item in zip(rows, prepared or (), strict=True):
+                items[row] = item
+        return items
+
     def recomputed(self, cut: str | None) -> RecomputedSource | None:
         """Return the source of rows that are needed once; None if they pass the whole network."""
         if not self._resumes(cut):

@@ -19,7 +19,6 @@ from sktransfer.backbones import (
 )
 from sktransfer.modalities import mask_of
 from sktransfer.training._length_groups import by_length
-from sktransfer.training.heads import Head
 from sktransfer.training.strategies import Strategy
 
 
@@ -58,7 +57,7 @@ class FineTuned(nn.Module):
     def __init__(
         self,
         network: StagedNetwork,
-        head: Head,
+        head: nn.Module,
         opened: Sequence[str],
         strategy: Strategy,
         level: Level = "row",
@@ -95,6 +94,11 @@ class FineTuned(nn.Module):
         if mask is not None and mask.device.type == "cpu":
             return by_length(self._pooled, inputs, cached)
         return self._pooled(inputs, cached)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs of the head."""
+        return self.head.n_outputs
 
     def _pooled(self, inputs: Any, cached: CachedActivation | None) -> torch.Tensor:
         return self.network(inputs, cached=cached).float()

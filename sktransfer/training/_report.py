@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sktransfer.extraction import new_bar
+from sktransfer.compute import progress_bar
+from sktransfer.training._monitor import Monitor
 
 if TYPE_CHECKING:
-    from sktransfer.finetune._tasks import Task
-    from sktransfer.finetune._watch import Watch
+    from sktransfer.training.targets import Target
 
 #: Given the record of an epoch, tells whether to stop.
 Listener = Callable[[dict[str, Any]], bool]
@@ -24,9 +24,9 @@ def reported(
     *,
     epochs: int,
     earlier: Sequence[dict[str, Any]],
-    task: Task,
-    attributes: Callable[[Watch], dict[str, Any]],
-) -> Iterator[Watch]:
+    target: Target | None,
+    attributes: Callable[[Monitor], dict[str, Any]],
+) -> Iterator[Monitor]:
     """Follow a training, and tell of each epoch.
 
     Parameters
@@ -44,23 +44,21 @@ def reported(
     attributes : callable
         Returns what an estimator must have to be fitted with the epochs that are done.
     """
-    from sktransfer.finetune._watch import Watch
-
     with ExitStack() as stack:
         listeners: list[Listener] = []
-        watch = Watch(
-            task.score,
+        monitor = Monitor(
+            target,
             expected=epochs,
             patience=estimator.n_iter_no_change if estimator.early_stopping else None,
             # Every one hears of it, also after one that wants to stop.
             tell=lambda record: sum(listener(record) for listener in listeners) > 0,
             earlier=earlier,
         )
-        fitted = lambda: attributes(watch)  # noqa: E731 - evaluated only where it is asked for
+        fitted = lambda: attributes(monitor)  # noqa: E731 - evaluated only where it is asked for
         listeners.append(stack.enter_context(_callbacks(estimator, X, y, epochs, fitted)))
         if estimator.verbose:
             listeners.append(stack.enter_context(_table(type(estimator).__name__, epochs)))
-        yield watch
+        yield monitor
 
 
 @contextmanager
@@ -83,7 +81,7 @@ def _callbacks(
 @contextmanager
 def _table(title: str, epochs: int) -> Iterator[Listener]:
     """Show on standard error a line an epoch, and below them a bar with the time that is left."""
-    with new_bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task(title, total=epochs)
 
         def tell(record: dict[str, Any]) -> bool:

@@ -1,18 +1,27 @@
-"""Heads: the trained layers on top of a network, one file each, and one line in the table below."""
+"""Heads: trained layers on top of a network, one file each, and one line in the table below."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from torch import nn
 
 from sktransfer.training.heads._linear import LinearHead
+from sktransfer.training.heads._none import NoHead
 
-#: The head of each level of targets. Its `start` takes features (n, d) and a bias (k,).
-HEADS: dict[str, type[LinearHead]] = {
+#: The head of each level of targets.
+HEADS: dict[str, type[Any]] = {
     "row": LinearHead,
     "token": LinearHead,
     "place": LinearHead,
 }
 
-Head = nn.Module
 
-__all__ = ["HEADS", "Head", "LinearHead"]
+def head_of(target: Any, n_features: int, dropout: float = 0.0) -> nn.Module:
+    """Return a new head for a target, or one that returns its inputs where there is no target."""
+    if target is None:
+        return NoHead(n_features)
+    return HEADS[target.level](n_features, target.n_outputs, dropout)
+
+
+__all__ = ["HEADS", "LinearHead", "NoHead", "head_of"]

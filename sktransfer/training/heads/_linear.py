@@ -28,6 +28,7 @@ class LinearHead(nn.Module):
     def __init__(self, n_features: int, n_outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.n_features = n_features
+        self.n_outputs = n_outputs
         self.mean: torch.Tensor
         self.deviation: torch.Tensor
         # Whatever torch's default dtype is, which may differ in another process.

@@ -7,12 +7,13 @@ import copy
 import torch
 import xxhash
 
-from sktransfer.adapt import FineTuned
-from sktransfer.backbones import Backbone, ImageRecipe, TextRecipe
+from sktransfer.backbones import Backbone
+from sktransfer.modalities import Recipe
+from sktransfer.training._module import FineTuned
 
 
 def digest_of(module: FineTuned, base: Backbone) -> str:
-    """Return a digest of the backbone that was trained from, and of what training changed."""
+    """Return a digest of the original backbone and of the trained parameters."""
     digest = xxhash.xxh3_128(base.fingerprint.encode())
     for name, tensor in module.trained().items():
         if name.startswith("network."):
@@ -22,9 +23,9 @@ def digest_of(module: FineTuned, base: Backbone) -> str:
 
 
 def as_backbone(
-    module: FineTuned, base: Backbone, recipe: ImageRecipe | TextRecipe, name: str
+    module: FineTuned, base: Backbone, recipe: Recipe, name: str
 ) -> Backbone:
-    """Return a backbone of a copy of the network, prepared for as the estimator prepares."""
+    """Return a backbone of a copy of the network, with the recipe of the estimator."""
     with torch.inference_mode(False):
         network = copy.deepcopy(module.network).to("cpu")
     return Backbone(
@@ -35,5 +36,5 @@ def as_backbone(
         recipe=recipe,
         licence=base.licence,
         library=base.library,
-        tokenizer=base.tokenizer,
+        processor=base.processor,
     )

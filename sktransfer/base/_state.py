@@ -1,0 +1,42 @@
+"""Hooks through which `save` and `load` handle the state of estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class StateHooks(Protocol):
+    """Calls that estimators make from ``__getstate__`` and ``__setstate__``."""
+
+    def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+        """Return the state to write in place of `state`."""
+
+    def on_setstate(self, estimator: Any) -> None:
+        """Register an estimator whose state is set, so that `_complete` is called later."""
+
+    def put_weights(self, estimator: Any, weights: dict[str, np.ndarray]) -> Any:
+        """Store trained weights, and return the reference to them for the state."""
+
+
+# One per thread: a thread that saves does not affect pickles made in another.
+_HOOKS: ContextVar[StateHooks | None] = ContextVar("sktransfer_state_hooks", default=None)
+
+
+@contextmanager
+def use_state_hooks(hooks: StateHooks) -> Iterator[None]:
+    """Call `hooks` for every estimator whose state is taken or set within the block."""
+    token = _HOOKS.set(hooks)
+    try:
+        yield
+    finally:
+        _HOOKS.reset(token)
+
+
+def state_hooks() -> StateHooks | None:
+    """Return the hooks in use; None while estimators are pickled or copied."""
+    return _HOOKS.get()

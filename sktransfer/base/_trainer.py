@@ -1,0 +1,355 @@
+"""Base class of the estimators that train a network: scikit-learn's contract around a training."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sktransfer import _runtime
+from sktransfer._compat import CallbackSupportMixin, Interval, StrOptions
+from sktransfer._parameters import fitted, parameter, with_parameters
+from sktransfer._randomness import seeded
+from sktransfer.base._state import state_hooks
+from sktransfer.base._trainer_data import TrainedColumnEstimator
+from sktransfer.exceptions import BackboneError, DivergedError, TargetError
+from sktransfer.lazy import LazyMixin
+from sktransfer.modalities import Augmentation
+
+if TYPE_CHECKING:
+    from sktransfer.backbones import Backbone
+    from sktransfer.training import FineTuned, Monitor, Phase
+    from sktransfer.training.targets import Target
+
+
+@with_parameters
+class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColumnEstimator):
+    """A pretrained network that is trained on one column.
+
+    A subclass adds the parameters of its modality, and returns in `_modality` what reads its
+    cells, in `_learn_target` what y is, and in `_phases` the objectives to train by.
+    """
+
+    trainable: str | int = parameter(
+        StrOptions({"head", "all", "gradual", "lora"}),
+        Interval(Integral, 0, None, closed="left"),
+        default="head",
+    )
+    max_epochs: int = parameter(Interval(Integral, 1, None, closed="left"), default=10)
+    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=32)
+    lr: float = parameter(Interval(Real, 0, None, closed="neither"), default=1e-3)
+    layer_decay: float = parameter(Interval(Real, 0, 1, closed="right"), default=1.0)
+    optimizer: str = parameter(StrOptions({"adamw", "adam", "sgd"}), default="adamw")
+    momentum: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.9)
+    weight_decay: float = parameter(Interval(Real, 0, None, closed="left"), default=0.01)
+    lr_schedule: str = parameter(StrOptions({"cosine", "onecycle", "constant"}), default="cosine")
+    warmup: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.1)
+    n_iter_no_change: int = parameter(Interval(Integral, 1, None, closed="left"), default=5)
+    callbacks: list[Any] | None = parameter(list, tuple, None, default=None)
+    warm_start: bool = parameter("boolean", default=False)
+    random_state: Any = parameter("random_state", default=None)
+
+    # Parameters of some subclasses.
+    augment: Any = None
+    dropout = 0.0
+
+    module_: FineTuned = fitted()
+    history_: list[dict[str, Any]] = fitted()
+    best_epoch_: int = fitted()
+    _target: Target | None = fitted()
+    _recipe: str = fitted()
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features of the trained network, which are the inputs of its head.
+
+        Parameters
+        ----------
+        X : column of n cells
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n, d), float32
+        """
+        check_is_fitted(self)
+        return self._outputs(X, head=False)
+
+    # To be implemented by subclasses ---------------------------------------------------------
+
+    @abstractmethod
+    def _phases(self, module: FineTuned, target: Any, **options: Any) -> list[Phase]:
+        """Return the phases of the training.
+
+        Parameters
+        ----------
+        module : FineTuned
+            Is trained.
+        target : Target or None
+            What `_learn_target` has returned.
+        **options
+            ``epochs``, ``prepare``, ``done``, ``random`` and ``blends_inputs``, see
+            `supervised_phases`.
+        """
+
+    def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
+        """Return what y is; None for training without y."""
+        return None
+
+    def _target_attributes(self, target: Any) -> dict[str, Any]:
+        """Return the fitted attributes that depend on the target."""
+        return {"_target": target}
+
+    def _augmentation(self) -> Augmentation | None:
+        """Return the augmentation of prepared training cells."""
+        return self._modality().augmentation(self.augment)
+
+    # Fitting ---------------------------------------------------------------------------------
+
+    def _train(self, *args: Any, **options: Any) -> Self:
+        with _runtime.gradients():
+            return self._train_on(*args, **options)
+
+    def _train_on(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int,
+        continues: bool,
+        sample_weight: Any = None,
+        validation: tuple[Any, Any] = (None, None),
+        groups: Any = None,
+        target: Target | None = None,
+        prepare: bool = False,
+    ) -> Self:
+        from sktransfer.training import Training, reported
+
+        column = self._check_column(X) if continues else self._modality().column(X)
+        weights = self._checked_weights(y, column, sample_weight)
+        random = check_random_state(self.random_state)
+        learns_target = target is None and not continues
+        target = (self._target if continues else target) or self._learn_target(y, weights)
+        backbone = self._fitted_backbone() if continues else self._get_backbone()
+        whole = self._whole_split(column, y, weights, backbone, target)
+        if learns_target and len(whole.rows) < len(weights):  # bad rows must not change it
+            used = np.isin(np.arange(len(weights)), whole.rows)
+            target = self._learn_target(y, weights * used)
+            whole = self._retargeted(whole, y, target)
+        train, valid = self._split(whole, y, validation, groups, backbone, random)
+        # A copy, so that an error leaves the fitted estimator as it was.
+        module = self._new_module(backbone, target, random, continues)
+        if continues:
+            # Stages that are opened only now start from the backbone.
+            module.restore(module.trained() | self.module_.trained())
+        earlier = self.history_ if continues else []
+        phases = self._phases(
+            module,
+            target,
+            epochs=epochs,
+            prepare=prepare,
+            done=sum(record.get("phase") == "gradual" for record in earlier),
+            random=random,
+            blends_inputs=self._modality().can_blend,
+        )
+
+        def attributes(monitor: Monitor) -> dict[str, Any]:
+            return {
+                **self._seen(column),
+                **self._target_attributes(target),
+                "module_": module,
+                "history_": earlier + monitor.history,
+                "best_epoch_": monitor.best_epoch,
+                "fingerprint_": backbone.fingerprint,
+                "_recipe": repr(self._modality().recipe(backbone)),
+                "_n_features_out": module.head.n_features,
+            }
+
+        planned = sum(len(phase.stages) for phase in phases)
+        reporting = reported(
+            self, X, y, epochs=planned, earlier=earlier, target=target, attributes=attributes
+        )
+        with reporting as monitor:
+            changed = module.opened if continues else ()
+            augment = self._augmentation()
+            training = Training(
+                self, module, train, valid, random, monitor, augment=augment, changed=changed
+            )
+            training.run(phases, start_head=not continues)
+        whole.data.runner.errors.warn(whole.data.digests, "left out of the fit")
+        if valid is not None and valid.data is not whole.data:
+            valid.data.runner.errors.warn(valid.data.digests, "left out of the validation")
+        # All at once, and last: an error leaves the estimator as it was.
+        self._remember(column)
+        self.__dict__.update(attributes(monitor))
+        return self
+
+    def _retargeted(self, whole: Any, y: Any, target: Any) -> Any:
+        prepared = None if target.level == "row" else whole.data.prepared()
+        targets = target.encode(y, prepared)
+        if hasattr(targets, "to"):
+            targets = targets.to(whole.data.device)
+        return replace(whole, target=target, targets=targets)
+
+    def _validate_all(self) -> None:
+        self._validate_params()
+        if isinstance(self.trainable, bool):
+            raise ValueError(
+                f"trainable={self.trainable!r}: use 'all' or 'head', or a number of stages."
+            )
+        for callback in self.callbacks or []:
+            named = callback[-1] if isinstance(callback, tuple) else callback
+            if not hasattr(named, "on_epoch_end"):
+                raise TypeError(f"callbacks must be those of skorch, got {callback!r}.")
+
+    def _require_targets(self, y: Any) -> None:
+        if y is None:
+            raise TargetError(
+                f"requires y to be passed, but the target y is None: {type(self).__name__} "
+                "learns from targets."
+            )
+
+    def _new_module(
+        self, backbone: Backbone, target: Any, random: np.random.RandomState, continues: bool
+    ) -> FineTuned:
+        from sktransfer.training.strategies import strategy_of
+
+        strategy = strategy_of(self.trainable)
+        opened = strategy.opened(backbone.stages)
+        if continues:  # stages that have been trained stay open: they are not the backbone's
+            before = self.module_.strategy
+            opened = max(opened, self.module_.opened, key=len)
+            if strategy.copies_stages != before.copies_stages:
+                raise BackboneError(
+                    "A warm start cannot change to trainable='lora' or from it: what was "
+                    "learned has no place there. Set warm_start=False."
+                )
+        # Only adapters are drawn at random.
+        seed = 0 if strategy.copies_stages else random.randint(2**31)
+        return self._make_module(backbone, target, opened, self.trainable, seed)
+
+    def _make_module(
+        self,
+        backbone: Backbone,
+        target: Any,
+        opened: tuple[str, ...],
+        trainable: str | int,
+        seed: int = 0,
+    ) -> FineTuned:
+        from sktransfer.training import FineTuned
+        from sktransfer.training.heads import head_of
+        from sktransfer.training.strategies import strategy_of
+
+        device, strategy = self._torch_device(), strategy_of(trainable)
+        level = target.level if target is not None else "row"
+        width = backbone.feature_width(level, self._modality().recipe(backbone))
+        head = head_of(target, width, self.dropout)
+        with seeded(seed):
+            module = FineTuned(backbone.on(device), head, opened, strategy, level)
+        return module.to(device)
+
+    # Using -----------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any, *, head: bool) -> np.ndarray:
+        """Return the outputs of the head, or the features below it, one row per cell."""
+        from sktransfer.training import outputs_of
+
+        self._validate_params()
+        column = self._check_column(X)
+        backbone = self._fitted_backbone()
+        if repr(self._modality().recipe(backbone)) != self._recipe:
+            raise BackboneError(
+                f"This {type(self).__name__} was fitted on cells that were prepared as "
+                f"{self._recipe}; its parameters ask for something else now. Fit again after "
+                "setting parameters."
+            )
+        data = self._column_data(column, backbone)
+        width = self.module_.n_outputs if head else self._n_features_out
+        with _runtime.undisturbed():
+            rows = outputs_of(self.module_, data, width, head=head)
+        errors = data.runner.errors
+        usable = np.array(errors.usable(data.digests), dtype=np.int64)
+        is_finite = _are_finite(rows[usable])
+        if not is_finite.all():
+            raise DivergedError(
+                f"row {usable[~is_finite][0]}: the outputs of the network are not finite, so its last steps "
+                "were too large. Fit again with a lower lr, or a longer warmup."
+            )
+        errors.warn(data.digests)
+        return rows
+
+    def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:
+        """Return the digest of the current network, and a function that makes a backbone of it."""
+        from sktransfer.training import as_backbone, digest_of
+
+        if not self.__sklearn_is_fitted__():
+            raise BackboneError(
+                f"{type(self).__name__} is not fitted, so there is no network to take from it. In "
+                "a Pipeline or a search, which fit clones, keep it fitted: "
+                "backbone=sklearn.frozen.FrozenEstimator(estimator)."
+            )
+        base = self._fitted_backbone()
+        digest = digest_of(self.module_, base)
+        recipe = self._modality().recipe(base)
+        return digest, lambda: as_backbone(self.module_, base, recipe, type(self).__name__)
+
+    # State -----------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        module = state.pop("module_", None)
+        if module is not None:
+            trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
+            hooks = state_hooks()
+            weights = hooks.put_weights(self, trained) if hooks else trained
+            state["_trained"] = (module.opened, module.strategy.name, weights)
+        if state.get("_target") is not None:
+            state["_target"] = state["_target"].to_dict()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state.get("_target") is not None:
+            from sktransfer.training.targets import target_from_dict
+
+            state = {**state, "_target": target_from_dict(state["_target"])}
+        super().__setstate__(state)
+        if state_hooks() is None:
+            self._complete(lambda weights: weights)
+
+    def _complete(self, find: Callable[[Any], Any]) -> None:
+        trained = self.__dict__.pop("_trained", None)
+        if trained is not None:
+            opened, strategy, weights = trained
+            self._restore(tuple(opened), strategy, find(weights))
+
+    def _restore(
+        self, opened: tuple[str, ...], strategy: str, trained: dict[str, np.ndarray]
+    ) -> None:
+        import torch
+
+        trainable = strategy if strategy != "stages" else len(opened)
+        with _runtime.gradients():
+            backbone = self._fitted_backbone()
+            self.module_ = self._make_module(backbone, self._target, opened, trainable)
+            self.module_.restore({name: torch.tensor(t) for name, t in trained.items()})
+        self.module_.eval()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _are_finite(rows: np.ndarray) -> np.ndarray:
+    if rows.dtype == object:  # one array per row, of any length
+        return np.array([np.isfinite(row).all() for row in rows], dtype=bool)
+    return np.isfinite(rows).all(axis=1)

@@ -1,0 +1,77 @@
+"""Public classes are known by their public names, wherever they are defined."""
+
+import copy
+import pickle
+import pickletools
+import subprocess
+import sys
+from importlib import import_module
+
+import cloudpickle
+import pytest
+from dask.base import tokenize
+from sklearn.base import clone
+
+import sktransfer
+from sktransfer._public import HOMES
+from tests._estimators import CASES
+
+CLASSES = [name for name in HOMES if isinstance(getattr(sktransfer, name), type)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_pickle_names_a_private_module(name):
+    case = CASES[name]
+    fitted = case.make().fit(case.column(4), case.target(4))
+    for written in (pickle.dumps(fitted), cloudpickle.dumps(fitted)):
+        strings = {arg for _, arg, _ in pickletools.genops(written) if isinstance(arg, str)}
+        modules = {text for text in strings if text.split(".")[0] == "sktransfer"}
+        assert modules == {"sktransfer"}
+        assert name in strings
+        assert type(pickle.loads(written)) is type(fitted)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_public_class_is_known_by_its_public_name(name):
+    kind = getattr(sktransfer, name)
+    assert repr(kind) == f"<class 'sktransfer.{name}'>"
+    assert kind._module_source.startswith(f"{HOMES[name]}._")
+    assert getattr(import_module(HOMES[name]), name) is kind
+    for dumps in (pickle.dumps, cloudpickle.dumps):
+        assert pickle.loads(dumps(kind)) is kind
+
+
+def test_a_class_is_found_in_a_process_that_has_imported_nothing():
+    written = pickle.dumps(CASES["TextClassifier"].make())
+    code = f"import pickle; print(type(pickle.loads({written!r})))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "<class 'sktransfer.TextClassifier'>"
+
+
+def test_what_was_learned_of_targets_is_plain_data_in_the_state():
+    case = CASES["TextClassifier"]
+    fitted = case.make().fit(case.column(4), case.target(4))
+    assert fitted.__getstate__()["_task"].keys() == {"kind", "classes"}
+    assert fitted.__getstate__()["_task"]["kind"] == "classes"
+    assert type(copy.deepcopy(fitted)._task) is type(fitted._task)
+    assert tokenize(fitted) == tokenize(pickle.loads(pickle.dumps(fitted)))
+    assert clone(fitted).get_params() == fitted.get_params()
+
+
+def test_the_doctests_of_all_public_classes_are_collected():
+    # pytest takes what a module defines, which it cannot tell by __module__ here.
+    places = {name: getattr(sktransfer, name)._module_source for name in CLASSES}
+    files = [f"{module.replace('.', '/')}.py" for module in places.values()]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        *files,
+        "sktransfer/__init__.py",
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    for name, module in places.items():
+        assert done.stdout.count(f"::{module}.{name}\n") == 1
+        assert f"::sktransfer.{name}\n" not in done.stdout

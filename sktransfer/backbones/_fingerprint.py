@@ -265,8 +265,10 @@ def _is_library(module: str) -> bool:
 @functools.cache
 def _is_installed(package: str) -> bool:
     file = getattr(sys.modules.get(package), "__file__", None)
+    if package == "__main__":  # of a notebook, the file of the program that runs it
+        return False
     if file is None:
-        return package in sys.stdlib_module_names and package != "__main__"
+        return package in sys.stdlib_module_names
     standard = Path(file).is_relative_to(sysconfig.get_path("stdlib"))
     return standard or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 

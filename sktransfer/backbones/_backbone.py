@@ -10,7 +10,6 @@ from numbers import Integral
 from typing import Any
 
 import torch
-from torch import nn
 
 from sktransfer._forks import in_a_forked_child
 from sktransfer._runtime import undisturbed
@@ -50,10 +49,6 @@ class Backbone:
         Name and version of the library whose code runs the network.
     tokenizer : object, optional
         Texts only: see `TextTokenizer`.
-    head : nn.Module, optional
-        The classifier that the network was trained with.
-    categories : sequence of str, optional
-        The names of that classifier's classes.
     feature_size : int, optional
         Length of the pooled features, where the source knows it; otherwise it is tried out.
     blueprint : mapping, optional
@@ -77,8 +72,6 @@ class Backbone:
         licence: str = "unknown",
         library: str = "",
         tokenizer: Any = None,
-        head: nn.Module | None = None,
-        categories: tuple[str, ...] = (),
         feature_size: int | None = None,
         blueprint: Mapping[str, Any] | None = None,
     ) -> None:
@@ -89,11 +82,9 @@ class Backbone:
         self.licence = licence
         self.library = library
         self.tokenizer = tokenizer
-        self.categories = categories
         self.blueprint = blueprint
         # float32 whatever torch's default was when the network was built.
         self.network = network.to(torch.float32).eval().requires_grad_(False)
-        self.head = head.eval().requires_grad_(False) if head is not None else None
         if self.modality == "image":
             self.network.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint(self.network, recipe)

@@ -16,7 +16,7 @@ from sktransfer.backbones._tokenizer import TextTokenizer
 from sktransfer.backbones._weights import StateDict, load_strict, refuse_misfits
 from sktransfer.exceptions import BackboneError, WeightsError
 
-# Who builds a network from a blueprint: a module `_<name>` with `rebuild(blueprint, recipe)`.
+# Sources whose networks can be built from a blueprint, by `rebuild(blueprint, recipe)`.
 _BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
 
 # Pixels a side: some networks are tried out at their size when they are built, and a hostile file
@@ -41,7 +41,7 @@ class Packed:
 
 
 def pack(backbone: Backbone) -> Packed:
-    """Return all of a backbone but its classifier, as data.
+    """Return a backbone as data.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _network(
 ) -> StagedNetwork:
     if blueprint["builder"] not in _BUILDERS:
         raise BackboneError(f"{name!r} names no builder of networks: {blueprint['builder']!r}.")
-    builder = import_module(f"sktransfer.backbones._{blueprint['builder']}")
+    builder = import_module(f"sktransfer.backbones.{blueprint['builder']}")
     # First without memory: a file of a few bytes could describe a network of terabytes.
     try:
         with torch.device("meta"):

@@ -20,11 +20,11 @@ from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._table import BackboneTable
 from sktransfer.exceptions import BackboneError
 
-# Asked in this order who knows a name, and imported only then: a library takes seconds, and a
-# worker that embeds texts needs none of those for images. A source is a module `_<name>` with
+# Sources in the order in which they are asked for a name. Each is a module or folder `<name>` with
 #   owns(name) -> bool, rows() -> list of table rows,
-#   load(name, weights=..., modality=..., random_state=...) -> Backbone.
-# Beside it stands what can be said of its names without importing it.
+#   load(name, weights=..., modality=..., random_state=...) -> Backbone,
+# and a test of names that needs no import: importing a library takes seconds, and a worker that
+# embeds texts needs none of those for images.
 SOURCES: dict[str, Callable[[str], bool]] = {
     "bundled": lambda name: True,
     "torchvision": str.isidentifier,
@@ -169,7 +169,7 @@ def _forget_old_modules() -> None:
 
 
 def _source(name: str) -> ModuleType:
-    return import_module(f"sktransfer.backbones._{name}")
+    return import_module(f"sktransfer.backbones.{name}")
 
 
 def _source_of(name: str) -> ModuleType:

@@ -20,7 +20,7 @@ def image_augmentation(augment: Any) -> Change | None:
         return None
     import torch
 
-    from sktransfer.backbones._torchvision_transforms import image_transform
+    from sktransfer.backbones.torchvision import image_transform
 
     transform = image_transform(augment) if isinstance(augment, str) else augment
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sktransfer.backbones import _huggingface, _timm, _torchvision
+from sktransfer.backbones import huggingface, timm, torchvision
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain, Layout, StagedNetwork, pool
 from sktransfer.backbones._recipe import ImageRecipe
@@ -56,13 +56,13 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
         raise BackboneError(f"{name} cannot be copied: {_told(error)}.") from error
     recipe = recipe_of(net)
     try:
-        network, head, recipe = _staged(net, recipe)
+        network, recipe = _staged(net, recipe)
         rows, features = _try_out({"network": network}, recipe)
     except Exception as error:  # whatever the user's code throws
         raise _does_not_take(name, recipe, error) from error
     _check_features(features[0], rows, name)
     library = _library(module)
-    return Backbone(name, source=NAME, network=network, recipe=recipe, head=head, library=library)
+    return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
 
 
 def recipe_of(module: nn.Module) -> ImageRecipe:
@@ -70,10 +70,10 @@ def recipe_of(module: nn.Module) -> ImageRecipe:
     own = getattr(module, "recipe", None)
     if isinstance(own, ImageRecipe):
         return own
-    if _timm.is_whole(module):
-        return _timm.recipe_of(module)
+    if timm.is_whole(module):
+        return timm.recipe_of(module)
     if type(module).__module__.startswith("torchvision.models."):
-        only = _torchvision.only_size(module)
+        only = torchvision.only_size(module)
         return replace(ImageRecipe().at(only), fixed_size=only is not None)
     return ImageRecipe()
 
@@ -85,19 +85,17 @@ def _library(module: nn.Module) -> str:
     return ", ".join(f"{name} {metadata.version(name)}" for name in sorted(used))
 
 
-def _staged(
-    net: nn.Module, recipe: ImageRecipe
-) -> tuple[StagedNetwork, nn.Module | None, ImageRecipe]:
-    """Return the stages, the classifier that is none of them, and the recipe."""
-    if _timm.is_whole(net):
-        return *_timm.stages_of(net, recipe.size), recipe
-    parts = _torchvision.stages_of(net)
+def _staged(net: nn.Module, recipe: ImageRecipe) -> tuple[StagedNetwork, ImageRecipe]:
+    """Return the network as stages, without its classifier, and the recipe."""
+    if timm.is_whole(net):
+        return timm.split(net, recipe.size), recipe
+    parts = torchvision.stages_of(net)
     if parts is not None:
-        return *parts, recipe
-    found = _huggingface.stages_of(net)
+        return parts[0], recipe
+    found = huggingface.stages_of(net)
     if found is not None:
-        return found[0], None, recipe if hasattr(net, "recipe") else found[1]
-    return _plain(net, recipe), None, recipe
+        return found[0], recipe if hasattr(net, "recipe") else found[1]
+    return _plain(net, recipe), recipe
 
 
 def _plain(net: nn.Module, recipe: ImageRecipe) -> Chain:

@@ -11,8 +11,8 @@ import torch
 import xxhash
 from torch import nn
 
-from sktransfer.backbones._huggingface_families import Family
 from sktransfer.backbones._network import POOLED, Given, StagedNetwork, pool
+from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._huggingface_files import read_json
 from sktransfer.backbones._recipe import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
+from sktransfer.backbones.huggingface._files import read_json
 from sktransfer.exceptions import BackboneError
 
 # Pillow's numbers of its filters.

@@ -1,4 +1,4 @@
-"""All 80 classification networks of torchvision, without any of its weights."""
+"""Networks of torchvision without published weights: one per family, all 80 in the slow tests."""
 
 from collections import Counter
 from functools import lru_cache
@@ -28,6 +28,15 @@ NAMES = torchvision.models.list_models(module=torchvision.models)
 # These are small enough to be run on real numbers; of the others the shapes are compared.
 SMALL = [name for name in NAMES if ROWS[name]["parameters"] < 12e6]
 SMALL += ["alexnet", "convnext_tiny", "inception_v3", "maxvit_t", "swin_t"]
+# The smallest network of each file of torchvision.models stands for its family.
+FAMILIES = {
+    torchvision.models.get_model_builder(name).__module__: name
+    for name in sorted(NAMES, key=lambda name: -ROWS[name]["parameters"])
+}
+ALL = [
+    name if name in FAMILIES.values() else pytest.param(name, marks=pytest.mark.slow)
+    for name in NAMES
+]
 # Smallest images that an architecture lets through.
 SMALLEST = {"inception_v3": 75, "alexnet": 63, "squeezenet1_0": 33, "squeezenet1_1": 33}
 
@@ -129,7 +138,7 @@ def test_all_80_names_are_owned_and_others_are_not():
     assert not any(map(torchvision_source.owns, ["", "resnet", "ResNet18", "raft_small", "r3d_18"]))
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ALL)
 def split(request):
     """Give a name, its network, chain and head; pytest runs all tests of one name in a row."""
     name = request.param
@@ -304,7 +313,9 @@ def test_other_classes_are_not_taken_apart_even_if_they_derive_from_ours():
 # --- The recipes ----------------------------------------------------------------------------
 
 ALL_WEIGHTS = [
-    (name, member.name) for name in NAMES for member in torchvision.models.get_model_weights(name)
+    pytest.param(name, member.name, marks=() if name in FAMILIES.values() else pytest.mark.slow)
+    for name in NAMES
+    for member in torchvision.models.get_model_weights(name)
 ]
 
 

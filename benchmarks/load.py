@@ -21,7 +21,7 @@ TIMES = 5
 _LOAD = """
 import sys, time
 import timm, torchvision
-import sktransfer.backbones._bundled, sktransfer.backbones._timm, sktransfer.backbones._torchvision
+import sktransfer.backbones.bundled, sktransfer.backbones.timm, sktransfer.backbones.torchvision
 from sktransfer import ImageEmbedder, load
 start = time.perf_counter()
 load(sys.argv[1])

@@ -28,9 +28,9 @@ FLOORS = [
 ONLY_IN = {
     "PIL": "cells/",
     "lmdb": "cache/",
-    "torchvision": "backbones/_torchvision",
-    "timm": "backbones/_timm.py",
-    "transformers": "backbones/_transformers.py",
+    "torchvision": "backbones/torchvision/",
+    "timm": "backbones/timm/",
+    "transformers": "backbones/huggingface/_transformers.py",
     "openvino": "engines/_openvino.py",
     "skops": "persistence/_skops.py",
     "skorch": "finetune/_net.py",

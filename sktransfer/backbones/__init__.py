@@ -1,7 +1,7 @@
 """Pretrained networks as chains of stages, from several sources behind one function."""
 
-from sktransfer.backbones._from_file import find_from_file, keep_from_file
 from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._from_file import find_from_file, keep_from_file
 from sktransfer.backbones._network import (
     POOLED,
     CachedActivation,
@@ -24,7 +24,6 @@ __all__ = [
     "StagedNetwork",
     "at_level",
     "find_from_file",
-
     "get_backbone",
     "keep_from_file",
     "list_backbones",

@@ -52,7 +52,9 @@ class StagedNetwork(nn.Module):
     prefix_tokens: int = 0
     resumes: bool = True
 
-    def forward(self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None) -> torch.Tensor:
+    def forward(
+        self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
+    ) -> torch.Tensor:
         """Run the chain and return what stage `until` gives; "pooled" gives (n, d).
 
         With `cached`, only what follows that stage is run; `inputs` must still be those of the
@@ -88,7 +90,9 @@ class Chain(StagedNetwork):
         self.layout = layout
         self.prefix_tokens = prefix_tokens
 
-    def forward(self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None) -> torch.Tensor:
+    def forward(
+        self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
+    ) -> torch.Tensor:
         """Run the stages up to and with `until`."""
         activation = inputs if cached is None else cached.activation
         start = 0 if cached is None else list(self.stages).index(cached.stage) + 1

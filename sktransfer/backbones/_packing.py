@@ -36,7 +36,7 @@ class Packed:
 
 
 def pack(backbone: Backbone) -> Packed:
-    """Return all of a backbone but its classifier, as data.
+    """Return a backbone as data.
 
     Raises
     ------
@@ -116,8 +116,8 @@ def _network(
 ) -> StagedNetwork:
     if blueprint["builder"] not in _BUILDERS:
         raise BackboneError(f"{name!r} names no builder of networks: {blueprint['builder']!r}.")
-    builder = import_module(f"sktransfer.backbones._{blueprint['builder']}")
-    # First without memory: a small file could describe a network of terabytes.
+    builder = import_module(f"sktransfer.backbones.{blueprint['builder']}")
+    # First without memory: a file of a few bytes could describe a network of terabytes.
     try:
         with torch.device("meta"):
             planned = builder.rebuild(blueprint, recipe).state_dict()

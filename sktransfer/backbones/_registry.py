@@ -171,7 +171,7 @@ def _forget_old_modules() -> None:
 
 
 def _source(name: str) -> ModuleType:
-    return import_module(f"sktransfer.backbones._{name}")
+    return import_module(f"sktransfer.backbones.{name}")
 
 
 def _source_of(name: str) -> ModuleType:

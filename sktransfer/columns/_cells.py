@@ -5,6 +5,7 @@ import reprlib
 import unicodedata
 
 import numpy as np
+
 from sktransfer.exceptions import BadCellError
 
 _short = reprlib.Repr()

@@ -57,13 +57,13 @@ class CellType(Protocol):
     """
 
     @property
-    def noun(self) -> str: ...  # noqa: D102
+    def noun(self) -> str: ...
     @property
-    def takes_rows(self) -> bool: ...  # noqa: D102
+    def takes_rows(self) -> bool: ...
     @property
-    def number_advice(self) -> str: ...  # noqa: D102
+    def number_advice(self) -> str: ...
     @property
-    def columns_advice(self) -> str: ...  # noqa: D102
+    def columns_advice(self) -> str: ...
 
     def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
         """Return the cells of an array that holds one per row, and the values per cell.

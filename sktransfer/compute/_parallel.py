@@ -49,9 +49,7 @@ def parallel_map(
         return
     share = partial(_runtime.compute_on, _runtime.threads() // parallelism)
     tasks = _tasks(function, jobs)
-    yield from prefetch(
-        _call, tasks, depth=2 * parallelism, threads=parallelism, initializer=share
-    )
+    yield from prefetch(_call, tasks, depth=2 * parallelism, threads=parallelism, initializer=share)
 
 
 def _tasks(

@@ -181,4 +181,3 @@ class Runner:
 
     def _size(self, items: list[Any]) -> int:
         return len(items) * max(map(self.preparer.length, items))
-

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sktransfer.exceptions import PersistenceError
 from sktransfer.base import use_state_hooks
+from sktransfer.exceptions import PersistenceError
 from sktransfer.persistence._content import check_content
 from sktransfer.persistence._estimators import Loaded, Saved
 from sktransfer.persistence._nodes import Tree, label_of

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors.torch import load as load_tensors
 
 from sktransfer.backbones import Packed, keep_from_file, unpack
-from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.base import use_state_hooks
+from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.persistence._archive import Members, read_file
 from sktransfer.persistence._content import check_content
 from sktransfer.persistence._estimators import Loaded

@@ -10,8 +10,8 @@ from typing import Any
 from safetensors.torch import save as tensors_to_bytes
 
 from sktransfer.backbones import Backbone, pack, unpack
-from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.base import use_state_hooks
+from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.persistence import _manifest
 from sktransfer.persistence._archive import write_file
 from sktransfer.persistence._blame import check_round_trip, unsaveable

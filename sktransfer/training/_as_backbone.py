@@ -22,9 +22,7 @@ def digest_of(module: FineTuned, base: Backbone) -> str:
     return digest.hexdigest()
 
 
-def as_backbone(
-    module: FineTuned, base: Backbone, recipe: Recipe, name: str
-) -> Backbone:
+def as_backbone(module: FineTuned, base: Backbone, recipe: Recipe, name: str) -> Backbone:
     """Return a backbone of a copy of the network, with the recipe of the estimator."""
     with torch.inference_mode(False):
         network = copy.deepcopy(module.network).to("cpu")

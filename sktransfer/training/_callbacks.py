@@ -38,4 +38,3 @@ def _below(callback: Any, folder: str) -> Any:
     moved = copy.copy(callback)
     moved.dirname = str(Path(callback.dirname, folder))
     return moved
-

@@ -73,9 +73,7 @@ class CellSource(Source):
         Number of views of each row.
     """
 
-    def __init__(
-        self, runner: Runner, augment: Augmentation | None = None, views: int = 1
-    ) -> None:
+    def __init__(self, runner: Runner, augment: Augmentation | None = None, views: int = 1) -> None:
         self._runner = runner
         self._augment = augment or list
         self._views = views

@@ -93,7 +93,7 @@ class Training:
                     start_head = False
                 self._run_phase(phase)
         except KeyboardInterrupt:
-            if not monitor.done or start_head and any(p.objective.uses_head for p in phases):
+            if not monitor.done or (start_head and any(p.objective.uses_head for p in phases)):
                 raise
             monitor.restore_last(self.module)
             warnings.warn(

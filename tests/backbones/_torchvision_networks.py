@@ -3,15 +3,15 @@
 import torch
 import torchvision
 
-from sktransfer.backbones import _torchvision
+from sktransfer.backbones import torchvision as torchvision_source
 
-ROWS = {row["name"]: row for row in _torchvision.rows()}
+ROWS = {row["name"]: row for row in torchvision_source.rows()}
 TINY = "shufflenet_v2_x0_5"
 UNSTATED = "not stated (ImageNet-1k)"
 
 
 def load(name=TINY, weights=None, **options):
-    return _torchvision.load(name, weights=weights, modality="image", **options)
+    return torchvision_source.load(name, weights=weights, modality="image", **options)
 
 
 def small_transformer(**options):

@@ -119,7 +119,7 @@ def test_a_torchvision_network_keeps_its_stages_and_its_classifier():
     backbone = load(net)
     assert "layer4" in backbone.stages
     assert backbone.feature_size == 512
-    torch.testing.assert_close(backbone.head(backbone.extract(IMAGES)), net(IMAGES))
+    torch.testing.assert_close(net.fc(backbone.extract(IMAGES)), net(IMAGES))
     assert net.fc.out_features == 4
 
 
@@ -129,7 +129,7 @@ def test_a_timm_model_keeps_its_stages_its_classifier_and_its_recipe():
     backbone = load(net)
     assert backbone.stages == ("stem", "layer1", "layer2", "layer3", "layer4")
     assert backbone.recipe.size == (160, 160)
-    torch.testing.assert_close(backbone.head(backbone.extract(IMAGES)), net(IMAGES))
+    torch.testing.assert_close(net.fc(backbone.extract(IMAGES)), net(IMAGES))
     assert net.fc.out_features == 4
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import ImageRecipe, _timm, get_backbone, list_backbones
+from sktransfer.backbones import ImageRecipe, get_backbone, list_backbones
+from sktransfer.backbones import timm as timm_source
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._table import COLUMNS
 from sktransfer.exceptions import BackboneError
@@ -111,14 +112,14 @@ def test_a_changed_file_of_weights_is_loaded_anew(tmp_path):
 
 def test_two_threads_load_once(monkeypatch):
     loads = []
-    original = _timm.load
+    original = timm_source.load
 
     def slow(name, **settings):
         loads.append(name)
         time.sleep(0.05)
         return original(name, **settings)
 
-    monkeypatch.setattr(_timm, "load", slow)
+    monkeypatch.setattr(timm_source, "load", slow)
     found = []
 
     def get():

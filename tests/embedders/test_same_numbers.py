@@ -10,9 +10,8 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from sktransfer import ImageEmbedder, TextEmbedder
-from sktransfer.backbones import get_backbone
-from tests.backbones.test_bundled import Reference, needs
-from tests.backbones.test_huggingface_text import varied_texts
+from tests.backbones.huggingface.test_text import varied_texts
+from tests.backbones.test_bundled import Reference, classes, needs
 
 PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]
 
@@ -69,9 +68,9 @@ def test_images_equal_the_network_published_in_2020():
 
 
 def test_the_published_classifier_sees_a_palace_and_a_daisy_in_the_features():
-    backbone = get_backbone("efficientnet_lite0", modality="image")
-    scores = backbone.head(torch.from_numpy(ImageEmbedder(cache=False).fit_transform(PHOTOS)))
-    assert [backbone.categories[i] for i in scores.argmax(1)] == ["palace", "daisy"]
+    needs("efficientnet_lite0")
+    features = torch.from_numpy(ImageEmbedder(cache=False).fit_transform(PHOTOS))
+    assert classes("efficientnet_lite0", features) == ["palace", "daisy"]
 
 
 def test_a_thousand_varied_texts_equal_sentence_transformers():

@@ -43,11 +43,11 @@ def workers(client):
 
 def _watch():
     """Forget all backbones, and note the names of those that are loaded from now on."""
-    from sktransfer.backbones import _bundled, _registry
+    from sktransfer.backbones import _registry, bundled
 
     _look_away()
     _registry._loaded.clear()
-    load, notes = _bundled.load, []
+    load, notes = bundled.load, []
 
     @wraps(load)
     def noted(name, **options):
@@ -55,19 +55,19 @@ def _watch():
         return load(name, **options)
 
     noted.notes = notes
-    _bundled.load = noted
+    bundled.load = noted
 
 
 def _look_away():
-    from sktransfer.backbones import _bundled
+    from sktransfer.backbones import bundled
 
-    _bundled.load = getattr(_bundled.load, "__wrapped__", _bundled.load)
+    bundled.load = getattr(bundled.load, "__wrapped__", bundled.load)
 
 
 def _loaded():
-    from sktransfer.backbones import _bundled
+    from sktransfer.backbones import bundled
 
-    return _bundled.load.notes
+    return bundled.load.notes
 
 
 def _computed():

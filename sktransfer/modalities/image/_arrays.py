@@ -3,8 +3,14 @@
 import numpy as np
 from PIL import Image
 
-from sktransfer.modalities.image._planes import Planes, float_planes, opaque_rgb, scaled_16_bits, unit_interval
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities.image._planes import (
+    Planes,
+    float_planes,
+    opaque_rgb,
+    scaled_16_bits,
+    unit_interval,
+)
 
 CHANNELS = (1, 3, 4)
 """Lengths that the last axis of an image may have: grey, RGB, RGBA."""

@@ -14,7 +14,9 @@ from sktransfer.modalities.image._arrays import CHANNELS
 Shape = tuple[int, ...]
 
 
-def images_of_array(X: np.ndarray, image_shape: Shape | None) -> tuple[Sequence[object], int] | None:
+def images_of_array(
+    X: np.ndarray, image_shape: Shape | None
+) -> tuple[Sequence[object], int] | None:
     """Return the images of an array and the values per image; None where X is a plain column.
 
     Parameters

@@ -10,25 +10,30 @@ from typing import Any
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import _huggingface_hub, _table
+from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._huggingface_families import FAMILIES, Family, family_of
-from sktransfer.backbones._huggingface_files import licence_of, read_json, weights_of
-from sktransfer.backbones._huggingface_image import default_recipe, image_recipe
-from sktransfer.backbones._huggingface_network import HuggingFaceNetwork
-from sktransfer.backbones._huggingface_text import (
+from sktransfer.backbones._weights import StateDict, read_state_dict
+from sktransfer.backbones.huggingface import _hub
+from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
+from sktransfer.backbones.huggingface._files import licence_of, read_json, weights_of
+from sktransfer.backbones.huggingface._image import default_recipe, image_recipe
+from sktransfer.backbones.huggingface._network import HuggingFaceNetwork
+from sktransfer.backbones.huggingface._text import (
     SentenceRecipe,
     dense_configs,
     dense_layers,
     load_dense,
     sentence_recipe,
 )
-from sktransfer.modalities.image import ImageRecipe
-from sktransfer.modalities.text import TextRecipe
-from sktransfer.modalities.text import TextTokenizer
-from sktransfer.backbones._transformers import config_of, library, model_of, tokenizer_of
-from sktransfer.backbones._weights import StateDict, read_state_dict
+from sktransfer.backbones.huggingface._transformers import (
+    config_of,
+    library,
+    model_of,
+    tokenizer_of,
+)
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities.image import ImageRecipe
+from sktransfer.modalities.text import TextRecipe, TextTokenizer
 
 NAME = "huggingface"
 
@@ -38,13 +43,13 @@ _MOST_LAYERS = 1_000
 
 def owns(name: str) -> bool:
     """Tell whether `name` is a local folder or has the form "organisation/name"."""
-    return _huggingface_hub.is_id(name) or (name != "" and Path(name).is_dir())
+    return _hub.is_id(name) or (name != "" and Path(name).is_dir())
 
 
 def rows() -> list[dict[str, Any]]:
     """Return the rows of `list_backbones`: the models in the local cache that can be used."""
     found = []
-    for name, folder in _huggingface_hub.cached():
+    for name, folder in _hub.cached():
         # One damaged model must not hide the others.
         with suppress(BackboneError):
             found.append(_row(name, folder, read_json(folder / "config.json")))
@@ -55,7 +60,7 @@ def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
     """Build the backbone of a local folder or of a hub id."""
-    folder = Path(name) if Path(name).is_dir() else _huggingface_hub.snapshot(name)
+    folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
     return load_folder(
         folder,
         name=name,

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._huggingface_families import Family
 from sktransfer.backbones._weights import StateDict, refuse
+from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
 
 # Entries of a config.json that say how to run, not what the model is: some of them would fetch

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from sktransfer.backbones import Backbone, get_backbone, list_backbones
-from sktransfer.backbones._huggingface_families import family_of
+from sktransfer.backbones.huggingface._families import family_of
 from sktransfer.exceptions import BackboneError, WeightsError
 from tests.backbones._huggingface_folders import WORDS, save, write_json
 

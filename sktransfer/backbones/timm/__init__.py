@@ -17,15 +17,17 @@ from sktransfer._randomness import seeded
 from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
-from sktransfer.modalities.image import ImageRecipe
-from sktransfer.backbones._timm_stages import classifiers_of, split
 from sktransfer.backbones._weights import (
     announce_download,
     load_strict,
     read_state_dict,
     some,
 )
+from sktransfer.backbones.timm._stages import classifiers_of, split
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
+from sktransfer.modalities.image import ImageRecipe
+
+__all__ = ["NAME", "as_backbone", "create", "is_whole", "load", "owns", "rebuild", "rows", "split"]
 
 NAME = "timm"
 PREFIX = "timm:"
@@ -92,19 +94,15 @@ def as_backbone(
     source: str = NAME,
     recipe: ImageRecipe,
     licence: str = "unknown",
-    categories: tuple[str, ...] = (),
 ) -> Backbone:
     """Make a backbone of a timm model, which is taken apart by that; `model` is timm's name."""
-    network, head = stages_of(net, recipe.size)
     return Backbone(
         name,
         source=source,
-        network=network,
+        network=split(net, recipe.size),
         recipe=recipe,
         licence=licence,
         library=f"timm {timm.__version__}",
-        head=head,
-        categories=categories,
         blueprint={"builder": NAME, "model": model} if model else None,
     )
 
@@ -113,13 +111,7 @@ def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
     """Build the network of a blueprint, its weights still random."""
     model = str(blueprint["model"])
     _check_known(model)
-    return stages_of(create(model), recipe.size)[0]
-
-
-def stages_of(net: Any, size: tuple[int, int]) -> tuple[Chain, nn.Module | None]:
-    """Take a model apart: its stages, and the classifier where that is one module."""
-    head = _head(net)
-    return split(net, size), head
+    return split(create(model), recipe.size)
 
 
 def recipe_of(net: Any) -> ImageRecipe:
@@ -250,13 +242,3 @@ def _load_file(net: Any, path: Path) -> None:
     heads = {id(head) for head in classifiers_of(net)}
     ignore = tuple(f"{name}." for name, part in net.named_modules() if id(part) in heads)
     load_strict(net, read_state_dict(path), source=str(path), ignore=ignore)
-
-
-def _head(net: Any) -> nn.Module | None:
-    """Return the classifier as a module that takes features (n, d), where it is one."""
-    heads = classifiers_of(net)
-    if len(heads) != 1:
-        return None
-    if isinstance(heads[0], nn.Conv2d):
-        return nn.Sequential(nn.Unflatten(1, (-1, 1, 1)), heads[0], nn.Flatten(1))
-    return heads[0]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones import _huggingface, _table
+from sktransfer.backbones import _table, huggingface
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.modalities.image import ImageRecipe
 from sktransfer.backbones._weights import StateDict, check_digest, load_strict, read_state_dict
 from sktransfer.exceptions import WeightsError
+from sktransfer.modalities.image import ImageRecipe
 
 NAME = "bundled"
 LICENCE = "Apache-2.0"
@@ -134,7 +134,7 @@ def load(
     bundle = _BUNDLES[name]
     if bundle.modality == "text":
         folder = _published(name, bundle).parent
-        return _huggingface.load_folder(
+        return huggingface.load_folder(
             folder,
             name=name,
             source=NAME,
@@ -149,14 +149,12 @@ def _efficientnet_lite(
     name: str, bundle: _Bundle, weights: str | Path | None, random_state: int
 ) -> Backbone:
     # Here and not above: whoever embeds texts need not wait for the libraries of images.
-    from sktransfer.backbones import _timm, _torchvision
+    from sktransfer.backbones import timm
 
-    net = _timm.create(bundle.architecture, random_state=random_state)
-    categories: tuple[str, ...] = ()
+    net = timm.create(bundle.architecture, random_state=random_state)
     if weights == "pretrained":
         published = read_state_dict(_published(name, bundle))
         load_strict(net, _renamed(published, list(net.state_dict())), source=name)
-        categories = _torchvision.imagenet_categories()
     elif weights is not None:
         path = Path(weights)
         load_strict(net, read_state_dict(path), source=str(path), ignore="classifier.")
@@ -168,14 +166,13 @@ def _efficientnet_lite(
         mean=LITE_MEAN,
         std=LITE_STD,
     )
-    return _timm.as_backbone(
+    return timm.as_backbone(
         net,
         name=name,
         model=bundle.architecture,
         source=NAME,
         recipe=recipe,
         licence=LICENCE,
-        categories=categories,
     )
 
 

@@ -11,7 +11,9 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from sktransfer.backbones import _torchvision
+from sktransfer.backbones import torchvision as torchvision_source
+from sktransfer.backbones.torchvision import _weights
+from sktransfer.backbones.torchvision._weights import choose
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 from tests.backbones._torchvision_networks import (
     ROWS,
@@ -30,7 +32,6 @@ def test_random_weights_follow_their_seed_and_leave_torchs_generator_alone():
     first, again, other = load(), load(random_state=0), load(random_state=1)
     assert torch.equal(torch.get_rng_state(), state)
     assert first.fingerprint == again.fingerprint != other.fingerprint
-    assert first.head is None
     assert first.licence == "none (random weights)"
 
 
@@ -57,8 +58,7 @@ def test_a_file_of_weights_is_read(tmp_path, suffix):
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     backbone = load(weights=path)
     assert torch.equal(backbone.network.stages["conv5"][0].weight, state["conv5.0.weight"])
-    assert torch.equal(backbone.head.weight, state["fc.weight"])
-    assert (backbone.licence, backbone.categories) == ("unknown", ())
+    assert backbone.licence == "unknown"
     assert backbone.fingerprint == load(weights=str(path)).fingerprint != load().fingerprint
 
 
@@ -79,8 +79,7 @@ def test_a_file_may_have_another_classifier_or_none(tmp_path):
     torch.save(cut, tmp_path / "none.pth")
     torch.save(tiny_state() | {"aux1.fc1.weight": torch.zeros(2, 2)}, tmp_path / "more.pth")
     none = load(weights=tmp_path / "none.pth")
-    assert none.head is None
-    assert load(weights=tmp_path / "other.pth").head is None
+    assert load(weights=tmp_path / "other.pth").fingerprint == none.fingerprint
     assert load(weights=tmp_path / "same.pth").fingerprint == none.fingerprint
     assert load(weights=tmp_path / "more.pth").fingerprint == none.fingerprint
 
@@ -137,17 +136,16 @@ def test_published_weights_on_this_machine_are_used_even_offline(hub, monkeypatc
     state = tiny_state()
     torch.save(state, hub / "shufflenetv2_x0.5-f707e7126e.pth")
     backbone = load(weights=weights)
-    assert torch.equal(backbone.head.weight, state["fc.weight"])
-    assert backbone.categories == _torchvision.imagenet_categories()
+    assert torch.equal(backbone.network.stages["conv5"][0].weight, state["conv5.0.weight"])
     assert backbone.licence == UNSTATED
-    assert [row["name"] for row in _torchvision.rows() if row["on_this_machine"]] == [TINY]
+    assert [row["name"] for row in torchvision_source.rows() if row["on_this_machine"]] == [TINY]
 
 
 def test_a_published_file_is_known_by_its_name_wherever_it_lies(tmp_path):
     path = tmp_path / "shufflenetv2_x0.5-f707e7126e.pth"
     torch.save(tiny_state(), path)
-    assert load(weights=path).categories == _torchvision.imagenet_categories()
-    choice = _torchvision._chosen("resnet50", "elsewhere/resnet50-11ad3fa6.pth")
+    assert load(weights=path).licence == UNSTATED
+    choice = choose("resnet50", "elsewhere/resnet50-11ad3fa6.pth")
     assert choice.described.name == "IMAGENET1K_V2"
 
 
@@ -160,7 +158,7 @@ def test_damaged_published_weights_are_refused(hub):
 @pytest.mark.parametrize("variable", ["SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"])
 def test_offline_missing_weights_are_an_error_at_once(monkeypatch, variable):
     monkeypatch.setenv(variable, "1")
-    monkeypatch.setattr(_torchvision, "_build", lambda *args: pytest.fail("built in vain"))
+    monkeypatch.setattr(torchvision_source, "_build", lambda *args: pytest.fail("built in vain"))
     with pytest.raises(OfflineError, match=variable) as caught:
         load("resnet50", "pretrained")
     for part in ("ResNet50_Weights.IMAGENET1K_V2", "98 MiB", "resnet50-11ad3fa6.pth"):
@@ -193,7 +191,8 @@ def test_what_was_fetched_is_used_and_checked(monkeypatch, hub):
         torch.save(state, path)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
-    assert torch.equal(load(weights="pretrained").head.weight, state["fc.weight"])
+    stages = load(weights="pretrained").network.stages
+    assert torch.equal(stages["conv5"][0].weight, state["conv5.0.weight"])
     assert len(list(hub.iterdir())) == 1
 
 
@@ -227,7 +226,7 @@ def test_names_of_older_transformers_are_understood():
         for name, tensor in state.items()
     }
     assert old.keys() != state.keys()
-    assert _torchvision._renamed(old).keys() == state.keys()
+    assert _weights._renamed(old).keys() == state.keys()
 
 
 def test_mnasnet_takes_weights_without_version_numbers(tmp_path):
@@ -242,16 +241,7 @@ def test_weights_whose_classifier_was_never_published_give_the_map_as_features(h
     net = small_vgg(nn.Sequential(nn.Linear(196, 5)))
     state = net.state_dict() | {"classifier.0.weight": torch.full((5, 196), torch.nan)}
     torch.save(state, hub / "vgg16_features-amdegroot-88682ab5.pth")
-    monkeypatch.setattr(_torchvision, "_build", lambda *args: net)
+    monkeypatch.setattr(torchvision_source, "_build", lambda *args: net)
     backbone = load("vgg16", "IMAGENET1K_FEATURES")
     assert backbone.stages == ("block1", "block2", "block3")
-    assert backbone.head is None
-    assert backbone.categories == ()
     assert backbone.extract(torch.randn(1, 3, 64, 64)).isfinite().all()
-
-
-def test_a_squeezenet_has_no_head_that_its_features_could_be_given_to(hub):
-    with torch.random.fork_rng():
-        state = torchvision.models.squeezenet1_1(weights=None).state_dict()
-    torch.save(state, hub / "squeezenet1_1-b8a52dc0.pth")
-    assert load("squeezenet1_1", "pretrained").head is None

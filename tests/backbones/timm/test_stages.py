@@ -8,8 +8,9 @@ import timm
 import torch
 from torch import nn
 
-from sktransfer.backbones import ImageRecipe, _timm
-from sktransfer.backbones._timm_stages import split
+from sktransfer.backbones import ImageRecipe
+from sktransfer.backbones import timm as timm_source
+from sktransfer.backbones.timm._stages import classifiers_of, split
 
 BLOCKS = [f"block{i}" for i in range(1, 13)]
 STAGES = [f"stage{i}" for i in range(1, 8)]
@@ -173,7 +174,9 @@ def test_every_weight_but_the_classifiers_is_in_one_place(model):
 def test_every_stage_can_be_pooled_to_vectors(model):
     net, images, names = model
     size = tuple(images.shape[2:])
-    backbone = _timm.as_backbone(net, name="tiny", recipe=ImageRecipe(size=size, resize=size[0]))
+    backbone = timm_source.as_backbone(
+        net, name="tiny", recipe=ImageRecipe(size=size, resize=size[0])
+    )
     for layer in names:
         features = backbone.extract(images, layer=layer)
         assert features.shape == (2, backbone.width(layer))
@@ -182,17 +185,26 @@ def test_every_stage_can_be_pooled_to_vectors(model):
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "dla46x_c"])
 @torch.inference_mode()
-def test_head_turns_features_into_the_models_own_scores(name):
-    net = _timm.create(name).eval()
+def test_the_classifier_turns_features_into_the_models_own_scores(name):
+    net = timm_source.create(name).eval()
     images = torch.randn(2, 3, 160, 160) if name != "dla46x_c" else torch.randn(2, 3, 64, 64)
     scores = net(images)
-    backbone = _timm.as_backbone(net, name=name, recipe=ImageRecipe(size=images.shape[2:]))
-    torch.testing.assert_close(backbone.head(backbone.extract(images)), scores)
+    (head,) = classifiers_of(net)
+    backbone = timm_source.as_backbone(net, name=name, recipe=ImageRecipe(size=images.shape[2:]))
+    features = backbone.extract(images)
+    if isinstance(head, nn.Conv2d):
+        features = features[..., None, None]
+    torch.testing.assert_close(head(features).flatten(1), scores)
 
 
-def test_a_model_without_classifier_has_no_head():
-    net = timm.create_model("test_resnet", num_classes=0)
-    assert _timm.as_backbone(net, name="x", recipe=ImageRecipe()).head is None
+def test_a_model_without_classifier_gives_its_features():
+    net = timm.create_model("test_resnet", num_classes=0).eval()
+    images = torch.randn(2, 3, 160, 160)
+    with torch.inference_mode():
+        wanted = net(images)
+    assert classifiers_of(net) == []
+    backbone = timm_source.as_backbone(net, name="x", recipe=ImageRecipe(size=(160, 160)))
+    torch.testing.assert_close(backbone.extract(images), wanted)
 
 
 @torch.inference_mode()
@@ -225,7 +237,7 @@ def test_recipe_is_timms_own_transform():
         if config["crop_mode"] == "border" or height != width:
             continue  # no recipe pads; see `recipe_of`
         net = SimpleNamespace(pretrained_cfg=config)
-        recipe = _timm.recipe_of(net)
+        recipe = timm_source.recipe_of(net)
         key = (recipe, config["crop_mode"])
         if key in checked:
             continue
@@ -241,9 +253,9 @@ def test_recipe_is_timms_own_transform():
 
 def test_recipe_follows_the_size_that_a_model_was_built_for():
     net = timm.create_model("vit_tiny_patch16_224", img_size=64)
-    assert _timm.recipe_of(net).size == (64, 64)
-    assert _timm.recipe_of(net).fixed_size
-    assert not _timm.recipe_of(timm.create_model("test_resnet")).fixed_size
+    assert timm_source.recipe_of(net).size == (64, 64)
+    assert timm_source.recipe_of(net).fixed_size
+    assert not timm_source.recipe_of(timm.create_model("test_resnet")).fixed_size
 
 
 def test_only_whole_models_count_as_timms():
@@ -252,7 +264,7 @@ def test_only_whole_models_count_as_timms():
             return super().forward(x) * 2
 
     net = timm.create_model("test_resnet")
-    assert _timm.is_whole(net)
-    assert not _timm.is_whole(nn.Sequential(net))
-    assert not _timm.is_whole(timm.create_model("test_resnet", features_only=True))
-    assert not _timm.is_whole(Wrapped(timm.models.resnet.BasicBlock, [1, 1, 1, 1]))
+    assert timm_source.is_whole(net)
+    assert not timm_source.is_whole(nn.Sequential(net))
+    assert not timm_source.is_whole(timm.create_model("test_resnet", features_only=True))
+    assert not timm_source.is_whole(Wrapped(timm.models.resnet.BasicBlock, [1, 1, 1, 1]))

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from sktransfer.backbones import _huggingface, _timm, _torchvision
+from sktransfer.backbones import huggingface, timm, torchvision
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain, Layout, StagedNetwork, pool
-from sktransfer.modalities.image import ImageRecipe
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities import Recipe, modality_of, tensors_of
+from sktransfer.modalities.image import ImageRecipe
 
 NAME = "module"
 
@@ -27,15 +28,15 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
 
     Models of torchvision, timm and transformers get the stages that they have by name; in an
     ``nn.Sequential`` every child is a stage; anything else is the one stage "network".
-    What another module than these gives is taken for the features, averaged over places.
+    The outputs of other modules are the features, averaged over places.
 
     Parameters
     ----------
     module : nn.Module
-        Takes images (n, 3, H, W). With an attribute ``recipe``, an `ImageRecipe`, it says how
-        they are prepared.
-    modality : {"image", "text"}
-        Texts need a tokenizer, which no module has.
+        Takes network inputs, such as images (n, 3, H, W). An attribute ``recipe``, such as an
+        `ImageRecipe`, says how its cells are prepared; images have a default.
+    modality : str
+        Name of the modality of its cells.
 
     Raises
     ------
@@ -44,36 +45,30 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
         something else than one tensor with an entry a row.
     """
     name = type(module).__name__
-    if modality != "image":
-        raise BackboneError(
-            f"A module ({name}) is no backbone for {modality}s, because the tokenizer that "
-            "belongs to it is not known. Pass a name, a Hugging Face id, or the folder that "
-            "model.save_pretrained and tokenizer.save_pretrained have written."
-        )
+    recipe_of(module, modality)  # raises where modules of this modality need one and have none
     try:
         net = copy.deepcopy(module).to("cpu", torch.float32).eval()
     except Exception as error:
-        raise BackboneError(f"{name} cannot be copied: {_told(error)}.") from error
-    recipe = recipe_of(net)
+        raise BackboneError(f"{name} cannot be copied: {_described(error)}.") from error
+    recipe = recipe_of(net, modality)
     try:
-        network, head, recipe = _staged(net, recipe)
+        network, recipe = _staged(net, recipe)
         rows, features = _try_out({"network": network}, recipe)
-    except Exception as error:  # whatever the user's code throws
+    except Exception as error:  # whatever the user's code raises
         raise _does_not_take(name, recipe, error) from error
     _check_features(features[0], rows, name)
     library = _library(module)
-    return Backbone(name, source=NAME, network=network, recipe=recipe, head=head, library=library)
+    return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
 
 
-def recipe_of(module: nn.Module) -> ImageRecipe:
-    """Return how images are prepared for a module: as it says, or as ImageNet's are."""
-    own = getattr(module, "recipe", None)
-    if isinstance(own, ImageRecipe):
-        return own
-    if _timm.is_whole(module):
-        return _timm.recipe_of(module)
+def recipe_of(module: nn.Module, modality: str) -> Any:
+    """Return how cells are prepared for a module: as it says; else images as ImageNet's."""
+    if modality != "image" or isinstance(getattr(module, "recipe", None), ImageRecipe):
+        return modality_of(modality).module_recipe(module)
+    if timm.is_whole(module):
+        return timm.recipe_of(module)
     if type(module).__module__.startswith("torchvision.models."):
-        only = _torchvision.only_size(module)
+        only = torchvision.only_size(module)
         return replace(ImageRecipe().at(only), fixed_size=only is not None)
     return ImageRecipe()
 
@@ -85,22 +80,22 @@ def _library(module: nn.Module) -> str:
     return ", ".join(f"{name} {metadata.version(name)}" for name in sorted(used))
 
 
-def _staged(
-    net: nn.Module, recipe: ImageRecipe
-) -> tuple[StagedNetwork, nn.Module | None, ImageRecipe]:
-    """Return the stages, the classifier that is none of them, and the recipe."""
-    if _timm.is_whole(net):
-        return *_timm.stages_of(net, recipe.size), recipe
-    parts = _torchvision.stages_of(net)
+def _staged(net: nn.Module, recipe: Any) -> tuple[StagedNetwork, Any]:
+    """Return the network as stages, without its classifier, and the recipe."""
+    if not isinstance(recipe, ImageRecipe):
+        return _plain(net, recipe), recipe
+    if timm.is_whole(net):
+        return timm.split(net, recipe.size), recipe
+    parts = torchvision.stages_of(net)
     if parts is not None:
-        return *parts, recipe
-    found = _huggingface.stages_of(net)
+        return parts[0], recipe
+    found = huggingface.stages_of(net)
     if found is not None:
-        return found[0], None, recipe if hasattr(net, "recipe") else found[1]
-    return _plain(net, recipe), None, recipe
+        return found[0], recipe if hasattr(net, "recipe") else found[1]
+    return _plain(net, recipe), recipe
 
 
-def _plain(net: nn.Module, recipe: ImageRecipe) -> Chain:
+def _plain(net: nn.Module, recipe: Recipe) -> Chain:
     stages = _children(net)
     _, outputs = _try_out(stages, recipe)
     if not all(isinstance(output, torch.Tensor) for output in outputs[:-1]):
@@ -120,18 +115,18 @@ def _children(net: nn.Module) -> dict[str, nn.Module]:
     return {f"stage{n}" if n.isdigit() else n: child for n, child in children if child is not None}
 
 
-def _try_out(stages: dict[str, nn.Module], recipe: ImageRecipe) -> tuple[int, list[Any]]:
-    """Return how many blank images were tried, and what each stage gives for them."""
-    # None is enough to see what comes out, and costs nothing; where a network does not take
-    # that, two of them tell an output with a row axis from one without.
+def _try_out(stages: dict[str, nn.Module], recipe: Recipe) -> tuple[int, list[Any]]:
+    """Return the number of blank cells tried, and the output of each stage for them."""
+    # No rows show the shape of an output, at no cost; where a network does not take an empty
+    # batch, two rows tell an output with a row axis from one without.
     try:
-        return 0, _outputs(stages, torch.zeros(0, 3, *recipe.size, dtype=torch.float32))
+        return 0, _outputs(stages, recipe.blank(0))
     except Exception:
-        return 2, _outputs(stages, torch.zeros(2, 3, *recipe.size, dtype=torch.float32))
+        return 2, _outputs(stages, recipe.blank(2))
 
 
-def _outputs(stages: dict[str, nn.Module], images: torch.Tensor) -> list[Any]:
-    outputs: list[Any] = [images]
+def _outputs(stages: dict[str, nn.Module], inputs: Any) -> list[Any]:
+    outputs: list[Any] = [inputs]
     with torch.inference_mode():
         for stage in stages.values():
             outputs.append(stage(outputs[-1]))
@@ -139,14 +134,14 @@ def _outputs(stages: dict[str, nn.Module], images: torch.Tensor) -> list[Any]:
 
 
 class _Mean(nn.Module):
-    """Average over places or tokens, where there are any."""
+    """Averages over places or tokens, where there are any."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.layout = layout
 
     def forward(self, activation: Any) -> Any:
-        """Return (n, d); what is no activation is passed on, for `load` to complain of."""
+        """Return (n, d); other outputs are returned as they are, and refused by `load`."""
         if not isinstance(activation, torch.Tensor) or activation.ndim not in (3, 4):
             return activation
         return pool(activation, "mean", layout=self.layout)
@@ -160,21 +155,23 @@ def _check_features(features: Any, rows: int, name: str) -> None:
         )
     if features.ndim != 2 or len(features) != rows:
         raise BackboneError(
-            f"{name} gives a tensor of shape {tuple(features.shape)} for {rows} images. Its "
+            f"{name} gives a tensor of shape {tuple(features.shape)} for {rows} rows. Its "
             "first axis must be the rows: (n, d), (n, channels, height, width) or "
             "(n, tokens, channels)."
         )
 
 
-def _does_not_take(name: str, recipe: ImageRecipe, error: Exception) -> BackboneError:
-    height, width = recipe.size
+def _does_not_take(name: str, recipe: Recipe, error: Exception) -> BackboneError:
+    shapes = [tuple(tensor.shape[1:]) for tensor in tensors_of(recipe.blank(0))]
+    noun = modality_of(recipe.modality).noun
+    kind = type(recipe).__name__
     return BackboneError(
-        f"{name} does not take images of shape (3, {height}, {width}), on which it was tried: "
-        f"{_told(error)}. If it is made for another size, tell the module itself, because "
-        "image_size= only changes a size that works: module.recipe = "
-        "sktransfer.backbones.ImageRecipe(size=(64, 64), resize=64)."
+        f"{name} does not take {noun}s of shape {', '.join(map(str, shapes))}, on which it was "
+        f"tried: {_described(error)}. If it is made for another size, set it in the module "
+        f"(parameters such as image_size= only change a size that works): module.recipe = "
+        f"sktransfer.modalities.{kind}(...)."
     )
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".rstrip(".")

@@ -1,4 +1,4 @@
-"""All 80 classification networks of torchvision, without any of its weights."""
+"""Networks of torchvision without published weights: one per family, all 80 in the slow tests."""
 
 from collections import Counter
 from functools import lru_cache
@@ -10,8 +10,9 @@ import torchvision
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from sktransfer.backbones import _torchvision
+from sktransfer.backbones import torchvision as torchvision_source
 from sktransfer.backbones._network import Apply, pool
+from sktransfer.backbones.torchvision._weights import choose, recipe_of
 from tests.backbones._torchvision_networks import (
     ROWS,
     TINY,
@@ -27,6 +28,15 @@ NAMES = torchvision.models.list_models(module=torchvision.models)
 # These are small enough to be run on real numbers; of the others the shapes are compared.
 SMALL = [name for name in NAMES if ROWS[name]["parameters"] < 12e6]
 SMALL += ["alexnet", "convnext_tiny", "inception_v3", "maxvit_t", "swin_t"]
+# The smallest network of each file of torchvision.models stands for its family.
+FAMILIES = {
+    torchvision.models.get_model_builder(name).__module__: name
+    for name in sorted(NAMES, key=lambda name: -ROWS[name]["parameters"])
+}
+ALL = [
+    name if name in FAMILIES.values() else pytest.param(name, marks=pytest.mark.slow)
+    for name in NAMES
+]
 # Smallest images that an architecture lets through.
 SMALLEST = {"inception_v3": 75, "alexnet": 63, "squeezenet1_0": 33, "squeezenet1_1": 33}
 
@@ -63,7 +73,7 @@ def meta(name):
             net = build(name)
     finally:
         blocks.from_init_params = plan
-    return net, *_torchvision.stages_of(net)
+    return net, *torchvision_source.stages_of(net)
 
 
 @lru_cache(maxsize=4)  # all of them together would take more than a gigabyte
@@ -75,7 +85,7 @@ def real(name):
         for tensor in [*net.parameters(), *net.buffers()]:
             if tensor.is_floating_point():
                 scatter(tensor)
-    return net, *_torchvision.stages_of(net)
+    return net, *torchvision_source.stages_of(net)
 
 
 @torch.no_grad()
@@ -124,11 +134,11 @@ def walk(chain, images):
 
 def test_all_80_names_are_owned_and_others_are_not():
     assert len(NAMES) == len(ROWS) == 80
-    assert all(map(_torchvision.owns, NAMES))
-    assert not any(map(_torchvision.owns, ["", "resnet", "ResNet18", "raft_small", "r3d_18"]))
+    assert all(map(torchvision_source.owns, NAMES))
+    assert not any(map(torchvision_source.owns, ["", "resnet", "ResNet18", "raft_small", "r3d_18"]))
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ALL)
 def split(request):
     """Give a name, its network, chain and head; pytest runs all tests of one name in a row."""
     name = request.param
@@ -218,7 +228,7 @@ def test_stages_and_features_equal_those_of_torchvisions_feature_extractor(name,
 
 def test_a_vision_transformer_has_a_stage_a_layer_and_pools_its_class_token():
     net = small_transformer()
-    chain, head = _torchvision.stages_of(net)
+    chain, head = torchvision_source.stages_of(net)
     images = torch.randn(2, 3, 32, 32)
     assert list(chain.stages) == ["stem", "layer1", "layer2", "layer3"]
     assert (chain.layout, chain.prefix_tokens) == ("NLC", 1)
@@ -227,12 +237,12 @@ def test_a_vision_transformer_has_a_stage_a_layer_and_pools_its_class_token():
         assert torch.equal(chain(images), without_head(net, head, images))
         tokens = create_feature_extractor(net, nodes)(images)["layer2"]
         torch.testing.assert_close(chain(images, until="layer2"), tokens, rtol=1e-5, atol=1e-5)
-    assert _torchvision.only_size(net) == 32
+    assert torchvision_source.only_size(net) == 32
 
 
 def test_a_hidden_layer_of_a_transformers_head_is_a_stage_of_its_own():
     net = small_transformer(representation_size=7)
-    chain, head = _torchvision.stages_of(net)
+    chain, head = torchvision_source.stages_of(net)
     images = torch.randn(2, 3, 32, 32)
     assert list(chain.stages)[-1] == "projection"
     with torch.no_grad():
@@ -247,7 +257,7 @@ def hidden_layers(n, *last):
 
 def test_the_hidden_layers_of_a_vgg_are_stages():
     net = small_vgg(hidden_layers(2, nn.Dropout(), nn.Linear(6, 3)))
-    chain, head = _torchvision.stages_of(net)
+    chain, head = torchvision_source.stages_of(net)
     images = torch.randn(2, 3, 32, 32)
     assert list(chain.stages) == ["block1", "block2", "block3", "fc6", "fc7"]
     assert head is net.classifier[-1]
@@ -262,7 +272,7 @@ def test_the_hidden_layers_of_a_vgg_are_stages():
 )
 def test_all_of_a_network_without_its_last_layer_is_features(classifier):
     net = small_vgg(classifier)
-    chain, head = _torchvision.stages_of(net)
+    chain, head = torchvision_source.stages_of(net)
     images = torch.randn(2, 3, 32, 32)
     assert head is None
     assert torch.equal(chain(images), net(images))
@@ -280,14 +290,14 @@ def test_a_network_of_the_users_may_have_another_head_or_none():
     images = torch.randn(2, 3, 64, 64)
     net.fc = nn.Sequential(nn.Dropout(), nn.Linear(512, 4), nn.ReLU(), nn.Linear(4, 2))
     net.eval()
-    chain, head = _torchvision.stages_of(net)
+    chain, head = torchvision_source.stages_of(net)
     assert head is net.fc[-1]
     assert list(chain.stages)[-1] == "projection"
     assert torch.equal(chain(images), without_head(net, head, images))
     assert chain(images).shape == (2, 4)
     net.fc = nn.Identity()
-    assert _torchvision.stages_of(net)[1] is None
-    assert _torchvision.stages_of(net)[0](images).shape == (2, 512)
+    assert torchvision_source.stages_of(net)[1] is None
+    assert torchvision_source.stages_of(net)[0](images).shape == (2, 512)
 
 
 def test_other_classes_are_not_taken_apart_even_if_they_derive_from_ours():
@@ -295,22 +305,24 @@ def test_other_classes_are_not_taken_apart_even_if_they_derive_from_ours():
         pass
 
     block = torchvision.models.resnet.BasicBlock
-    assert _torchvision.stages_of(Mine(block, [1, 1, 1, 1])) is None
-    assert _torchvision.stages_of(nn.Sequential(nn.Linear(2, 2))) is None
-    assert _torchvision.only_size(Mine(block, [1, 1, 1, 1])) is None
+    assert torchvision_source.stages_of(Mine(block, [1, 1, 1, 1])) is None
+    assert torchvision_source.stages_of(nn.Sequential(nn.Linear(2, 2))) is None
+    assert torchvision_source.only_size(Mine(block, [1, 1, 1, 1])) is None
 
 
 # --- The recipes ----------------------------------------------------------------------------
 
 ALL_WEIGHTS = [
-    (name, member.name) for name in NAMES for member in torchvision.models.get_model_weights(name)
+    pytest.param(name, member.name, marks=() if name in FAMILIES.values() else pytest.mark.slow)
+    for name in NAMES
+    for member in torchvision.models.get_model_weights(name)
 ]
 
 
 @pytest.mark.parametrize(("name", "weights"), ALL_WEIGHTS)
 def test_the_recipe_is_that_of_the_weights(name, weights):
     preset = torchvision.models.get_model_weights(name)[weights].transforms()
-    recipe = _torchvision._recipe(torchvision.models.get_model_weights(name)[weights])
+    recipe = recipe_of(torchvision.models.get_model_weights(name)[weights])
     assert [recipe.size] == [(size, size) for size in preset.crop_size]
     assert [recipe.resize] == preset.resize_size
     assert recipe.interpolation == preset.interpolation.value
@@ -336,21 +348,21 @@ def test_the_recipe_is_that_of_the_weights(name, weights):
     ],
 )
 def test_without_published_weights_the_recipe_is_that_of_the_oldest_smallest(name, size, resize):
-    recipe = _torchvision._recipe(_torchvision._chosen(name, None).described)
+    recipe = recipe_of(choose(name, None).described)
     assert (recipe.size, recipe.resize) == ((size, size), resize)
 
 
 def test_maxvit_and_the_vision_transformers_take_only_their_own_size(monkeypatch):
     assert load("maxvit_t").recipe.fixed_size
     assert not load(TINY).recipe.fixed_size
-    monkeypatch.setattr(_torchvision, "_build", lambda *args: small_transformer())
+    monkeypatch.setattr(torchvision_source, "_build", lambda *args: small_transformer())
     assert load("vit_b_16").recipe.fixed_size
 
 
 def test_a_vision_transformer_is_built_for_the_size_of_its_weights():
     with torch.device("meta"):
-        net = _torchvision._build("vit_b_16", 384, 0)
-    assert _torchvision.only_size(net) == 384
+        net = torchvision_source._build("vit_b_16", 384, 0)
+    assert torchvision_source.only_size(net) == 384
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
@@ -359,9 +371,3 @@ def test_the_inceptions_are_built_without_auxiliary_heads_and_rescale_pixels(nam
     assert backbone.n_parameters == ROWS[name]["parameters"]
     assert isinstance(backbone.network.stages["stem"][0], Apply)
     assert not recwarn.list
-
-
-def test_there_are_a_thousand_categories_in_imagenets_order():
-    categories = _torchvision.imagenet_categories()
-    assert len(categories) == 1000
-    assert (categories[0], categories[-1]) == ("tench", "toilet tissue")

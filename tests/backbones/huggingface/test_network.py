@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from sktransfer.backbones import Backbone, get_backbone
-from sktransfer.backbones._huggingface import stages_of
-from sktransfer.backbones._huggingface_families import FAMILIES
 from sktransfer.backbones._network import POOLED, Given, pool
+from sktransfer.backbones.huggingface import stages_of
+from sktransfer.backbones.huggingface._families import FAMILIES
 from sktransfer.exceptions import BackboneError
 from tests.backbones._huggingface_folders import (
     IMAGE_CONFIGS,

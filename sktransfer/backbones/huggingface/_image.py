@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._huggingface_files import read_json
-from sktransfer.modalities.image import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
+from sktransfer.backbones.huggingface._files import read_json
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities.image import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
 
 # Pillow's numbers of its filters.
 _FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")

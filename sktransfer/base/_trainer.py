@@ -57,7 +57,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
     random_state: Any = parameter("random_state", default=None)
 
     # Parameters of some subclasses.
-    augment: Any = None
+    augment = None
     dropout = 0.0
 
     module_: FineTuned = fitted()
@@ -278,8 +278,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         is_finite = _are_finite(rows[usable])
         if not is_finite.all():
             raise DivergedError(
-                f"row {usable[~is_finite][0]}: the outputs of the network are not finite, so its last steps "
-                "were too large. Fit again with a lower lr, or a longer warmup."
+                f"row {usable[~is_finite][0]}: the outputs of the network are not finite, so its "
+                "last steps were too large. Fit again with a lower lr, or a longer warmup."
             )
         errors.warn(data.digests)
         return rows

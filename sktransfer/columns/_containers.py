@@ -181,9 +181,7 @@ def _from_array(X: np.ndarray, cell_type: CellType) -> Column:
         raise ColumnError(f"{describe(X[()])} is not a column; pass a list with one value per row")
     _refuse_empty(X.shape)
     if X.dtype.kind == "c":
-        raise ColumnError(
-            "Complex data not supported; pass one column of real numbers for each part"
-        )
+        raise ColumnError("Complex data not supported; pass one column per part, of real numbers")
     found = cell_type.cells_of_array(X)
     if found is not None:
         return Column(found[0], n_features=found[1])

@@ -79,7 +79,7 @@ class Recipe(ABC):
         """Return the shape of `Modality.to_plain`'s tensors; -1 where any length is taken."""
         return (-1, -1)
 
-    def check(self, processor: Any) -> None:
+    def check(self, processor: Any) -> None:  # noqa: B027 - most recipes have nothing to check
         """Refuse values that no published recipe has: it may come from somebody else's file.
 
         Raises
@@ -131,7 +131,7 @@ class Preparer(ABC):
 
     @abstractmethod
     def budget(self, on_cpu: bool) -> int:
-        """Return the length of all cells of a batch together, where the user names no batch size."""
+        """Return the total length of the cells of a batch, unless the user names a batch size."""
 
     def length(self, item: Any) -> int:
         """Return the length of a prepared cell; 1 unless `variable_length`."""

@@ -13,9 +13,9 @@ from sktransfer.columns import is_missing
 from sktransfer.exceptions import TargetError
 
 _SHAPES = (
-    "One class per row is a vector. Any number of labels per row is a matrix of zeros and ones with "
-    "a column per label, as sklearn.preprocessing.MultiLabelBinarizer makes it of lists. For a "
-    "class in each of several columns use sklearn.multioutput.MultiOutputClassifier."
+    "One class per row is a vector. Any number of labels per row is a matrix of zeros and ones "
+    "with a column per label, as sklearn.preprocessing.MultiLabelBinarizer makes it of lists. For "
+    "a class in each of several columns use sklearn.multioutput.MultiOutputClassifier."
 )
 
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -24,7 +24,7 @@ from sktransfer.lazy import LazyMixin
 from sktransfer.modalities import Augmentation
 
 if TYPE_CHECKING:
-    from sktransfer.backbones import Backbone
+    from sktransfer.backbones import Backbone, Level
     from sktransfer.training import FineTuned, Monitor, Phase
     from sktransfer.training.targets import Target
 
@@ -57,7 +57,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
     random_state: Any = parameter("random_state", default=None)
 
     # Parameters of some subclasses.
-    augment = None
+    augment: ClassVar[Any] = None
     dropout = 0.0
 
     module_: FineTuned = fitted()
@@ -247,7 +247,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         from sktransfer.training.strategies import strategy_of
 
         device, strategy = self._torch_device(), strategy_of(trainable)
-        level = target.level if target is not None else "row"
+        level: Level = target.level if target is not None else "row"
         width = backbone.feature_width(level, self._modality().recipe(backbone))
         head = head_of(target, width, self.dropout)
         with seeded(seed):

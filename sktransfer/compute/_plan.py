@@ -77,8 +77,8 @@ class RowPlan:
             features, found = self._cache.read(self._space, digests, self._width)
             self._rows[numbers[found]] = features[found]
             self._n_left -= int(found.sum())
-            left = np.flatnonzero(~found)
-            if len(left):
+            left = np.flatnonzero(~found).tolist()
+            if left:
                 yield Batch([rows[i] for i in left], items and [items[i] for i in left])
 
     def fill(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -152,8 +152,8 @@ class Runner:
 
         return compute
 
-    def _prepared(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        return iter(batches) if self.preparer.variable_length else self.prepare(batches)
+    def _prepared(self, batches: Iterable[Batch]) -> Generator[Batch]:
+        yield from batches if self.preparer.variable_length else self.prepare(batches)
 
     def _by_length(self, rows: Sequence[int], shuffle: bool) -> Iterator[Batch]:
         def window(some: Sequence[int]) -> list[Batch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ def by_length(
     features = []
     for rows in groups:
         part = (rows, slice(lengths[rows[0]]))
-        some = map_inputs(lambda tensor, part=part: tensor[part], inputs)
+        some = map_inputs(itemgetter(part), inputs)
         known = cached and CachedActivation(cached.stage, cached.activation[part])
         features.append(run(some, known))
     together = torch.cat(features)

@@ -52,7 +52,7 @@ def outputs_of(
     module.eval()
     digests = data.digests
     first = first_rows(digests, range(len(digests)) if rows is None else rows)
-    found = np.full((len(digests), width), np.nan, dtype=np.float32)
+    found: np.ndarray = np.full((len(digests), width), np.nan, dtype=np.float32)
     if module.level != "row":
         found = np.full(len(digests), None, dtype=object)
     for positions, outputs in _computed(module, data, list(first.values()), head):

@@ -17,7 +17,6 @@ from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import load_strict
 from sktransfer.backbones.torchvision._stages import only_size, stages_of
-from sktransfer.backbones.torchvision._transforms import image_transform
 from sktransfer.backbones.torchvision._weights import (
     checkpoint_of,
     choose,
@@ -28,7 +27,7 @@ from sktransfer.backbones.torchvision._weights import (
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 
-__all__ = ["NAME", "image_transform", "load", "only_size", "owns", "rebuild", "rows", "stages_of"]
+__all__ = ["NAME", "load", "only_size", "owns", "rebuild", "rows", "stages_of"]
 
 NAME = "torchvision"
 

@@ -21,4 +21,4 @@ def strategy_of(trainable: str | int) -> Strategy:
     return STRATEGIES[trainable] if isinstance(trainable, str) else LastStages(trainable)
 
 
-__all__ = ["STRATEGIES", "Stages", "Strategy", "strategy_of"]
+__all__ = ["STRATEGIES", "Gradual", "LastStages", "LoRA", "Stages", "Strategy", "strategy_of"]

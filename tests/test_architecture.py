@@ -1,99 +1,165 @@
-"""The rooms of the package: who may import whom, and what an import costs."""
+"""The rooms of the package: which may import which, and what an import costs."""
 
 import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from sktransfer._public import HOMES
-
 PACKAGE = Path(__file__).parent.parent / "sktransfer"
 
-# What each room may import of the package, besides itself.
+# Rooms import only from floors below their own.
 FLOORS = [
     {"exceptions", "_compat", "_forks", "_public", "_version"},
-    {"_quiet", "_randomness", "_runtime", "_validation", "lazy"},
-    {"cells", "cache", "backbones"},
-    {"engines"},
-    {"adapt", "extraction"},
-    {"embedders", "finetune", "pretrain"},
+    {"_parameters", "_quiet", "_randomness", "_runtime", "lazy"},
+    {"columns", "cache"},
+    {"modalities"},
+    {"backbones"},
+    {"compute"},
+    {"training"},
+    {"base"},
+    {"embedders", "finetune"},
     {"inspection", "persistence"},
     {"__init__", "__main__"},
 ]
 
-# Libraries that are imported in one place only: a room, or one file.
+# Libraries that are imported in one place: a room, or a file.
 ONLY_IN = {
-    "PIL": "cells/",
-    "lmdb": "cache/",
-    "torchvision": "backbones/torchvision/",
-    "timm": "backbones/timm/",
-    "transformers": "backbones/huggingface/_transformers.py",
-    "openvino": "engines/_openvino.py",
-    "skops": "persistence/_skops.py",
-    "skorch": "finetune/_net.py",
-    "dask": "lazy/_dask.py",
-    "accelerate": "finetune/_team.py",
+    "PIL": ("modalities/image/",),
+    "sqlite3": ("cache/",),
+    "torchvision": ("backbones/torchvision/", "modalities/image/_augment.py"),
+    "timm": ("backbones/timm/",),
+    "transformers": ("backbones/huggingface/_transformers.py",),
+    "openvino": ("compute/engines/_openvino.py",),
+    "skops": ("persistence/_skops.py",),
+    "skorch": ("training/_loop.py", "training/_monitor.py", "training/_range_test.py"),
+    "dask": ("lazy/_dask.py",),
+    "accelerate": ("training/_processes.py",),
+    "peft": ("training/strategies/_lora.py",),
 }
 
+FILES = sorted(PACKAGE.rglob("*.py"))
 
-ROOMS = set().union(*FLOORS)
+
+def place_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def floor_of(room: str) -> int:
-    return next(i for i, rooms in enumerate(FLOORS) if room in rooms)
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_modules(path: Path, typing_too: bool = False) -> list[str]:
-    """List the modules that a file imports anywhere; those for annotations only if asked."""
-    names = []
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        is_typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        if is_typing and not typing_too:
-            node.body = []
-    for node in ast.walk(tree):
+MODULES = {module_of(path): path for path in FILES}
+
+
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Return the modules, and the names in modules, that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names += [node.module or ""]
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return names
+            assert node.level == 0, f"{place_of(path)} imports relative to itself"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(found)
 
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+def imported_files(path: Path) -> Iterator[Path]:
+    """Yield the files of the package that a file imports, also in functions and for types."""
+    for name in imports_of(path):
+        found = MODULES.get(name) or MODULES.get(name.rpartition(".")[0])
+        if found is not None and found != path:
+            yield found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_only_go_down(path):
-    room = room_of(path)
-    others = {
-        name.split(".")[1]
-        for name in imported_modules(path, typing_too=True)
-        if name.startswith("sktransfer.")
-    }
-    for other in others & ROOMS - {room}:
-        assert floor_of(other) < floor_of(room), f"{path.name} imports {other}"
+def test_every_room_is_on_a_floor_and_every_room_on_a_floor_exists():
+    assert set().union(*FLOORS) == {room_of(path) for path in FILES}
 
 
-@pytest.mark.parametrize("library", ONLY_IN)
-def test_a_library_is_imported_in_one_place(library):
+def test_imports_only_go_down():
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    wrong = [
+        f"{place_of(path)} imports {place_of(other)}"
+        for path in FILES
+        for other in imported_files(path)
+        if room_of(other) != room_of(path) and floor[room_of(other)] >= floor[room_of(path)]
+        if place_of(other) != "__init__.py"  # of the root: for the names of submodules
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_file_imports_itself_through_others():
+    done: set[Path] = set()
+
+    def visit(path: Path, way: tuple[Path, ...]) -> None:
+        assert path not in way, " -> ".join(map(place_of, (*way[way.index(path) :], path)))
+        if path not in done:
+            for other in imported_files(path):
+                visit(other, (*way, path))
+            done.add(path)
+
     for path in FILES:
-        place = str(path.relative_to(PACKAGE))
-        if any(n == library or n.startswith(f"{library}.") for n in imported_modules(path)):
-            assert place.startswith(ONLY_IN[library]), f"{place} imports {library}"
+        visit(path, ())
 
 
-def test_the_cache_and_the_cells_do_without_torch():
+def test_no_private_name_is_imported_across_rooms():
+    wrong = []
     for path in FILES:
-        if room_of(path) in {"cache", "cells"}:
-            assert not any(n.split(".")[0] == "torch" for n in imported_modules(path)), path
+        for name in imports_of(path):
+            parts = name.split(".")
+            private = [p for p in parts[2:] if p.startswith("_") and not p.endswith("__")]
+            if parts[0] == "sktransfer" and private and parts[1] != room_of(path):
+                wrong.append(f"{place_of(path)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_library_is_imported_in_one_place():
+    wrong = [
+        f"{place_of(path)} imports {library}"
+        for library, places in ONLY_IN.items()
+        for path in FILES
+        if any(name.split(".")[0] == library for name in imports_of(path))
+        if not place_of(path).startswith(places)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_columns_modalities_and_cache_import_torch_only_in_functions():
+    for path in FILES:
+        if room_of(path) in {"cache", "columns", "modalities"}:
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    assert "torch" not in ast.unparse(node), place_of(path)
+
+
+def test_no_modality_is_named_outside_its_folder_sources_and_estimators():
+    """A new modality needs no branch elsewhere: see `tests/contracts/`."""
+    may_name = (
+        *("modalities/", "embedders/", "finetune/_image", "finetune/_text", "finetune/__init__.py"),
+        *("base/_image", "base/_text", "base/__init__.py", "__init__.py", "_public.py"),
+        *(f"backbones/{source}" for source in ("bundled", "module", "timm", "torchvision")),
+        "backbones/huggingface/",
+    )
+    wrong = []
+    for path in FILES:
+        if place_of(path).startswith(may_name):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = isinstance(node, ast.Constant) and node.value in ("image", "text", "audio")
+            named |= isinstance(node, ast.Name) and node.id.startswith(("Image", "Text", "Audio"))
+            if named:
+                wrong.append(f"{place_of(path)}:{node.lineno}")
+    assert not wrong, "\n".join(wrong)
 
 
 def in_fresh_process(code: str) -> list[str]:
@@ -105,16 +171,8 @@ def in_fresh_process(code: str) -> list[str]:
 
 def test_importing_the_package_imports_no_heavy_library():
     loaded = set(in_fresh_process("import sktransfer; dir(sktransfer)"))
-    assert not loaded & {
-        "torch",
-        "torchvision",
-        "timm",
-        "transformers",
-        "PIL",
-        "lmdb",
-        "sklearn",
-        "openvino",
-    }
+    heavy = {"torch", "torchvision", "timm", "transformers", "PIL", "sklearn", "openvino"}
+    assert not loaded & heavy
 
 
 def test_importing_the_embedders_imports_no_torch():
@@ -126,7 +184,6 @@ def test_every_public_name_is_there_and_listed():
     import sktransfer
 
     assert set(sktransfer.__all__) <= set(dir(sktransfer))
-    assert set(sktransfer.__all__) == set(HOMES)
     assert all(getattr(sktransfer, name) is not None for name in sktransfer.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Embedder'"):
         getattr(sktransfer, "Embedder")  # noqa: B009

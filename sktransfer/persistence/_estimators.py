@@ -157,7 +157,7 @@ def _advice(need: Need) -> str:
 
 
 def _module_fingerprint(estimator: Any, module: nn.Module) -> str:
-    return get_backbone(module, modality=estimator._reader().modality).fingerprint
+    return get_backbone(module, modality=estimator._modality().name).fingerprint
 
 
 def _put_module(estimator: Any, modules: list[nn.Module]) -> None:

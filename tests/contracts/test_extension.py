@@ -130,7 +130,7 @@ def tagged(n):
 def test_a_label_per_token_is_learned_by_every_strategy(trainable, cache_folder):
     texts, y = tagged(48)
     classifier = TokenClassifier(
-        trainable=trainable, max_epochs=8, lr=5e-3, early_stopping=True, random_state=0
+        trainable=trainable, max_epochs=8, lr=2e-3, early_stopping=True, random_state=0
     )
     found = classifier.fit(texts, y).predict(texts)
     assert [len(labels) for labels in found] == [len(labels) for labels in y]

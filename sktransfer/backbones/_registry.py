@@ -78,6 +78,7 @@ def get_backbone(
                 "load them into it first: module.load_state_dict(...)."
             )
         modules = _source("module")
+        backbone = modules.unwrap(backbone)
         key: Hashable = ("module", fingerprint(backbone, modules.recipe_of(backbone)), modality)
         return _load_once(key, lambda: modules.load(backbone, modality=modality))
     name = str(backbone)

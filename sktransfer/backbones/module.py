@@ -1,4 +1,4 @@
-"""Any ``nn.Module`` of the user's as a backbone."""
+"""Backbones from an ``nn.Module`` of the user's."""
 
 from __future__ import annotations
 
@@ -18,42 +18,63 @@ from sktransfer.exceptions import BackboneError
 
 NAME = "module"
 
-# Their code is told by name and version; torch's belongs to the engine.
+# Libraries whose version is part of the key of the cache; torch's belongs to the engine.
 _LIBRARIES = frozenset({"timm", "torchvision", "transformers"})
+
+# Libraries of the wrappers below.
+_HOMES = frozenset({"deepspeed", "peft", "timm", "torch"})
+
+# Classes that hold a network without changing what it computes, and where.
+_WRAPPERS = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "OptimizedModule": "_orig_mod",  # torch.compile
+    "AveragedModel": "module",
+    "ModelEma": "ema",
+    "ModelEmaV2": "module",
+    "ModelEmaV3": "module",
+}
+
+# Classes that hold a network in another form, by the advice for each.
+_REFUSED = {
+    "FullyShardedDataParallel": "gather its weights and load them into the plain network",
+    "PeftModel": "merge the adapter: module.merge_and_unload()",
+    "DeepSpeedEngine": "pass engine.module, with its weights gathered",
+}
 
 
 def load(module: nn.Module, *, modality: str) -> Backbone:
-    """Make a backbone of a copy of the module; the user's own object stays as it is.
+    """Make a backbone of a copy of a module; the user's own object is not changed.
 
-    Models of torchvision, timm and transformers get the stages that they have by name; in an
-    ``nn.Sequential`` every child is a stage; anything else is the one stage "network".
-    What another module than these gives is taken for the features, averaged over places.
+    Models of torchvision, timm and transformers get the stages that they have by name, and their
+    classifier is left out; in an ``nn.Sequential`` every child is a stage; any other module is the
+    one stage "network". The output of other modules is taken as features, averaged over places.
 
     Parameters
     ----------
     module : nn.Module
-        Takes images (n, 3, H, W). With an attribute ``recipe``, an `ImageRecipe`, it says how
-        they are prepared.
+        Takes images (n, 3, H, W), and is not wrapped (see `unwrap`). An attribute ``recipe``, an
+        `ImageRecipe`, states how images are prepared.
     modality : {"image", "text"}
-        Texts need a tokenizer, which no module has.
+        Texts need a tokenizer, which a module does not have.
 
     Raises
     ------
     BackboneError
-        If the module cannot be copied, does not take images of its recipe's size, or gives
-        something else than one tensor with an entry a row.
+        If the module cannot be copied, does not take images of its recipe's size, or does not
+        return one tensor with one entry per row.
     """
     name = type(module).__name__
     if modality != "image":
         raise BackboneError(
-            f"A module ({name}) is no backbone for {modality}s, because the tokenizer that "
-            "belongs to it is not known. Pass a name, a Hugging Face id, or the folder that "
-            "model.save_pretrained and tokenizer.save_pretrained have written."
+            f"A module ({name}) cannot be a backbone for {modality}s, because its tokenizer is not "
+            "known. Pass a name, a Hugging Face id, or the folder that model.save_pretrained and "
+            "tokenizer.save_pretrained have written."
         )
     try:
         net = copy.deepcopy(module).to("cpu", torch.float32).eval()
     except Exception as error:
-        raise BackboneError(f"{name} cannot be copied: {_told(error)}.") from error
+        raise BackboneError(f"{name} cannot be copied: {_shown(error)}.") from error
     recipe = recipe_of(net)
     try:
         network, recipe = _staged(net, recipe)
@@ -65,8 +86,44 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
 
 
+def unwrap(module: nn.Module) -> nn.Module:
+    """Return the network inside of wrappers for several devices, compilation and averaging.
+
+    Raises
+    ------
+    BackboneError
+        If a wrapper holds the network in another form, or has hooks.
+    """
+    recipe = None
+    while True:
+        # Of a subclass of the user's only where it inherits its forward.
+        forward = type(module).forward
+        kinds = {
+            kind.__name__
+            for kind in type(module).__mro__
+            if kind.__module__.partition(".")[0] in _HOMES
+            and getattr(kind, "forward", None) is forward
+        }
+        for kind in kinds & _REFUSED.keys():
+            raise BackboneError(f"A {kind} cannot be a backbone: {_REFUSED[kind]}.")
+        wrapper = next(iter(kinds & _WRAPPERS.keys()), None)
+        if wrapper is None:
+            break
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise BackboneError(
+                f"The {wrapper} has hooks of its own, which would be lost. Register them on the "
+                "network inside of it, and pass that."
+            )
+        recipe = recipe or vars(module).get("recipe")
+        module = getattr(module, _WRAPPERS[wrapper])
+    if recipe is not None and not hasattr(module, "recipe"):
+        module = copy.copy(module)  # the user's own object stays as it is
+        module.recipe = recipe
+    return module
+
+
 def recipe_of(module: nn.Module) -> ImageRecipe:
-    """Return how images are prepared for a module: as it says, or as ImageNet's are."""
+    """Return the recipe that a module states, or ImageNet's."""
     own = getattr(module, "recipe", None)
     if isinstance(own, ImageRecipe):
         return own
@@ -79,7 +136,7 @@ def recipe_of(module: nn.Module) -> ImageRecipe:
 
 
 def _library(module: nn.Module) -> str:
-    """Return name and version of each library whose classes the module is made of."""
+    """Return name and version of each library that a class of the module comes from."""
     kinds = {kind for part in module.modules() for kind in type(part).__mro__}
     used = {kind.__module__.partition(".")[0] for kind in kinds} & _LIBRARIES
     return ", ".join(f"{name} {metadata.version(name)}" for name in sorted(used))
@@ -110,7 +167,7 @@ def _plain(net: nn.Module, recipe: ImageRecipe) -> Chain:
 
 
 def _children(net: nn.Module) -> dict[str, nn.Module]:
-    # A subclass may do more than call one child after another, and so may hooks.
+    # A subclass, or a hook, may do more than call one child after another.
     plain = type(net).forward is nn.Sequential.forward
     if not plain or net._forward_hooks or net._forward_pre_hooks or not len(list(net.children())):
         return {"network": net}
@@ -119,9 +176,9 @@ def _children(net: nn.Module) -> dict[str, nn.Module]:
 
 
 def _try_out(stages: dict[str, nn.Module], recipe: ImageRecipe) -> tuple[int, list[Any]]:
-    """Return how many blank images were tried, and what each stage gives for them."""
-    # None is enough to see what comes out, and costs nothing; where a network does not take
-    # that, two of them tell an output with a row axis from one without.
+    """Return a number of blank images, and the outputs of each stage for them."""
+    # An empty batch costs nothing. Where a network does not take one, two images show whether an
+    # output has an axis of rows.
     try:
         return 0, _outputs(stages, torch.zeros(0, 3, *recipe.size, dtype=torch.float32))
     except Exception:
@@ -144,7 +201,7 @@ class _Mean(nn.Module):
         self.layout = layout
 
     def forward(self, activation: Any) -> Any:
-        """Return (n, d); what is no activation is passed on, for `load` to complain of."""
+        """Return (n, d), or anything but an activation as it is, for `load` to refuse."""
         if not isinstance(activation, torch.Tensor) or activation.ndim not in (3, 4):
             return activation
         return pool(activation, "mean", layout=self.layout)
@@ -153,12 +210,12 @@ class _Mean(nn.Module):
 def _check_features(features: Any, rows: int, name: str) -> None:
     if not isinstance(features, torch.Tensor):
         raise BackboneError(
-            f"{name} gives a {type(features).__name__}, not one tensor. Wrap it in a module "
-            "whose forward returns the tensor that is to be the features."
+            f"{name} returns a {type(features).__name__}, not one tensor. Wrap it in a module "
+            "whose forward returns the tensor of features."
         )
     if features.ndim != 2 or len(features) != rows:
         raise BackboneError(
-            f"{name} gives a tensor of shape {tuple(features.shape)} for {rows} images. Its "
+            f"{name} returns a tensor of shape {tuple(features.shape)} for {rows} images. Its "
             "first axis must be the rows: (n, d), (n, channels, height, width) or "
             "(n, tokens, channels)."
         )
@@ -168,11 +225,11 @@ def _does_not_take(name: str, recipe: ImageRecipe, error: Exception) -> Backbone
     height, width = recipe.size
     return BackboneError(
         f"{name} does not take images of shape (3, {height}, {width}), on which it was tried: "
-        f"{_told(error)}. If it is made for another size, tell the module itself, because "
-        "image_size= only changes a size that works: module.recipe = "
+        f"{_shown(error)}. If it is made for another size, set that on the module, because "
+        "image_size= needs one that works: module.recipe = "
         "sktransfer.backbones.ImageRecipe(size=(64, 64), resize=64)."
     )
 
 
-def _told(error: Exception) -> str:
+def _shown(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".rstrip(".")

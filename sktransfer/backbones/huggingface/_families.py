@@ -119,6 +119,11 @@ def family_of(config: Mapping[str, Any], *, name: str) -> Family:
             f"{name!r} brings its own Python code, and code that comes with weights is never "
             f"run. Models of these types need none: {known}."
         )
+    if kind is None and "architecture" in config:
+        raise BackboneError(
+            f"{name!r} is a model of timm. Name its architecture and pass the file of its weights: "
+            f"backbone='timm:{config['architecture']}', weights='.../model.safetensors'."
+        )
     raise BackboneError(
         f"{name!r} is a model of type {kind!r}, which cannot be used here. Known types: {known}."
     )

@@ -108,7 +108,9 @@ class HuggingFaceNetwork(StagedNetwork):
     normalize : bool
         Texts only: whether that vector is scaled to unit length.
     dense : nn.Module, optional
-        Texts only: what comes between the two.
+        Texts only: linear layers between pooling and scaling.
+    truncate : int, optional
+        Texts only: number of leading features that are kept of the result.
     """
 
     def __init__(
@@ -119,12 +121,14 @@ class HuggingFaceNetwork(StagedNetwork):
         pooling: str = "mean",
         normalize: bool = False,
         dense: nn.Module | None = None,
+        truncate: int | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.dense = dense
         self.pooling = pooling
         self.normalize = normalize
+        self.truncate = truncate
         self.kind = family.pooled
         self.layout = family.layout
         registers = getattr(model.config, "num_register_tokens", 0) or 0
@@ -171,7 +175,8 @@ class HuggingFaceNetwork(StagedNetwork):
         features = pool(tokens, self.pooling, layout=self.layout, mask=mask)
         if self.dense is not None:
             features = self.dense(features)
-        return nn.functional.normalize(features, dim=1) if self.normalize else features
+        features = nn.functional.normalize(features, dim=1) if self.normalize else features
+        return features[:, : self.truncate]
 
     def extra_repr(self) -> str:
         """Tell apart what the modules do not show, such as the number of attention heads."""

@@ -114,5 +114,5 @@ def test_unknown_filter_is_named(tmp_path):
 def test_settings_that_are_not_supported_are_named(setting, tmp_path):
     (name, value), *_ = setting.items()
     with pytest.raises(BackboneError, match=f"sets {name} to {value}"):
-        recipe_of(tmp_path, **setting)
-    assert recipe_of(tmp_path, **{name: not value}) == recipe_of(tmp_path)
+        recipe_of(tmp_path, size=96, **setting)
+    assert recipe_of(tmp_path, size=96, **{name: not value}) == recipe_of(tmp_path, size=96)

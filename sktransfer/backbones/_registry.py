@@ -79,6 +79,7 @@ def get_backbone(
                 "load them into it first: module.load_state_dict(...)."
             )
         modules = _source("module")
+        backbone = modules.unwrap(backbone)
         recipe = modules.recipe_of(backbone, modality)
         key: Hashable = ("module", fingerprint(backbone, recipe), modality)
         return _load_once(key, lambda: modules.load(backbone, modality=modality))

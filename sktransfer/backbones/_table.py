@@ -1,4 +1,4 @@
-"""The table that `list_backbones` prints."""
+"""Table of backbones, as `list_backbones` returns it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BackboneTable(list[dict[str, Any]]):
 
 
 def row(**values: Any) -> dict[str, Any]:
-    """Return one row of the table; every column must be given."""
+    """Return one row of the table; every column is required."""
     return {name: values[name] for name in COLUMNS}
 
 

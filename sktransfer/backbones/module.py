@@ -1,4 +1,4 @@
-"""Any ``nn.Module`` of the user's as a backbone."""
+"""Backbones from an ``nn.Module`` of the user's."""
 
 from __future__ import annotations
 
@@ -19,16 +19,37 @@ from sktransfer.modalities.image import ImageRecipe
 
 NAME = "module"
 
-# Their code is told by name and version; torch's belongs to the engine.
+# Libraries whose version is part of the key of the cache; torch's belongs to the engine.
 _LIBRARIES = frozenset({"timm", "torchvision", "transformers"})
+
+# Libraries of the wrappers below.
+_HOMES = frozenset({"deepspeed", "peft", "timm", "torch"})
+
+# Classes that hold a network without changing what it computes, and where.
+_WRAPPERS = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "OptimizedModule": "_orig_mod",  # torch.compile
+    "AveragedModel": "module",
+    "ModelEma": "ema",
+    "ModelEmaV2": "module",
+    "ModelEmaV3": "module",
+}
+
+# Classes that hold a network in another form, by the advice for each.
+_REFUSED = {
+    "FullyShardedDataParallel": "gather its weights and load them into the plain network",
+    "PeftModel": "merge the adapter: module.merge_and_unload()",
+    "DeepSpeedEngine": "pass engine.module, with its weights gathered",
+}
 
 
 def load(module: nn.Module, *, modality: str) -> Backbone:
-    """Make a backbone of a copy of the module; the user's own object stays as it is.
+    """Make a backbone of a copy of a module; the user's own object is not changed.
 
-    Models of torchvision, timm and transformers get the stages that they have by name; in an
-    ``nn.Sequential`` every child is a stage; anything else is the one stage "network".
-    The outputs of other modules are the features, averaged over places.
+    Models of torchvision, timm and transformers get the stages that they have by name, and their
+    classifier is left out; in an ``nn.Sequential`` every child is a stage; any other module is the
+    one stage "network". The output of other modules is taken as features, averaged over places.
 
     Parameters
     ----------
@@ -41,8 +62,8 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     Raises
     ------
     BackboneError
-        If the module cannot be copied, does not take images of its recipe's size, or gives
-        something else than one tensor with an entry a row.
+        If the module cannot be copied, does not take images of its recipe's size, or does not
+        return one tensor with one entry per row.
     """
     name = type(module).__name__
     recipe_of(module, modality)  # raises where modules of this modality need one and have none
@@ -61,8 +82,44 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
 
 
+def unwrap(module: nn.Module) -> nn.Module:
+    """Return the network inside of wrappers for several devices, compilation and averaging.
+
+    Raises
+    ------
+    BackboneError
+        If a wrapper holds the network in another form, or has hooks.
+    """
+    recipe = None
+    while True:
+        # Of a subclass of the user's only where it inherits its forward.
+        forward = type(module).forward
+        kinds = {
+            kind.__name__
+            for kind in type(module).__mro__
+            if kind.__module__.partition(".")[0] in _HOMES
+            and getattr(kind, "forward", None) is forward
+        }
+        for kind in kinds & _REFUSED.keys():
+            raise BackboneError(f"A {kind} cannot be a backbone: {_REFUSED[kind]}.")
+        wrapper = next(iter(kinds & _WRAPPERS.keys()), None)
+        if wrapper is None:
+            break
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise BackboneError(
+                f"The {wrapper} has hooks of its own, which would be lost. Register them on the "
+                "network inside of it, and pass that."
+            )
+        recipe = recipe or vars(module).get("recipe")
+        module = getattr(module, _WRAPPERS[wrapper])
+    if recipe is not None and not hasattr(module, "recipe"):
+        module = copy.copy(module)  # the user's own object stays as it is
+        module.recipe = recipe
+    return module
+
+
 def recipe_of(module: nn.Module, modality: str) -> Any:
-    """Return how cells are prepared for a module: as it says; else images as ImageNet's."""
+    """Return the recipe that a module states; without one, ImageNet's for images."""
     if modality != "image" or isinstance(getattr(module, "recipe", None), ImageRecipe):
         return modality_of(modality).module_recipe(module)
     if timm.is_whole(module):
@@ -74,7 +131,7 @@ def recipe_of(module: nn.Module, modality: str) -> Any:
 
 
 def _library(module: nn.Module) -> str:
-    """Return name and version of each library whose classes the module is made of."""
+    """Return name and version of each library that a class of the module comes from."""
     kinds = {kind for part in module.modules() for kind in type(part).__mro__}
     used = {kind.__module__.partition(".")[0] for kind in kinds} & _LIBRARIES
     return ", ".join(f"{name} {metadata.version(name)}" for name in sorted(used))
@@ -107,7 +164,7 @@ def _plain(net: nn.Module, recipe: Recipe) -> Chain:
 
 
 def _children(net: nn.Module) -> dict[str, nn.Module]:
-    # A subclass may do more than call one child after another, and so may hooks.
+    # A subclass, or a hook, may do more than call one child after another.
     plain = type(net).forward is nn.Sequential.forward
     if not plain or net._forward_hooks or net._forward_pre_hooks or not len(list(net.children())):
         return {"network": net}
@@ -150,12 +207,12 @@ class _Mean(nn.Module):
 def _check_features(features: Any, rows: int, name: str) -> None:
     if not isinstance(features, torch.Tensor):
         raise BackboneError(
-            f"{name} gives a {type(features).__name__}, not one tensor. Wrap it in a module "
-            "whose forward returns the tensor that is to be the features."
+            f"{name} returns a {type(features).__name__}, not one tensor. Wrap it in a module "
+            "whose forward returns the tensor of features."
         )
     if features.ndim != 2 or len(features) != rows:
         raise BackboneError(
-            f"{name} gives a tensor of shape {tuple(features.shape)} for {rows} rows. Its "
+            f"{name} returns a tensor of shape {tuple(features.shape)} for {rows} rows. Its "
             "first axis must be the rows: (n, d), (n, channels, height, width) or "
             "(n, tokens, channels)."
         )

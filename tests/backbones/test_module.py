@@ -157,8 +157,8 @@ def test_a_vision_transformer_of_transformers_keeps_its_stages():
 @pytest.mark.parametrize(
     ("ending", "told"),
     [
-        (lambda maps: (maps, maps), "gives a tuple"),
-        (lambda maps: {"maps": maps}, "gives a dict"),
+        (lambda maps: (maps, maps), "returns a tuple"),
+        (lambda maps: {"maps": maps}, "returns a dict"),
         (lambda maps: maps.mean(), r"shape \(\)"),
         (lambda maps: maps.flatten(1).sum(1), r"shape \(0,\)"),
         (lambda maps: maps.mean((0, 2)), r"shape \(4, 4\) for 0 images"),
@@ -188,3 +188,69 @@ def test_a_module_that_cannot_be_copied_is_refused():
 def test_a_module_is_no_backbone_for_texts():
     with pytest.raises(BackboneError, match="tokenizer"):
         get_backbone(Own(), modality="text")
+
+
+def averaged(net):
+    return torch.optim.swa_utils.AveragedModel(net)
+
+
+WRAPPERS = {
+    "DataParallel": nn.DataParallel,
+    "torch.compile": torch.compile,
+    "AveragedModel": averaged,
+    "ModelEmaV3": timm.utils.ModelEmaV3,
+    "two of them": lambda net: nn.DataParallel(torch.compile(net)),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+def test_a_wrapped_network_is_the_network_inside(wrap):
+    net = torchvision.models.resnet18()
+    plain, wrapped = load(net), load(wrap(net))
+    assert (wrapped.feature_size, wrapped.stages) == (512, plain.stages)
+    assert wrapped.fingerprint == plain.fingerprint
+    assert torch.equal(wrapped.extract(IMAGES), plain.extract(IMAGES))
+
+
+def test_a_wrapper_with_a_forward_of_its_own_is_another_network():
+    class Inherits(nn.DataParallel):
+        pass
+
+    class Own(nn.DataParallel):
+        def forward(self, images):
+            return self.module(images)[:, :5]
+
+    net = torchvision.models.resnet18()
+    assert load(Inherits(net)).feature_size == 512
+    assert load(Own(net)).feature_size == 5
+
+
+def test_distributed_data_parallel_is_unwrapped(tmp_path):
+    store = f"file://{tmp_path}/store"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    try:
+        net = torchvision.models.resnet18()
+        wrapped = load(nn.parallel.DistributedDataParallel(net))
+    finally:
+        torch.distributed.destroy_process_group()
+    assert wrapped.fingerprint == load(net).fingerprint
+
+
+def test_the_recipe_of_a_wrapper_is_honoured():
+    net = nn.Sequential(nn.Conv2d(3, 4, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert load(with_recipe(nn.DataParallel(net))).recipe == SMALL
+    assert not hasattr(net, "recipe")
+
+
+def test_wrappers_that_hold_something_else_are_refused():
+    peft = pytest.importorskip("peft")
+    net = peft.get_peft_model(
+        nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)),
+        peft.LoraConfig(target_modules=["1"]),
+    )
+    with pytest.raises(BackboneError, match=r"PeftModel cannot.*merge_and_unload\(\)"):
+        load(net)
+    hooked = nn.DataParallel(torchvision.models.resnet18())
+    hooked.register_forward_hook(lambda *args: args[-1] * 2)
+    with pytest.raises(BackboneError, match="DataParallel has hooks"):
+        load(hooked)

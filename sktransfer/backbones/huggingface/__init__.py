@@ -15,7 +15,7 @@ from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import StateDict, read_state_dict
 from sktransfer.backbones.huggingface import _hub
 from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
-from sktransfer.backbones.huggingface._files import licence_of, read_json, weights_of
+from sktransfer.backbones.huggingface._files import check_folder, licence_of, read_json, weights_of
 from sktransfer.backbones.huggingface._image import default_recipe, image_recipe
 from sktransfer.backbones.huggingface._network import HuggingFaceNetwork
 from sktransfer.backbones.huggingface._text import (
@@ -37,17 +37,17 @@ from sktransfer.modalities.text import TextRecipe, TextTokenizer
 
 NAME = "huggingface"
 
-# More than any model has: a bound on what a hostile config can ask for.
+# More than any model has; limits what the config of a hostile file can ask for.
 _MOST_LAYERS = 1_000
 
 
 def owns(name: str) -> bool:
-    """Tell whether `name` is a local folder or has the form "organisation/name"."""
+    """Return whether `name` is a local folder or has the form "organisation/name"."""
     return _hub.is_id(name) or (name != "" and Path(name).is_dir())
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return the rows of `list_backbones`: the models in the local cache that can be used."""
+    """Return the rows of `list_backbones`: usable models of the local cache."""
     found = []
     for name, folder in _hub.cached():
         # One damaged model must not hide the others.
@@ -87,23 +87,24 @@ def load_folder(
     Parameters
     ----------
     folder : Path
-        As ``save_pretrained`` or sentence-transformers write it.
+        As ``save_pretrained`` or sentence-transformers writes it.
     name, source, licence : str
-        For the backbone.
+        Attributes of the backbone.
     weights : str, Path or None
-        "pretrained" for those in the folder, a file, or None for random ones.
+        "pretrained" for those in the folder, the path of a file, or None for random weights.
     random_state : int
         Seed of random weights.
     modality : {"image", "text"}, optional
-        What is wanted of a model that takes both.
+        Modality of the cells. A model for both is used for images.
 
     Raises
     ------
     BackboneError
-        If the model is of a kind that is not supported.
+        If the folder holds no model, one of an unknown type, or a setting that is not supported.
     WeightsError
         If its weights are missing, damaged or do not fit.
     """
+    check_folder(folder)
     sentence = sentence_recipe(folder)
     raw = read_json(sentence.folder / "config.json")
     family = family_of(raw, name=name)
@@ -117,47 +118,55 @@ def load_folder(
         dense = dense_layers(denses := dense_configs(sentence))
     if dense is not None and weights is not None:
         load_dense(dense, sentence)
-    recipe, tokenizer = _recipe(sentence, model.config, family)
-    network = HuggingFaceNetwork(
-        model, family, pooling=sentence.pooling, normalize=sentence.normalize, dense=dense
-    )
+    recipe, tokenizer = _recipe(sentence, model, family, name)
+    steps: dict[str, Any] = {
+        "pooling": sentence.pooling,
+        "normalize": sentence.normalize,
+        "truncate": sentence.truncate,
+    }
     return Backbone(
         name,
         source=source,
-        network=network,
+        network=HuggingFaceNetwork(model, family, dense=dense, **steps),
         recipe=recipe,
         licence=licence,
         library=library(),
         processor=tokenizer,
-        feature_size=getattr(model.config, "hidden_size", None) if dense is None else None,
+        feature_size=_feature_size(model.config, denses, sentence.truncate),
         blueprint={
             "builder": NAME,
             "config": raw,
             "dense": denses,
-            "pooling": sentence.pooling,
-            "normalize": sentence.normalize,
+            **steps,
         },
     )
 
 
 def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> HuggingFaceNetwork:
-    """Build the network of a blueprint, its weights still random."""
+    """Build the network of a blueprint with random weights."""
     family = family_of(blueprint["config"], name="of this file")
     config = config_of(blueprint["config"])
     layers = sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
     if layers > _MOST_LAYERS:
-        raise BackboneError(f"A config asks for {layers:,} layers.")
+        raise BackboneError(f"The config in this file asks for {layers:,} layers.")
     with seeded(0):
         model = model_of(config, family, None, name="of this file")
         dense = dense_layers(blueprint["dense"])
-    pooling, normalize = str(blueprint["pooling"]), bool(blueprint["normalize"])
-    return HuggingFaceNetwork(model, family, pooling=pooling, normalize=normalize, dense=dense)
+    truncate = blueprint.get("truncate")
+    return HuggingFaceNetwork(
+        model,
+        family,
+        pooling=str(blueprint["pooling"]),
+        normalize=bool(blueprint["normalize"]),
+        dense=dense,
+        truncate=None if truncate is None else int(truncate),
+    )
 
 
 def stages_of(module: nn.Module) -> tuple[HuggingFaceNetwork, ImageRecipe] | None:
-    """Take a transformers model for images apart, with ImageNet's recipe at its size.
+    """Return a transformers model for images as stages, and ImageNet's recipe at its size.
 
-    None for every other module. The module itself becomes part of the network and gets hooks.
+    None for any other module. The module becomes part of the network; its layers are wrapped.
     """
     config = getattr(module, "config", None)
     family = FAMILIES.get(str(getattr(config, "model_type", None)))
@@ -186,6 +195,12 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
+def _feature_size(config: Any, denses: list[Any], truncate: int | None) -> int | None:
+    """Return the length of the features, where the config states it."""
+    size = denses[-1]["out_features"] if denses else getattr(config, "hidden_size", None)
+    return size if size is None or truncate is None else min(size, truncate)
+
+
 def _state(folder: Path, weights: str | Path | None) -> StateDict | None:
     if weights is None:
         return None
@@ -193,12 +208,13 @@ def _state(folder: Path, weights: str | Path | None) -> StateDict | None:
 
 
 def _recipe(
-    sentence: SentenceRecipe, config: Any, family: Family
+    sentence: SentenceRecipe, model: Any, family: Family, name: str
 ) -> tuple[ImageRecipe | TextRecipe, TextTokenizer | None]:
+    config = model.config
     if family.modality == "image":
         return image_recipe(sentence.folder, config, fixed_size=family.fixed_size), None
-    tokenizer, most = _tokenizer(sentence, config)
-    # RoBERTa's kin count positions from behind that of the padding token.
+    tokenizer, most = _tokenizer(sentence, model, name)
+    # RoBERTa and its relatives number positions from behind that of the padding token.
     taken = config.pad_token_id + 1 if family.shifted else 0
     longest = config.max_position_embeddings - taken
     recipe = TextRecipe(
@@ -211,10 +227,18 @@ def _recipe(
     return recipe, tokenizer
 
 
-def _tokenizer(sentence: SentenceRecipe, config: Any) -> tuple[TextTokenizer, int]:
-    """Return the tokenizer, and how many tokens it says that a text may have."""
+def _tokenizer(sentence: SentenceRecipe, model: Any, name: str) -> tuple[TextTokenizer, int]:
+    """Return the tokenizer, and the maximum number of tokens that it states."""
     found = tokenizer_of(sentence.folder)
-    pad = found.pad_token_id if found.pad_token_id is not None else config.pad_token_id
+    tokens = max(len(found), *(number + 1 for number in found.added_tokens_decoder), 0)
+    rows = model.get_input_embeddings().num_embeddings
+    if tokens > rows:
+        raise BackboneError(
+            f"The tokenizer of {name!r} has {tokens:,} tokens, and the model has embeddings for "
+            f"{rows:,}. Save the model with the tokenizer that it was trained with; after new "
+            "tokens, call model.resize_token_embeddings(len(tokenizer)) and train it."
+        )
+    pad = found.pad_token_id if found.pad_token_id is not None else model.config.pad_token_id
     tokenizer = TextTokenizer(
         found.backend_tokenizer, pad_id=pad or 0, prefix=sentence.prefix, lower=sentence.lower
     )

@@ -1,4 +1,4 @@
-"""What has to be known about a family of Hugging Face models to see it as stages."""
+"""Families of Hugging Face models, and how each is divided into stages."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from sktransfer.exceptions import BackboneError
 
 @dataclass(frozen=True)
 class Family:
-    """How models of one ``model_type`` are built.
+    """Structure of the models of one ``model_type``.
 
-    A model is a list of layers and some modules beside it. Those modules belong to the
-    stage "embeddings" unless they are named here.
+    A model is a list of layers and some modules beside it, which belong to the stage "embeddings"
+    unless they are named here.
 
     Attributes
     ----------
     modality : {"image", "text"}
-        What goes in.
+        Of its input.
     pooled : {"tokens", "cls", "pooler"}
-        The features: pooled tokens of a text, the class token, or the model's own pooling.
+        Source of the features: the tokens of a text, the class token, or the model's own pooling.
     layout : str
-        Of the layers' outputs.
+        Layout of the outputs of layers.
     prefix_tokens : int
-        Tokens before those of the image, registers not counted.
+        Number of tokens before those of the image, without registers.
     fixed_size : bool
         Whether images must have the size of the config.
     word : str
-        What a layer is called in the names of stages.
+        Name of a layer in the names of stages.
     first, last, top : tuple of str
         Modules that belong to the first layer, to the last one, and to none.
     shifted : bool
-        Whether positions are counted from the number of the padding token on.
+        Whether positions are numbered from behind the number of the padding token.
     tuples : bool
-        Whether a layer gives a tuple.
+        Whether a layer returns a tuple.
     resumes : bool
-        Whether a pass can start behind a layer.
+        Whether a forward pass can start behind a layer.
     """
 
     modality: str
@@ -62,8 +62,8 @@ _DINO = replace(_VIT, fixed_size=False)
 _CLIP = replace(_VIT, pooled="pooler", last=(), top=("post_layernorm",))
 _SIGLIP = replace(_CLIP, prefix_tokens=0, last=("post_layernorm",), top=("head",))
 _CONV = Family("image", pooled="pooler", layout="NCHW", word="stage", top=("pooler", "layernorm"))
-# Its windows shrink for good once a smaller image has passed, so it is held to one size.
-# Its layers tell each other sizes, so none can be left out.
+# A smaller image shrinks its windows for good, so only one size is allowed. Its layers pass sizes
+# to each other, so none can be skipped.
 _SWIN = Family(
     "image", pooled="pooler", fixed_size=True, word="stage", last=("layernorm",), resumes=False
 )
@@ -96,13 +96,13 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(config: Mapping[str, Any], *, name: str) -> Family:
-    """Return the family of a model from its ``config.json``, or say why there is none.
+    """Return the family of a model from its ``config.json``.
 
     Raises
     ------
     BackboneError
-        If the model is of a type that is not known here, needs code that comes with it, or tells
-        positions by the longest row of a batch.
+        If the type of the model is unknown, it needs code of its own, or its positions depend on
+        the longest row of a batch.
     """
     kind = config.get("model_type")
     if kind in FAMILIES:
@@ -119,13 +119,18 @@ def family_of(config: Mapping[str, Any], *, name: str) -> Family:
             f"{name!r} brings its own Python code, and code that comes with weights is never "
             f"run. Models of these types need none: {known}."
         )
+    if kind is None and "architecture" in config:
+        raise BackboneError(
+            f"{name!r} is a model of timm. Name its architecture and pass the file of its weights: "
+            f"backbone='timm:{config['architecture']}', weights='.../model.safetensors'."
+        )
     raise BackboneError(
         f"{name!r} is a model of type {kind!r}, which cannot be used here. Known types: {known}."
     )
 
 
 def _rotations(config: Mapping[str, Any]) -> set[str]:
-    """Return the types of its rotary positions: one, or one for each kind of attention."""
+    """Return the types of rotary positions: one, or one per kind of attention."""
     given = [config.get("rope_parameters"), config.get("rope_scaling")]
     both = [one for one in given if isinstance(one, Mapping)]
     inner = [one for outer in both for one in outer.values() if isinstance(one, Mapping)]

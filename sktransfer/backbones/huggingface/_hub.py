@@ -1,4 +1,4 @@
-"""The local Hugging Face cache and, where it is allowed, the hub behind it."""
+"""The local Hugging Face cache, and downloads from the hub where they are allowed."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from sktransfer.exceptions import BackboneError, OfflineError
 
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
-# Everything small that tells how a model is used; the weights are chosen one by one.
+# Small files that describe a model; weights are chosen one by one.
 _SMALL = re.compile(r"([\w.-]+/)?[\w.-]+\.(json|txt|model)|README\.md")
 _WEIGHTS = re.compile(r"(\d+_[\w.-]+/)?(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
 
 
 def is_id(name: str) -> bool:
-    """Tell whether `name` has the form "organisation/name"."""
+    """Return whether `name` has the form "organisation/name"."""
     return _ID.fullmatch(name) is not None
 
 
 def cached() -> Iterator[tuple[str, Path]]:
-    """Yield the id and the folder of every model that is wholly in the local cache."""
+    """Yield the id and the folder of every complete model in the local cache."""
     import huggingface_hub
 
     try:
         found = huggingface_hub.scan_cache_dir()
     except (huggingface_hub.errors.CacheNotFound, OSError, ValueError):
-        return  # no cache, or one in disorder: a list is no place to complain
+        return  # no cache, or a damaged one: a list does not raise
     for repository in sorted(found.repos, key=lambda r: r.repo_id):
         newest = max(repository.revisions, key=lambda r: r.last_modified, default=None)
         if repository.repo_type != "model" or newest is None:
@@ -40,14 +40,14 @@ def cached() -> Iterator[tuple[str, Path]]:
 
 
 def snapshot(name: str) -> Path:
-    """Return the folder of a hub model; it is downloaded if it must and may be.
+    """Return the folder of a hub model, downloaded where that is needed and allowed.
 
     Raises
     ------
     OfflineError
-        If it is not on this machine and cannot be fetched.
+        If it is not on this machine and cannot be downloaded.
     BackboneError
-        If the hub does not know it or does not give it away.
+        If the hub does not have it or does not allow access to it.
     """
     folder = _cached(name)
     return folder if folder is not None else _download(name)
@@ -58,13 +58,13 @@ def _cached(name: str) -> Path | None:
 
     try:
         folder = Path(huggingface_hub.snapshot_download(name, local_files_only=True))
-    except Exception:  # not there, or a cache in disorder: either way it has to be fetched
+    except Exception:  # not there, or a damaged cache: a download is needed either way
         return None
     return folder if _is_complete(folder) else None
 
 
 def _is_complete(folder: Path) -> bool:
-    """Tell whether the model is there; a download that was broken off leaves a folder too."""
+    """Return whether a model is complete; an interrupted download leaves a folder too."""
     described = (folder / "config.json").is_file() or (folder / "modules.json").is_file()
     return described and any(map(has_weights, _places(folder)))
 
@@ -97,7 +97,7 @@ def _download(name: str) -> Path:
 
 
 def _files(info: Any) -> dict[str, int]:
-    """Choose what is needed, with its size: one set of weights, never code."""
+    """Return the files that are needed and their sizes: one set of weights, never code."""
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     weights = {name for name in sizes if _WEIGHTS.fullmatch(name)}
     folders = {name.rpartition("/")[0] for name in weights if name.endswith(".safetensors")}

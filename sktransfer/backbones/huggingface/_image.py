@@ -1,7 +1,7 @@
-"""The recipe of images, from ``preprocessor_config.json`` read as plain data.
+"""Recipes for images from ``preprocessor_config.json``, read as plain data.
 
-transformers' own processors give different pixels with and without torchvision, and their
-defaults depend on the class that the file names; ours are the same everywhere.
+The processors of transformers give different pixels with and without torchvision, and their
+defaults depend on the class that the file names; a recipe is the same everywhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CLIP = {
     "image_std": (0.26862954, 0.26130258, 0.27577711),
 }
 
-# What the classes of processors take where their file is silent.
+# Defaults of the classes of processors.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "": {"size": 224, "resample": 2, "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD},
     "Bit": _CLIP,
@@ -51,12 +51,20 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "ViT": {"image_mean": _HALF, "image_std": _HALF},
 }
 
-# From this side on ConvNeXt's processor squeezes the whole image instead of cropping.
-_CONVNEXT_SQUEEZES_FROM = 384
+# From this size on ConvNeXt's processor resizes the whole image and does not crop.
+_CONVNEXT_RESIZES_FROM = 384
+
+# Settings that change pixels, and the one value of each that is implemented.
+_SETTINGS = {
+    "do_resize": True,
+    "do_pad": False,
+    "do_flip_channel_order": False,
+    "do_center_pad": False,
+}
 
 
 def image_recipe(folder: Path, config: Any, *, fixed_size: bool) -> ImageRecipe:
-    """Return the recipe that a folder states, or ImageNet's at the size of the model's config."""
+    """Return the recipe stated in a folder, or ImageNet's at the size of the model's config."""
     stated = read_json(folder / "preprocessor_config.json", default={})
     # transformers 5 saves all processors of a model in one file.
     together = read_json(folder / "processor_config.json", default={})
@@ -65,7 +73,7 @@ def image_recipe(folder: Path, config: Any, *, fixed_size: bool) -> ImageRecipe:
 
 
 def default_recipe(config: Any, *, fixed_size: bool) -> ImageRecipe:
-    """Return ImageNet's recipe at the size that a model's config states."""
+    """Return ImageNet's recipe at the size of a model's config."""
     size = getattr(config, "image_size", 224)
     recipe = ImageRecipe().at(tuple(size) if isinstance(size, list | tuple) else size)
     return ImageRecipe(size=recipe.size, resize=recipe.resize, fixed_size=fixed_size)
@@ -78,7 +86,12 @@ def _stated(stated: Mapping[str, Any], fixed_size: bool) -> ImageRecipe:
         fields |= defaults if kind.startswith(name) else {}
     fields |= {name: value for name, value in stated.items() if value is not None}
     if fields["resample"] not in range(len(_FILTERS)):
-        raise BackboneError(f"resample={fields['resample']!r} is no number of a Pillow filter.")
+        raise BackboneError(f"resample={fields['resample']!r} is not a filter of Pillow.")
+    for name, value in _SETTINGS.items():
+        if fields.get(name, value) != value:
+            raise BackboneError(
+                f"The image processor sets {name} to {fields[name]!r}, which is not supported."
+            )
     size, resize = _convnext_sizes(fields) if "crop_pct" in fields else _sizes(fields)
     mean, std = _scaling(fields)
     return ImageRecipe(
@@ -97,7 +110,7 @@ def _sizes(fields: Mapping[str, Any]) -> tuple[tuple[int, int], int | tuple[int,
     if isinstance(size, Mapping) and "shortest_edge" in size:
         short: int | tuple[int, int] = size["shortest_edge"]
     else:
-        # Old files give a number: the short side where a crop follows, else a square.
+        # In old files a number is the short side where a crop follows, and a square otherwise.
         short = size if isinstance(size, int) and crops else resize
     return _pair(fields.get("crop_size", resize)) if crops else resize, short
 
@@ -111,7 +124,7 @@ def _pair(size: Any) -> tuple[int, int]:
 
 def _convnext_sizes(fields: Mapping[str, Any]) -> tuple[tuple[int, int], int | tuple[int, int]]:
     size = _pair(fields["size"])
-    if size[0] >= _CONVNEXT_SQUEEZES_FROM:
+    if size[0] >= _CONVNEXT_RESIZES_FROM:
         return size, size
     return size, int(size[0] / fields["crop_pct"])
 
@@ -120,7 +133,7 @@ def _scaling(fields: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float,
     mean, std = tuple(fields["image_mean"]), tuple(fields["image_std"])
     if not fields.get("do_normalize", True):
         mean, std = (0.0,) * 3, (1.0,) * 3
-    # Our pixels are divided by 255; another factor is made up for in mean and std.
+    # Pixels are divided by 255 here; mean and std compensate for another factor.
     factor = 255 * fields.get("rescale_factor", 1 / 255) if fields.get("do_rescale", True) else 255
     if abs(factor - 1) < 1e-6:
         return mean, std

@@ -18,16 +18,16 @@ from sktransfer.exceptions import BackboneError
 
 @dataclass(frozen=True)
 class _Pass:
-    """What the running forward pass is asked for.
+    """Settings of the running forward pass.
 
     Attributes
     ----------
     wanted : str
-        The stage that it ends with.
+        Stage at which it ends.
     skipped : int
-        How many layers it need not run, because what the last of them gives is known.
+        Number of layers that are skipped, because the output of the last of them is known.
     cached : Tensor or None
-        That.
+        That output.
     """
 
     wanted: str = POOLED
@@ -35,32 +35,32 @@ class _Pass:
     cached: torch.Tensor | None = None
 
 
-# Each thread and each task has its own value, so one network serves many of them at once.
+# Each thread and each task has a value of its own, so that they can share one network.
 _PASS: ContextVar[_Pass] = ContextVar("sktransfer_pass", default=_Pass())  # noqa: B039 - frozen
 
-# Fields of a config that name things and change no feature.
+# Fields of a config that do not change features.
 _NAMES = {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version"}
 
 
-class _Reached(Exception):  # noqa: N818 - not an error: it ends a forward pass early
+class _Reached(Exception):  # noqa: N818 - not an error: ends a forward pass early
     def __init__(self, activation: torch.Tensor) -> None:
         super().__init__()
         self.activation = activation
 
 
 class _Layer(nn.Module):
-    """A layer in its place among the others: it may end a forward pass, or be skipped by it.
+    """A layer at which a forward pass can end, or which it can skip.
 
     Parameters
     ----------
     layer : nn.Module
         The layer itself.
     number : int
-        Of layers before it.
+        Number of layers before it.
     before : str
-        The stage whose output goes into it.
+        The stage whose output is its input.
     tuples : bool
-        Whether such layers give a tuple.
+        Whether the layer returns a tuple.
     """
 
     def __init__(self, layer: nn.Module, number: int, before: str, tuples: bool) -> None:
@@ -83,7 +83,7 @@ class _Layer(nn.Module):
         return self.layer(hidden, *args[1:], **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        # A model may ask its layers of what kind they are.
+        # Models read attributes of their layers.
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -93,22 +93,24 @@ class _Layer(nn.Module):
 class HuggingFaceNetwork(StagedNetwork):
     """A transformers model: "embeddings", then one stage a layer.
 
-    The output of a stage is what the next one is given; that of the last is the model's
-    ``last_hidden_state``, behind its final normalisation where it has one. A forward pass
-    ends where the stage that is asked for is reached.
+    The output of a stage is the input of the next; that of the last is the model's
+    ``last_hidden_state``, behind its final normalisation where it has one. A forward pass ends at
+    the stage `until`.
 
     Parameters
     ----------
     model : transformers.PreTrainedModel
         The model without a head. Its layers are wrapped.
     family : Family
-        How it is built.
+        Structure of the model.
     pooling : {"mean", "max", "cls"}
-        Texts only: how the tokens become one vector.
+        Texts only: pooling of the tokens.
     normalize : bool
         Texts only: whether that vector is scaled to unit length.
     dense : nn.Module, optional
-        Texts only: what comes between the two.
+        Texts only: linear layers between pooling and scaling.
+    truncate : int, optional
+        Texts only: number of leading features that are kept of the result.
     """
 
     def __init__(
@@ -119,12 +121,14 @@ class HuggingFaceNetwork(StagedNetwork):
         pooling: str = "mean",
         normalize: bool = False,
         dense: nn.Module | None = None,
+        truncate: int | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.dense = dense
         self.pooling = pooling
         self.normalize = normalize
+        self.truncate = truncate
         self.kind = family.pooled
         self.layout = family.layout
         registers = getattr(model.config, "num_register_tokens", 0) or 0
@@ -166,17 +170,18 @@ class HuggingFaceNetwork(StagedNetwork):
         if self.kind == "cls":
             return tokens[:, 0]
         if self.kind == "pooler":
-            # A SigLIP without its head has nothing to pool with.
+            # A SigLIP without its head does not pool.
             own = output.pooler_output
             return tokens.mean(1) if own is None else own.flatten(1)
         mask = inputs["attention_mask"]
         features = pool(tokens, self.pooling, layout=self.layout, mask=mask)
         if self.dense is not None:
             features = self.dense(features)
-        return nn.functional.normalize(features, dim=1) if self.normalize else features
+        features = nn.functional.normalize(features, dim=1) if self.normalize else features
+        return features[:, : self.truncate]
 
     def extra_repr(self) -> str:
-        """Tell apart what the modules do not show, such as the number of attention heads."""
+        """Show settings that are not in the modules, such as the number of attention heads."""
         config = self.model.config.to_diff_dict()
         kept = {name: value for name, value in config.items() if name not in _NAMES}
         content = json.dumps(kept, sort_keys=True, default=str)
@@ -185,7 +190,7 @@ class HuggingFaceNetwork(StagedNetwork):
 
 
 def _parts(model: Any) -> tuple[nn.ModuleList, dict[str, nn.Module]]:
-    """Return the list of layers, and every module beside it by its own name."""
+    """Return the list of layers, and the modules beside it by name."""
     config = model.config
     count = len(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
     for path, module in model.named_modules():

@@ -1,6 +1,6 @@
-"""What is used of transformers: configs, models with a given checkpoint, fast tokenizers.
+"""Configs, models with a given checkpoint, and fast tokenizers of transformers.
 
-This is the only file that imports it, and only when a model is loaded.
+This is the only file that imports transformers, and only when a model is loaded.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._weights import StateDict, refuse
+from sktransfer.backbones._weights import StateDict, refuse, without_prefix
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
 
-# Entries of a config.json that say how to run, not what the model is: some of them would fetch
-# code from a hub, the others would only cost time.
+# Entries of a config.json that say how a model is run, not what it computes: some would fetch code
+# from a hub, the others cost time.
 _RUNTIME = {
     "_attn_implementation",
     "attn_implementation",
@@ -49,7 +49,7 @@ def library() -> str:
 
 
 def config_of(raw: Mapping[str, Any]) -> Any:
-    """Build the config without asking any hub; of a model for two modalities, that for images."""
+    """Build a config without access to a hub; of a model for two modalities, that for images."""
     from transformers import CONFIG_MAPPING
 
     config = CONFIG_MAPPING[raw["model_type"]].from_dict(_without_runtime(raw))
@@ -63,7 +63,7 @@ def _without_runtime(raw: Any) -> Any:
 
 
 def model_of(config: Any, family: Family, state: StateDict | None, *, name: str) -> Any:
-    """Build a model with the weights of a checkpoint, or random ones where there is none.
+    """Build a model with the weights of a checkpoint, or with random ones if `state` is None.
 
     Raises
     ------
@@ -79,8 +79,19 @@ def model_of(config: Any, family: Family, state: StateDict | None, *, name: str)
         options["add_pooling_layer"] = False
     if state is None:
         return AutoModel.from_config(config, **options)
+    model, found = _loaded(kind, config, state, options)
+    if found["missing_keys"]:
+        # transformers itself removes the prefix of its own models with a head, and no other.
+        state = without_prefix(state, model.state_dict(), source=repr(name))
+        model, found = _loaded(kind, config, state, options)
+    model.__class__ = kind
+    _check(model, state, found, name=name)
+    return model
+
+
+def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]) -> Any:
     with _no_bar():
-        model, found = _quiet(kind).from_pretrained(
+        return _quiet(kind).from_pretrained(
             None,
             config=config,
             state_dict=state,
@@ -88,14 +99,11 @@ def model_of(config: Any, family: Family, state: StateDict | None, *, name: str)
             ignore_mismatched_sizes=True,
             **options,
         )
-    model.__class__ = kind
-    _check(model, state, found, name=name)
-    return model
 
 
 @contextmanager
 def _no_bar() -> Iterator[None]:
-    """Load without transformers' progress bar in this thread; other threads keep theirs."""
+    """Disable transformers' progress bar in this thread only."""
     from transformers.utils.logging import set_tqdm_hook
 
     this = threading.get_ident()
@@ -113,10 +121,10 @@ def _no_bar() -> Iterator[None]:
 
 
 def _quiet(kind: Any) -> Any:
-    """Return the class with another answer to what may be left over in a checkpoint: anything.
+    """Return a subclass that accepts any unexpected name in a checkpoint.
 
-    Every checkpoint has a head that features do not need, and transformers would log a table
-    about it. The log level is the user's, so the question is answered before it is asked.
+    Most checkpoints have a head that features do not need, about which transformers would log a
+    table. The log level is the user's and stays as it is.
     """
     return type(
         kind.__name__,
@@ -136,7 +144,7 @@ def _check(model: Any, state: StateDict, found: Mapping[str, Any], *, name: str)
 
 
 def _surplus(model: Any, state: StateDict) -> list[str]:
-    """Name the weights of layers beyond the last: those of a deeper model would load in silence."""
+    """List weights of layers beyond the last: a deeper model's would load without an error."""
     own = model.state_dict()
     lists = {m[1] for key in own if (m := re.match(r"(.*?)\.\d+\.", key))}
     prefix = rf"(?:{re.escape(model.base_model_prefix)}\.)?"
@@ -151,22 +159,24 @@ def tokenizer_of(folder: Path) -> Any:
     Raises
     ------
     BackboneError
-        If it is missing, damaged or not a fast one.
+        If it is missing, damaged or not a fast one, or cuts texts at their start.
     """
     from transformers import AutoTokenizer
 
     try:
-        # Without these files transformers makes a tokenizer that knows no words, and says nothing.
+        # Without these files transformers makes a tokenizer with an empty vocabulary.
         if not any((folder / name).is_file() for name in _VOCABULARIES):
             raise FileNotFoundError(f"none of {', '.join(_VOCABULARIES)} is there")
         found = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
         if not found.is_fast:
-            raise TypeError(f"a {type(found).__name__} is a slow one")
+            raise TypeError(f"a {type(found).__name__} is a slow tokenizer")
+        if found.truncation_side != "right":
+            raise ValueError(f"truncation_side={found.truncation_side!r} is not supported")
     except Exception as error:  # damaged files, missing ones, a slow tokenizer
         raise BackboneError(
-            f"The tokenizer in {str(folder)!r} cannot be used: {error}. A fast one, "
-            "tokenizer.json, is needed."
+            f"The tokenizer in {str(folder)!r} cannot be used: {error}. A fast tokenizer "
+            "(tokenizer.json) that cuts long texts at their end is needed."
         ) from error
     return found

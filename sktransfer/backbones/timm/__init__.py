@@ -1,4 +1,4 @@
-"""timm's models: ``"timm:<name>"``."""
+"""Models of timm: ``"timm:<name>"``."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ PREFIX = "timm:"
 
 
 def owns(name: str) -> bool:
-    """Tell whether `name` has the form "timm:<name>"."""
+    """Return whether `name` has the form "timm:<name>"."""
     return name.startswith(PREFIX)
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return the rows of `list_backbones`; sizes are not known before a model is built."""
+    """Return the rows of `list_backbones`, without sizes, which only a built model has."""
     return [_row(model) for model in timm.list_pretrained()]
 
 
 def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
-    """Build a model of timm's with its published weights, random ones or those of a file.
+    """Build a model of timm with published weights, random ones or those of a file.
 
     Raises
     ------
     BackboneError
         If timm has no model of this name.
     OfflineError
-        If the weights are not on this machine and cannot or must not be fetched.
+        If the weights are not on this machine, and a download fails or is forbidden.
     WeightsError
         If there are no such weights, or they do not fit.
     """
@@ -74,13 +74,13 @@ def load(
 
 
 def create(architecture: str, *, random_state: int = 0) -> Any:
-    """Build an architecture with random weights, the same ones for the same seed."""
+    """Build an architecture with random weights; the same seed gives the same weights."""
     with seeded(random_state):
         return timm.create_model(architecture, pretrained=False)
 
 
 def is_whole(net: nn.Module) -> bool:
-    """Tell whether a module is a complete model of timm's, used as timm uses it."""
+    """Return whether a module is a complete model of timm with timm's own forward."""
     parts = ("pretrained_cfg", "forward_features", "forward_head", "get_classifier")
     home = getattr(getattr(type(net), "forward", None), "__module__", None) or ""
     return home.startswith("timm.") and all(hasattr(net, part) for part in parts)
@@ -95,7 +95,7 @@ def as_backbone(
     recipe: ImageRecipe,
     licence: str = "unknown",
 ) -> Backbone:
-    """Make a backbone of a timm model, which is taken apart by that; `model` is timm's name."""
+    """Make a backbone of a timm model, whose modules become stages; `model` is timm's name."""
     return Backbone(
         name,
         source=source,
@@ -108,25 +108,25 @@ def as_backbone(
 
 
 def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
-    """Build the network of a blueprint, its weights still random."""
+    """Build the network of a blueprint with random weights."""
     model = str(blueprint["model"])
     _check_known(model)
     return split(create(model), recipe.size)
 
 
 def recipe_of(net: Any) -> ImageRecipe:
-    """Return how timm itself prepares images to evaluate this model."""
+    """Return the recipe with which timm evaluates a model."""
     config = timm.data.resolve_model_data_config(net)
     fixed = bool(net.pretrained_cfg.get("fixed_input_size")) and not getattr(
         net, "dynamic_img_size", False
     )
-    # A model can be built for another size than the one it was published for.
+    # A model can be built for another size than that of its published weights.
     built_for = getattr(getattr(net, "patch_embed", None), "img_size", None)
     height, width = built_for if fixed and built_for else config["input_size"][1:]
     scaled = tuple(math.floor(side / config["crop_pct"]) for side in (height, width))
     return ImageRecipe(
         size=(height, width),
-        # "squash" gives up the aspect ratio. So does, here, the rare "border" (it would pad).
+        # "squash" changes the aspect ratio; so does "border" here, which is rare and would pad.
         resize=max(scaled) if config["crop_mode"] == "center" else (scaled[0], scaled[1]),
         interpolation=config["interpolation"],
         mean=tuple(config["mean"]),
@@ -160,7 +160,7 @@ def _check_known(model: str) -> None:
 
 
 def _published(model: str, weights: str | Path | None) -> str | None:
-    """Return the "architecture.tag" that is asked for; None where it is a file or nothing."""
+    """Return the "architecture.tag" of published weights; None for a file or random weights."""
     architecture = model.partition(".")[0]
     if weights is None or str(weights) in _tags(architecture):
         return None if weights is None else f"{architecture}.{weights}"
@@ -183,7 +183,7 @@ def _no_weights(architecture: str, asked: str) -> str:
     has = f"it has {some(tags)}" if tags else "it has none, only weights=None"
     return (
         f"timm has no weights {asked!r} of {architecture!r}: {has}. "
-        "The path of a .safetensors or .pth file is taken as well."
+        "The path of a .safetensors or .pth file works as well."
     )
 
 
@@ -193,30 +193,30 @@ def _pretrained(model: str, random_state: int) -> Any:
         announce_download(
             f"the weights of {PREFIX}{model}",
             _download_size(model),
-            fix="Where there is a network, this puts them into the local cache: "
+            fix="On a machine with a network, this puts them into the local cache: "
             f"python -c \"import timm; timm.create_model('{model}', pretrained=True)\". "
             "Or pass the path of a file as weights=.",
         )
-    # Named as a file they are read without a look at the network, even to compare dates.
+    # From a named file, weights are read without network access, even to compare dates.
     overlay = {"file": str(file)} if file else {}
     try:
         with seeded(random_state):
             return timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
     except Exception as error:  # whatever the loader, its hub client or the network throws
-        told = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
         if file is not None or isinstance(error, RuntimeError):
             where = f" in {str(file)!r}" if file else ""
             raise WeightsError(
-                f"timm cannot load the weights of {model}{where} ({told})."
+                f"timm cannot load the weights of {model}{where} ({reason})."
             ) from error
         raise OfflineError(
-            f"The weights of {PREFIX}{model} could not be fetched ({told}). "
+            f"The weights of {PREFIX}{model} could not be fetched ({reason}). "
             "Try again with a network, or pass the path of a file as weights=."
         ) from error
 
 
 def _local_file(config: Any) -> Path | None:
-    """Return the file of weights where timm's loader has left it on this machine."""
+    """Return the file of weights in the local cache of timm's loader."""
     if not config.hf_hub_id:
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(config.url or "").name
         return file if file.is_file() else None
@@ -229,11 +229,11 @@ def _local_file(config: Any) -> Path | None:
 
 
 def _download_size(model: str) -> str:
-    # On the meta device a model is counted without its memory.
+    # The meta device builds a model without its memory.
     try:
         with torch.device("meta"):
             net = create(model)
-    except Exception:  # a few compute with their weights when they are built
+    except Exception:  # a few models compute with their weights while they are built
         return "of unknown size"
     return f"about {sum(p.numel() for p in net.parameters()) * 4 / 1e6:.0f} MB"
 

@@ -1,9 +1,9 @@
-"""Where timm's models are cut into stages.
+"""Stages of timm's models.
 
-timm's models do their work in two methods, ``forward_features`` and ``forward_head``. For the
-families listed here the first is known to be children called one after another, so those
-children become the stages, and what is left of the model pools. A model that is not listed,
-or whose class has a ``forward_features`` of its own, is one stage: coarse, but as correct.
+The forward of a timm model is ``forward_features`` followed by ``forward_head``. For the families
+listed here the first calls children one after another, so those children become the stages, and the
+rest of the model pools. A model that is not listed, or whose class overrides ``forward_features``,
+is one stage.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from sktransfer.backbones._network import Chain, Layout, Stages, numbered, pool
 
 @dataclass(frozen=True)
 class _Family:
-    """In which order ``forward_features`` calls the children of a model.
+    """Order in which ``forward_features`` calls the children of a model.
 
     Attributes
     ----------
     stem, body : tuple of str
-        The first stage; those that follow, or the one sequence that holds them.
+        Children of the first stage; the stages that follow, or one sequence of them.
     prefix : str
-        What the stages of the body are called, with their number from 1.
+        Name of the stages of the body, before their number from 1.
     last : tuple of str
-        What belongs to the last stage: a norm alone is no stage that one would train.
+        Children that belong to the last stage, such as a final norm.
     head : tuple of str
-        A stage of its own behind the body.
+        Children of a separate stage behind the body.
     after : str
         The child that pools; empty for the model's ``forward_head``.
     """
@@ -59,16 +59,16 @@ class _Family:
 
 
 class Pooled(nn.Module):
-    """What a model does between its last stage and its classifier.
+    """Layers of a model between its last stage and its classifier.
 
-    `hidden` keeps the model's weights out of this module's, for where a stage has them.
+    `hidden` keeps the model's weights out of this module's, where a stage has them already.
     """
 
     def __init__(self, net: Any, layout: Layout, prefix_tokens: int = 0, hidden: bool = False):
         super().__init__()
         self.layout = layout
         self.prefix_tokens = prefix_tokens
-        # A deep copy or a pickle of the whole network follows either way to the net.
+        # Either way a deep copy or a pickle of the whole network includes the net.
         self._net = [net] if hidden else None
         self.net = None if hidden else net
 
@@ -79,12 +79,12 @@ class Pooled(nn.Module):
             features = net.forward_head(activation, pre_logits=True)
         else:
             features = net(activation)
-        # A model built with global_pool="" leaves the pooling to us.
+        # A model built with global_pool="" does not pool.
         return pool(features, "mean", layout=self.layout, prefix_tokens=self.prefix_tokens)
 
 
 class TokenStem(nn.Module):
-    """From the image to the tokens that the first block of a vision transformer sees."""
+    """From an image to the input tokens of the first block of a vision transformer."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class TokenStem(nn.Module):
 
 
 class Features(nn.Module):
-    """A whole model as one stage; `pooled` for one whose activations are no single tensor."""
+    """A whole model as one stage; `pooled` if its activation is not a single tensor."""
 
     def __init__(self, net: Any, pooled: bool = False) -> None:
         super().__init__()
@@ -112,14 +112,14 @@ class Features(nn.Module):
 
 
 def split(net: Any, size: tuple[int, int] = (224, 224)) -> Chain:
-    """Take a timm model apart into its stages; its classifier becomes an identity.
+    """Return the stages of a timm model, whose classifier becomes an identity.
 
     Parameters
     ----------
     net : nn.Module
-        The stages are its own modules.
+        Its modules become the stages, without a copy.
     size : tuple of int
-        Height and width that it takes. Only a model of no known family is tried on it.
+        Height and width of its images, for a trial run of a model of no known family.
     """
     family = _family(net)
     _drop_classifiers(net)
@@ -146,7 +146,7 @@ def classifiers_of(net: Any) -> list[nn.Module]:
 
 
 def _drop_classifiers(net: Any) -> None:
-    # In place of timm's reset_classifier, which in some models changes the pooling as well.
+    # Not timm's reset_classifier, which in some models changes the pooling as well.
     classifiers = {id(part) for part in classifiers_of(net)}
     for parent in list(net.modules()):
         for name, child in list(parent.named_children()):
@@ -199,7 +199,7 @@ def _vgg(net: Any) -> Chain:
         if isinstance(layer, nn.MaxPool2d):
             groups.append([])
     stages = numbered("stage", [nn.Sequential(*group) for group in groups if group])
-    # Two layers of fully connected units, which VGG counts to its classifier.
+    # Two fully connected layers, which VGG counts to its classifier.
     stages["head"] = net.pre_logits
     return Chain(stages, Pooled(net.head, "NCHW"))
 
@@ -219,10 +219,10 @@ def _append(stages: Stages, layer: nn.Module) -> None:
 
 
 def _without(net: nn.Module, names: Any, *, parameters: bool = False) -> nn.Module:
-    """Return the model with its methods, but without these children.
+    """Return the model with its methods, without the children `names`.
 
-    What is left shares its modules with the model; `parameters` tells whether it also keeps
-    those that are the model's own, such as a class token.
+    The other modules are shared with the model; `parameters` keeps the model's own parameters, such
+    as a class token.
     """
     rest = copy.copy(net)
     rest._modules = {n: child for n, child in net._modules.items() if n not in names}
@@ -232,10 +232,10 @@ def _without(net: nn.Module, names: Any, *, parameters: bool = False) -> nn.Modu
 
 _MOBILE = ("conv_stem", "bn1")
 
-# By the name of the class in timm, so that this file need not import it.
+# By the name of the class in timm, so that timm is not imported here.
 _FAMILIES: dict[str, Callable[[Any], Chain]] = {
     "EfficientNet": _Family(_MOBILE, ("blocks",), "block", head=("conv_head", "bn2")),
-    # These pool before their last convolution, which is a stage none the less.
+    # These pool before their last convolution, which is a stage all the same.
     "MobileNetV3": _Family(
         _MOBILE,
         ("blocks",),

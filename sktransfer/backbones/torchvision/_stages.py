@@ -1,8 +1,8 @@
-"""How torchvision's classification networks come apart into stages.
+"""Stages of torchvision's classification networks, one function per family.
 
-One function a family. It reads only the attributes of a network that somebody else built, so
-torchvision itself is not imported here. What halves a map between two blocks opens the stage
-behind it, so a stage's output has the resolution of its last convolution.
+A function reads attributes of a network that exists, so torchvision is not imported here. A layer
+that downsamples between two blocks begins the stage behind it, so that the output of a stage has
+the resolution of its last convolution.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from sktransfer.modalities.image import IMAGENET_MEAN, IMAGENET_STD
 
 
 class Parts(NamedTuple):
-    """A network as its family function takes it apart.
+    """A network divided by the function of its family.
 
     Attributes
     ----------
     stages : dict of str to nn.Module
-        All up to the last map, or the last tokens.
+        All layers up to the last map, or the last tokens.
     link : sequence of nn.Module
-        What lies between the last stage and the classifier: final norm, pooling, flattening.
+        Layers between the last stage and the classifier: final norm, pooling, flattening.
     classifier : nn.Module
-        What the network calls so: often more than the one layer that names the classes.
+        The network's own classifier, often more than its last layer.
     inner, first : str and int
         Name and first number of the classifier's hidden layers, which become stages too.
     layout, prefix_tokens
@@ -45,22 +45,22 @@ class Parts(NamedTuple):
 
 
 def stages_of(net: nn.Module) -> tuple[Chain, nn.Module | None] | None:
-    """Take a torchvision classification network apart.
+    """Return the stages and the last layer of a torchvision classification network.
 
     Parameters
     ----------
     net : nn.Module
-        Built by torchvision's builders or by hand. Its own modules are used, not copies.
+        Built by torchvision's builders or by hand. Its modules are used without a copy.
 
     Returns
     -------
     (chain, head) or None
-        The chain gives exactly what `net` computes before its last layer, and holds every
-        parameter of it once. `head` is that last layer; None where the network does not end in
-        one, because its owner has cut or changed it: then all that the network computes counts
-        as features. Auxiliary classifiers, which only training uses, are in neither.
-        None if the class of `net` is not one of torchvision's; a subclass is not, for its
-        forward may do something else.
+        The chain computes exactly the input of the last layer of `net`, and holds each parameter
+        once. `head` is that last layer, or None where the network does not end in one because its
+        owner has removed or changed it; its output is then the features. Auxiliary classifiers,
+        which are for training only, are in neither.
+        None if the class of `net` is not one of torchvision. A subclass is not, because its
+        forward may differ.
     """
     kind = type(net)
     if not kind.__module__.startswith("torchvision.models.") or kind.__name__ not in FAMILIES:
@@ -80,7 +80,7 @@ def stages_of(net: nn.Module) -> tuple[Chain, nn.Module | None] | None:
 
 
 def only_size(net: nn.Module) -> int | None:
-    """Return the one image size, in pixels, that a network takes; None if it takes any."""
+    """Return the only image size, in pixels, that a network takes; None if it takes any."""
     attributes: Any = net
     if type(net).__name__ == "VisionTransformer":
         return attributes.image_size
@@ -143,7 +143,7 @@ def _maxvit(net: Any) -> Parts:
 
 def _mnasnet(net: Any) -> Parts:
     layers = list(net.layers)
-    # One flat row: three layers of stem, five of a first block, which is separable but not yet
+    # A flat sequence: three layers of the stem, five of a first block, which is separable but not
     # inverted, the inverted blocks, and three of the last convolution.
     stem, first, last = layers[:3], layers[3:8], layers[-3:]
     row = [nn.Sequential(*stem), nn.Sequential(*first), *layers[8:-3], nn.Sequential(*last)]
@@ -151,7 +151,7 @@ def _mnasnet(net: Any) -> Parts:
 
 
 def _mobile_net(net: Any) -> Parts:
-    # MobileNetV2 pools by a function, its younger relatives by a module of their own.
+    # MobileNetV2 pools by a function, later networks by a module.
     pool = getattr(net, "avgpool", nn.AdaptiveAvgPool2d(1))
     return Parts(_mobile(net.features), [pool, nn.Flatten()], net.classifier)
 
@@ -168,7 +168,7 @@ def _shufflenet(net: Any) -> Parts:
 
 def _squeezenet(net: Any) -> Parts:
     stem, *fires = _cut(net.features, everywhere=True)
-    # The classes come from a convolution, and what follows it turns its map into a vector.
+    # The classifier is a convolution; the layers behind it turn its map into a vector.
     layers = _layers(net.classifier)
     convolutions = [layer for layer in layers if _mixes(layer)]
     link = [*(layer for layer in layers if layer not in convolutions), nn.Flatten()]
@@ -188,7 +188,7 @@ def _vision_transformer(net: Any) -> Parts:
     return Parts(stages, link, net.heads, layout="NLC", prefix_tokens=1)
 
 
-#: Who takes which class apart. A family is added here and nowhere else.
+#: The function of each family, by the name of its class.
 FAMILIES: dict[str, Callable[[Any], Parts]] = {
     "AlexNet": _alexnet,
     "ConvNeXt": _convnext,
@@ -211,7 +211,7 @@ FAMILIES: dict[str, Callable[[Any], Parts]] = {
 
 
 class _Tokens(nn.Module):
-    """Patches, the class token before them, and their positions."""
+    """Patches with their positions, behind the class token."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class _Tokens(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         patches = self.conv_proj(images).flatten(2).transpose(1, 2)
-        # Not by len, which a trace would take for constant.
+        # Not len(patches), which a trace would record as a constant.
         first = self.class_token.expand(patches.shape[0], -1, -1)
         return self.dropout(torch.cat([first, patches], 1) + self.pos_embedding)
 
@@ -236,7 +236,7 @@ def _mean(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _to_tensorflow(images: torch.Tensor) -> torch.Tensor:
-    # The two Inceptions come from TensorFlow, which scales pixels to [-1, 1].
+    # The weights of the two Inceptions come from TensorFlow, which scales pixels to [-1, 1].
     scale = images.new_tensor([std / 0.5 for std in IMAGENET_STD]).view(-1, 1, 1)
     shift = images.new_tensor([(mean - 0.5) / 0.5 for mean in IMAGENET_MEAN]).view(-1, 1, 1)
     return images * scale + shift
@@ -255,20 +255,20 @@ def _named(net: nn.Module, kind: str, endings: str) -> Stages:
 
 
 def _mobile(features: Iterable[nn.Module]) -> Stages:
-    """Name what all mobile nets consist of: a stem, blocks, and one wide convolution."""
+    """Name the parts of mobile networks: a stem, blocks, and one wide convolution."""
     stem, *blocks, head = features
     return _stem(stem) | numbered("block", blocks) | {"head": head}
 
 
 def _downsampled(kind: str, layers: Sequence[nn.Module]) -> Stages:
-    """Join each downsampling, every second layer, with the blocks behind it."""
+    """Join each downsampling, which is every second layer, with the blocks behind it."""
     first, *rest = layers
     pairs = zip(rest[::2], rest[1::2], strict=True)
     return numbered(kind, [first, *(nn.Sequential(*pair) for pair in pairs)])
 
 
 def _cut(layers: Iterable[nn.Module], *, everywhere: bool = False) -> list[nn.Sequential]:
-    """Cut a flat row of layers before each pool or, everywhere, so that each part has weights."""
+    """Cut a sequence of layers before each pool; `everywhere` also before each layer of weights."""
     parts: list[list[nn.Module]] = [[]]
     for layer in layers:
         pooled = bool(parts[-1]) and isinstance(parts[-1][-1], nn.MaxPool2d)
@@ -279,7 +279,7 @@ def _cut(layers: Iterable[nn.Module], *, everywhere: bool = False) -> list[nn.Se
 
 
 def _behind(layers: Sequence[nn.Module]) -> tuple[list[nn.Sequential], nn.Module]:
-    """Make a stage of each hidden layer of the classifier; without one, all of it is pooling."""
+    """Return a stage per hidden layer of the classifier, and the pooling where there is none."""
     place = [number for number, layer in enumerate(layers) if _mixes(layer)]
     if not place:
         return [], nn.Sequential(*layers)
@@ -293,5 +293,5 @@ def _layers(classifier: nn.Module) -> list[nn.Module]:
 
 
 def _mixes(layer: nn.Module) -> bool:
-    """Tell a layer that makes new features, such as a Linear, from a norm or a pooling."""
+    """Return whether a layer mixes features, as a Linear does and a norm or a pooling does not."""
     return any(parameter.ndim > 1 for parameter in layer.parameters())

@@ -106,3 +106,13 @@ def test_without_a_file_it_is_imagenet_at_the_size_of_the_config(tmp_path):
 def test_unknown_filter_is_named(tmp_path):
     with pytest.raises(BackboneError, match="resample=9"):
         recipe_of(tmp_path, resample=9)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"do_resize": False}, {"do_pad": True}, {"do_flip_channel_order": True}]
+)
+def test_settings_that_are_not_supported_are_named(setting, tmp_path):
+    (name, value), *_ = setting.items()
+    with pytest.raises(BackboneError, match=f"sets {name} to {value}"):
+        recipe_of(tmp_path, size=96, **setting)
+    assert recipe_of(tmp_path, size=96, **{name: not value}) == recipe_of(tmp_path, size=96)

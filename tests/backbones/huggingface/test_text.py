@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sktransfer.backbones import Backbone, get_backbone, list_backbones
+from sktransfer.backbones import Backbone, get_backbone, list_backbones, pack, unpack
 from sktransfer.backbones.huggingface._families import family_of
 from sktransfer.exceptions import BackboneError, WeightsError
 from tests.backbones._huggingface_folders import WORDS, save, write_json
@@ -75,6 +75,95 @@ def test_steps_equal_those_of_sentence_transformers(kind, mode, tmp_path):
     got = embed(backbone, TEXTS)
     assert np.allclose(np.linalg.norm(got, axis=1), 1)
     assert np.allclose(got, theirs(folder, TEXTS), atol=2e-6)
+
+
+@pytest.mark.parametrize("steps", [["Pooling"], ["Pooling", "Normalize"], ["Pooling", "Dense"]])
+def test_truncated_features_equal_those_of_sentence_transformers(steps, tmp_path):
+    folder = sentence_folder(tmp_path, *steps)
+    pooling(folder, pooling_mode_mean_tokens=True)
+    if "Dense" in steps:
+        dense(folder)
+    whole = get_backbone(folder, modality="text")
+    write_json(folder / "config_sentence_transformers.json", truncate_dim=5)
+    backbone = get_backbone(folder, modality="text")
+    found = embed(backbone, TEXTS)
+    assert found.shape == (len(TEXTS), 5)
+    assert backbone.feature_size == 5
+    assert backbone.fingerprint != whole.fingerprint
+    assert np.allclose(found, theirs(folder, TEXTS), atol=2e-6)
+    again = unpack(pack(backbone), fingerprint=backbone.fingerprint)
+    assert np.array_equal(embed(again, TEXTS), found)
+
+
+def test_a_truncation_beyond_the_width_keeps_all(tmp_path):
+    folder = sentence_folder(tmp_path)
+    write_json(folder / "config_sentence_transformers.json", truncate_dim=999)
+    assert get_backbone(folder, modality="text").feature_size == 32
+    assert embed(get_backbone(folder, modality="text"), TEXTS).shape[1] == 32
+
+
+@pytest.mark.parametrize("size", [0, -3, 2.5, "8"])
+def test_a_truncation_that_is_not_a_width_is_refused(size, tmp_path):
+    folder = sentence_folder(tmp_path)
+    write_json(folder / "config_sentence_transformers.json", truncate_dim=size)
+    with pytest.raises(BackboneError, match="truncate_dim"):
+        get_backbone(folder, modality="text")
+
+
+@pytest.mark.parametrize(
+    ("file", "setting"),
+    [
+        ("sentence_bert_config.json", {"transformer_task": "fill-mask"}),
+        ("sentence_bert_config.json", {"module_output_name": "other"}),
+        ("sentence_bert_config.json", {"query_length": 32}),
+        ("sentence_bert_config.json", {"processing_kwargs": {"text": {"stride": 2}}}),
+        (
+            "sentence_bert_config.json",
+            {"modality_config": {"text": {"method": "forward", "method_output_name": "logits"}}},
+        ),
+        ("2_Normalize/config.json", {"module_input_name": "token_embeddings"}),
+    ],
+)
+def test_settings_of_sentence_transformers_are_refused_by_name(file, setting, tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling", "Normalize")
+    pooling(folder, pooling_mode_mean_tokens=True)
+    write_json(folder / file, **setting)
+    with pytest.raises(BackboneError, match=f"sets {next(iter(setting))} to"):
+        get_backbone(folder, modality="text")
+
+
+def test_a_folder_as_sentence_transformers_saves_it_today_is_read(tmp_path):
+    folder = sentence_folder(tmp_path / "old", "Pooling", "Dense", "Normalize")
+    pooling(folder, pooling_mode_mean_tokens=True)
+    dense(folder)
+    library = pytest.importorskip("sentence_transformers")
+    model = library.SentenceTransformer(str(folder), device="cpu", truncate_dim=3)
+    model.save(str(tmp_path / "new"))
+    found = embed(get_backbone(tmp_path / "new", modality="text"), TEXTS)
+    assert found.shape == (len(TEXTS), 3)
+    assert np.allclose(found, model.encode(TEXTS, show_progress_bar=False), atol=2e-6)
+
+
+def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
+    import transformers
+
+    save("bert", tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer.add_tokens([f"new{i}" for i in range(40 - len(tokenizer))])
+    tokenizer.save_pretrained(tmp_path)
+    assert get_backbone(tmp_path, modality="text").feature_size == 32
+    tokenizer.add_tokens(["one more"])
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match=r"has 41 tokens.*for 40\. .*resize_token_embeddings"):
+        get_backbone(tmp_path, modality="text")
+
+
+def test_a_tokenizer_that_cuts_at_the_start_is_refused(tmp_path):
+    save("bert", tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    write_json(tmp_path / "tokenizer_config.json", **config | {"truncation_side": "left"})
+    with pytest.raises(BackboneError, match="truncation_side='left'"):
+        get_backbone(tmp_path, modality="text")
 
 
 def test_new_name_of_the_pooling_and_a_prompt_are_read(tmp_path):

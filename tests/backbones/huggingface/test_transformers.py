@@ -50,7 +50,7 @@ def test_missing_weights_are_named(bert):
 
 
 def test_weights_of_something_else_are_refused(bert):
-    rewrite(bert, lambda state: {f"other.{name}": tensor for name, tensor in state.items()})
+    rewrite(bert, lambda state: {f"other.{i}": tensor for i, tensor in enumerate(state.values())})
     with pytest.raises(WeightsError, match=r"missing: .* and \d+ more"):
         text(bert)
 
@@ -109,6 +109,22 @@ def test_names_of_old_checkpoints_are_understood(bert):
 
     rewrite(bert, old)
     assert text(bert).fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", "_orig_mod.", "model.encoder.", "module.bert."])
+def test_a_prefix_of_all_names_is_removed(prefix, bert):
+    whole = text(bert)
+    rewrite(bert, lambda state: {f"{prefix}{name}": tensor for name, tensor in state.items()})
+    assert text(bert).fingerprint == whole.fingerprint
+
+
+def test_a_model_that_is_there_twice_is_refused(bert):
+    def twice(state):
+        return {f"{part}.{n}": t.clone() for part in ("query", "passage") for n, t in state.items()}
+
+    rewrite(bert, twice)
+    with pytest.raises(WeightsError, match=r"2 times, under the prefixes 'passage\.', 'query\.'"):
+        text(bert)
 
 
 def test_half_precision_becomes_single(bert):
@@ -234,7 +250,7 @@ def test_pickled_code_in_a_checkpoint_is_never_run(bert, monkeypatch):
         ('{"model_type": "gpt2"}', "type 'gpt2'.* Known types: bert, "),
         ("{}", "type None"),
         ("{", "cannot be read as JSON"),
-        (None, "config.json' cannot be read"),
+        (None, "there is no config.json"),
     ],
 )
 def test_other_models_are_refused_by_name(content, message, bert):

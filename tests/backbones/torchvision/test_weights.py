@@ -1,5 +1,7 @@
 """Weights for networks of torchvision: random, from files, published, and such as do not fit."""
 
+import argparse
+import pathlib
 import pickle
 import re
 from http.client import IncompleteRead
@@ -70,6 +72,51 @@ def test_wrappers_around_the_weights_are_taken_off(tmp_path, wrapper):
     torch.save({wrapper: parallel, "epoch": 3}, tmp_path / "wrapped.pth")
     plain = load(weights=tmp_path / "plain.pth")
     assert load(weights=tmp_path / "wrapped.pth").fingerprint == plain.fingerprint
+
+
+@pytest.mark.parametrize(
+    "prefix", ["backbone.", "model.", "_orig_mod.", "encoder_q.", "module.model._orig_mod.", "net."]
+)
+@pytest.mark.parametrize("more", [{}, {"head.weight": torch.ones(3), "queue": torch.ones(2, 2)}])
+def test_a_prefix_of_all_names_is_removed(tmp_path, prefix, more):
+    state = tiny_state()
+    torch.save(state, tmp_path / "plain.pth")
+    torch.save({prefix + name: t for name, t in state.items()} | more, tmp_path / "prefixed.pth")
+    plain = load(weights=tmp_path / "plain.pth")
+    assert load(weights=tmp_path / "prefixed.pth").fingerprint == plain.fingerprint
+
+
+def test_a_network_that_is_there_twice_is_refused_with_both_prefixes(tmp_path):
+    both = {f"encoder_q.{name}": t for name, t in tiny_state().items()}
+    both |= {f"encoder_k.{name}": t for name, t in tiny_state(seed=6).items()}
+    torch.save(both, tmp_path / "moco.pth")
+    with pytest.raises(
+        WeightsError, match=r"2 times, under the prefixes 'encoder_k\.', 'encoder_q\.'"
+    ):
+        load(weights=tmp_path / "moco.pth")
+
+
+def test_faults_behind_a_prefix_are_named_without_it(tmp_path):
+    state = {f"backbone.{name}": t for name, t in tiny_state().items()}
+    del state["backbone.conv1.0.weight"]
+    torch.save(state, tmp_path / "cut.pth")
+    with pytest.raises(WeightsError, match=r"missing: conv1\.0\.weight\.$"):
+        load(weights=tmp_path / "cut.pth")
+
+
+class Settings:
+    pass
+
+
+@pytest.mark.parametrize("kind", [argparse.Namespace, Settings, pathlib.PurePosixPath])
+def test_an_object_beside_the_tensors_is_named_in_a_short_message(tmp_path, kind):
+    torch.save({"model": tiny_state(), "args": kind()}, tmp_path / "file.pth")
+    with pytest.raises(WeightsError) as caught:
+        load(weights=tmp_path / "file.pth")
+    message = str(caught.value)
+    assert f"an object of the class {kind.__module__}.{kind.__name__}," in message
+    assert "weights_only" not in message
+    assert len(message) < 500
 
 
 def test_a_file_may_have_another_classifier_or_none(tmp_path):

@@ -1,0 +1,63 @@
+"""Folders that are not a model: the error says what they are."""
+
+import json
+
+import pytest
+
+from sktransfer.backbones import get_backbone
+from sktransfer.exceptions import BackboneError, WeightsError
+from tests.backbones._huggingface_folders import build, save, write_json
+
+
+def refused(folder, message, kind=BackboneError):
+    with pytest.raises(kind, match=message):
+        get_backbone(folder, modality="text")
+
+
+def test_an_adapter_is_refused_with_the_way_to_merge_it(tmp_path):
+    peft = pytest.importorskip("peft")
+    model = peft.get_peft_model(build("bert"), peft.LoraConfig(target_modules=["query"]))
+    model.save_pretrained(tmp_path / "adapter")
+    refused(tmp_path / "adapter", r"is an adapter \(LoRA\).*merge_and_unload\(\)")
+    save("bert", tmp_path / "both")
+    model.save_pretrained(tmp_path / "both")
+    refused(tmp_path / "both", "is an adapter")
+    merged = model.merge_and_unload()
+    save("bert", tmp_path / "merged")
+    merged.save_pretrained(tmp_path / "merged")
+    assert get_backbone(tmp_path / "merged", modality="text").feature_size == 32
+
+
+def test_the_output_folder_of_a_trainer_is_refused_with_its_last_checkpoint(tmp_path):
+    for step in (500, 1000):
+        save("bert", tmp_path / f"checkpoint-{step}")
+    refused(tmp_path, r"output folder of a Trainer.*checkpoint-1000'.*save_model")
+    assert get_backbone(tmp_path / "checkpoint-1000", modality="text").feature_size == 32
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("model-q4.gguf", "GGUF"),
+        ("model.onnx", "ONNX"),
+        ("model_index.json", "diffusers"),
+        ("saved_model.pb", "TensorFlow"),
+        ("notes.txt", "there is no config.json"),
+    ],
+)
+def test_models_of_other_libraries_are_named(file, message, tmp_path):
+    (tmp_path / file).write_text("{}")
+    refused(tmp_path, message)
+
+
+@pytest.mark.parametrize("file", ["tf_model.h5", "flax_model.msgpack", "model.onnx", "model.gguf"])
+def test_weights_of_other_libraries_beside_a_config_are_named(file, tmp_path):
+    save("bert", tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / file)
+    refused(tmp_path, rf"and {file} cannot be read", WeightsError)
+
+
+def test_a_model_of_timm_is_named(tmp_path):
+    write_json(tmp_path / "config.json", architecture="test_resnet", num_classes=3)
+    refused(tmp_path, r"is a model of timm.*backbone='timm:test_resnet', weights=")
+    assert json.loads((tmp_path / "config.json").read_text())

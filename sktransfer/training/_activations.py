@@ -133,9 +133,9 @@ class Activations:
 
     def _batch_size(self, rows: Sequence[int]) -> int:
         budget = self.runner.preparer.budget(self.runner.device.type == "cpu")
-        if self._items is None or not rows:
-            return budget
-        return max(_EXACT_ROWS, budget // max(1, self._length(rows[0])))
+        if self._items is not None and rows:
+            budget //= max(1, self._length(rows[0]))
+        return max(_EXACT_ROWS, budget)
 
     def _length(self, row: int) -> int:
         assert self._items is not None

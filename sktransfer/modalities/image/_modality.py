@@ -23,10 +23,13 @@ from sktransfer.modalities.image._stacks import checked_shape, images_of_array
 if TYPE_CHECKING:
     import torch
 
-# Images per batch. On a CPU small batches stay in its cache; a GPU needs large ones.
-_CPU_BATCH, _GPU_BATCH = 8, 64
-# Pixels per batch on a CPU: 32 images of the usual size, few large ones.
-_CPU_PIXELS = 32 * 256 * 256
+# Images per batch. On a CPU small batches stay in its cache, and 6 images of 224 pixels were within
+# 5 % of the fastest size for most networks; small images go in larger batches. A GPU needs large
+# ones.
+_CPU_BATCH, _CPU_LARGEST, _GPU_BATCH = 6, 32, 64
+_CPU_BATCH_PIXELS = 6 * 224 * 224
+# Bound on the memory of a batch on a CPU: few large images go together.
+_MOST_PIXELS = 32 * 256 * 256
 
 
 @dataclass(frozen=True)
@@ -128,5 +131,6 @@ class ImagePreparer(Preparer):
         """Return the number of images per batch."""
         if not on_cpu:
             return _GPU_BATCH
-        height, width = self.recipe.size
-        return max(1, min(_CPU_BATCH, _CPU_PIXELS // (height * width)))
+        pixels = self.recipe.size[0] * self.recipe.size[1]
+        size = max(_CPU_BATCH, min(_CPU_LARGEST, _CPU_BATCH_PIXELS // pixels))
+        return max(1, min(size, _MOST_PIXELS // pixels))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from sktransfer import _runtime
 from sktransfer.cache import space_key
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._once import Computed
-from sktransfer.extraction._pace import Pace, pace_of
 from sktransfer.extraction._portions import Portions
 from sktransfer.extraction._reader import Batch, Batching, Due, Reader, Reading
 from sktransfer.extraction._streams import best_streams, side_by_side
@@ -97,18 +95,12 @@ class Extraction:
         """
         on_cpu = self.device.type == "cpu"
         portions = Portions()
-        pace = self._pace() if on_cpu else None
         streams = self._streams
-        sizes = pace.sizes(len(rows), streams) if pace else None
 
         def run(batch: Batch) -> Computed:
-            start = time.perf_counter()
-            features = portions.run(self._features, batch[1])
-            if pace:
-                pace.note(len(features), time.perf_counter() - start, len(rows))
-            return batch[0], features
+            return batch[0], portions.run(self._features, batch[1])
 
-        batching = Batching(on_cpu, sizes, streams, _counted(due, advance) if due else None)
+        batching = Batching(on_cpu, streams, _counted(due, advance) if due else None)
         # Closed also where an error is kept, which keeps all that was going on.
         with closing(
             self.reader.batches(reading, rows, self.backbone, failures, batching)
@@ -123,12 +115,6 @@ class Extraction:
         # Who says how many rows go together has a reason, such as memory.
         is_free = self.reader.batch_size == "auto" and not self.backbone.of_user
         return best_streams() if is_free and self.device.type == "cpu" else 1
-
-    def _pace(self) -> Pace | None:
-        most = self.reader.most_together(self.backbone)
-        if most is None:
-            return None
-        return pace_of((self.space, _runtime.threads()), max(1, most // self._streams))
 
     def get_ready(self) -> Extraction:
         """Return what computes in the end: this one, or torch in its place."""

@@ -20,7 +20,7 @@ from sktransfer.cells import (
 )
 from sktransfer.exceptions import BadCellError
 from sktransfer.extraction._ahead import ahead
-from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES, equal_batches, mixed
+from sktransfer.extraction._batches import CPU_IMAGES, GPU_IMAGES, equal_batches, even, mixed
 from sktransfer.extraction._failures import Failures
 from sktransfer.extraction._reader import Batch, Batching, Reader, Reading
 from sktransfer.extraction._resample import resample
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: A row, and its pixels; None for a bad cell.
 _Decoded = tuple[int, np.ndarray | None]
 
-# What goes through a network together on a CPU: 32 images of the usual size, few large ones.
+# Limit on the pixels that go through a network at the same time on a CPU, as a bound on memory.
 _MOST_PIXELS = 32 * 256 * 256
 
 
@@ -98,41 +98,34 @@ class ImageReader(Reader):
         batching: Batching,
     ) -> Generator[Batch]:
         """Decode in threads, image by image, and put as many together as are wanted."""
-        usual = self._usual_batch(backbone, batching.on_cpu)
-        sizes = batching.sizes or itertools.repeat(usual)
+        size = even(self._batch_size(backbone, batching), len(rows), batching.streams)
         geometry = self._geometry(backbone)
         todo: Iterable[int] = rows
         if batching.due:
             todo = itertools.chain.from_iterable(
-                map(batching.due, equal_batches(mixed(rows), usual))
+                map(batching.due, equal_batches(mixed(rows), size))
             )
 
         def decode(row: int) -> _Decoded:
             return self._decoded(reading, row, geometry, failures)
 
         batch: list[_Decoded] = []
-        size = next(sizes)
-        for image in ahead(decode, todo, by=2 * usual):
+        for image in ahead(decode, todo, by=2 * size):
             if image[1] is not None:
                 batch.append(image)
             if len(batch) == size:
                 yield _together(batch)
-                batch, size = [], next(sizes)
+                batch = []
         if batch:
             yield _together(batch)
 
-    def most_together(self, backbone: Backbone) -> int | None:
-        """Return how many images may go together on a CPU; None where the user has said it."""
+    def _batch_size(self, backbone: Backbone, batching: Batching) -> int:
         if self.batch_size != "auto":
-            return None
-        height, width = self.recipe(backbone).size
-        return max(1, _MOST_PIXELS // (height * width))
-
-    def _usual_batch(self, backbone: Backbone, on_cpu: bool) -> int:
-        most = self.most_together(backbone)
-        if most is None:
             return int(self.batch_size)
-        return min(CPU_IMAGES, most) if on_cpu else GPU_IMAGES
+        if not batching.on_cpu:
+            return GPU_IMAGES
+        height, width = self.recipe(backbone).size
+        return min(CPU_IMAGES, max(1, _MOST_PIXELS // (height * width * batching.streams)))
 
     def _geometry(self, backbone: Backbone) -> Geometry:
         recipe = self.recipe(backbone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -31,8 +31,6 @@ class Batching:
     ----------
     on_cpu : bool
         Whether a CPU computes them.
-    sizes : iterator of int, optional
-        How many rows go into each batch, where `Reader.most_together` allows that.
     streams : int
         How many batches are computed side by side.
     due : callable, optional
@@ -42,7 +40,6 @@ class Batching:
     """
 
     on_cpu: bool = True
-    sizes: Iterator[int] | None = None
     streams: int = 1
     due: Due | None = None
 
@@ -98,10 +95,6 @@ class Reader(ABC):
         batching: Batching,
     ) -> Generator[Batch]:
         """Put rows together as suits the network, and prepare them ahead of it."""
-
-    def most_together(self, backbone: Backbone) -> int | None:
-        """Return how many rows may go together on a CPU; None where that is not to be chosen."""
-        return None
 
     @abstractmethod
     def inputs(self, batch: Any, backbone: Backbone, device: torch.device) -> Any:

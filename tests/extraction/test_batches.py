@@ -8,14 +8,18 @@ import pytest
 import torch
 
 from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer.backbones import get_backbone
 from sktransfer.extraction import _texts
 from sktransfer.extraction._ahead import ahead
 from sktransfer.extraction._batches import (
+    CPU_IMAGES,
     CPU_TOKENS,
     equal_batches,
     sorted_batches,
     token_batches,
 )
+from sktransfer.extraction._images import ImageReader
+from sktransfer.extraction._reader import Batching
 from tests._jobs import our_threads
 from tests._tiny import counted_rows, images, seen_batches, texts, tiny_network
 
@@ -171,3 +175,20 @@ def test_a_long_column_is_tokenized_in_parts_and_each_row_finds_its_place(monkey
         found = TextEmbedder(cache=False).fit_transform(column)
     assert len(counts) >= 5
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "streams", "most"), [(224, 2, 8), (512, 1, 8), (512, 2, 4), (1024, 1, 2), (4000, 1, 1)]
+)
+def test_large_images_are_in_small_batches(size, streams, most):
+    backbone = get_backbone(tiny_network(), modality="image")
+    batching = Batching(streams=streams)
+    assert ImageReader(image_size=size)._batch_size(backbone, batching) == min(CPU_IMAGES, most)
+    assert ImageReader(image_size=size, batch_size=100)._batch_size(backbone, batching) == 100
+
+
+def test_a_network_sees_large_images_in_small_batches():
+    network = tiny_network()
+    with counted_rows(network) as counts:
+        ImageEmbedder(network, image_size=1024, cache=False).fit_transform(images(5))
+    assert [count for count in counts if count] == [2, 2, 1]  # none, to see the width

@@ -1,5 +1,8 @@
 """Pretrained networks as chains of stages, from several sources behind one function."""
 
+from typing import Any
+
+from sktransfer import modalities
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._from_file import find_from_file, keep_from_file
 from sktransfer.backbones._network import (
@@ -31,3 +34,10 @@ __all__ = [
     "refuse_misfits",
     "unpack",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The recipes of all modalities, which a module of the user's names in its attribute `recipe`.
+    if name.endswith("Recipe"):
+        return getattr(modalities, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -226,7 +226,7 @@ def _does_not_take(name: str, recipe: Recipe, error: Exception) -> BackboneError
         f"{name} does not take {noun}s of shape {', '.join(map(str, shapes))}, on which it was "
         f"tried: {_described(error)}. If it is made for another size, set it in the module "
         f"(parameters such as image_size= only change a size that works): module.recipe = "
-        f"sktransfer.modalities.{kind}(...)."
+        f"sktransfer.backbones.{kind}(...)."
     )
 
 

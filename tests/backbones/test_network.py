@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sktransfer.backbones._network import Apply, Chain, Given, StagedNetwork, pool
+from sktransfer.backbones._network import Apply, CachedActivation, Chain, StagedNetwork, pool
 from sktransfer.exceptions import BackboneError
 
 # 2 rows, 3 channels, 2 x 2 places: channel c of row r holds 100 r + 10 c + (0, 1, 2, 3).
@@ -89,10 +89,10 @@ def test_a_chain_stops_where_it_is_told():
 
 def test_a_chain_goes_on_from_what_a_stage_gave():
     chain = Chain({"plus": Apply(lambda x: x + 1), "times": Apply(lambda x: x * 10)}, nn.Flatten())
-    given = Given("plus", torch.full((2, 3, 1, 1), 7.0))
-    assert torch.equal(chain(torch.ones(2, 3, 1, 1), given=given), torch.full((2, 3), 70.0))
-    given = Given("times", torch.full((2, 3, 1, 1), 7.0))
-    assert torch.equal(chain(torch.ones(2, 3, 1, 1), given=given), torch.full((2, 3), 7.0))
+    given = CachedActivation("plus", torch.full((2, 3, 1, 1), 7.0))
+    assert torch.equal(chain(torch.ones(2, 3, 1, 1), cached=given), torch.full((2, 3), 70.0))
+    given = CachedActivation("times", torch.full((2, 3, 1, 1), 7.0))
+    assert torch.equal(chain(torch.ones(2, 3, 1, 1), cached=given), torch.full((2, 3), 7.0))
 
 
 def test_the_base_class_only_names_the_contract():

@@ -59,7 +59,7 @@ def test_the_bundled_ones_come_back_the_same():
         again = unpack(sent(pack(backbone)), fingerprint=backbone.fingerprint)
         assert again.library == backbone.library
     words = ["a cat", "Ünï ✓", ""]
-    assert again.tokenizer.encode(words, 9) == backbone.tokenizer.encode(words, 9)
+    assert again.processor.encode(words, 9) == backbone.processor.encode(words, 9)
 
 
 def test_a_module_of_the_users_is_not_packed():

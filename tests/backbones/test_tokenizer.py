@@ -17,8 +17,8 @@ from tokenizers import (
     trainers,
 )
 
-from sktransfer.backbones._tokenizer import TextTokenizer
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities.text import TextTokenizer
 
 PHRASE = "the quick brown fox jumps over a lazy dog while it rains in naïve Straße 日本 😀 42"
 WORDS = PHRASE.split()

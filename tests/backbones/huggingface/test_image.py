@@ -13,8 +13,8 @@ from PIL import Image
 
 from sktransfer.backbones import ImageRecipe
 from sktransfer.backbones.huggingface._image import image_recipe
-from sktransfer.cells._geometry import Geometry, fit
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities.image._geometry import Geometry, fit
 from tests.backbones._huggingface_folders import write_json
 
 PROCESSORS = {

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sktransfer.backbones import Backbone, get_backbone
-from sktransfer.backbones._network import POOLED, Given, pool
+from sktransfer.backbones._network import POOLED, CachedActivation, pool
 from sktransfer.backbones.huggingface import stages_of
 from sktransfer.backbones.huggingface._families import FAMILIES
 from sktransfer.exceptions import BackboneError
@@ -178,11 +178,11 @@ def test_a_pass_goes_on_from_any_stage_but_the_last_without_running_it(saved, ki
     for name, stage in network.stages.items():
         stage.register_forward_hook(lambda *_, name=name: seen.append(name))
     for number, name in enumerate(names[:-1]):
-        given = Given(name, network(inputs(kind), until=name))
+        given = CachedActivation(name, network(inputs(kind), until=name))
         for until in (*names[number + 1 :], POOLED):
             whole = network(inputs(kind), until=until)
             seen.clear()
-            assert torch.equal(network(inputs(kind), until=until, given=given), whole)
+            assert torch.equal(network(inputs(kind), until=until, cached=given), whole)
             assert not {*names[1 : number + 1]} & {*seen}
 
 

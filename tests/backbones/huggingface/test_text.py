@@ -50,9 +50,9 @@ def dense(folder: Path, activation: str = "Tanh", **more: Any) -> None:
 
 
 def embed(backbone: Backbone, texts: list[str]) -> np.ndarray:
-    rows = backbone.tokenizer.encode(texts, backbone.recipe.max_length)
+    rows = backbone.processor.encode(texts, backbone.recipe.max_length)
     with torch.inference_mode():
-        return backbone.extract(backbone.tokenizer.collate(rows)).numpy()
+        return backbone.extract(backbone.processor.collate(rows)).numpy()
 
 
 def theirs(folder: Path, texts: list[str]) -> np.ndarray:
@@ -189,8 +189,8 @@ def test_plain_encoder_is_pooled_by_the_mean(tmp_path):
 def test_longest_text_passes_and_one_token_more_does_not(tmp_path):
     save("roberta", tmp_path)
     backbone = get_backbone(tmp_path, modality="text")
-    rows = backbone.tokenizer.encode(["alpha " * 99], backbone.recipe.at(62).max_length)
-    assert torch.isfinite(backbone.extract(backbone.tokenizer.collate(rows))).all()
+    rows = backbone.processor.encode(["alpha " * 99], backbone.recipe.at(62).max_length)
+    assert torch.isfinite(backbone.extract(backbone.processor.collate(rows))).all()
     with pytest.raises(BackboneError, match="62 tokens"):
         backbone.recipe.at(63)
 
@@ -200,7 +200,7 @@ def test_length_beyond_the_positions_is_cut(tmp_path):
     write_json(folder / "sentence_roberta_config.json", max_seq_length=9999, do_lower_case=True)
     backbone = get_backbone(folder, modality="text")
     assert backbone.recipe.max_length == 64
-    assert backbone.tokenizer.encode(["ALPHA"], 8) == backbone.tokenizer.encode(["alpha"], 8)
+    assert backbone.processor.encode(["ALPHA"], 8) == backbone.processor.encode(["alpha"], 8)
 
 
 def test_encoder_may_lie_in_a_folder_of_its_own(tmp_path):
@@ -298,11 +298,11 @@ def test_bundled_model_is_what_the_table_says(minilm):
 
 def test_padding_does_not_change_a_row_of_the_bundled_model(minilm):
     texts = varied_texts(30)[16:26]
-    rows = minilm.tokenizer.encode(texts, 256)
+    rows = minilm.processor.encode(texts, 256)
     with torch.inference_mode():
-        together = minilm.extract(minilm.tokenizer.collate(rows))
+        together = minilm.extract(minilm.processor.collate(rows))
         for row, features in zip(rows, together, strict=True):
-            alone = minilm.extract(minilm.tokenizer.collate([row]))[0]
+            alone = minilm.extract(minilm.processor.collate([row]))[0]
             assert torch.allclose(alone, features, atol=2e-6)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
+from sktransfer._warnings import warn
 from sktransfer.columns import Column
 from sktransfer.exceptions import BadCellError, BadCellWarning
 from sktransfer.modalities import DigestedCells, FileMemo, Modality
@@ -66,11 +66,10 @@ class CellErrors:
         }
         named = [f"{self._column.where(row)}: {errors[row]}" for row in list(errors)[:_MOST_NAMED]]
         rest = len(errors) - len(named)
-        warnings.warn(
+        warn(
             f"{len(errors)} of {len(digests)} rows are {outcome}, because their cells "
             f"cannot be used. {' '.join(named)}{f' And {rest} more.' if rest else ''}",
             BadCellWarning,
-            stacklevel=4,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sktransfer import _runtime
+from sktransfer._warnings import warn
 from sktransfer.cache import space_key
 from sktransfer.compute._parallel import best_parallelism
 from sktransfer.compute.engines import OPENVINO, ConvertedLayer, engine_name
@@ -86,12 +86,11 @@ class FeatureExtractor:
     def warn_of_fallback(self) -> None:
         """Warn if torch computes in place of the engine that was asked for."""
         if self.fallback_reason:
-            warnings.warn(
+            warn(
                 f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
                 f"{self.pooling!r}), and torch computes in its place: {self.fallback_reason}. Set "
                 "engine='torch' to avoid the attempt.",
                 EngineWarning,
-                stacklevel=4,
             )
 
     def features(self, inputs: Any) -> np.ndarray:

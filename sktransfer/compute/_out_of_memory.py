@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sktransfer import _runtime
+from sktransfer._warnings import warn
 from sktransfer.exceptions import MemoryWarning
 
 _ONE_ROW = (
@@ -76,10 +76,9 @@ class OutOfMemorySplitter:
             is_first = self._largest == math.inf
             self._largest = self._size(batch[:middle])
         if is_first:
-            warnings.warn(
+            warn(
                 f"Out of memory with {len(batch)} rows per batch; continuing with {middle}, and "
                 f"fewer if needed. Set batch_size={middle} to avoid failed attempts.",
                 MemoryWarning,
-                stacklevel=2,
             )
         _runtime.free_memory()

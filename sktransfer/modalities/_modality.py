@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-#: Changes prepared cells of training rows; returns as many.
-Augmentation = Callable[[list[Any]], list[Any]]
+#: Changes prepared cells of training rows, and their targets, which may be None; returns both.
+Augmentation = Callable[[list[Any], Any], tuple[list[Any], Any]]
 
 
 class FileMemo(Protocol):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktransfer._warnings import warn
 from sktransfer.backbones import POOLED
 from sktransfer.cache import FeatureCache, NoCache, format_size, size_limit
 from sktransfer.compute import CHUNK, Batch, FeatureExtractor, Runner, equal_batches
@@ -72,6 +72,7 @@ class ColumnData:
         *,
         augment: Augmentation | None = None,
         views: int = 1,
+        targets_of: Callable[[Sequence[int]], Any] = lambda rows: None,
     ) -> Source:
         """Return the source of training batches of these rows, epoch after epoch.
 
@@ -85,9 +86,11 @@ class ColumnData:
             Changes prepared cells in each epoch, so that nothing can be kept.
         views : int
             Number of views of each row.
+        targets_of : callable
+            Returns the targets of some rows, for `augment` to change.
         """
         if augment is not None or views > 1 or not self._resumes(cut):
-            return CellSource(self.runner, augment, views)
+            return CellSource(self.runner, augment, views, targets_of)
         assert cut is not None
         if self.reuse is False:
             return RecomputedSource(self.activations(cut, NoCache()))
@@ -103,12 +106,11 @@ class ColumnData:
                 return StoredSource(activations, rows, on_disk=True)
             except NoRoomError:
                 advice = f"or make room in {tempfile.gettempdir()}"
-        warnings.warn(
+        warn(
             f"The outputs of {self.backbone.name!r} at {cut!r} for {len(rows):,} rows take "
             f"{format_size(size)}, more than is kept in memory or on disk, so they are computed "
             f"again in each epoch. Open more stages, use smaller images, {advice}.",
             ReuseWarning,
-            stacklevel=2,
         )
         activations.cache = NoCache()
         return RecomputedSource(activations)

@@ -10,6 +10,7 @@ import numpy as np
 
 from sktransfer.exceptions import BackboneError
 from sktransfer.training._module import FineTuned
+from sktransfer.training._processes import processes
 from sktransfer.training.objectives import Mixup, Objective, Supervised, SupervisedContrastive
 from sktransfer.training.strategies import Gradual, Stages
 from sktransfer.training.targets import Target
@@ -78,7 +79,7 @@ def supervised_phases(
             target,
             params.label_smoothing,
             alpha=params.mixup,
-            random=random,
+            random=processes().own(random),
             blends_inputs=blends_inputs,
         )
     phases: list[Phase] = []

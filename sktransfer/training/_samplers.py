@@ -56,7 +56,10 @@ class Sampler:
         }
         for batch in self.source(shares):
             size = len(batch) + elsewhere[batch.rows[0]]
-            yield replace(batch, batch_size=size), self.split.targets_of(batch.rows)
+            targets = batch.targets
+            if targets is None:
+                targets = self.split.targets_of(batch.rows)
+            yield replace(batch, batch_size=size), targets
 
     def _drawn(self) -> list[list[int]]:
         rows = self.split.rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ class TrainingBatch:
         Positions in their column.
     inputs, cached
         See `FineTuned.forward`.
+    targets : Tensor or None
+        Encoded targets of the rows, where augmentation may have changed them.
     other_views : tuple
         Network inputs of further views of the same rows.
     batch_size : int
@@ -35,6 +37,7 @@ class TrainingBatch:
     rows: list[int]
     inputs: Any
     cached: CachedActivation | None = None
+    targets: Any = None
     other_views: tuple[Any, ...] = ()
     batch_size: int = 0
 
@@ -68,23 +71,37 @@ class CellSource(Source):
     runner : Runner
         Prepares the cells.
     augment : callable, optional
-        Changes prepared cells.
+        Changes prepared cells, and their targets.
     views : int
         Number of views of each row.
+    targets_of : callable
+        Returns the targets of some rows, for `augment` to change.
     """
 
-    def __init__(self, runner: Runner, augment: Augmentation | None = None, views: int = 1) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        augment: Augmentation | None = None,
+        views: int = 1,
+        targets_of: Callable[[Sequence[int]], Any] = lambda rows: None,
+    ) -> None:
         self._runner = runner
-        self._augment = augment or list
+        self._augment = augment
         self._views = views
+        self._targets_of = targets_of
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
         """Prepare cells in threads, ahead of the network."""
-        collate, device = self._runner.preparer.collate, self._runner.device
         for rows, items in self._runner.prepare(map(Batch, batches)):
             assert items is not None
-            first, *others = [collate(self._augment(items), device) for _ in range(self._views)]
-            yield TrainingBatch(list(rows), first, other_views=tuple(others))
+            inputs, targets = [], None
+            for _ in range(self._views):
+                view = items
+                if self._augment is not None:
+                    view, targets = self._augment(items, self._targets_of(rows))
+                inputs.append(self._runner.preparer.collate(view, self._runner.device))
+            first, *others = inputs
+            yield TrainingBatch(list(rows), first, targets=targets, other_views=tuple(others))
 
 
 class StoredSource(Source):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 
 from sktransfer import _runtime
 from sktransfer._randomness import Randomness
+from sktransfer._warnings import warn
 from sktransfer.backbones import POOLED
 from sktransfer.exceptions import BackboneError, StoppedWarning
 from sktransfer.modalities import Augmentation, mask_of
@@ -96,11 +96,10 @@ class Training:
             if not monitor.done or (start_head and any(p.objective.uses_head for p in phases)):
                 raise
             monitor.restore_last(self.module)
-            warnings.warn(
+            warn(
                 f"The fit was interrupted; the estimator is fitted with the {monitor.done} of "
                 f"{monitor.expected} epochs that were done. With warm_start=True, fit continues.",
                 StoppedWarning,
-                stacklevel=6,
             )
         if self.params.early_stopping:
             monitor.restore_best(self.module)
@@ -138,9 +137,9 @@ class Training:
         if augment is None:
             return None
 
-        def augmented(items: list[Any]) -> list[Any]:
+        def augmented(items: list[Any], targets: Any) -> tuple[list[Any], Any]:
             with self.randomness.own():
-                return augment(items)
+                return augment(items, targets)
 
         return augmented
 
@@ -152,7 +151,8 @@ class Training:
         cut = cut_below(list(self.module.network.stages), changed, self.module.level)
         rows = split.rows.tolist()
         if augment is not None or views > 1:
-            return split.data.source(cut, rows, augment=augment, views=views)
+            options: Any = {"augment": augment, "views": views, "targets_of": split.targets_of}
+            return split.data.source(cut, rows, **options)
         of_features = bool(self.changed) and not stages and self.module.level == "row"
         key = (split is self.train, cut, of_features)
         if key not in self._sources:

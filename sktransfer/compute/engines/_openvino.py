@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sktransfer import _runtime
-from sktransfer._quiet import warnings_ignored
+from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import EngineError
 
 _TELEMETRY = "openvino_telemetry"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from sktransfer.modalities._modality import Augmentation
 from sktransfer.modalities.image._planes import stack_pixels
 
@@ -26,12 +24,12 @@ def image_augmentation(augment: Any) -> Augmentation | None:
         return None
     transform = _transform(augment) if isinstance(augment, str) else augment
 
-    def augmented(items: list[Any]) -> list[np.ndarray]:
+    def augmented(items: list[Any], targets: Any) -> tuple[list[Any], Any]:
         import torch
 
         images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
         changed = _stacked([transform(image) for image in images])
-        return list(changed.permute(0, 2, 3, 1).contiguous().numpy())
+        return list(changed.permute(0, 2, 3, 1).contiguous().numpy()), targets
 
     return augmented
 

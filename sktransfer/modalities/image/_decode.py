@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sktransfer._forks import in_a_forked_child
-from sktransfer._quiet import warnings_ignored
+from sktransfer._warnings import warnings_ignored
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._files import read_file

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sktransfer.modalities._modality import Augmentation
 
 # Share of the tokens left out, special tokens at both ends excepted.
@@ -19,10 +21,10 @@ def text_augmentation(augment: str | None) -> Augmentation | None:
     return None if augment is None else _drop_tokens
 
 
-def _drop_tokens(items: list[list[int]]) -> list[list[int]]:
+def _drop_tokens(items: list[list[int]], targets: Any) -> tuple[list[list[int]], Any]:
     import torch
 
-    return [_thinned(tokens, torch.rand(len(tokens)).tolist()) for tokens in items]
+    return [_thinned(tokens, torch.rand(len(tokens)).tolist()) for tokens in items], targets
 
 
 def _thinned(tokens: list[int], chances: list[float]) -> list[int]:

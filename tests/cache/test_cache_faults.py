@@ -1,6 +1,6 @@
 """No accident and no attack on the cache gives a wrong row or ends a process.
 
-The same trials in far greater number: ``python -m benchmarks.faults``.
+The same trials in far greater number: ``python -m tests.faults``.
 """
 
 import os
@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from benchmarks._faults_trials import CRASHED, NOT_HIT, RIGHT, WRONG, count, in_child
-from benchmarks.faults import CACHE_FAULTS
+from tests.faults.table import CACHE_FAULTS
+from tests.faults.trials import CRASHED, NOT_HIT, RIGHT, WRONG, count, in_child
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it forks
 

@@ -1,7 +1,7 @@
 """Damaged image files: each must become pixels or a BadCellError, and never end or hang a process.
 
 ``run(trials, seed)`` counts what became of so many damaged files; ``python -m
-benchmarks._image_fuzz [trials] [seed]`` prints that by format. Files of every format that
+tests.faults.image_fuzz [trials] [seed]`` prints that by format. Files of every format that
 Pillow both writes and opens here are damaged, also of those that are refused.
 """
 

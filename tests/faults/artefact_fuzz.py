@@ -1,7 +1,7 @@
 """Mutated artefacts: whatever is done to a saved file, `load` refuses it or gives an equal model.
 
 ``fuzz(kind, trials, seed)`` counts what became of so many mutated files; ``python -m
-benchmarks._artefact_fuzz [trials] [seed]`` prints that by kind of mutation:
+tests.faults.artefact_fuzz [trials] [seed]`` prints that by kind of mutation:
 
 accident
     Bytes are flipped, lost, doubled or swapped; nothing else is done. What loads must be equal.
@@ -33,12 +33,12 @@ import transformers
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from benchmarks._artefact_accidents import accident
-from benchmarks._artefact_attacks import attack
-from benchmarks._artefact_files import unzipped
-from benchmarks._artefact_forgeries import forgery
 from sktransfer import ImageClassifier, ImageEmbedder, load, save
 from sktransfer.exceptions import SktransferError, SktransferWarning
+from tests.faults.artefact_accidents import accident
+from tests.faults.artefact_attacks import attack
+from tests.faults.artefact_files import unzipped
+from tests.faults.artefact_forgeries import forgery
 
 KINDS = ("accident", "forgery", "attack")
 

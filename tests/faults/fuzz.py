@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-from benchmarks._faults_trials import CRASHED, RIGHT, WRONG
+from tests.faults.trials import CRASHED, RIGHT, WRONG
 
 #: What an outcome of the two fuzzes is in the table of all faults, and how it is called beside.
 _OUTCOMES = {
@@ -25,13 +25,13 @@ _OUTCOMES = {
 
 def images(trials: int, seed: int) -> Counter[str]:
     """Damage files of every format that Pillow opens."""
-    from benchmarks._image_fuzz import run
+    from tests.faults.image_fuzz import run
 
     return _counted(run(trials, seed))
 
 
 def artefacts(kind: str) -> Callable[[int, int], Counter[str]]:
-    """Mutate saved files in one of the ways of `benchmarks._artefact_fuzz`."""
+    """Mutate saved files in one of the ways of `tests.faults.artefact_fuzz`."""
 
     def run(trials: int, seed: int) -> Counter[str]:
         # In a child: torch must not be imported here, where other faults fork.
@@ -45,7 +45,7 @@ def artefacts(kind: str) -> Callable[[int, int], Counter[str]]:
 
 
 def _fuzz(kind: str, trials: int, seed: int) -> Counter[str]:
-    from benchmarks._artefact_fuzz import fuzz
+    from tests.faults.artefact_fuzz import fuzz
 
     return fuzz(kind, trials, seed)
 

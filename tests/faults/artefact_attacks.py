@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._artefact_files import SCHEMA, TREE, Evil, mended, node, unzipped, zipped
-from benchmarks._artefact_forgeries import LOADERS, places
+from tests.faults.artefact_files import SCHEMA, TREE, Evil, mended, node, unzipped, zipped
+from tests.faults.artefact_forgeries import LOADERS, places
 
 
 def attack(content: bytes, draw: random.Random, command: str) -> bytes:

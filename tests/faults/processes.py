@@ -17,7 +17,9 @@ from pathlib import Path
 import lmdb
 import numpy as np
 
-from benchmarks._faults_trials import (
+from sktransfer.cache import clear_cache, open_cache
+from sktransfer.exceptions import CacheWarning
+from tests.faults.trials import (
     DIGESTS,
     NOT_HIT,
     RIGHT,
@@ -33,8 +35,6 @@ from benchmarks._faults_trials import (
     use,
     wait_for,
 )
-from sktransfer.cache import clear_cache, open_cache
-from sktransfer.exceptions import CacheWarning
 
 
 def killed_writers(trials: int, seed: int) -> Counter[str]:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks._faults_trials import CRASHED, NOT_HIT, RIGHT, WRONG, start_child
 from sktransfer.exceptions import MemoryWarning, SktransferError
+from tests.faults.trials import CRASHED, NOT_HIT, RIGHT, WRONG, start_child
 
 _SIZE = 16
 

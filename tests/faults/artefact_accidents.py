@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from benchmarks._artefact_files import unzipped, zipped
+from tests.faults.artefact_files import unzipped, zipped
 
 Mutation = Callable[[bytes, random.Random], bytes]
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import lmdb
 
-from benchmarks._faults_trials import (
+from sktransfer.cache import open_cache
+from sktransfer.exceptions import CacheWarning
+from tests.faults.trials import (
     CRASHED,
     DIGESTS,
     NOT_HIT,
@@ -27,8 +29,6 @@ from benchmarks._faults_trials import (
     judge,
     use,
 )
-from sktransfer.cache import open_cache
-from sktransfer.exceptions import CacheWarning
 
 _PAGE = 4096
 Damage = Callable[[bytearray, random.Random], None]

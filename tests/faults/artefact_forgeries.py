@@ -8,8 +8,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks._artefact_accidents import accident_of_bytes, flip
-from benchmarks._artefact_files import MANIFEST, SCHEMA, TREE, mended, unzipped, zipped
+from tests.faults.artefact_accidents import accident_of_bytes, flip
+from tests.faults.artefact_files import MANIFEST, SCHEMA, TREE, mended, unzipped, zipped
 
 _SCALARS = [None, True, -1, 0, 1, 2**31, 10**30, 0.5, "", "a", "os.system", "\ud800", [], {}, [[]]]
 

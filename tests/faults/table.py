@@ -1,32 +1,12 @@
-"""What accidents and attacks do to the cache, a transform and files: they are tried, and counted.
-
-``python -m benchmarks.faults [--quick] [--only WORDS] [--seed 0] [--no-memory]``
-
-Each fault happens to real files and processes. "not hit" counts trials in which it did not
-happen, because a kill came too late, say; they prove nothing and are not among the survived. A
-trial is survived if what was read was right or absent, what was written could be read, and the
-user was told once and not at every row; of a file, if it was refused or used as what it is. Code
-of a file that was executed would count as a crash, and be named beside.
-"""
+"""The table of faults: what is tried, and how often."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks import _faults_embedders as embedders
-from benchmarks import _faults_files as files
-from benchmarks import _faults_fuzz as fuzzed
-from benchmarks import _faults_machine as machine
-from benchmarks import _faults_processes as processes
-from benchmarks._faults_memory import print_peaks
-from benchmarks._faults_trials import CRASHED, NOT_HIT, RIGHT, WRONG
-
-_QUICK = 20  # times fewer trials
+from tests.faults import embedders, files, fuzz, machine, processes
 
 
 class Fault(NamedTuple):
@@ -102,54 +82,10 @@ EMBEDDER_FAULTS = [
 
 #: Files that somebody hands over: images, and saved estimators.
 FILE_FAULTS = [
-    Fault("damaged images, every format", fuzzed.images, 40_000),
-    Fault("saved files after an accident", fuzzed.artefacts("accident"), 2_000),
-    Fault("saved files, forged", fuzzed.artefacts("forgery"), 2_000),
-    Fault("saved files that attack", fuzzed.artefacts("attack"), 2_000),
+    Fault("damaged images, every format", fuzz.images, 40_000),
+    Fault("saved files after an accident", fuzz.artefacts("accident"), 2_000),
+    Fault("saved files, forged", fuzz.artefacts("forgery"), 2_000),
+    Fault("saved files that attack", fuzz.artefacts("attack"), 2_000),
 ]
 
 FAULTS = [*CACHE_FAULTS, *EMBEDDER_FAULTS, *FILE_FAULTS]
-
-_COLUMNS = ("trials", NOT_HIT, RIGHT, WRONG, CRASHED)
-
-
-def _print_row(name: str, counts: Counter[str], seconds: float) -> None:
-    cells = "".join(f"{counts[column]:{len(column) + 2}}" for column in _COLUMNS)
-    more = ", ".join(f"{n} {what}" for what, n in counts.items() if what not in _COLUMNS)
-    print(f"{name:38}{cells}{seconds:9.1f}  {more}".rstrip(), flush=True)
-
-
-def run_all(faults: list[Fault], *, part: int, seed: int) -> Counter[str]:
-    """Try all faults, print a line for each, and return the sums."""
-    print(f"{'fault':38}" + "".join(f"  {column}" for column in _COLUMNS) + "  seconds")
-    total: Counter[str] = Counter()
-    begun = time.perf_counter()
-    for fault in faults:
-        if not fault.needs():
-            print(f"{fault.name:38}  cannot be had on this machine, or by this user")
-            continue
-        start = time.perf_counter()
-        counts = fault.run(max(2, fault.trials // part), seed)
-        _print_row(fault.name, counts, time.perf_counter() - start)
-        total.update(counts)
-    _print_row("all", total, time.perf_counter() - begun)
-    return total
-
-
-def main() -> None:
-    """Try, print, and fail where a row was wrong or a process crashed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help=f"a {_QUICK}th of the trials")
-    parser.add_argument("--only", default="", help="faults whose names contain this")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
-    options = parser.parse_args()
-    chosen = [fault for fault in FAULTS if options.only in fault.name]
-    total = run_all(chosen, part=_QUICK if options.quick else 1, seed=options.seed)
-    if not options.no_memory and not options.only:
-        print_peaks(part=_QUICK if options.quick else 1)
-    sys.exit(1 if total[WRONG] or total[CRASHED] else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks._faults_trials import start_child, wait_for
+from tests.faults.trials import start_child, wait_for
 
 MB = 1_000_000
 
@@ -120,7 +120,7 @@ def growth(transforms: int, folder: Path) -> int:
 
     Half of them find their rows in the cache, and half have something to compute.
     """
-    from benchmarks._faults_embedders import _embedder, _images, _network
+    from tests.faults.embedders import _embedder, _images, _network
 
     column, new = _images(40), _images(transforms, seed=1)
     embedder = _embedder(folder, _network()).fit(column)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import lmdb
 
-from benchmarks._faults_trials import NOT_HIT, RIGHT, count, fill, in_child, use
 from sktransfer.cache import open_cache
 from sktransfer.exceptions import CacheWarning
+from tests.faults.trials import NOT_HIT, RIGHT, count, fill, in_child, use
 
 _NOBODY = 65534
 _NEW_MOUNTS = 0x00020000  # CLONE_NEWNS

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sktransfer import _runtime
-from sktransfer.cache import Blobs, warn_once
+from sktransfer.cache import FileStore, warn_once
 from sktransfer.engines import _openvino
 from sktransfer.engines._openvino import Compiled
 from sktransfer.engines._probe import check, example_of
@@ -74,7 +74,7 @@ def _made(request: Request, threads: int) -> Compiled:
 
 
 def _from_disk(request: Request, threads: int) -> Compiled | None:
-    packed = Blobs(request.folder).read(request.name)
+    packed = FileStore(request.folder).read(request.name)
     if packed is None:
         return None
     try:
@@ -91,7 +91,7 @@ def _anew(request: Request, threads: int) -> Compiled:
     compiled = _checked(model, request, threads)
     if request.folder is not None:
         try:
-            Blobs(request.folder).write(request.name, *_openvino.pack(model))
+            FileStore(request.folder).write(request.name, *_openvino.pack(model))
         except OSError as error:  # it computes all the same
             warn_once(request.folder, error)
     return compiled

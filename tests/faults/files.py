@@ -1,17 +1,17 @@
-"""What a tired disk, a careless hand or another version can leave in the folder of the cache."""
+"""Damage of the files of the cache, and files that another program left in its folder."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
+import sqlite3
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-
-import lmdb
 
 from sktransfer.cache import open_cache
 from sktransfer.exceptions import CacheWarning
@@ -30,7 +30,8 @@ from tests.faults.trials import (
     use,
 )
 
-_PAGE = 4096
+_PAGE = 8192
+_DATA = "v2/features.sqlite"
 Damage = Callable[[bytearray, random.Random], None]
 
 
@@ -46,7 +47,7 @@ def many_bits(content: bytearray, choice: random.Random) -> None:
 
 
 def bits_of_structure(content: bytearray, choice: random.Random) -> None:
-    """Change bytes where LMDB keeps its own: at the start of pages, above all of the first two."""
+    """Change bytes of SQLite's own: at the start of pages, above all of the first two."""
     for _ in range(choice.choice([1, 2, 4])):
         page = choice.choice([0, 1, choice.randrange(len(content) // _PAGE)])
         content[page * _PAGE + choice.randrange(160)] = choice.randrange(256)
@@ -82,8 +83,8 @@ def damaged(damage: Damage, *, in_use: bool = False) -> Callable[[int, int], Cou
     def run(trials: int, seed: int) -> Counter[str]:
         choice = random.Random(seed)
         with tempfile.TemporaryDirectory() as name:
-            in_child(lambda: fill(Path(name) / "good"))
-            good = (Path(name) / "good" / "v1" / "data.mdb").read_bytes()
+            in_child(lambda: _fill_and_close(Path(name) / "good"))
+            good = (Path(name) / "good" / _DATA).read_bytes()
 
             def trial(number: int) -> str:
                 content = bytearray(good)
@@ -97,9 +98,34 @@ def damaged(damage: Damage, *, in_use: bool = False) -> Callable[[int, int], Cou
     return run
 
 
+def _fill_and_close(folder: Path) -> str:
+    outcome = fill(folder)
+    open_cache(folder).database.close()  # which moves all of the log into the database
+    return outcome
+
+
+def damaged_logs(trials: int, seed: int) -> Counter[str]:
+    """Damage the log, or its index, that a killed process left."""
+    choice = random.Random(seed)
+    damages = (one_bit, many_bits, garbage_pages, swapped_pages, cut_short, all_garbage)
+    with tempfile.TemporaryDirectory() as name:
+        in_child(lambda: fill(Path(name) / "good"))  # ends without closing the file
+
+        def trial(number: int) -> str:
+            shutil.rmtree(Path(name) / "other", ignore_errors=True)
+            shutil.copytree(Path(name) / "good", Path(name) / "other")
+            log = Path(name) / "other" / (_DATA + choice.choice(["-wal", "-wal", "-shm"]))
+            content = bytearray(log.read_bytes())
+            choice.choice(damages)(content, choice)
+            log.write_bytes(content)
+            return in_child(lambda: _few_warnings(lambda: _use_and_make_room(Path(name) / "other")))
+
+        return count(trial, trials)
+
+
 def _meet(folder: Path, good: bytes, bad: bytes, in_use: bool) -> str:
     shutil.rmtree(folder, ignore_errors=True)
-    data = folder / "v1" / "data.mdb"
+    data = folder / _DATA
     data.parent.mkdir(parents=True, mode=0o700)
     data.write_bytes(good if in_use else bad)
 
@@ -132,28 +158,40 @@ def odd_rows(trials: int, seed: int) -> Counter[str]:
 
     def work(folder: Path) -> str:
         fill(folder)
-        with open_cache(folder).environment.writing() as tables:
-            keys = [SPACE + digest for digest in DIGESTS]
-            sound = tables.get(b"rows", keys)
-            for victim in choice.sample(keys, 50):
-                other = choice.choice([key for key in keys if key != victim])
-                values = (
-                    sound[other],
-                    sound[victim][:-1],
-                    sound[victim] + b"\0",
-                    sound[victim][8:],
-                    b"",
-                    b"\0" * len(sound[victim]),
-                    ROWS[0].tobytes(),
+        with open_cache(folder).database.transaction(write=True) as connection:
+            stored = {
+                key: (number, value)
+                for key, number, value in connection.execute(
+                    "SELECT keys.key, id, value FROM keys JOIN rows USING (id)"
                 )
-                tables.put(b"rows", [(victim, choice.choice(values))])
-            tables.put(b"used", [(choice.randbytes(32), b"?"), (b"short", b"12345678")])
+            }
+            keys = [SPACE + digest for digest in DIGESTS]
+            for victim in choice.sample(keys, 50):
+                number, value = stored[victim]
+                other, other_value = stored[choice.choice([key for key in keys if key != victim])]
+                values = (
+                    other_value,
+                    value[:-1],
+                    value + b"\0",
+                    value[8:],
+                    b"",
+                    b"\0" * len(value),
+                    ROWS[0].tobytes(),
+                    None,
+                    "text",
+                    5,
+                )
+                connection.execute(
+                    "UPDATE rows SET value = ? WHERE id = ?", (choice.choice(values), number)
+                )
+            odd = [(b"short", other, 1), (choice.randbytes(32), "text", "then"), (5, None, None)]
+            connection.executemany("INSERT INTO keys VALUES (?, ?, ?)", odd)
         opened = open_cache(folder)
         missing = ~opened.read(SPACE, DIGESTS, ROWS.shape[1])[1]
         outcome = judge(opened)
         if outcome == RIGHT and missing.sum() != 50:
             return WRONG
-        opened.environment.limit = 400_000  # so that rows must go, the odd ones among them
+        opened.database.limit = 400_000  # so that rows must go, the odd ones among them
         return use(folder)
 
     def trial(number: int) -> str:
@@ -168,16 +206,24 @@ def other_versions(trials: int, seed: int) -> Counter[str]:
     choice = random.Random(seed)
 
     def work(folder: Path) -> str:
-        for version in ("v0", "v2"):
+        for version in ("v1", "v3"):
             (folder / version).mkdir(parents=True)
-            (folder / version / "data.mdb").write_bytes(choice.randbytes(10_000))
-        (folder / "v1").mkdir(mode=0o700)
-        odd = choice.choice([{"dupsort": True}, {"integerkey": True}, {"reverse_key": True}, {}])
-        with lmdb.open(str(folder / "v1"), max_dbs=5, map_size=1 << 24) as environment:
-            table = environment.open_db(choice.choice([b"rows", b"used", b"older"]), **odd)
-            with environment.begin(write=True, db=table) as transaction:
-                for digest, row in zip(DIGESTS[:20], ROWS, strict=False):
-                    transaction.put(digest[-8:] if odd else SPACE + digest, row.tobytes()[:400])
+            (folder / version / "features.sqlite").write_bytes(choice.randbytes(10_000))
+        (folder / "v2").mkdir(mode=0o700)
+        table = choice.choice(
+            [
+                "keys (key BLOB PRIMARY KEY, id INTEGER)",
+                "keys (key TEXT, id TEXT, used TEXT)",
+                "rows (id INTEGER PRIMARY KEY, value TEXT)",
+                "older (key BLOB, value BLOB)",
+            ]
+        )
+        with contextlib.closing(sqlite3.connect(folder / _DATA)) as connection, connection:
+            connection.execute(f"CREATE TABLE {table}")
+            if choice.random() < 0.5:
+                connection.execute(
+                    f"CREATE TRIGGER t INSERT ON {table.split()[0]} BEGIN SELECT 1; END"
+                )
         return _few_warnings(lambda: use(folder))
 
     def trial(number: int) -> str:
@@ -195,7 +241,8 @@ def planted(trials: int, seed: int) -> Counter[str]:
         victim = folder / "victim"
         victim.mkdir(parents=True)
         (victim / "letter").write_text("mine")
-        names = ("v1", "v1/data.mdb", "v1/lock.mdb", "v1/turn.lock", "v1/sound")
+        endings = ("", "-wal", "-shm", "-journal")
+        names = ("v2", "v2/lock", *(_DATA + ending for ending in endings))
         path = folder / "cache" / choice.choice(names)
         path.parent.mkdir(parents=True, mode=0o700)
         plants = (
@@ -204,7 +251,7 @@ def planted(trials: int, seed: int) -> Counter[str]:
             lambda: path.symlink_to(victim),
             lambda: path.symlink_to(path),
             lambda: os.mkfifo(path),
-            lambda: path.write_text("no folder") if path.name == "v1" else path.mkdir(),
+            lambda: path.write_text("no folder") if path.name == "v2" else path.mkdir(),
         )
         choice.choice(plants)()
         outcome = _few_warnings(lambda: use(folder / "cache"))

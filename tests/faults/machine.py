@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import random
 import resource
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -16,8 +16,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-import lmdb
 
 from sktransfer.cache import open_cache
 from sktransfer.exceptions import CacheWarning
@@ -89,17 +87,12 @@ def disk_filled_by_others(folder: Path, choice: random.Random) -> str:
     """Let others take the last byte of the disk on which a good cache lies."""
     _mount_memory(folder, "size=8m")
     fill(folder / "cache")
-    open_cache(folder / "cache").environment.close()
+    open_cache(folder / "cache").database.close()
     with (folder / "other").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
     assert shutil.disk_usage(folder).free == 0
-    outcome = _warned_use(folder / "cache")
-    # Many processes read now, each in a slot of the lock file, on a disk without room.
-    environment = open_cache(folder / "cache").environment
-    with environment.reading():
-        held = [environment._lmdb.begin() for _ in range(300)]
-    return outcome if len(held) == 300 else NOT_HIT
+    return _warned_use(folder / "cache")
 
 
 def file_size_limit(folder: Path, choice: random.Random) -> str:
@@ -112,7 +105,7 @@ def file_size_limit(folder: Path, choice: random.Random) -> str:
 def read_only_disk(folder: Path, choice: random.Random) -> str:
     """Mount the disk read-only, with a good cache on it."""
     fill(folder / "cache")
-    open_cache(folder / "cache").environment.close()
+    open_cache(folder / "cache").database.close()
     assert _own_mounts()
     subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
@@ -138,12 +131,12 @@ def closed_folder_of_another(folder: Path, choice: random.Random) -> str:
 def open_folder_of_another(folder: Path, choice: random.Random) -> str:
     """Let another user have made the folder first, open to all, with rows of his own in it."""
     shared = folder / "cache"
-    (shared / "v1").mkdir(parents=True)
-    for path in (shared / "v1", *([] if choice.random() < 0.5 else [shared])):
+    (shared / "v2").mkdir(parents=True)
+    for path in (shared / "v2", *([] if choice.random() < 0.5 else [shared])):
         path.chmod(0o777)
         os.chown(path, _NOBODY, _NOBODY)
     outcome = _warned_use(shared)
-    return outcome if not any((shared / "v1").iterdir()) else NOT_HIT
+    return outcome if not any((shared / "v2").iterdir()) else NOT_HIT
 
 
 def _become_nobody() -> None:
@@ -153,21 +146,29 @@ def _become_nobody() -> None:
 
 
 def no_locks(folder: Path, choice: random.Random) -> str:
-    """Refuse locks, as network file systems do: ours, LMDB's, or both from some moment on."""
-    from sktransfer.cache import _turn
-
+    """Refuse locks or shared memory, as network file systems do, from some moment on."""
     if choice.random() < 0.5:
         fill(folder)
+    open_cache(folder).database.close()
+    connect = sqlite3.connect
 
-    def refuse(*args: object, **kwargs: object) -> None:
-        number = choice.choice([errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.EIO])
-        raise OSError(number, os.strerror(number))
+    class Refusing:
+        """A connection that fails from some statement on."""
 
-    if choice.random() < 0.5:
-        _turn._lock = refuse
-    else:
-        open_cache(folder).environment.close()
-        lmdb.open = lambda *a, **k: (_ for _ in ()).throw(lmdb.LockError("refused"))
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            self._left = choice.randrange(15)
+            self._connection = connect(*args, **kwargs)
+
+        def execute(self, *args: object) -> sqlite3.Cursor:
+            self._left -= 1
+            if self._left < 0:
+                raise sqlite3.OperationalError("locking protocol")
+            return self._connection.execute(*args)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+    sqlite3.connect = Refusing
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         outcome = max(use(folder) for _ in range(5))
@@ -192,9 +193,9 @@ def no_shared_memory(folder: Path, choice: random.Random) -> str:
 
 
 def little_address_space(folder: Path, choice: random.Random) -> str:
-    """Forbid maps as large as the limit of the cache asks for."""
+    """Leave less address space than the limit of the cache."""
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-    return _warned_use(folder)
+    return _warned_use(folder, must_warn=False)
 
 
 def jumping_clock(folder: Path, choice: random.Random) -> str:

@@ -8,13 +8,13 @@ import random
 import shutil
 import signal
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import lmdb
 import numpy as np
 
 from sktransfer.cache import clear_cache, open_cache
@@ -105,31 +105,57 @@ def _all_there(folder: Path) -> str:
 
 
 def killed_readers(trials: int, seed: int) -> Counter[str]:
-    """Kill a process that holds every slot that LMDB has for readers."""
+    """Kill a process in the middle of a read, from which the log cannot be shortened."""
 
     def trial(number: int) -> str:
         with tempfile.TemporaryDirectory() as name:
             in_child(lambda: fill(Path(name)))
             ready = mmap.mmap(-1, 1)
-            child = start_child(lambda: _hold_all_slots(Path(name), ready))
+            child = start_child(lambda: _hang_in_a_read(Path(name), ready))
             while not ready[0]:
                 time.sleep(0.002)
+            while_it_reads = in_child(lambda: use(Path(name)))
             kill(child)
-            return in_child(lambda: _all_there(Path(name)))
+            after = in_child(lambda: _all_there(Path(name)))
+            return min({while_it_reads, after} - {RIGHT}, default=RIGHT)
 
     return count(trial, trials)
 
 
-def _hold_all_slots(folder: Path, ready: mmap.mmap) -> str:
-    environment = lmdb.open(str(folder / "v1"), max_dbs=3, map_size=1 << 30)
-    held = []
-    try:
-        while True:
-            held.append(environment.begin())
-    except lmdb.ReadersFullError:
+def _hang_in_a_read(folder: Path, ready: mmap.mmap) -> str:
+    with open_cache(folder).database.transaction(write=False) as connection:
+        connection.execute("SELECT * FROM rows").fetchone()
         ready[0] = 1
         signal.pause()
     return RIGHT
+
+
+def forks(trials: int, seed: int) -> Counter[str]:
+    """Fork several times from a process whose threads write and read; parent and children go on."""
+
+    def trial(number: int) -> str:
+        with tempfile.TemporaryDirectory() as name:
+            outcome = in_child(lambda: _fork_while_threads_write(Path(name)))
+            after = in_child(lambda: _all_there(Path(name)))
+            return min({outcome, after} - {RIGHT}, default=RIGHT)
+
+    return count(trial, trials)
+
+
+def _fork_while_threads_write(folder: Path) -> str:
+    warnings.simplefilter("error", CacheWarning)
+    outcomes = []
+    threads = [
+        threading.Thread(target=lambda s=seed: outcomes.append(_write_and_read(folder, s)))
+        for seed in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    children = [start_child(lambda: _write_and_read(folder, 7)) for _ in range(4)]
+    outcomes += [wait_for(child) for child in children]
+    for thread in threads:
+        thread.join()
+    return RIGHT if outcomes == [RIGHT] * 7 else WRONG
 
 
 def stopped_writers(trials: int, seed: int) -> Counter[str]:
@@ -151,17 +177,17 @@ def stopped_writers(trials: int, seed: int) -> Counter[str]:
 
 
 def _stop_in_a_write(folder: Path, ready: mmap.mmap) -> str:
-    with open_cache(folder).environment.writing() as tables:
-        tables.put(b"used", [(b"a" * 32, b"then")])
+    with open_cache(folder).database.transaction(write=True) as connection:
+        connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (b"a" * 32, 1, 2))
         ready[0] = 1
         os.kill(os.getpid(), signal.SIGSTOP)
     return RIGHT
 
 
 def _read_and_warn(folder: Path) -> str:
-    from sktransfer.cache._environment import Environment
+    from sktransfer.cache._database import Database
 
-    Environment.wait = 0.3
+    Database.timeout = 0.3
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         outcome = use(folder)

@@ -1,10 +1,8 @@
 import threading
 
 import numpy as np
-import pytest
 
 from sktransfer.cache import cache_info, clear_cache, open_cache, record
-from sktransfer.cache._limit import format_size
 
 
 def test_info_tells_what_the_cache_holds(cache, folder, space, digests, rows_of):
@@ -66,8 +64,8 @@ def test_clearing_forgets_all_and_gives_the_space_back(cache, folder, space, dig
     cache.write(space, digests, rows_of(digests, 384))
     cache.write_file_digests(digests, digests)
     clear_cache(folder)
-    assert [path.name for path in (folder / "v1").iterdir()] == ["turn.lock"]
-    assert cache.environment._lmdb is None  # the disk frees what no process holds open
+    assert [path.name for path in (folder / "v2").iterdir()] == ["lock"]
+    assert cache.database._connection is None  # the disk frees what no process holds open
     assert cache_info(folder).rows == 0
     assert not cache.read(space, digests, 384)[1].any()
     assert cache.read_file_digests(digests) == [None] * 100
@@ -103,11 +101,3 @@ def test_clearing_while_threads_use_the_cache(cache, folder, space, digests, row
     assert wrong == []
     cache.write(space, digests, rows)
     assert cache.read(space, digests, 64)[1].all()
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 bytes"), (1050, "1.1 kB"), (999_600, "1 MB"), (10**10, "10 GB"), (10**16, "10000 TB")],
-)
-def test_sizes_are_written_as_people_read_them(size, text):
-    assert format_size(size) == text

@@ -1,4 +1,4 @@
-"""Large things that take long to make, kept beside the rows: one file each."""
+"""A store of large binary objects beside the feature rows, one file each."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from pathlib import Path
 
 import xxhash
 
-from sktransfer.cache._files import make_private_folders
+from sktransfer.cache._errors import warn_once
 from sktransfer.cache._key import FORMAT_VERSION
 from sktransfer.cache._limit import size_limit
-from sktransfer.cache._trouble import warn_once
+from sktransfer.cache._private import make_private_folders
 
-_SHARE = 5  # of the cache's limit they take at most the fifth part
+_SHARE = 5  # the files may take a fifth of the cache's limit
 _CHECKSUM_SIZE = 16  # bytes
-_ENDING, _UNFINISHED = ".blob", ".part"
-_LEFT_AFTER = 24 * 3600  # seconds: whoever wrote an unfinished file that old was killed
+_ENDING, _UNFINISHED = ".bin", ".part"
+_ABANDONED_AFTER = 24 * 3600  # seconds: the writer of an unfinished file that old was killed
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-class Blobs:
-    """Bytes by name, in files of the folder of a cache; whole, or not there.
+class FileStore:
+    """Binary objects by name, in files within the folder of a cache.
 
-    Any number of threads and processes may use the same folder. A file begins with a checksum
-    of its name and its content; one that does not fit is not there. Where the folder cannot be
-    used, a `CacheWarning` says why, and nothing is kept.
+    Any number of threads and processes may use the same folder. Files are replaced atomically,
+    and begin with a checksum of name and content; a file whose checksum does not match is
+    treated as missing. If the folder cannot be used, a `CacheWarning` says why, and nothing is
+    stored.
 
     Parameters
     ----------
     folder : Path or None
-        The folder of the cache; None keeps nothing.
+        The folder of the cache; None stores nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def read(self, name: str) -> memoryview | None:
-        """Return what is kept under a name; None where there is nothing sound."""
+        """Return the content stored under a name; None if it is missing or damaged."""
         if self._folder is None or not _home(self._folder).is_dir():
             return None
         try:
@@ -54,7 +55,7 @@ class Blobs:
         return content if checksum == _checksum(name, [content]) else None
 
     def write(self, name: str, *parts: bytes) -> None:
-        """Keep bytes under a name, in place of what was there; those unused longest may go."""
+        """Store the joined parts under a name; files unused for longest may be removed."""
         size = sum(map(len, parts))
         if self._folder is None or size > _limit():
             return
@@ -66,7 +67,7 @@ class Blobs:
             warn_once(self._folder, error)
 
     def remove(self) -> None:
-        """Remove all files of this kind, and nothing else.
+        """Remove all files of this store, and nothing else.
 
         Raises
         ------
@@ -80,7 +81,7 @@ class Blobs:
             path.unlink(missing_ok=True)
 
     def _private(self, *names: str) -> Path:
-        """Return the path of the last name, after a look at whose files these are."""
+        """Return the path of a file, or of the folder, after a check of their owner."""
         assert self._folder is not None
         home = _home(self._folder)
         files = [name + _ENDING for name in names]
@@ -89,7 +90,7 @@ class Blobs:
 
 
 def _home(folder: Path) -> Path:
-    return folder / f"blobs-v{FORMAT_VERSION}"
+    return folder / f"files-v{FORMAT_VERSION}"
 
 
 def _limit() -> int:
@@ -106,8 +107,8 @@ def _checksum(name: str, parts: Sequence[bytes | memoryview]) -> bytes:
 def _read(path: Path) -> bytes:
     with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS), "rb") as file:
         content = file.read()
-    with contextlib.suppress(OSError):  # of a disk that can only be read
-        os.utime(path)  # the last use, for `_make_room`
+    with contextlib.suppress(OSError):  # on a read-only disk
+        os.utime(path)  # time of the last use, for `_make_room`
     return content
 
 
@@ -126,21 +127,21 @@ def _write(path: Path, *parts: bytes) -> None:
 
 
 def _make_room(home: Path) -> None:
-    """Remove what killed processes left, and files unused for longest until the rest fits."""
+    """Remove files that killed processes left, and those unused for longest."""
     room = _limit()
     for path, status in sorted(_statuses(home), key=lambda one: -one[1].st_mtime):
         if path.suffix == _UNFINISHED:
-            useless = time.time() - status.st_mtime > _LEFT_AFTER
+            removable = time.time() - status.st_mtime > _ABANDONED_AFTER
         else:
             room -= status.st_size
-            useless = room < 0
-        if useless:
+            removable = room < 0
+        if removable:
             path.unlink(missing_ok=True)
 
 
 def _statuses(home: Path) -> Iterator[tuple[Path, os.stat_result]]:
     for path in _files(home):
-        with contextlib.suppress(FileNotFoundError):  # another process makes room too
+        with contextlib.suppress(FileNotFoundError):  # removed by another process
             yield path, path.lstat()
 
 

@@ -1,4 +1,4 @@
-"""Large things beside the rows: whole under their own name, or not there."""
+"""Binary objects beside the rows: whole under their own name, or missing."""
 
 import os
 import stat
@@ -7,42 +7,42 @@ import time
 
 import pytest
 
-from sktransfer.cache import Blobs, clear_cache
+from sktransfer.cache import FileStore, clear_cache
 from sktransfer.exceptions import CacheWarning
 
 CONTENT = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def blobs(folder):
-    return Blobs(folder)
+def store(folder):
+    return FileStore(folder)
 
 
 @pytest.fixture
 def path(folder):
-    """Where the blob named "a" lies."""
-    return folder / "blobs-v1" / "a.blob"
+    """Path of the object named "a"."""
+    return folder / "files-v2" / "a.bin"
 
 
-def test_what_was_written_in_parts_is_read_as_one(blobs):
-    assert blobs.read("a") is None
-    blobs.write("a", CONTENT, b"", b"more")
-    assert blobs.read("a") == CONTENT + b"more"
-    blobs.write("a", b"anew")
-    assert blobs.read("a") == b"anew"
-    assert blobs.read("b") is None
+def test_what_was_written_in_parts_is_read_as_one(store):
+    assert store.read("a") is None
+    store.write("a", CONTENT, b"", b"more")
+    assert store.read("a") == CONTENT + b"more"
+    store.write("a", b"anew")
+    assert store.read("a") == b"anew"
+    assert store.read("b") is None
 
 
 def test_without_a_folder_nothing_is_kept():
-    blobs = Blobs(None)
-    blobs.write("a", CONTENT)
-    assert blobs.read("a") is None
-    blobs.remove()
+    store = FileStore(None)
+    store.write("a", CONTENT)
+    assert store.read("a") is None
+    store.remove()
 
 
-def test_looking_makes_no_folder(blobs, folder):
-    assert blobs.read("a") is None
-    blobs.remove()
+def test_looking_makes_no_folder(store, folder):
+    assert store.read("a") is None
+    store.remove()
     assert not folder.exists()
 
 
@@ -58,31 +58,31 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_not_there_and_can_be_written_anew(blobs, path, damage):
-    blobs.write("a", CONTENT)
+def test_a_damaged_file_is_not_there_and_can_be_written_anew(store, path, damage):
+    store.write("a", CONTENT)
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
-    assert blobs.read("a") is None
-    blobs.write("a", CONTENT)
-    assert blobs.read("a") == CONTENT
+    assert store.read("a") is None
+    store.write("a", CONTENT)
+    assert store.read("a") == CONTENT
 
 
-def test_a_file_under_the_name_of_another_is_not_there(blobs, path):
-    blobs.write("b", CONTENT)
-    path.with_name("b.blob").rename(path)
-    assert blobs.read("a") is None
+def test_a_file_under_the_name_of_another_is_not_there(store, path):
+    store.write("b", CONTENT)
+    path.with_name("b.bin").rename(path)
+    assert store.read("a") is None
 
 
-def test_files_and_folders_are_the_users_alone(blobs, path):
-    blobs.write("a", CONTENT)
+def test_files_and_folders_are_the_users_alone(store, path):
+    store.write("a", CONTENT)
     path.chmod(0o666)
     path.parent.chmod(0o777)
-    assert blobs.read("a") == CONTENT
+    assert store.read("a") == CONTENT
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("planted", ["folder", "file"])
-def test_a_planted_link_is_neither_read_nor_written(blobs, path, tmp_path, planted):
+def test_a_planted_link_is_neither_read_nor_written(store, path, tmp_path, planted):
     victim = tmp_path / "victim"
     if planted == "folder":
         path.parent.parent.mkdir()
@@ -94,8 +94,8 @@ def test_a_planted_link_is_neither_read_nor_written(blobs, path, tmp_path, plant
         path.symlink_to(victim)
     before = sorted(tmp_path.rglob("*"))
     with pytest.warns(CacheWarning, match="this is a link; remove it"):
-        assert blobs.read("a") is None
-    blobs.write("a", CONTENT)
+        assert store.read("a") is None
+    store.write("a", CONTENT)
     assert sorted(tmp_path.rglob("*")) == before
     assert planted == "folder" or victim.read_bytes() == b"of somebody else"
 
@@ -103,70 +103,70 @@ def test_a_planted_link_is_neither_read_nor_written(blobs, path, tmp_path, plant
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
 )
-@pytest.mark.parametrize("foreign", ["", "blobs-v1", "blobs-v1/a.blob"])
-def test_what_belongs_to_another_user_is_not_used(blobs, folder, foreign):
-    blobs.write("a", CONTENT)
+@pytest.mark.parametrize("foreign", ["", "files-v2", "files-v2/a.bin"])
+def test_what_belongs_to_another_user_is_not_used(store, folder, foreign):
+    store.write("a", CONTENT)
     os.chown(folder / foreign, 65534, 65534)
     with pytest.warns(CacheWarning, match="belongs to another user"):
-        assert blobs.read("a") is None
+        assert store.read("a") is None
 
 
-def test_a_full_disk_is_a_warning_and_leaves_the_old_content(blobs, path, monkeypatch):
-    blobs.write("a", CONTENT)
+def test_a_full_disk_is_a_warning_and_leaves_the_old_content(store, path, monkeypatch):
+    store.write("a", CONTENT)
 
     def full(file):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.warns(CacheWarning, match="No space left"):
-        blobs.write("a", b"anew")
-    assert blobs.read("a") == CONTENT
+        store.write("a", b"anew")
+    assert store.read("a") == CONTENT
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_those_unused_for_longest_go_where_the_limit_is_reached(blobs, path, monkeypatch):
+def test_those_unused_for_longest_go_where_the_limit_is_reached(store, path, monkeypatch):
     monkeypatch.setenv("SKTRANSFER_CACHE_LIMIT", "170 kB")  # of which these get a fifth
     for age, name in [(30, "a"), (20, "b"), (10, "c")]:
-        blobs.write(name, CONTENT)
+        store.write(name, CONTENT)
         when = time.time() - age
-        os.utime(path.with_name(f"{name}.blob"), (when, when))
-    assert blobs.read("a") == CONTENT  # and so it was used last
-    blobs.write("d", CONTENT)
-    assert [name for name in "abcd" if blobs.read(name)] == ["a", "c", "d"]
-    blobs.write("e", CONTENT * 10)  # more than there is room for
-    assert [name for name in "abcde" if blobs.read(name)] == ["a", "c", "d"]
+        os.utime(path.with_name(f"{name}.bin"), (when, when))
+    assert store.read("a") == CONTENT  # and so it was used last
+    store.write("d", CONTENT)
+    assert [name for name in "abcd" if store.read(name)] == ["a", "c", "d"]
+    store.write("e", CONTENT * 10)  # more than there is room for
+    assert [name for name in "abcde" if store.read(name)] == ["a", "c", "d"]
 
 
-def test_unfinished_files_of_killed_processes_go_and_those_of_running_ones_stay(blobs, path):
+def test_unfinished_files_of_killed_processes_go_and_those_of_running_ones_stay(store, path):
     path.parent.mkdir(parents=True)
     old, new = (path.with_name(name) for name in ("old.part", "new.part"))
     for unfinished in (old, new):
         unfinished.write_bytes(b"")
     os.utime(old, (0, 0))
-    blobs.write("a", CONTENT)
+    store.write("a", CONTENT)
     assert (old.exists(), new.exists()) == (False, True)
 
 
-def test_clearing_the_cache_removes_them_and_nothing_else(blobs, path, folder):
-    blobs.write("a", CONTENT)
+def test_clearing_the_cache_removes_them_and_nothing_else(store, path, folder):
+    store.write("a", CONTENT)
     beside = path.with_name("notes.txt")
     beside.write_text("mine")
     clear_cache(folder)
     assert list(path.parent.iterdir()) == [beside]
-    assert blobs.read("a") is None
+    assert store.read("a") is None
 
 
-def test_many_writers_and_readers_never_see_half_a_file(blobs):
+def test_many_writers_and_readers_never_see_half_a_file(store):
     contents = [bytes([number]) * 100_000 for number in range(4)]
     seen, done = [], threading.Event()
 
     def write(content):
         for _ in range(10):
-            blobs.write("a", content)
+            store.write("a", content)
 
     def read():
         while not done.is_set():
-            seen.append(blobs.read("a"))
+            seen.append(store.read("a"))
 
     writers = [threading.Thread(target=write, args=(content,)) for content in contents]
     reader = threading.Thread(target=read)
@@ -177,4 +177,4 @@ def test_many_writers_and_readers_never_see_half_a_file(blobs):
     done.set()
     reader.join()
     assert {bytes(content) for content in seen if content is not None} <= set(contents)
-    assert blobs.read("a") in contents
+    assert store.read("a") in contents

@@ -3,12 +3,11 @@ import re
 import shutil
 from pathlib import Path
 
-import lmdb
 import numpy as np
 import platformdirs
 import pytest
 
-from sktransfer.cache import LmdbCache, NoCache, open_cache
+from sktransfer.cache import NoCache, SqliteCache, open_cache
 
 
 def test_true_is_the_folder_that_the_environment_names(tmp_path):
@@ -60,16 +59,6 @@ def test_all_ways_to_one_folder_are_one_cache(folder, tmp_path, monkeypatch):
     assert open_cache("cache/../cache") is cache
 
 
-def test_lmdb_is_opened_once_a_process(folder, monkeypatch, space, digests, rows_of):
-    opened = []
-    really_open = lmdb.open
-    monkeypatch.setattr(lmdb, "open", lambda *a, **k: opened.append(a) or really_open(*a, **k))
-    for _ in range(3):
-        open_cache(folder).write(space, digests, rows_of(digests, 8))
-        open_cache(folder).read(space, digests, 8)
-    assert len(opened) == 1
-
-
 def test_only_the_user_can_look_into_the_cache(folder):
     before = os.umask(0)
     try:
@@ -79,22 +68,22 @@ def test_only_the_user_can_look_into_the_cache(folder):
     modes = {path: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
     assert set(modes) == {
         folder,
-        *(
-            folder / name
-            for name in ("v1", "v1/data.mdb", "v1/lock.mdb", "v1/turn.lock", "v1/sound")
-        ),
+        folder / "v2",
+        *(folder / "v2" / f"features.sqlite{ending}" for ending in ("", "-wal", "-shm")),
+        folder / "v2" / "lock",
     }
     for path, mode in modes.items():
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_a_folder_of_another_version_is_left_alone(folder, space, digests, rows_of):
-    (folder / "v2").mkdir(parents=True)
-    (folder / "v2" / "data.mdb").write_bytes(b"what the future brings")
+@pytest.mark.parametrize("version", ["v1", "v3"])
+def test_a_folder_of_another_version_is_left_alone(version, folder, space, digests, rows_of):
+    (folder / version).mkdir(parents=True)
+    (folder / version / "features.sqlite").write_bytes(b"what the future brings")
     cache = open_cache(folder)
     cache.write(space, digests, rows_of(digests, 8))
     assert cache.read(space, digests, 8)[1].all()
-    assert (folder / "v2" / "data.mdb").read_bytes() == b"what the future brings"
+    assert (folder / version / "features.sqlite").read_bytes() == b"what the future brings"
 
 
 def test_a_folder_that_was_removed_is_made_again(folder, space, digests, rows_of):
@@ -104,7 +93,7 @@ def test_a_folder_that_was_removed_is_made_again(folder, space, digests, rows_of
     assert not cache.read(space, digests, 8)[1].any()
     cache.write(space, digests, rows_of(digests, 8))
     assert cache.read(space, digests, 8)[1].all()
-    assert (folder / "v1" / "data.mdb").exists()
+    assert (folder / "v2" / "features.sqlite").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell")
@@ -117,4 +106,4 @@ def test_a_removed_folder_gives_its_disk_space_back(folder, tmp_path):
 
 
 def test_the_cache_that_was_opened_is_the_kind_that_keeps(folder):
-    assert isinstance(open_cache(folder), LmdbCache)
+    assert isinstance(open_cache(folder), SqliteCache)

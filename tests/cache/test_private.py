@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sktransfer.cache
-from sktransfer.cache import LmdbCache, NoCache, clear_cache, open_cache
+from sktransfer.cache import NoCache, SqliteCache, clear_cache, open_cache
 from sktransfer.exceptions import CacheWarning
 
 AS_ROOT = pytest.mark.skipif(
@@ -18,10 +18,10 @@ AS_ROOT = pytest.mark.skipif(
 
 
 @AS_ROOT
-@pytest.mark.parametrize("foreign", ["", "v1", "v1/data.mdb"])
+@pytest.mark.parametrize("foreign", ["", "v2", "v2/features.sqlite"])
 def test_what_belongs_to_another_user_is_not_used(folder, cache, space, digests, rows_of, foreign):
     cache.write(space, digests, rows_of(digests, 8))
-    cache.environment.close()
+    cache.database.close()
     os.chown(folder / foreign, 65534, 65534)
     with pytest.warns(CacheWarning, match=r"belongs to another user \(number 65534\)") as warned:
         assert isinstance(open_cache(folder), NoCache)
@@ -30,7 +30,10 @@ def test_what_belongs_to_another_user_is_not_used(folder, cache, space, digests,
         clear_cache(folder)
 
 
-@pytest.mark.parametrize("name", ["v1", "v1/data.mdb", "v1/lock.mdb", "v1/turn.lock", "v1/sound"])
+@pytest.mark.parametrize(
+    "name",
+    ["v2", "v2/lock", *(f"v2/features.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))],
+)
 def test_a_planted_link_is_not_followed(folder, tmp_path, name):
     victim = tmp_path / "victim"
     (folder / name).parent.mkdir(parents=True)
@@ -47,11 +50,11 @@ def test_a_link_to_the_folder_itself_is_the_users_way_to_put_it_elsewhere(tmp_pa
 
 
 def test_files_that_others_can_read_are_closed_to_them(folder, cache):
-    cache.environment.close()
-    home = folder / "v1"
+    cache.database.close()
+    home = folder / "v2"
     for path in (home, *home.iterdir()):
         path.chmod(0o777)
-    assert isinstance(open_cache(folder), LmdbCache)
+    assert isinstance(open_cache(folder), SqliteCache)
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in home.iterdir())
 
@@ -73,5 +76,6 @@ def test_nothing_in_the_cache_is_a_pickle(folder, cache, space, digests, rows_of
     sources = Path(sktransfer.cache.__file__).parent.glob("*.py")
     code = "\n".join(path.read_text() for path in sources)
     assert not re.search(r"import (pickle|joblib|dill|marshal|shelve)|allow_pickle", code)
-    raw = (folder / "v1" / "data.mdb").read_bytes()
+    cache.database.close()
+    raw = (folder / "v2" / "features.sqlite").read_bytes()
     assert rows_of(digests[:1], 8).tobytes() in raw  # rows lie there as they are

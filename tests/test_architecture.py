@@ -25,7 +25,7 @@ FLOORS = [
 # Libraries that are imported in one place only: a room, or one file.
 ONLY_IN = {
     "PIL": "cells/",
-    "lmdb": "cache/",
+    "sqlite3": "cache/",
     "torchvision": "backbones/_torchvision",
     "timm": "backbones/_timm.py",
     "transformers": "backbones/_transformers.py",
@@ -109,7 +109,7 @@ def test_importing_the_package_imports_no_heavy_library():
         "timm",
         "transformers",
         "PIL",
-        "lmdb",
+        "sqlite3",
         "sklearn",
         "openvino",
     }

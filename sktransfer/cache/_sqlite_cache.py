@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,12 +20,11 @@ Items = TypeVar("Items", Sequence, np.ndarray)
 _CHECKSUM_SIZE = 8  # bytes
 _DIGEST_SIZE = 16  # bytes of the digest of a cell or of a file's content
 _KEY_SIZE = 32  # bytes: space + digest
-_READ_ROWS = 20_000  # rows read in one transaction: tenths of a second
+_READ_ROWS = 65_536  # rows read in one transaction: about a second
 _READ_BYTES = 32 * 1024**2  # read by one statement
 _WRITE_BYTES = 8 * 1024**2  # written in one transaction: tens of milliseconds
 _MOST_PARAMETERS = 900  # of one statement; some builds of SQLite allow 999
 _LARGEST_ID = 2**62
-_LOOK_UP = "key, id, used FROM keys WHERE key"
 _LARGEST_ROW = 500_000_000  # bytes; SQLite allows 1e9 per value
 
 
@@ -89,11 +89,11 @@ class SqliteCache(FeatureCache):
     def _read_part(self, keys: list[bytes], rows: np.ndarray, found: np.ndarray) -> None:
         """Fill in the rows that are stored, in the order in which they are on the disk."""
         size = rows.itemsize * rows.shape[1]
+        step = max(1, min(_MOST_PARAMETERS, _READ_BYTES // (size + 1)))
         with self.database.transaction(write=False) as connection:
             ids, stale = _find(connection, keys)
             order = np.argsort(ids, kind="stable")
-            order = order[np.searchsorted(ids[order], 1) :]
-            for part in _batches(order, max(1, min(_MOST_PARAMETERS, _READ_BYTES // (size + 1)))):
+            for part in _batches(order[np.searchsorted(ids[order], 1) :], step):
                 numbers = ids[part].tolist()
                 values = dict(_select(connection, "id, value FROM rows WHERE id", numbers))
                 payloads = [
@@ -101,10 +101,10 @@ class SqliteCache(FeatureCache):
                     for i, number in zip(part.tolist(), numbers, strict=True)
                 ]
                 valid = part[[payload is not None for payload in payloads]]
-                joined = b"".join(payload for payload in payloads if payload is not None)
+                joined = b"".join(filter(None, payloads))
                 rows[valid] = np.frombuffer(joined, dtype="<f4").reshape(len(valid), rows.shape[1])
                 found[valid] = True
-        self._refresh([keys[i] for i in stale if found[i]])
+        self._refresh(stale)
 
     def _refresh(self, keys: list[bytes]) -> None:
         """Set the stamps of the last use, if that is possible without waiting."""
@@ -140,27 +140,25 @@ class SqliteCache(FeatureCache):
             make_room(self.database)
 
 
-def _find(connection: sqlite3.Connection, keys: list[bytes]) -> tuple[np.ndarray, list[int]]:
+def _find(connection: sqlite3.Connection, keys: list[bytes]) -> tuple[np.ndarray, list[bytes]]:
     """Look up keys.
 
     Returns
     -------
     ids : ndarray of shape (n,), int64
         The number of the row of each key; 0 for a key that is not stored.
-    stale : list of int
-        Positions of the keys whose stamp of the last use is out of date.
+    stale : list of bytes
+        The keys whose stamp of the last use is out of date.
     """
-    ids, stale = np.zeros(len(keys), dtype=np.int64), []
+    stored, stale = {}, []
+    earliest, latest = stamp() - REFRESH_AFTER, stamp() + REFRESH_AFTER
     # Neighbours in the tree share pages, so each page is read once.
-    stored = {key: use for key, *use in _select(connection, _LOOK_UP, sorted(keys))}
-    now = stamp()
-    for i, key in enumerate(keys):
-        number, used = stored.get(key, (0, now))
-        if isinstance(number, int) and isinstance(used, int):  # as all are but damaged ones
-            ids[i] = number
-            if abs(now - used) > REFRESH_AFTER:
-                stale.append(i)
-    return ids, stale
+    for key, number, used in _select(connection, "key, id, used FROM keys WHERE key", sorted(keys)):
+        if isinstance(number, int) and isinstance(used, int):  # others are damaged
+            stored[key] = number
+            if not earliest <= used <= latest:
+                stale.append(key)
+    return np.fromiter(map(stored.get, keys, repeat(0)), np.int64, len(keys)), stale
 
 
 def _keys(space: bytes, digests: Sequence[bytes]) -> list[bytes]:
@@ -184,10 +182,11 @@ def _payload(key: bytes, value: object, size: int) -> bytes | None:
 
 
 def _select(connection: sqlite3.Connection, what: str, values: Sequence) -> Iterator[tuple]:
-    """Yield the records with one of some values, in statements of limited length."""
-    for part in _batches(values, _MOST_PARAMETERS):
-        marks = ",".join("?" * len(part))
-        yield from connection.execute(f"SELECT {what} IN ({marks})", part)
+    """Iterate over the records with one of some values, in statements of limited length."""
+    return chain.from_iterable(
+        connection.execute(f"SELECT {what} IN ({','.join('?' * len(part))})", part)
+        for part in _batches(values, _MOST_PARAMETERS)
+    )
 
 
 def _batches(items: Items, size: int) -> Iterator[Items]:

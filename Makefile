@@ -53,7 +53,7 @@ bench-accuracy: .venv/installed-bench
 
 # The slow tests beside the fuzzed ones are `make test-all`.
 fuzz: .venv/installed-dev
-	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m tests.faults
 	$(BIN)/python -m pytest -m slow -k "damaged or fault or fuzz or processes_and_threads or properties"
 
 standalone: .venv/installed-dev

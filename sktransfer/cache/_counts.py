@@ -1,4 +1,4 @@
-"""How many rows this process asked for, and how many it really computed."""
+"""Numbers of rows that this process requested and computed."""
 
 import threading
 
@@ -10,12 +10,12 @@ _computed = 0
 
 
 def record(*, asked: int = 0, computed: int = 0) -> None:
-    """Add to the counts of this process; `cache_info` shows them.
+    """Add to the counts of this process, which `cache_info` shows.
 
     Parameters
     ----------
     asked : int
-        Rows that were asked for.
+        Rows that were requested.
     computed : int
         Those of them that went through a network.
     """
@@ -26,7 +26,7 @@ def record(*, asked: int = 0, computed: int = 0) -> None:
 
 
 def counts() -> tuple[int, int]:
-    """Return the rows asked for and the rows computed by this process so far."""
+    """Return the numbers of rows requested and computed by this process so far."""
     with _lock:
         return _asked, _computed
 

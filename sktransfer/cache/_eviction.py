@@ -1,66 +1,68 @@
-"""Making room: the rows that were not used for longest go first."""
+"""Removal of the rows unused for longest, when the cache exceeds its limit."""
 
+import math
 import time
-from collections.abc import Iterator
 
-import numpy as np
+from sktransfer.cache._database import Database, data_size
+from sktransfer.cache._errors import DamagedError
 
-from sktransfer.cache._environment import Environment
-from sktransfer.cache._tables import FILES, ROWS, USED, Tables
-
-KEPT = 0.8  # of the limit is left after making room
-REFRESH_AFTER = 3600  # seconds a stamp stands, so that reading seldom has to write
-_LAST = 2**32 - 1  # seconds: the year 2106; a wrong clock can show a later one
-_BATCH = 2000  # rows removed in one transaction: tens of milliseconds
-
-
-def stamp_of(seconds: float) -> bytes:
-    """Return a point in time as the 4 bytes of a stamp; their order is that of time."""
-    return min(max(0, int(seconds)), _LAST).to_bytes(4, "big")
+KEPT = 0.8  # share of the limit that is left after making room
+REFRESH_AFTER = 3600  # seconds for which a stamp of the last use stands, so that reads seldom write
+_MEMO_SHARE = 0.1  # of what is kept, for the digests of files
+_MOST_KEYS = 200_000  # looked up at a time; about 40 MB
+_MOST_REMOVED = 500  # rows in one transaction
+_LATEST = 2**32  # seconds
 
 
-def now() -> float:
-    """Return the seconds of the system's clock."""
-    return time.time()
+def stamp() -> int:
+    """Return the present time as whole seconds, within what SQLite can store."""
+    return int(min(max(0.0, time.time()), _LATEST))
 
 
-def make_room(environment: Environment) -> None:
-    """Remove rows, those unused for longest first, until the data fits well in the limit."""
-    target = int(environment.limit * KEPT)
-    environment.free_dead_readers()
-    _empty_large_memo(environment, target)
-    for keys in _oldest_first(environment):
-        with environment.writing() as tables:
-            if _fits_after_removing(keys, tables, target):
+def make_room(database: Database) -> None:
+    """Remove rows, those unused for longest first, until the data is well below the limit."""
+    target = int(database.limit * KEPT)
+    _empty_large_memo(database, target)
+    before: list[tuple] = []
+    while keys := _oldest_keys(database, target):
+        if keys == before:
+            raise DamagedError(f"rows in {database.folder} cannot be removed")
+        _remove(database, keys, target)
+        before = keys
+    with database.transaction(write=True) as connection:
+        if data_size(connection) > target:  # rows without a key, which damage may leave
+            connection.execute("DELETE FROM rows")
+
+
+def _empty_large_memo(database: Database, target: int) -> None:
+    # Digests of files are quickly computed again, so an order among them is not worth its cost.
+    with database.transaction(write=True) as connection:
+        (size,) = connection.execute("SELECT total(length(key) + 24) FROM files").fetchone()
+        if size > target * _MEMO_SHARE:
+            connection.execute("DELETE FROM files")
+
+
+def _oldest_keys(database: Database, target: int) -> list[tuple]:
+    """Return the (key, id) of about as many rows as have to go."""
+    with database.transaction(write=False) as connection:
+        excess = 1 - target / data_size(connection)
+        if excess <= 0:
+            return []
+        (count,) = connection.execute("SELECT count(*) FROM keys").fetchone()
+        # A stamp from the future, set by a clock that was wrong for a while, says nothing.
+        return connection.execute(
+            "SELECT key, id FROM keys ORDER BY CASE WHEN used > ? THEN 0 ELSE used END LIMIT ?",
+            (stamp() + REFRESH_AFTER, min(math.ceil(count * excess), _MOST_KEYS)),
+        ).fetchall()
+
+
+def _remove(database: Database, keys: list[tuple], target: int) -> None:
+    # Rows differ in width, so look at the size often: some of the keys may not have to go.
+    step = min(_MOST_REMOVED, 1 + len(keys) // 100)
+    for start in range(0, len(keys), step):
+        part = keys[start : start + step]
+        with database.transaction(write=True) as connection:
+            if data_size(connection) <= target:
                 return
-    with environment.writing() as tables:
-        if tables.size() > target:  # rows without a stamp, as damage might leave them
-            tables.empty(ROWS)
-
-
-def _fits_after_removing(keys: list[bytes], tables: Tables, target: int) -> bool:
-    """Remove as many of the keys as it takes, in their order."""
-    for key in keys:
-        if tables.size() <= target:
-            return True
-        tables.delete(ROWS, [key])
-        tables.delete(USED, [key])
-    return tables.size() <= target
-
-
-def _empty_large_memo(environment: Environment, target: int) -> None:
-    # The digests of files are quickly made again, so keeping order among them is not
-    # worth the bookkeeping.
-    with environment.writing() as tables:
-        if tables.size(FILES) > target // 10:
-            tables.empty(FILES)
-
-
-def _oldest_first(environment: Environment) -> Iterator[list[bytes]]:
-    with environment.reading() as tables:
-        uses = tables.last_uses()
-    # A stamp from the far future, of a clock that was wrong for a while, says nothing.
-    stamps = np.where(uses["stamp"] > now() + REFRESH_AFTER, 0, uses["stamp"])
-    order = np.argsort(stamps, kind="stable")
-    for start in range(0, len(order), _BATCH):
-        yield [bytes(key) for key in uses["key"][order[start : start + _BATCH]]]
+            connection.executemany("DELETE FROM rows WHERE id = ?", [(row,) for _, row in part])
+            connection.executemany("DELETE FROM keys WHERE key = ?", [(key,) for key, _ in part])

@@ -1,4 +1,4 @@
-"""From the parameter ``cache`` of an estimator to an open cache, one a folder."""
+"""From the parameter `cache` of an estimator to an open cache, one per folder."""
 
 import os
 import threading
@@ -8,40 +8,41 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from sktransfer.cache._environment import Environment
+from sktransfer.cache._database import Database
+from sktransfer.cache._errors import CACHE_ERRORS, NoHomeError, warn_once
+from sktransfer.cache._feature_cache import FeatureCache, NoCache
 from sktransfer.cache._limit import size_limit
-from sktransfer.cache._store import FeatureCache, LmdbCache, NoCache
-from sktransfer.cache._trouble import TROUBLE, warn_once
+from sktransfer.cache._sqlite_cache import SqliteCache
 
 FOLDER_VARIABLE = "SKTRANSFER_CACHE"
 
 _lock = threading.Lock()
-_caches: dict[Path, LmdbCache] = {}
+_caches: dict[Path, SqliteCache] = {}
 _held = ExitStack()
 
 
 def open_cache(cache: bool | str | os.PathLike) -> FeatureCache:
-    """Return the cache that the parameter ``cache`` of an estimator means.
+    """Return the cache that the parameter `cache` of an estimator means.
 
     Parameters
     ----------
     cache : bool, str or path-like
-        True for the user's folder (``SKTRANSFER_CACHE`` where it is set), False for a
-        cache that never holds anything, or a folder.
+        True for the user's folder (``SKTRANSFER_CACHE`` if it is set), False for a
+        cache that stores nothing, or a folder.
 
     Returns
     -------
     FeatureCache
-        The same object for the same folder. Where the folder cannot be used, a
-        `CacheWarning` says why, and the cache never holds anything; the next call
+        The same object for the same folder. If the folder cannot be used, or there is no
+        home folder, a `CacheWarning` says why and the cache stores nothing; the next call
         tries again.
 
     Raises
     ------
     TypeError
-        If ``cache`` is none of these.
+        If `cache` is none of these.
     ValueError
-        If no folder can be called so (an empty name), or ``SKTRANSFER_CACHE_LIMIT`` no size.
+        If `cache` cannot be the name of a folder, or ``SKTRANSFER_CACHE_LIMIT`` is no size.
     """
     folder = cache_folder(cache)
     if folder is None:
@@ -49,57 +50,80 @@ def open_cache(cache: bool | str | os.PathLike) -> FeatureCache:
     limit = size_limit()
     try:
         found = cache_in(folder)
-        found.environment.open(limit)
-    except TROUBLE as error:
+        found.database.limit = limit
+        found.database.check()
+    except CACHE_ERRORS as error:
         warn_once(folder, error)
         return NoCache()
     return found
 
 
 def cache_folder(cache: bool | str | os.PathLike) -> Path | None:
-    """Return the real path of the folder that ``cache`` means; None for False."""
-    if isinstance(cache, bool | np.bool_):
-        return _real_path(_user_folder()) if cache else None
+    """Return the real path of the folder that `cache` means.
+
+    Returns
+    -------
+    Path or None
+        None for False, and, with a `CacheWarning`, if there is no home folder.
+    """
+    if isinstance(cache, bool | np.bool_) and not cache:
+        return None
+    try:
+        return _real_path(_user_folder() if isinstance(cache, bool | np.bool_) else _named(cache))
+    except NoHomeError as error:
+        warn_once(Path("~"), error)
+        return None
+
+
+def cache_in(folder: Path) -> SqliteCache:
+    """Return the one cache of this process in a folder, which need not be open yet."""
+    with _lock:
+        for other in _caches.values():
+            other.database.close_if_removed()
+        if folder not in _caches:
+            _caches[folder] = SqliteCache(Database(folder, size_limit()))
+        return _caches[folder]
+
+
+def _named(cache: str | os.PathLike) -> str:
     if not isinstance(cache, str | os.PathLike):
         raise TypeError(f"cache must be True, False or a folder, got {cache!r}.")
     path = os.fsdecode(cache)
     if not path or "\0" in path:
         raise ValueError(f"cache must be True, False or a folder, got {path!r}.")
-    return _real_path(Path(path))
+    return path
 
 
-def cache_in(folder: Path) -> LmdbCache:
-    """Return the one cache of this process in a folder, not opened yet."""
-    with _lock:
-        for other in _caches.values():
-            other.environment.close_if_removed()
-        if folder not in _caches:
-            _caches[folder] = LmdbCache(Environment(folder, size_limit()))
-        return _caches[folder]
+def _user_folder() -> str:
+    try:
+        named = os.environ.get(FOLDER_VARIABLE)
+        return named or str(platformdirs.user_cache_path("sktransfer"))
+    except RuntimeError as error:  # no HOME, and no entry for this user in the password database
+        raise NoHomeError(str(error)) from error
 
 
-def _user_folder() -> Path:
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else platformdirs.user_cache_path("sktransfer")
+def _real_path(path: str) -> Path:
+    expanded = os.path.expanduser(path)  # noqa: PTH111
+    if expanded.startswith("~"):
+        raise NoHomeError(f"the home folder of {path!r} is unknown")
+    # os.path.realpath instead of Path.resolve, which raises on a loop of links.
+    return Path(os.path.realpath(expanded))
 
 
-def _real_path(path: Path) -> Path:
-    # os.path.realpath and not Path.resolve, which raises on a loop of links.
-    return Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111
+def _close_all() -> None:
+    """Close all connections before the process forks, and let no thread open another one.
 
-
-def _hold_all() -> None:
-    """Wait until no thread is in a transaction, and keep it so while the process forks.
-
-    A child forked within a transaction could neither end it nor open the file anew.
+    A child must not use, nor close, a connection of its parent. And as SQLite keeps account of
+    its locks by process, a child that inherited an open one would take locks for held that are not.
     """
-    # On a stack, so that after an interrupt just what is held is let go of.
+    # On a stack, so that after an interrupt exactly the locks that are held are released.
     _held.enter_context(_lock)
     for cache in _caches.values():
-        _held.enter_context(cache.environment.lock)
+        _held.enter_context(cache.database.lock)
+        cache.database.close()
 
 
-def _let_go_of_all() -> None:
+def _release_all() -> None:
     _held.close()
 
 
@@ -107,10 +131,8 @@ def _start_anew() -> None:
     global _lock, _held
     _lock, _held = threading.Lock(), ExitStack()
     for cache in _caches.values():
-        cache.environment.start_anew()
+        cache.database.lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew
-    )
+    os.register_at_fork(before=_close_all, after_in_parent=_release_all, after_in_child=_start_anew)

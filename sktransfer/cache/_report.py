@@ -1,34 +1,34 @@
-"""What the cache holds, and emptying it."""
+"""The state of the cache, and how to empty it."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sktransfer.cache._blobs import Blobs
 from sktransfer.cache._counts import counts
+from sktransfer.cache._database import data_size
+from sktransfer.cache._errors import CACHE_ERRORS, warn_once
+from sktransfer.cache._file_store import FileStore
 from sktransfer.cache._limit import format_size, size_limit
 from sktransfer.cache._open import cache_folder, cache_in
-from sktransfer.cache._tables import ROWS
-from sktransfer.cache._trouble import TROUBLE, warn_once
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """The state of a cache.
+    """State of a cache.
 
     Attributes
     ----------
     folder : Path or None
-        Where the rows lie; None for ``cache=False``.
+        Folder of the files; None for ``cache=False``.
     rows : int
-        Rows of features that are kept.
+        Number of stored rows.
     size : int
-        Bytes of data. The files may take more on the disk: space of removed rows is
-        used again, and given back only by `clear_cache`.
+        Bytes of data. The files may be larger: the space of removed rows is used for new
+        ones, and returned to the disk only by `clear_cache`.
     limit : int
         Bytes of data beyond which the rows unused for longest are removed.
     asked : int
-        Rows of features asked for by this process, from any cache.
+        Rows requested by this process, from any cache.
     computed : int
         Those of them that went through a network.
     """
@@ -55,7 +55,7 @@ class CacheInfo:
 
 
 def cache_info(cache: bool | str | os.PathLike = True) -> CacheInfo:
-    """Return how many rows a cache holds, and how much this process made of it.
+    """Return the number and size of the rows in a cache, and how this process used it.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def cache_info(cache: bool | str | os.PathLike = True) -> CacheInfo:
     Returns
     -------
     CacheInfo
-        Printed, it is a small table. A folder that does not exist is not made. Where
-        the cache cannot be read, a `CacheWarning` says why, and it counts as empty.
+        Printed as a small table. A folder that does not exist is not created. If the
+        cache cannot be read, a `CacheWarning` says why, and it counts as empty.
 
     Examples
     --------
@@ -81,10 +81,10 @@ def cache_info(cache: bool | str | os.PathLike = True) -> CacheInfo:
 
 
 def clear_cache(cache: bool | str | os.PathLike = True) -> None:
-    """Forget all rows and converted networks, and give their space back to the disk.
+    """Remove all rows and converted networks, and return their space to the disk.
 
-    It also empties a cache that is damaged. Other threads and processes may use the
-    cache meanwhile. Only the cache's own data files are removed.
+    This also empties a damaged cache. Other threads and processes may use the cache
+    at the same time. Only the data files of the cache are removed.
 
     Parameters
     ----------
@@ -95,20 +95,21 @@ def clear_cache(cache: bool | str | os.PathLike = True) -> None:
     Raises
     ------
     OSError
-        If the files cannot be removed, or another process holds them for very long.
+        If the files cannot be removed, or another process locks them for very long.
     """
     folder = cache_folder(cache)
     if folder:
-        cache_in(folder).environment.remove()
-        Blobs(folder).remove()
+        cache_in(folder).database.remove()
+        FileStore(folder).remove()
 
 
 def _rows_and_size(folder: Path) -> tuple[int, int]:
-    environment = cache_in(folder).environment
+    database = cache_in(folder).database
     try:
-        if environment.exists():
-            with environment.reading() as tables:
-                return tables.count(ROWS), tables.size()
-    except TROUBLE as error:
+        if database.exists():
+            with database.transaction(write=False) as connection:
+                (rows,) = connection.execute("SELECT count(*) FROM keys").fetchone()
+                return rows, data_size(connection)
+    except CACHE_ERRORS as error:
         warn_once(folder, error)
     return 0, 0

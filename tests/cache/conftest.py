@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import sktransfer.cache
-from sktransfer.cache import LmdbCache, open_cache, space_key
-from sktransfer.cache._trouble import forget_warnings
+from sktransfer.cache import SqliteCache, open_cache, space_key
+from sktransfer.cache._errors import forget_warnings
 
 ROOT = Path(sktransfer.cache.__file__).parents[2]
 
@@ -30,9 +30,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cache(folder: Path) -> LmdbCache:
+def cache(folder: Path) -> SqliteCache:
     opened = open_cache(folder)
-    assert isinstance(opened, LmdbCache)
+    assert isinstance(opened, SqliteCache)
     return opened
 
 
@@ -48,7 +48,7 @@ def digests() -> list[bytes]:
 
 @pytest.fixture
 def rows_of() -> Callable[[list[bytes], int], np.ndarray]:
-    """Rows that follow from their digests, so whoever reads one can tell if it is right."""
+    """Rows that are computed from their digests, so that a reader can check them."""
 
     def rows(digests: list[bytes], width: int) -> np.ndarray:
         seeds = [int.from_bytes(digest, "big") for digest in digests]
@@ -58,7 +58,7 @@ def rows_of() -> Callable[[list[bytes], int], np.ndarray]:
     return rows
 
 
-# The same in other processes; digests there are the numbers 0, 1, 2, ...
+# The same for other processes, whose digests are the numbers 0, 1, 2, ...
 _PRELUDE = """
 import os, sys, threading, time
 import numpy as np
@@ -78,7 +78,7 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
     def start(script: str, **environment: str) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore:::lmdb", "-c", _PRELUDE + script, str(folder)],
+            [sys.executable, "-c", _PRELUDE + script, str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.PIPE,
@@ -97,7 +97,7 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
 @pytest.fixture
 def run(start: Callable[..., subprocess.Popen]) -> Callable[..., str]:
-    """Run a script in another process to its end; return what it said."""
+    """Run a script in another process to its end; return its output."""
 
     def run(script: str, **environment: str) -> str:
         process = start(script, **environment)

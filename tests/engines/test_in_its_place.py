@@ -72,7 +72,7 @@ def test_a_network_that_cannot_be_converted_is_run_by_torch(why, cache_folder):
         found = ImageEmbedder(network, engine="openvino").fit_transform(images(5))
     if kind is not Draws:
         np.testing.assert_array_equal(found, expected)
-    assert not (cache_folder / "blobs-v1").exists()
+    assert not (cache_folder / "files-v2").exists()
 
 
 class SeldomDecides(Own):

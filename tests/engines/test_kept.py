@@ -11,7 +11,7 @@ import torch
 from sklearn.base import clone
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, clear_cache
-from sktransfer.cache import Blobs
+from sktransfer.cache import FileStore
 from sktransfer.engines import _converted
 from sktransfer.exceptions import CacheWarning
 from tests._jobs import in_threads
@@ -35,7 +35,7 @@ def forget(monkeypatch):
 
 
 def kept_in(folder):
-    return sorted((folder / "blobs-v1").glob("*.blob"))
+    return sorted((folder / "files-v2").glob("*.bin"))
 
 
 def test_estimators_and_clones_share_one_conversion(conversions, cache_folder):
@@ -156,7 +156,7 @@ def test_a_file_of_another_network_is_not_believed(kind, conversions, cache_fold
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
     embed()
     (path,) = kept_in(cache_folder)
-    blobs = Blobs(cache_folder)
+    blobs = FileStore(cache_folder)
     packed = bytes(blobs.read(path.stem))
     blobs.write(path.stem, *FOREIGN[kind](packed))
     forget()
@@ -178,7 +178,7 @@ def test_where_nothing_can_be_kept_the_work_goes_on(conversions, cache_folder, m
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sktransfer.cache._blobs._write", full)
+    monkeypatch.setattr("sktransfer.cache._file_store._write", full)
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4))
     with pytest.warns(CacheWarning, match="No space left"):
         assert furthest(embed(), expected) < 1e-5
@@ -201,7 +201,7 @@ def test_a_network_that_cannot_be_packed_computes_all_the_same(
 
 def test_rows_that_are_all_in_the_cache_need_no_conversion(conversions, cache_folder, forget):
     rows = embed()
-    clear = Blobs(cache_folder)
+    clear = FileStore(cache_folder)
     clear.remove()
     forget()
     np.testing.assert_array_equal(embed(), rows)

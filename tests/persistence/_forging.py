@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks._artefact_files import Members, mended, node, unzipped, zipped
 from tests._tiny import images
+from tests.faults.artefact_files import Members, mended, node, unzipped, zipped
 
 COLUMN = list(images(6, size=32))
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks._artefact_fuzz import KINDS, fuzz
+from tests.faults.artefact_fuzz import KINDS, fuzz
 
 
 def check(kind, trials, seed):
@@ -29,5 +29,5 @@ def test_thousands_of_mutated_files_are_refused_or_equal_and_nothing_is_executed
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_executed_would_be_seen(kind, monkeypatch):
-    monkeypatch.setattr("benchmarks._artefact_fuzz.load", lambda file: os.system("true"))
+    monkeypatch.setattr("tests.faults.artefact_fuzz.load", lambda file: os.system("true"))
     assert fuzz(kind, 3)["executed"] == 3

@@ -5,9 +5,9 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from benchmarks._artefact_files import node, zipped
 from sktransfer import load, save
 from sktransfer.exceptions import PersistenceError, SktransferError, UntrustedError
+from tests.faults.artefact_files import node, zipped
 from tests.persistence._forging import (
     COLUMN,
     attacks,

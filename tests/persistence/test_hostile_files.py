@@ -11,9 +11,9 @@ import zipfile
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks._artefact_files import unzipped, zipped
 from sktransfer import load
 from sktransfer.exceptions import PersistenceError
+from tests.faults.artefact_files import unzipped, zipped
 from tests.persistence._forging import members_of, write
 
 

@@ -9,9 +9,9 @@ import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from benchmarks._artefact_files import Evil, unzipped, zipped
 from sktransfer import load, save
 from sktransfer.exceptions import PersistenceError
+from tests.faults.artefact_files import Evil, unzipped, zipped
 from tests.persistence._forging import forge, members_of, write
 
 

@@ -5,9 +5,9 @@ import pickle
 
 import pytest
 
-from benchmarks._artefact_files import Evil
 from sktransfer import load
 from sktransfer.exceptions import BackboneError, SktransferError, WeightsError
+from tests.faults.artefact_files import Evil
 from tests.persistence._forging import forge, members_of, value, write
 
 

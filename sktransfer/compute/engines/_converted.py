@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sktransfer import _runtime
-from sktransfer.cache import Blobs, warn_once
+from sktransfer.cache import FileStore, warn_once
 from sktransfer.compute.engines import _openvino
 from sktransfer.compute.engines._layer import ConvertedLayer
 from sktransfer.compute.engines._openvino import Compiled
@@ -88,7 +88,7 @@ def _make(layer: ConvertedLayer, threads: int) -> Compiled:
 
 
 def _from_disk(layer: ConvertedLayer, threads: int) -> Compiled | None:
-    packed = Blobs(layer.folder).read(layer.name)
+    packed = FileStore(layer.folder).read(layer.name)
     if packed is None:
         return None
     try:
@@ -105,7 +105,7 @@ def _convert(layer: ConvertedLayer, threads: int) -> Compiled:
     compiled = _checked(model, layer, threads)
     if layer.folder is not None:
         try:
-            Blobs(layer.folder).write(layer.name, *_openvino.pack(model))
+            FileStore(layer.folder).write(layer.name, *_openvino.pack(model))
         except OSError as error:  # it computes all the same
             warn_once(layer.folder, error)
     return compiled

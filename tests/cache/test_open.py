@@ -1,0 +1,109 @@
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import pytest
+
+from sktransfer.cache import NoCache, SqliteCache, open_cache
+
+
+def test_true_is_the_folder_that_the_environment_names(tmp_path):
+    assert open_cache(True).folder == tmp_path / "of the user"
+
+
+def test_true_is_the_folder_of_the_platform_where_none_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKTRANSFER_CACHE", "")
+    asked = []
+
+    def user_cache_path(name):
+        asked.append(name)
+        return tmp_path / name
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", user_cache_path)
+    assert open_cache(np.True_).folder == tmp_path / "sktransfer"
+    assert asked == ["sktransfer"]
+
+
+def test_false_is_no_cache():
+    assert isinstance(open_cache(False), NoCache)
+    assert isinstance(open_cache(np.False_), NoCache)
+
+
+def test_a_folder_is_a_string_or_a_path(folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_cache(str(folder)).folder == folder
+    assert open_cache(folder) is open_cache(str(folder))
+    assert open_cache("~/cache") is open_cache(folder)
+
+
+@pytest.mark.parametrize("cache", [None, 1, 0, 1.5, ["folder"], b"folder", object()])
+def test_anything_else_is_a_type_error(cache):
+    with pytest.raises(TypeError, match="cache must be True, False or a folder"):
+        open_cache(cache)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_what_no_folder_can_be_called_is_refused(name):
+    with pytest.raises(ValueError, match=re.escape(f"or a folder, got {name!r}")):
+        open_cache(name)
+
+
+def test_all_ways_to_one_folder_are_one_cache(folder, tmp_path, monkeypatch):
+    cache = open_cache(folder)
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    assert open_cache(tmp_path / "link") is cache
+    assert open_cache("cache/../cache") is cache
+
+
+def test_only_the_user_can_look_into_the_cache(folder):
+    before = os.umask(0)
+    try:
+        open_cache(folder)
+    finally:
+        os.umask(before)
+    modes = {path: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+    assert set(modes) == {
+        folder,
+        folder / "v2",
+        *(folder / "v2" / f"features.sqlite{ending}" for ending in ("", "-wal", "-shm")),
+        folder / "v2" / "lock",
+    }
+    for path, mode in modes.items():
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize("version", ["v1", "v3"])
+def test_a_folder_of_another_version_is_left_alone(version, folder, space, digests, rows_of):
+    (folder / version).mkdir(parents=True)
+    (folder / version / "features.sqlite").write_bytes(b"what the future brings")
+    cache = open_cache(folder)
+    cache.write(space, digests, rows_of(digests, 8))
+    assert cache.read(space, digests, 8)[1].all()
+    assert (folder / version / "features.sqlite").read_bytes() == b"what the future brings"
+
+
+def test_a_folder_that_was_removed_is_made_again(folder, space, digests, rows_of):
+    cache = open_cache(folder)
+    cache.write(space, digests, rows_of(digests, 8))
+    shutil.rmtree(folder)
+    assert not cache.read(space, digests, 8)[1].any()
+    cache.write(space, digests, rows_of(digests, 8))
+    assert cache.read(space, digests, 8)[1].all()
+    assert (folder / "v2" / "features.sqlite").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell")
+def test_a_removed_folder_gives_its_disk_space_back(folder, tmp_path):
+    open_cache(folder)
+    shutil.rmtree(folder)
+    open_cache(tmp_path / "another")
+    held = [str(file.readlink()) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    assert not [path for path in held if path.startswith(str(folder))]
+
+
+def test_the_cache_that_was_opened_is_the_kind_that_keeps(folder):
+    assert isinstance(open_cache(folder), SqliteCache)

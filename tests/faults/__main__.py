@@ -1,0 +1,66 @@
+"""Run the table of faults, and fail where a row was wrong or a process crashed.
+
+``python -m tests.faults [--quick] [--only WORDS] [--seed 0] [--no-memory]``
+
+A trial is survived if what was read was right or absent, what was written could be read, and there
+was one warning instead of one per row; for a saved file, if it was refused or loaded as what it is.
+Code of a file that was executed counts as a crash, and is named beside it. "not hit" counts trials
+in which the fault did not happen, for instance because a kill came too late; they are not among
+the survived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from tests.faults.memory import print_peaks
+from tests.faults.table import FAULTS, Fault
+from tests.faults.trials import CRASHED, NOT_HIT, RIGHT, WRONG
+
+_QUICK = 20  # times fewer trials
+_COLUMNS = ("trials", NOT_HIT, RIGHT, WRONG, CRASHED)
+
+
+def _print_row(name: str, counts: Counter[str], seconds: float) -> None:
+    cells = "".join(f"{counts[column]:{len(column) + 2}}" for column in _COLUMNS)
+    more = ", ".join(f"{n} {what}" for what, n in counts.items() if what not in _COLUMNS)
+    print(f"{name:38}{cells}{seconds:9.1f}  {more}".rstrip(), flush=True)
+
+
+def run_all(faults: list[Fault], *, part: int, seed: int) -> Counter[str]:
+    """Run all faults, print one line per fault, and return the sums."""
+    print(f"{'fault':38}" + "".join(f"  {column}" for column in _COLUMNS) + "  seconds")
+    total: Counter[str] = Counter()
+    begun = time.perf_counter()
+    for fault in faults:
+        if not fault.needs():
+            print(f"{fault.name:38}  cannot be had on this machine, or by this user")
+            continue
+        start = time.perf_counter()
+        counts = fault.run(max(2, fault.trials // part), seed)
+        _print_row(fault.name, counts, time.perf_counter() - start)
+        total.update(counts)
+    _print_row("all", total, time.perf_counter() - begun)
+    return total
+
+
+def main() -> None:
+    """Run the chosen faults and exit with 1 where a row was wrong or a process crashed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help=f"{_QUICK} times fewer trials")
+    parser.add_argument("--only", default="", help="faults whose names contain this")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
+    options = parser.parse_args()
+    chosen = [fault for fault in FAULTS if options.only in fault.name]
+    total = run_all(chosen, part=_QUICK if options.quick else 1, seed=options.seed)
+    if not options.no_memory and not options.only:
+        print_peaks(part=_QUICK if options.quick else 1)
+    sys.exit(1 if total[WRONG] or total[CRASHED] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,12 @@ from sklearn.preprocessing import FunctionTransformer
 
 from benchmarks._artefact_files import node, zipped
 from sktransfer import load, save
-from sktransfer.exceptions import PersistenceError, SktransferError, UntrustedError
+from sktransfer.exceptions import (
+    PersistenceError,
+    SktransferError,
+    UntrustedError,
+    UntrustedWarning,
+)
 from tests.persistence._forging import (
     COLUMN,
     attacks,
@@ -71,7 +76,8 @@ CALLS = []
     ids=["constructor", "dict", "list", "array", "loss", "keys"],
 )
 def test_a_trusted_function_is_not_called_by_the_file(attack, path):
-    save(make_pipeline(FunctionTransformer(doubled, kw_args={"more": np.zeros(1)})), path)
+    with pytest.warns(UntrustedWarning):
+        save(make_pipeline(FunctionTransformer(doubled, kw_args={"more": np.zeros(1)})), path)
     forge(path, with_step(attack))
     with pytest.raises(PersistenceError):
         load(path, trusted=[doubled, f"{__name__}.float64"])
@@ -88,10 +94,10 @@ def test_only_the_protocol_that_is_written_is_read(protocol, pipeline):
 def test_one_number_stands_for_one_object(pipeline):
     def change(root):
         content = root["content"]["content"]
-        content["memory"]["__id__"] = content["verbose"]["__id__"]
+        content["memory"]["__id__"] = content["verbose"]["__id__"] = 5
 
     forge(pipeline, change)
-    with pytest.raises(PersistenceError, match="two objects are called"):
+    with pytest.raises(PersistenceError, match="two objects have the id"):
         load(pipeline)
 
 
@@ -115,7 +121,7 @@ def test_an_estimator_without_its_attributes_is_refused(classifier):
 def test_a_fine_tuner_without_what_it_learned_is_refused(classifier):
     def change(root):
         state = root["content"]
-        del state["content"]["_kept"]
+        del state["content"]["_trained"]
         state["key_types"]["content"].pop()
 
     forge(classifier, change)

@@ -84,8 +84,8 @@ def test_a_file_larger_inside_than_outside_is_refused(pipeline):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"format": "other"}, "nothing that sktransfer.save has written"),
-        ({"format_version": 2}, "another version of this format"),
+        ({"format": "other"}, "was not written by sktransfer.save"),
+        ({"format_version": 3}, "has version 3 of the file format"),
         ({"types": []}, "its list of types"),
         ({"types": [3]}, "damaged"),
         ({"standalone": 1}, "damaged"),
@@ -99,8 +99,6 @@ def test_a_manifest_that_is_another_is_refused(change, told, pipeline):
     members = members_of(pipeline)
     manifest = {**json.loads(members["manifest.json"]), **change}
     write(pipeline, {**members, "manifest.json": json.dumps(manifest).encode()}, mend=False)
-    if "members" in change:
-        told = "not in its list"
     with pytest.raises(PersistenceError, match=told):
         load(pipeline)
 

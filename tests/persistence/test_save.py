@@ -6,35 +6,18 @@ import torch
 from sklearn.callback import ProgressBar
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
-from skorch.callbacks import EarlyStopping
 
 from sktransfer import ImageClassifier, ImageEmbedder, load, save
 from sktransfer.exceptions import (
     BackboneError,
     PersistenceError,
-    UntrustedError,
-    UntrustedWarning,
-    WeightsError,
 )
 from tests._tiny import images, tiny_network
 
 COLUMN = list(images(6, size=32))
+
+
 SIDES = [0, 1] * 3
-
-
-def doubled(values):
-    return values * 2
-
-
-class Scale:
-    """Of no library."""
-
-    def __init__(self, factor):
-        self.factor = factor
-
-    def __call__(self, values):
-        return values * self.factor
 
 
 @pytest.mark.parametrize(
@@ -78,42 +61,6 @@ def test_a_progress_bar_comes_along(vit, path):
     assert isinstance(load(path)._skl_callbacks[0], ProgressBar)
 
 
-def test_callbacks_of_skorch_are_saved_and_loaded_if_they_are_trusted(vit, path):
-    callback = EarlyStopping(monitor="train_loss", patience=3)
-    with pytest.warns(UntrustedWarning, match=r"trusted=\[.*EarlyStopping"):
-        save(ImageClassifier(str(vit), callbacks=[callback]), path)
-    with pytest.raises(UntrustedError) as caught:
-        load(path)
-    assert "skorch.callbacks.training.EarlyStopping" in caught.value.types
-    loaded = load(path, trusted=caught.value.types)
-    assert loaded.callbacks[0].patience == 3
-
-
-def test_a_function_is_named_and_loaded_if_it_is_trusted(path):
-    model = FunctionTransformer(doubled)
-    with pytest.warns(UntrustedWarning, match=r"doubled \(at \.func\)"):
-        save(model, path)
-    with pytest.raises(UntrustedError, match=r"doubled \(at \.func\)") as caught:
-        load(path)
-    assert caught.value.types == (f"{__name__}.doubled",)
-    for trusted in (caught.value.types, [doubled], doubled, f"{__name__}.doubled"):
-        assert load(path, trusted=trusted).func is doubled
-
-
-def test_a_class_of_the_users_is_named_and_loaded_if_it_is_trusted(path):
-    with pytest.warns(UntrustedWarning, match="Scale"):
-        save(ImageClassifier(augment=Scale(2)), path)
-    with pytest.raises(UntrustedError, match=r"Scale \(at \.augment\)"):
-        load(path)
-    assert load(path, trusted=[Scale]).augment.factor == 2
-
-
-def test_trust_in_something_else_than_a_name_or_a_type_is_refused(path):
-    save(LogisticRegression(), path)
-    with pytest.raises(PersistenceError, match="trusted=3"):
-        load(path, trusted=[3])
-
-
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -137,20 +84,6 @@ def test_what_cannot_be_saved_is_named_before_anything_is_written(options, named
         save(model, path)
     assert path.read_text() == "as before"
     assert list(path.parent.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("kind", [ImageEmbedder, ImageClassifier])
-def test_a_module_of_the_users_is_named_by_its_fingerprint_and_passed_again(kind, path):
-    network = tiny_network()
-    fitted = kind(network, cache=False).fit(COLUMN, SIDES)
-    save(make_pipeline(fitted), path)
-    loaded = load(path, modules=[tiny_network(seed=1), tiny_network()])
-    np.testing.assert_array_equal(loaded.transform(COLUMN), fitted.transform(COLUMN))
-    assert isinstance(loaded[0].backbone, torch.nn.Module)
-    with pytest.raises(WeightsError, match=r"modules=\[module\]"):
-        load(path)
-    with pytest.raises(WeightsError, match="1 were passed, none of them the same"):
-        load(path, modules=[tiny_network(seed=1)])
 
 
 def test_a_module_of_the_users_cannot_stand_alone(path):

@@ -23,6 +23,7 @@ __all__ = [
     "StoppedWarning",
     "TargetError",
     "UntrustedError",
+    "UntrustedWarning",
     "VersionWarning",
     "WeightsError",
 ]
@@ -80,7 +81,7 @@ class PersistenceError(SktransferError, ValueError):
 
 
 class UntrustedError(PersistenceError):
-    """A file names types that nobody has said to trust; nothing of it was loaded.
+    """A file names types or functions that are not trusted; nothing of it was loaded.
 
     Attributes
     ----------
@@ -119,6 +120,10 @@ class ReuseWarning(SktransferWarning):
 
 class StoppedWarning(SktransferWarning):
     """A fit was interrupted; the estimator is fitted with the epochs that were done."""
+
+
+class UntrustedWarning(SktransferWarning):
+    """A file was saved that `load` refuses unless it is given ``trusted``."""
 
 
 class VersionWarning(SktransferWarning):

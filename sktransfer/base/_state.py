@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 
-class StateHooks(Protocol):
-    """Calls that estimators make from ``__getstate__`` and ``__setstate__``."""
+class StateHooks:
+    """Calls that estimators make from ``__getstate__`` and ``__setstate__``: the defaults."""
 
     def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Return the state to write in place of `state`."""
+        return state
 
     def on_setstate(self, estimator: Any) -> None:
         """Register an estimator whose state is set, so that `_complete` is called later."""
 
     def put_weights(self, estimator: Any, weights: dict[str, np.ndarray]) -> Any:
         """Store trained weights, and return the reference to them for the state."""
+        return weights
 
 
 # One per thread: a thread that saves does not affect pickles made in another.

@@ -1,4 +1,4 @@
-"""Estimators in one file of plain data, and back: nothing in such a file is executed."""
+"""Saving estimators to one file of plain data, and loading them without executing anything."""
 
 from sktransfer.persistence._load import load
 from sktransfer.persistence._save import save

@@ -1,4 +1,7 @@
-"""Numbers that compiled code takes at their word: checked, because wrong ones crash a process."""
+"""Checks of the numbers that compiled code uses without a check of its own.
+
+A wrong one would let it read or write outside of its arrays, and so crash the process.
+"""
 
 from __future__ import annotations
 
@@ -7,76 +10,81 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import scipy.sparse
+from sklearn import ensemble
 
 from sktransfer.exceptions import PersistenceError
-from sktransfer.persistence._nodes import Node, Tree, attributes_of, loader_of, name_of
-from sktransfer.persistence._trust import estimator_names
+from sktransfer.persistence._skops import ESTIMATORS
+from sktransfer.persistence._tree import Node, Tree, attributes_of, name_of
 
-# Bytes that a sparse matrix may have when its arrays, which are compressed, are read.
+Files = Mapping[str, bytes]
+
+# Bytes of the arrays of a sparse matrix, which are compressed, after they are read.
 _LARGEST_SPARSE = 2 << 30
-# An axis may be so much longer than its array has bytes: one of length 0 can hide any other.
-_FREE = 1 << 16
-
+# An axis may exceed the number of bytes by this much: one of length 0 can hide any other.
+_AXIS_MARGIN = 1 << 16
 _KINDS_OF_SCALARS = "biufcUSmM"
 _KEY_TYPE = re.compile(r"builtins\.(bool|float|int|str)|numpy\.\w+")
-
 _STATE_WORDS = 624  # of the Mersenne Twister
 
 _LIBSVM = frozenset(
     f"sklearn.svm._classes.{kind}" for kind in ("NuSVC", "NuSVR", "OneClassSVM", "SVC", "SVR")
 )
-
-
-class Header(NamedTuple):
-    """What an array says of itself."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
+_BOOSTING = {
+    f"{kind.__module__}.{kind.__name__}": kind
+    for kind in (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
+}
+#: The trees of histogram boosting, which are trusted only where they are checked.
+BOOSTED_TREE = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 
 
 def check_content(tree: Tree) -> None:
-    """Refuse numbers that would make compiled code read or write where it must not.
+    """Refuse numbers that would make compiled code read or write outside of its arrays.
 
     Raises
     ------
     PersistenceError
-        Naming the place of the first one.
+        With the place of the first one.
     """
     for place, node in tree.places:
+        check = _CHECKS.get(node["__loader__"])
         try:
-            _CHECKS.get(loader_of(node), _nothing)(node, tree.files)
+            if check:
+                check(node, tree.files)
         except Exception as error:  # whatever a wrong number leads to
             reason = str(error) or type(error).__name__
-            raise PersistenceError(
-                f"what lies at {place[:200] or 'its root'!r} is damaged: {reason}"
-            ) from error
+            raise PersistenceError(f"{place[:200] or 'the root'!r} is damaged: {reason}") from error
 
 
-def _nothing(node: Node, files: Mapping[str, bytes]) -> None:
-    pass
+def has_sound_boosting(tree: Tree) -> bool:
+    """Return whether no tree of histogram boosting can lead out of its arrays."""
+    models = (node for _, node in tree.places if name_of(node) in _BOOSTING)
+    try:
+        return all(_is_sound_boosting(node, tree.files) for node in models)
+    except Exception:  # whatever a wrong number leads to
+        return False
 
 
-def _array(node: Node, files: Mapping[str, bytes]) -> None:
+def _check_array(node: Node, files: Files) -> None:
     if node["type"] != "numpy":
         if name_of(node) != "numpy.ndarray":
             raise ValueError(f"{name_of(node)} cannot hold objects")
         return
-    header = _header(files[node["file"]])
+    shape, dtype = _header(files[node["file"]])
     if name_of(node) == "numpy.ndarray":
         return
-    kind = np.dtype(getattr(np, node["__class__"]))
-    # NumPy's types make memory of numbers, as many bytes of it as a number says.
-    if header.shape or header.dtype.kind not in _KINDS_OF_SCALARS or kind.kind != header.dtype.kind:
-        raise ValueError(f"an array of {header.dtype} {header.shape} is no {name_of(node)}")
+    kind = np.dtype(getattr(np, node["__class__"])).kind
+    # Scalar types called with a number allocate that many bytes.
+    if shape or dtype.kind not in _KINDS_OF_SCALARS or kind != dtype.kind:
+        raise ValueError(f"an array of {dtype} {shape} is no {name_of(node)}")
 
 
-def _header(content: bytes) -> Header:
-    """Read the header of an array, and see to it that there are as many bytes as it says."""
+def _header(content: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and type of an array, and check that it has as many bytes."""
     file = io.BytesIO(content)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -84,14 +92,13 @@ def _header(content: bytes) -> Header:
     }[np.lib.format.read_magic(file)]
     shape, _, dtype = read(file)
     there = len(content) - file.tell()
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != there:
+    is_whole = math.prod(shape) * dtype.itemsize == there
+    if dtype.hasobject or not is_whole or any(axis > there + _AXIS_MARGIN for axis in shape):
         raise ValueError(f"an array of {dtype} {shape} does not have {there} bytes")
-    if any(axis > there + _FREE for axis in shape):
-        raise ValueError(f"an array with the shape {shape} has only {there} bytes")
-    return Header(shape, dtype)
+    return shape, dtype
 
 
-def _sparse(node: Node, files: Mapping[str, bytes]) -> None:
+def _check_sparse(node: Node, files: Files) -> None:
     content = files[node["file"]]
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
@@ -106,45 +113,52 @@ def _sparse(node: Node, files: Mapping[str, bytes]) -> None:
         matrix.check_format(full_check=True)
 
 
-def _keys(node: Node, files: Mapping[str, bytes]) -> None:
-    """See to it that keys become keys by plain types: whatever stands there would be called."""
+def _check_keys(node: Node, files: Files) -> None:
+    """Check that keys are made by plain types: skops calls whatever the file names for that."""
     kinds = node["key_types"]
-    plain = loader_of(kinds) == "ListNode" and len(kinds["content"]) == len(node["content"])
-    if not plain or not all(_is_key_type(kind) for kind in kinds["content"]):
+    is_list = kinds["__loader__"] == "ListNode" and len(kinds["content"]) == len(node["content"])
+    plain = is_list and all(
+        kind["__loader__"] == "TypeNode" and _KEY_TYPE.fullmatch(name_of(kind))
+        for kind in kinds["content"]
+    )
+    if not plain:
         raise ValueError("its keys are none of bool, float, int and str")
 
 
-def _is_key_type(node: Any) -> bool:
-    return loader_of(node) == "TypeNode" and _KEY_TYPE.fullmatch(name_of(node)) is not None
-
-
-def _random_state(node: Node, files: Mapping[str, bytes]) -> None:
+def _check_random_state(node: Node, files: Files) -> None:
     parts = attributes_of(node["content"])
     state = attributes_of(parts["state"])
-    key, place = _header(files[state["key"]["file"]]), json.loads(state["pos"]["content"])
-    twister = json.loads(parts["bit_generator"]["content"]) == "MT19937"
-    inside = type(place) is int and 0 <= place <= _STATE_WORDS
-    if not (twister and inside and key == ((_STATE_WORDS,), np.dtype(np.uint32))):
+    key, position = _header(files[state["key"]["file"]]), _value(state["pos"])
+    is_twister = _value(parts["bit_generator"]) == "MT19937"
+    is_inside = type(position) is int and 0 <= position <= _STATE_WORDS
+    if not (is_twister and is_inside and key == ((_STATE_WORDS,), np.dtype(np.uint32))):
         raise ValueError("it is no state of numpy.random.RandomState(seed)")
 
 
-def _object(node: Node, files: Mapping[str, bytes]) -> None:
-    content = node.get("content")
-    if content is None or loader_of(content) == "JsonNode":
-        if name_of(node) in estimator_names():
-            raise ValueError(f"a {node['__class__']} lacks its attributes")
-        return
-    if name_of(node) in _LIBSVM:
-        _support_vectors(attributes_of(content), files)
+def _check_generator(node: Node, files: Files) -> None:
+    """Allow numpy.random.default_rng: other bit generators have positions in buffers."""
+    generator = attributes_of(node["content"]["bit_generator"])
+    pool = _value(attributes_of(node["content"]["seed_seq"])["pool_size"])  # is allocated
+    if _value(generator["bit_generator"]) != "PCG64" or type(pool) is not int or pool != 4:
+        raise ValueError("it is no state of numpy.random.default_rng(seed)")
 
 
-def _support_vectors(attributes: Mapping[str, Node], files: Mapping[str, bytes]) -> None:
+def _check_object(node: Node, files: Files) -> None:
+    name, content = name_of(node), node.get("content")
+    is_ours = name.startswith("sktransfer.")
+    if (name in ESTIMATORS or is_ours) and (content is None or content["__loader__"] == "JsonNode"):
+        raise ValueError(f"a {node['__class__']} lacks its attributes")
+    if name in _LIBSVM:
+        _check_support_vectors(attributes_of(node), files)
+
+
+def _check_support_vectors(attributes: Mapping[str, Node], files: Files) -> None:
     if "support_vectors_" not in attributes:
         return
-    if json.loads(attributes["_sparse"]["content"]) is not False:
+    if _value(attributes["_sparse"]) is not False:
         raise ValueError("a support vector machine of a sparse matrix cannot be checked")
     shape = {
-        name: _header(files[attributes[name]["file"]]).shape
+        name: _header(files[attributes[name]["file"]])[0]
         for name in ("support_vectors_", "_dual_coef_", "_intercept_", "_n_support")
     }
     classes = max(2, *shape["_n_support"])
@@ -154,10 +168,66 @@ def _support_vectors(attributes: Mapping[str, Node], files: Mapping[str, bytes])
         raise ValueError(f"the arrays of a support vector machine do not fit together: {shape}")
 
 
-_CHECKS: dict[str, Any] = {
-    "DictNode": _keys,
-    "NdArrayNode": _array,
-    "ObjectNode": _object,
-    "RandomStateNode": _random_state,
-    "SparseMatrixNode": _sparse,
+def _is_sound_boosting(node: Node, files: Files) -> bool:
+    """Return whether all trees of a model stay within their nodes and the model's features.
+
+    Only `n_features_in_` is compared with the columns of X, and only where nothing encodes
+    categories before. A fit that goes on from the trees compares nothing.
+    """
+    attributes = attributes_of(node)
+    if "_predictors" not in attributes:
+        return True
+    numeric = _value(attributes["_preprocessor"]) is None
+    restarts = _value(attributes["warm_start"]) is False and "_in_fit" not in attributes
+    hides_methods = any(callable(getattr(_BOOSTING[name_of(node)], n, None)) for n in attributes)
+    n_features = _value(attributes["n_features_in_"])
+    rounds = [_items(round_) for round_ in _items(attributes["_predictors"])]
+    return (
+        (numeric and restarts and not hides_methods and type(n_features) is int)
+        and all(name_of(tree) == BOOSTED_TREE for round_ in rounds for tree in round_)
+        and all(_is_sound_tree(tree, n_features, files) for round_ in rounds for tree in round_)
+    )
+
+
+def _is_sound_tree(node: Node, n_features: int, files: Files) -> bool:
+    """Return whether nodes form one tree, whose children follow their parents."""
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+
+    array = attributes_of(node)["nodes"]
+    if array["__loader__"] != "NdArrayNode" or name_of(array) != "numpy.ndarray":
+        return False
+    nodes = np.load(io.BytesIO(files[array["file"]]), allow_pickle=False)
+    if nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1 or not len(nodes):
+        return False
+    inner = np.flatnonzero(nodes["is_leaf"] == 0)
+    left, right, feature = (nodes[name][inner] for name in ("left", "right", "feature_idx"))
+    children = np.sort(np.concatenate([left, right]))
+    return bool(
+        np.array_equal(children, np.arange(1, len(nodes)))
+        and (np.minimum(left, right) > inner).all()
+        and ((feature >= 0) & (feature < n_features)).all()
+        and not nodes["is_categorical"].any()
+    )
+
+
+def _items(node: Node) -> list[Node]:
+    if node["__loader__"] != "ListNode":
+        raise ValueError(f"{name_of(node)} is no list")
+    return node["content"]
+
+
+def _value(node: Node) -> Any:
+    """Return a plain value."""
+    if node["__loader__"] != "JsonNode":
+        raise ValueError(f"{name_of(node)} is no plain value")
+    return json.loads(node["content"])
+
+
+_CHECKS: dict[str, Callable[[Node, Files], None]] = {
+    "DictNode": _check_keys,
+    "NdArrayNode": _check_array,
+    "ObjectNode": _check_object,
+    "RandomGeneratorNode": _check_generator,
+    "RandomStateNode": _check_random_state,
+    "SparseMatrixNode": _check_sparse,
 }

@@ -1,4 +1,4 @@
-"""The estimators of ours in what is saved or loaded, and what their states leave out."""
+"""Hooks that collect our estimators while a file is written or read."""
 
 from __future__ import annotations
 
@@ -15,82 +15,68 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import nn
 
 from sktransfer.backbones import Backbone, get_backbone
+from sktransfer.base import StateHooks
 from sktransfer.exceptions import OfflineError, PersistenceError, WeightsError
 from sktransfer.persistence._manifest import Need
 
-# In place of a module as a parameter; no backbone can have such a name.
+# Stands for a module given as the parameter `backbone`; no backbone can have such a name.
 _MODULE = "<module {}>"
 
 
 @dataclass
-class Saved:
-    """Keeps what estimators that are written leave out of their states.
+class SaveHooks(StateHooks):
+    """State hooks that collect what estimators leave out of their states.
 
     Attributes
     ----------
     members : dict of str to bytes
-        What was trained, as members of the file.
-    needs : list of Need
-        The backbones that they were fitted with.
+        Trained weights, as members of the file.
     """
 
     members: dict[str, bytes] = field(default_factory=dict)
     _estimators: dict[int, Any] = field(default_factory=dict)
-    _names: dict[int, str] = field(default_factory=dict)
 
     @property
     def estimators(self) -> list[Any]:
-        """Each of ours, once."""
+        """Each of our estimators, once."""
         return list(self._estimators.values())
 
     def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
-        """Note the estimator, and name a module that it has as its backbone."""
+        """Register the estimator, and replace a module given as its backbone by a name."""
         self._estimators[id(estimator)] = estimator
         if isinstance(state["backbone"], nn.Module):
-            mark = _MODULE.format(_module_fingerprint(estimator, state["backbone"]))
-            return {**state, "backbone": mark}
+            name = _MODULE.format(_module_fingerprint(estimator, state["backbone"]))
+            return {**state, "backbone": name}
         return state
 
-    def on_setstate(self, estimator: Any) -> None:
-        """Note nothing: it is written, not read."""
-
-    def put_weights(self, estimator: Any, trained: dict[str, np.ndarray]) -> str:
-        """Return the name of the member that holds what was trained."""
-        if id(estimator) not in self._names:
-            name = f"trained/{len(self._names)}.safetensors"
-            tensors = {n: torch.from_numpy(array).contiguous() for n, array in trained.items()}
+    def put_weights(self, estimator: Any, weights: dict[str, np.ndarray]) -> str:
+        """Add a member with the weights, once per estimator, and return its name."""
+        name = f"trained/{list(self._estimators).index(id(estimator))}.safetensors"
+        if name not in self.members:
+            tensors = {n: torch.from_numpy(array).contiguous() for n, array in weights.items()}
             self.members[name] = tensors_to_bytes(tensors)
-            self._names[id(estimator)] = name
-        return self._names[id(estimator)]
+        return name
 
 
 @dataclass
-class Loaded:
-    """Notes the estimators that are read, and completes them when all are there."""
+class LoadHooks(StateHooks):
+    """State hooks that collect estimators that are read, and complete them afterwards."""
 
     estimators: list[Any] = field(default_factory=list)
 
-    def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
-        """Leave the state as it is."""
-        return state
-
     def on_setstate(self, estimator: Any) -> None:
-        """Note the estimator; those that it holds have come before."""
+        """Register the estimator, after those that it holds."""
         self.estimators.append(estimator)
-
-    def put_weights(self, estimator: Any, trained: dict[str, np.ndarray]) -> Any:
-        """Leave what was trained in the state."""
-        return trained
 
     def complete(
         self, members: dict[str, bytes], needs: Iterable[Need], modules: Iterable[nn.Module]
     ) -> None:
-        """Give each estimator what its state leaves out, and check its backbone.
+        """Rebuild what each estimator's state leaves out, and check its backbone.
 
         Raises
         ------
         WeightsError
-            If a backbone is missing here, or not what it was.
+            If a backbone is missing, or has changed since fit.
         """
         by_key = {(need.fingerprint, need.name, need.weights): need for need in needs}
         modules = list(modules)
@@ -101,32 +87,30 @@ class Loaded:
             return {n: tensor.numpy() for n, tensor in load_tensors(members[name]).items()}
 
         for estimator in self.estimators:
-            estimator.get_params(deep=False)  # or an error that names the one that is missing
+            estimator.get_params(deep=False)  # an error names the parameter that is missing
             key = _key_of(estimator)
-            need = by_key.get(key) if key else None
             _put_module(estimator, modules)
-            with _explained(need):
+            with _explained(by_key.get(key) if key else None):
                 estimator._complete(find)
         keys = {_key_of(estimator) for estimator in self.estimators} - {None}
         trained = {name for name in members if name.startswith("trained/")}
         if keys != by_key.keys() or trained != used:
-            raise PersistenceError("its lists of weights are not what its estimators have")
+            raise PersistenceError("its lists of weights are not those of its estimators")
 
 
 def needs_of(estimators: Iterable[Any]) -> dict[Need, Backbone]:
-    """Return the backbones that fitted estimators have by name, each with itself."""
+    """Return the backbones that fitted estimators have by name."""
     found = {}
     for estimator in estimators:
         key = _key_of(estimator)
         if key is not None:
             backbone = estimator._fitted_backbone()
-            about = (backbone.modality, backbone.source, backbone.library)
-            found[Need(*key, *about)] = backbone
+            found[Need(*key, backbone.modality, backbone.source, backbone.library)] = backbone
     return found
 
 
 def _key_of(estimator: Any) -> tuple[str, str, str | None] | None:
-    """Return what tells a backbone; None where there is none, or it is an estimator's."""
+    """Return fingerprint, name and weights of a backbone; None if unfitted or an estimator."""
     fingerprint, name = vars(estimator).get("fingerprint_"), estimator.backbone
     if fingerprint is None or not isinstance(name, str | Path | nn.Module):
         return None
@@ -137,23 +121,19 @@ def _key_of(estimator: Any) -> tuple[str, str, str | None] | None:
 
 @contextmanager
 def _explained(need: Need | None) -> Iterator[None]:
-    """Add to an error about a backbone what the file says of it."""
+    """Add to an error about a backbone how the file describes it."""
     try:
         yield
     except WeightsError as error:
         if need is None:
             raise
         kind = OfflineError if isinstance(error, OfflineError) else WeightsError
-        raise kind(f"{error} {_advice(need)}") from error
-
-
-def _advice(need: Need) -> str:
-    return (
-        f"The file was saved with the backbone {need.name!r}, weights={need.weights!r}, of the "
-        f"source {need.source!r} and run by {need.library or 'your own code'}, fingerprint "
-        f"{need.fingerprint}. Bring the same weights here, or save again where they are, with "
-        "standalone=True."
-    )
+        raise kind(
+            f"{error} The file was saved with the backbone {need.name!r}, "
+            f"weights={need.weights!r}, from {need.source!r}, run by "
+            f"{need.library or 'your own code'}, fingerprint {need.fingerprint}. Install the same "
+            "weights here, or save again where they are, with standalone=True."
+        ) from error
 
 
 def _module_fingerprint(estimator: Any, module: nn.Module) -> str:
@@ -161,7 +141,7 @@ def _module_fingerprint(estimator: Any, module: nn.Module) -> str:
 
 
 def _put_module(estimator: Any, modules: list[nn.Module]) -> None:
-    """Put the user's module where it was when the estimator was saved."""
+    """Replace the name of a module by the module that the user passes."""
     name = estimator.backbone
     if not isinstance(name, str) or not name.startswith(_MODULE.partition("{")[0]):
         return
@@ -170,7 +150,7 @@ def _put_module(estimator: Any, modules: list[nn.Module]) -> None:
             estimator.backbone = module
             return
     raise WeightsError(
-        f"The backbone of a {type(estimator).__name__} was a module of your own, {name}, and no "
-        "file can hold its code. Make it as it was, with its weights, and pass it: "
+        f"The backbone of a {type(estimator).__name__} was a module of your own, {name}, whose "
+        "code is not in the file. Make it again, with its weights, and pass it: "
         f"load(path, modules=[module]). {len(modules)} were passed, none of them the same."
     )

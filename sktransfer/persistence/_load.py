@@ -1,10 +1,11 @@
-"""A file becomes an estimator."""
+"""Read an estimator from a file."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.persistence._archive import Members, read_file
 from sktransfer.persistence._content import check_content
-from sktransfer.persistence._estimators import Loaded
+from sktransfer.persistence._estimators import LoadHooks
 from sktransfer.persistence._manifest import Manifest
 from sktransfer.persistence._save import ESTIMATOR
 from sktransfer.persistence._skops import construct, from_bytes, parsed
@@ -35,90 +36,86 @@ def load(
     trusted: Iterable[str | type | Callable[..., Any]] | str = (),
     modules: Iterable[nn.Module] = (),
 ) -> Any:
-    """Make the estimator that `save` has written to a file.
+    """Read an estimator from a file that `save` has written.
 
-    Nothing in the file is executed. It is read whole and looked at first, and what is unknown
-    or damaged is refused; an estimator comes back whole or not at all.
+    Nothing in the file is executed. It is read whole and checked first; what is unknown or
+    damaged is refused, and an estimator comes back whole or not at all.
 
     Parameters
     ----------
     path : str or path-like
-        Of the file.
+        Path of the file.
     trusted : iterable of str, types or functions
-        What the file may name besides NumPy's, SciPy's, scikit-learn's and our own types: full
-        names, as the error lists them, or the types and functions themselves. A function that
-        is trusted may be called with anything that the file says.
+        Names allowed besides those of NumPy, SciPy, scikit-learn and this package: full names,
+        as the error lists them, or the types and functions themselves. A trusted function may
+        be called with any value in the file.
     modules : iterable of nn.Module
-        Networks of your own that estimators in the file have as their backbone, with the
-        weights that they had. They are known by their fingerprints.
+        Your own networks that estimators in the file have as their backbone, with the weights
+        that they had then. They are identified by their fingerprints.
 
     Returns
     -------
     estimator
-        It predicts as the one that was saved, and goes on learning from where that was.
+        It predicts as the one that was saved, and can be trained further.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     UntrustedError
-        If it names types or functions that are not trusted: all of them are listed.
+        If types or functions are not trusted; it lists all of them.
     PersistenceError
-        If it is damaged, or something else.
+        If the file is damaged, of another format, or of another version of the format.
     WeightsError
-        If a backbone is not on this machine, or not what it was in fit.
+        If a backbone is missing on this machine, or has changed since fit.
 
     Warns
     -----
     VersionWarning
-        If it was saved with other versions of what computes.
+        If the file was saved with other versions of the libraries that compute.
 
     See Also
     --------
-    save : The way there; with an example.
+    save : Write the file; with an example.
     """
     what = repr(str(Path(path)))
     members = read_file(Path(path), _NAMES)
     manifest = Manifest.read(members, what)
     names = names_of(trusted)
+    hooks = LoadHooks()
+    with _refused(what):
+        tree = from_bytes(members[ESTIMATOR], what)
+        check_trusted(tree, names, what)
+        check_content(tree)
+        if types_of(tree) != list(manifest.types):
+            raise PersistenceError("its list of types is not what is in it")
+    manifest.warn_of_versions(what)
+    with _refused(what):
+        _adopt(members, manifest)
+        with use_state_hooks(hooks):
+            estimator = construct(tree, names_in(tree))
+        hooks.complete(members, manifest.needs, modules)
+    return estimator
+
+
+@contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """Turn any error that values in a file lead to into one that names the file."""
     try:
-        return _estimator(members, manifest, names, modules, what)
-    except PersistenceError as error:
-        if what in str(error):
+        yield
+    except SktransferError as error:
+        if not isinstance(error, PersistenceError) or what in str(error):
             raise
         raise PersistenceError(f"{what} is refused: {error}.") from error
-    except SktransferError:
-        raise
-    except Exception as error:  # whatever wrong values lead to
+    except Exception as error:
         raise PersistenceError(
             f"{what} cannot be loaded ({type(error).__name__}: {error}). It is damaged, or was "
             "saved with other versions of the libraries."
         ) from error
 
 
-def _estimator(
-    members: Members,
-    manifest: Manifest,
-    trusted: frozenset[str],
-    modules: Iterable[nn.Module],
-    what: str,
-) -> Any:
-    tree = from_bytes(members[ESTIMATOR], what)
-    check_trusted(tree, trusted, what)
-    if types_of(tree) != list(manifest.types):
-        raise PersistenceError("its list of types is not what is in it")
-    check_content(tree)
-    manifest.warn_of_versions(what)
-    _adopt(members, manifest)
-    loaded = Loaded()
-    with use_state_hooks(loaded):
-        estimator = construct(tree, names_in(tree))
-    loaded.complete(members, manifest.needs, modules)
-    return estimator
-
-
 def _adopt(members: Members, manifest: Manifest) -> None:
-    """Take over the weights of a standalone file."""
+    """Register the backbones of a standalone file for the estimators in it."""
     packed = {name for name in members if name.startswith("backbones/")}
     for number, need in enumerate(manifest.needs if manifest.standalone else ()):
         about, weights = f"backbones/{number}.json", f"backbones/{number}.safetensors"

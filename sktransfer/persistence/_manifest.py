@@ -1,4 +1,4 @@
-"""What a file says about itself: what is in it, what it needs, and what wrote it."""
+"""The manifest of a file: versions, digests of members, required backbones, types."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from sktransfer.persistence._skops import parsed
 NAME = "manifest.json"
 
 _FORMAT = "sktransfer"
-_VERSION = 1
+_FORMAT_VERSION = 2
 
 _LIBRARIES = (
     *("numpy", "scikit-learn", "skops", "timm", "tokenizers"),
     *("torch", "torchvision", "transformers"),
 )
-# How many numbers of a version must be the same for numbers to be sure to be so.
-_COUNT = {"sktransfer": 2, "scikit-learn": 2, "numpy": 1, "torch": 1}
+# How many leading parts of a version must agree for predictions to be the same.
+_COMPARED_PARTS = {"sktransfer": 2, "scikit-learn": 2, "numpy": 1, "torch": 1}
 
 
 @dataclass(frozen=True)
 class Need:
-    """A backbone that estimators of a file were fitted with.
+    """A backbone with which estimators in a file were fitted.
 
     Attributes
     ----------
     fingerprint : str
-        What it must have.
+        Its fingerprint in fit.
     name, weights : str
         The parameters ``backbone`` and ``weights`` of those estimators.
     modality, source, library : str
-        For people: what its cells are, where it comes from, whose code runs it.
+        For messages: the kind of its cells, where it comes from, the library that runs it.
     """
 
     fingerprint: str
@@ -52,18 +52,18 @@ class Need:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a file says about itself.
+    """Description of a file.
 
     Attributes
     ----------
     versions : dict of str to str
-        Of what computes.
+        Versions of the libraries that compute.
     members : dict of str to str
-        The sha256 of each other member.
+        SHA-256 of each other member.
     needs : tuple of Need
         The backbones.
     types : tuple of str
-        What the estimator consists of, for people who are asked to trust it.
+        Types and functions of the estimator, for users who are asked to trust it.
     standalone : bool
         Whether the weights of the backbones are members.
     """
@@ -75,107 +75,80 @@ class Manifest:
     standalone: bool
 
     @classmethod
-    def of(
-        cls,
-        members: Mapping[str, bytes],
-        needs: tuple[Need, ...],
-        types: list[str],
-        standalone: bool,
-    ) -> Manifest:
-        """Describe members that are about to be written."""
-        digests = {name: _sha256(content) for name, content in members.items()}
-        return cls(versions_here(), digests, needs, tuple(types), standalone)
-
-    @classmethod
     def read(cls, members: Mapping[str, bytes], what: str) -> Manifest:
-        """Read the manifest of a file, and hold its members against it.
+        """Read the manifest of a file, and compare the other members with it.
 
         Raises
         ------
         PersistenceError
-            If it is of another format, or a member is missing, extra or not as it was.
+            If the format or its version is another, or a member is missing, added or changed.
         """
-        about = parsed(members.get(NAME, b"null"), f"the {NAME} of {what}")
-        found = about if isinstance(about, dict) else {}
-        if found.pop("format", None) != _FORMAT:
-            raise PersistenceError(f"{what} is nothing that sktransfer.save has written.")
-        if found.pop("format_version", None) != _VERSION:
+        found = parsed(members.get(NAME, b"null"), f"the {NAME} of {what}")
+        if not isinstance(found, dict) or found.pop("format", None) != _FORMAT:
+            raise PersistenceError(f"{what} was not written by sktransfer.save.")
+        version = found.pop("format_version", None)
+        if version != _FORMAT_VERSION:
+            versions = found.get("versions")
+            by = versions.get("sktransfer") if isinstance(versions, dict) else None
             raise PersistenceError(
-                f"{what} is of another version of this format; version {_VERSION} is read by "
-                f"sktransfer {__version__}. Load it with the version that saved it: "
-                f"{str(found.get('versions'))[:300]}."
+                f"{what} has version {version!r} of the file format, and sktransfer {__version__} "
+                f"reads version {_FORMAT_VERSION}. It was saved with sktransfer {by!s:.40}: load "
+                "it with that version, or fit and save again with this one."
             )
         try:
-            manifest = _checked(found)
+            manifest = _parse(found)
         except Exception as error:  # whatever wrong values lead to
             raise PersistenceError(f"the {NAME} of {what} is damaged: {error!r}.") from error
-        manifest._check_members({n: c for n, c in members.items() if n != NAME}, what)
+        digests = digests_of({n: content for n, content in members.items() if n != NAME})
+        changed = sorted({name for name, _ in digests.items() ^ manifest.members.items()})
+        if changed:
+            raise PersistenceError(
+                f"{what} is damaged: members missing, added or changed since it was saved: "
+                f"{', '.join(changed[:5])}. Take a copy, or save it again."
+            )
         return manifest
 
     def to_bytes(self) -> bytes:
-        """Return it as JSON that people can read."""
-        about = {"format": _FORMAT, "format_version": _VERSION, **asdict(self)}
+        """Return it as indented JSON."""
+        about = {"format": _FORMAT, "format_version": _FORMAT_VERSION, **asdict(self)}
         return json.dumps(about, indent=1).encode()
 
     def warn_of_versions(self, what: str) -> None:
-        """Warn once if what computes is not of the version that it was saved with."""
+        """Warn once if libraries have other versions than when the file was saved."""
         here = versions_here()
         other = [
             f"{name} {self.versions.get(name)} (here {here[name]})"
-            for name, count in _COUNT.items()
-            if _start(self.versions.get(name, ""), count) != _start(here[name], count)
+            for name, parts in _COMPARED_PARTS.items()
+            if _start(self.versions.get(name, ""), parts) != _start(here[name], parts)
         ]
         if other:
             warnings.warn(
                 f"{what} was saved with {', '.join(other)}; its predictions may differ, or fail. "
                 "Fit again with the versions here, or use those.",
                 VersionWarning,
-                stacklevel=4,  # of whoever calls `load`
-            )
-
-    def _check_members(self, members: Mapping[str, bytes], what: str) -> None:
-        both = members.keys() & self.members.keys()
-        faults = {
-            "missing": sorted(self.members.keys() - members.keys()),
-            "not in its list": sorted(members.keys() - self.members.keys()),
-            "damaged": sorted(n for n in both if _sha256(members[n]) != self.members[n]),
-        }
-        told = "; ".join(f"{fault}: {', '.join(n[:5])}" for fault, n in faults.items() if n)
-        if told:
-            raise PersistenceError(
-                f"{what} is not as it was saved. Members that are {told}. Take a copy, or save it "
-                "again."
+                stacklevel=3,  # the caller of `load`
             )
 
 
 def versions_here() -> dict[str, str]:
-    """Return the versions of what computes."""
+    """Return the versions of the libraries that compute."""
     found = {"sktransfer": __version__, "python": platform.python_version()}
     return found | {name: metadata.version(name) for name in _LIBRARIES}
 
 
-def _checked(about: dict[str, Any]) -> Manifest:
+def digests_of(members: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of each member."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+
+
+def _parse(about: dict[str, Any]) -> Manifest:
     needs = tuple(Need(**need) for need in about.pop("needs"))
-    for need in needs:
-        _check_texts(v for n, v in asdict(need).items() if n != "weights" or v is not None)
     manifest = Manifest(**about, needs=needs)
-    for texts in (manifest.versions, manifest.members):
-        _check_texts([*texts.keys(), *texts.values()])
-    _check_texts(manifest.types)
-    if type(manifest.standalone) is not bool:
-        raise TypeError(f"standalone={manifest.standalone!r}")
+    names = [*manifest.versions.values(), *manifest.members.values(), *manifest.types]
+    if not all(isinstance(name, str) for name in names) or type(manifest.standalone) is not bool:
+        raise TypeError("a version, digest, type or flag is of another type")
     return manifest
 
 
-def _check_texts(values: Any) -> None:
-    odd = [value for value in values if not isinstance(value, str)]
-    if odd:
-        raise TypeError(f"{odd[0]!r} is no text")
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _start(version: str, count: int) -> list[str]:
-    return version.split(".")[:count]
+def _start(version: str, parts: int) -> list[str]:
+    return version.split(".")[:parts]

@@ -1,9 +1,10 @@
-"""An estimator becomes a file."""
+"""Write an estimator to a file."""
 
 from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,48 +12,53 @@ from safetensors.torch import save as tensors_to_bytes
 
 from sktransfer.backbones import Backbone, pack, unpack
 from sktransfer.base import use_state_hooks
-from sktransfer.exceptions import PersistenceError, SktransferError
+from sktransfer.exceptions import PersistenceError, SktransferError, UntrustedWarning
 from sktransfer.persistence import _manifest
 from sktransfer.persistence._archive import write_file
-from sktransfer.persistence._blame import check_round_trip, unsaveable
-from sktransfer.persistence._estimators import Saved, needs_of
-from sktransfer.persistence._manifest import Manifest
-from sktransfer.persistence._nodes import Tree
-from sktransfer.persistence._skops import to_bytes, tree_of
-from sktransfer.persistence._trust import types_of
+from sktransfer.persistence._content import check_content
+from sktransfer.persistence._estimators import LoadHooks, SaveHooks, needs_of
+from sktransfer.persistence._manifest import Manifest, digests_of, versions_here
+from sktransfer.persistence._skops import construct, to_bytes, tree_of
+from sktransfer.persistence._tree import Tree
+from sktransfer.persistence._trust import listed, names_in, types_of, untrusted
 
 ESTIMATOR = "estimator.skops"
 
 
 def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = False) -> None:
-    """Write an estimator to a file that `load` makes the same estimator of.
+    """Write an estimator to a file that `load` reads.
 
-    The file holds plain data only: what scikit-learn has learned, what was trained of a
-    network, and the fingerprints of backbones, which are found again where it is loaded.
+    The file holds plain data only: what scikit-learn has learned, the trained weights of
+    networks, and the fingerprints of backbones, which are looked up where it is loaded.
 
     Parameters
     ----------
     estimator : estimator
-        One of ours, or a Pipeline, a search or any other estimator of scikit-learn's with
-        some of ours in it; fitted or not.
+        One of ours, or a Pipeline, a search or any other estimator of scikit-learn with some
+        of ours in it; fitted or not.
     path : str or path-like
-        Of the file. What it was before stays until all of the new is on the disk.
+        Path of the file. An existing file stays until all of the new one is written.
     standalone : bool, default=False
-        Whether the weights of the backbones go into the file too. It then needs neither a
-        network nor packages of weights where it is loaded.
+        Whether to write the weights of the backbones too. Loading then needs neither a
+        network nor packages of weights.
 
     Raises
     ------
     PersistenceError
-        If a parameter, or something that was learned, cannot be saved; it is named.
+        If a parameter or a learned attribute cannot be saved.
     WeightsError
-        If a backbone is not what it was in fit.
+        If a backbone has changed since fit.
     OSError
         If the file cannot be written.
 
+    Warns
+    -----
+    UntrustedWarning
+        If `load` will refuse the file unless types or functions in it are passed as `trusted`.
+
     See Also
     --------
-    load : The way back.
+    load : Read the file.
 
     Examples
     --------
@@ -67,39 +73,75 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
     ...     load(f"{folder}/model.skt").predict(["a dog", "the tax"]).tolist()
     [0, 1]
     """
-    saved = Saved()
-    tree = _tree(estimator, saved)
-    check_round_trip(tree, type(estimator).__name__)
-    needs = needs_of(saved.estimators)
-    members = {ESTIMATOR: to_bytes(tree), **saved.members}
+    hooks = SaveHooks()
+    tree = _named_tree(estimator, hooks)
+    needs = needs_of(hooks.estimators)
+    members = {ESTIMATOR: to_bytes(tree), **hooks.members}
     if standalone:
-        if saved.estimators and not any(e.__sklearn_is_fitted__() for e in saved.estimators):
+        if hooks.estimators and not any(e.__sklearn_is_fitted__() for e in hooks.estimators):
             raise PersistenceError(
-                "standalone=True packs the weights of the fit, and nothing is fitted here. Fit "
+                "standalone=True writes the weights of the fit, and nothing is fitted here. Fit "
                 "first, or save with standalone=False."
             )
         members |= _weights(list(needs.values()))
-    manifest = Manifest.of(members, tuple(needs), types_of(tree), standalone)
+    types, digests = tuple(types_of(tree)), digests_of(members)
+    manifest = Manifest(versions_here(), digests, tuple(needs), types, standalone)
+    if unknown := untrusted(tree):
+        message = f"{str(path)!r} will not load unless these are trusted: {listed(unknown)}"
+        warnings.warn(message, UntrustedWarning, stacklevel=2)
     write_file({_manifest.NAME: manifest.to_bytes(), **members}, Path(path))
 
 
-def _tree(estimator: Any, saved: Saved) -> Tree:
+def _named_tree(estimator: Any, hooks: SaveHooks) -> Tree:
+    """Return the tree of an estimator, or raise an error that names the parameter at fault."""
     try:
-        with use_state_hooks(saved):
-            return tree_of(estimator)
-    except SktransferError as error:
-        if not isinstance(error, PersistenceError):
+        return _checked_tree(estimator, hooks)
+    except Exception as error:  # of skops, or of any type in the estimator
+        if isinstance(error, SktransferError) and not isinstance(error, PersistenceError):
             raise
-        raise unsaveable(estimator, error) from error
-    except Exception as error:  # of skops, or of whatever is in there
-        raise unsaveable(estimator, error) from error
+        raise PersistenceError(
+            f"{_fault(estimator)} cannot be saved ({type(error).__name__}: {error}). Nothing was "
+            "written. Functions and classes must be attributes of a module that can be "
+            "imported, and keys of a dict str or numbers."
+        ) from error
+
+
+def _checked_tree(value: Any, hooks: SaveHooks) -> Tree:
+    """Return the tree of a value, after a check that it can be loaded, and is equal then."""
+    with use_state_hooks(hooks):
+        tree = tree_of(value)
+    check_content(tree)
+    with use_state_hooks(LoadHooks()):
+        again = tree_of(construct(tree, names_in(tree)))
+    if not tree.is_equal(again):
+        raise PersistenceError("it would not be equal after loading")
+    return tree
+
+
+def _fault(estimator: Any) -> str:
+    """Return the estimator's name, and the innermost parameter that cannot be saved alone."""
+    kind = type(estimator).__name__
+    parameters = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    faults = [name for name, value in parameters.items() if not _can_be_saved(value)]
+    if not faults:
+        return kind
+    name = max(faults, key=lambda name: name.count("__"))
+    return f"{kind}: the parameter {name}, a {type(parameters[name]).__name__},"
+
+
+def _can_be_saved(value: Any) -> bool:
+    try:
+        _checked_tree(value, SaveHooks())
+    except Exception:  # of skops, or of any type in the estimator
+        return False
+    return True
 
 
 def _weights(backbones: list[Backbone]) -> dict[str, bytes]:
     members = {}
     for number, backbone in enumerate(backbones):
         packed = pack(backbone)
-        # What cannot be built again is an error now, and not where it is to be used.
+        # A backbone that cannot be built again is an error here, not where it is loaded.
         unpack(packed, fingerprint=backbone.fingerprint)
         members[f"backbones/{number}.json"] = json.dumps(packed.about).encode()
         members[f"backbones/{number}.safetensors"] = tensors_to_bytes(packed.weights)

@@ -1,4 +1,4 @@
-"""An object as a tree of plain nodes, and back: the only place where skops is at work."""
+"""An object as a tree of plain nodes, and back: the only module that uses skops."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable
-from importlib import import_module
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import skops.io
 from sklearn import __version__ as sklearn_version
+from skops.io import _trusted_types
 
 from sktransfer.exceptions import PersistenceError
 from sktransfer.persistence._archive import packed, unpacked
-from sktransfer.persistence._nodes import Node, Tree, loader_of, name_of
+from sktransfer.persistence._tree import Node, Tree, name_of, walk
+
+#: Names that skops itself trusts: estimators, ufuncs, and types of NumPy's scalars.
+ESTIMATORS = frozenset(_trusted_types.SKLEARN_ESTIMATOR_TYPE_NAMES)
+UFUNCS = frozenset(_trusted_types.NUMPY_UFUNC_TYPE_NAMES + _trusted_types.SCIPY_UFUNC_TYPE_NAMES)
+SCALARS = frozenset(_trusted_types.NUMPY_DTYPE_TYPE_NAMES)
 
 _SCHEMA = "schema.json"
 _NAMES = re.compile(r"schema\.json|\d+\.(bin|npy|npz)")
 
-# Before this, skops wrote nodes in ways that it still reads with less care.
+# skops still reads older protocols, with fewer checks.
 _OLDEST_PROTOCOL = 2
 
-_HEADER = 64  # bytes in which an array begins to say what it holds
+# Whether two immutable values are one object does not matter, so their ids are left out.
+_IMMUTABLE = frozenset(
+    {"BytesNode", "ConstructorFromReduceNode", "DTypeNode", "FunctionNode", "JsonNode"}
+    | {"SliceNode", "TupleNode", "TypeNode"}
+)
+_HEADER = 64  # bytes in which an array begins to describe its type
 
 
 def tree_of(value: Any) -> Tree:
@@ -33,21 +43,21 @@ def tree_of(value: Any) -> Tree:
     Raises
     ------
     Exception
-        Whatever skops or the object raise where it cannot be written.
+        Whatever skops or the object raise if it cannot be written.
     """
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(value))) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     root = json.loads(files.pop(_SCHEMA))
-    return _numbered(Tree(root, files))
+    return Tree(root, _normalized(root, files))
 
 
 def to_bytes(tree: Tree) -> bytes:
-    """Return a tree as a file of skops's."""
+    """Return a tree as a file of skops's format."""
     return packed({_SCHEMA: json.dumps(tree.root).encode(), **tree.files})
 
 
 def from_bytes(content: bytes, what: str) -> Tree:
-    """Read a tree; nothing is made of it.
+    """Read a tree without constructing anything.
 
     Raises
     ------
@@ -58,98 +68,71 @@ def from_bytes(content: bytes, what: str) -> Tree:
     root = parsed(files.pop(_SCHEMA, b""), f"the {_SCHEMA} of {what}")
     protocol = root.get("protocol") if isinstance(root, dict) else None
     if type(protocol) is not int or protocol < _OLDEST_PROTOCOL:
-        raise PersistenceError(f"{what} has no protocol that is read here, but {protocol!r}.")
+        raise PersistenceError(f"{what} has protocol {protocol!r}, which is not read.")
     return Tree(root, files)
 
 
 def parsed(content: bytes, what: str) -> Any:
-    """Return what JSON says.
+    """Parse JSON.
 
     Raises
     ------
     PersistenceError
-        If it is damaged, nests too deep, or has numbers that JSON does not have.
+        If it is malformed or too deep.
     """
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise PersistenceError(f"{what} is no JSON that can be read: {error}.") from error
+        raise PersistenceError(f"{what} is not valid JSON: {error}.") from error
 
 
-def construct(tree: Tree, names: Iterable[str]) -> Any:
-    """Make the object of a tree.
-
-    Parameters
-    ----------
-    tree : Tree
-        Checked before: here, nothing is.
-    names : iterable of str
-        Of all types and functions in it.
-    """
+def construct(tree: Tree, names: list[str]) -> Any:
+    """Make the object of a checked tree, whose types and functions are `names`."""
     for _, node in tree.places:
-        _as_of_now(node)
-    # Written anew, so that skops sees nothing but what was looked at.
-    return skops.io.loads(to_bytes(tree), trusted=list(names))
+        # scikit-learn would warn of its version per estimator; `load` warns once.
+        if node["__loader__"] == "DictNode" and "_sklearn_version" in node["content"]:
+            node["content"]["_sklearn_version"]["content"] = json.dumps(sklearn_version)
+    # Written anew, so that skops reads only what was checked.
+    return skops.io.loads(to_bytes(tree), trusted=names)
 
 
-def resolves(node: Node) -> bool:
-    """Tell whether what a node names can be found by its name."""
-    try:
-        getattr(import_module(node["__module__"]), node["__class__"])
-    except (ImportError, AttributeError, ValueError):
-        return name_of(node) == "builtins.NoneType"
-    return True
+def _normalized(root: Node, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Replace memory addresses in ids and names of files by numbers in the order of the tree.
 
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON's")
-
-
-def _as_of_now(node: Node) -> None:
-    """Let scikit-learn not warn of its version once an estimator: that is told once, by us."""
-    if loader_of(node) == "DictNode" and "_sklearn_version" in node["content"]:
-        node["content"]["_sklearn_version"]["content"] = json.dumps(sklearn_version)
-
-
-def _numbered(tree: Tree) -> Tree:
-    """Count objects and arrays in the order of the tree, where skops takes their addresses.
-
-    Equal objects so give equal files, and none tells where they were in memory.
+    Equal objects then give equal files. Change `root`, and return the renamed files.
     """
+    nodes = [node for _, node in walk(root)]
+    ids = Counter(n["__id__"] for n in nodes if n["__loader__"] not in _IMMUTABLE)
     numbers: dict[int, int] = {}
-    names: dict[bytes, str] = {}
-    files: dict[str, bytes] = {}
-    for _, node in tree.places:
-        if node.get("__id__") is not None:
-            node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
+    names: dict[tuple[bytes, str], str] = {}
+    for node in nodes:
+        number = node.pop("__id__")
+        if ids[number] > 1:
+            node["__id__"] = numbers.setdefault(number, len(numbers) + 1)
         if "file" in node:
-            mark, kind = tree.mark_of(node["file"]), node["file"].rpartition(".")[2]
-            name = names.setdefault(mark, f"{len(names)}.{kind}")
-            files[name] = _without_padding(tree.files[node["file"]])
-            node["file"] = name
-        if loader_of(node) == "DictNode":
+            kind = node["file"].rpartition(".")[2]
+            content = _without_padding(files[node["file"]])
+            node["file"] = names.setdefault((content, kind), f"{len(names)}.{kind}")
+        if node["__loader__"] == "DictNode":
             _make_keys_readable(node)
-    return Tree(tree.root, files)
+    return {name: content for (content, _), name in names.items()}
 
 
 def _without_padding(array: bytes) -> bytes:
-    """Return a structured array with zeros between its fields, where memory was left as it was."""
+    """Fill the padding between the fields of a structured array, which is not initialized."""
     if b"'descr': [" not in array[:_HEADER] or not array.startswith(np.lib.format.MAGIC_PREFIX):
         return array
     values = np.load(io.BytesIO(array), allow_pickle=False)
-    clean = np.zeros(values.shape, values.dtype)  # zeros_like would leave what is between
+    clean = np.zeros(values.shape, values.dtype)  # zeros_like would leave the padding
     for name in values.dtype.names:
         clean[name] = values[name]
-    # Not by np.save, whose buffer has old memory between the fields too.
+    # Not by np.save, whose buffer has padding of its own.
     return array[: len(array) - clean.nbytes] + clean.view(np.uint8).tobytes()
 
 
 def _make_keys_readable(node: Node) -> None:
-    """Write False as a key so that it is read as such: skops asks Python for ``bool(key)``."""
-    kinds = node["key_types"]["content"]
-    if any(name_of(kind) in _BOOLS for kind in kinds) and "false" in node["content"]:
+    """Write the key False as "", because skops reads keys by ``bool(key)``."""
+    kinds = {name_of(kind) for kind in node["key_types"]["content"]}
+    if kinds & {"builtins.bool", "numpy.bool"} and "false" in node["content"]:
         content = {"" if k == "false" else k: child for k, child in node["content"].items()}
         node["content"] = content
-
-
-_BOOLS = frozenset({"builtins.bool", "numpy.bool"})

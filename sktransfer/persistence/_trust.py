@@ -1,4 +1,4 @@
-"""Which types a file may name without being asked about, and as what."""
+"""Names of types and functions that a file may contain without being asked about."""
 
 from __future__ import annotations
 
@@ -8,30 +8,19 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 import scipy.sparse
-from sklearn.utils import all_estimators
+import sklearn.feature_selection
+import sklearn.metrics
+from sklearn.base import BaseEstimator
 
+from sktransfer._public import HOMES
 from sktransfer.exceptions import PersistenceError, UntrustedError
-from sktransfer.persistence._nodes import Node, Tree, loader_of, name_of
+from sktransfer.persistence._content import BOOSTED_TREE, has_sound_boosting
+from sktransfer.persistence._skops import ESTIMATORS, SCALARS, UFUNCS
+from sktransfer.persistence._tree import Node, Tree, name_of
 
-# Of ours: six estimators, and what they learned of targets.
-_OURS = frozenset(
-    {
-        "sktransfer.embedders._image.ImageEmbedder",
-        "sktransfer.embedders._text.TextEmbedder",
-        "sktransfer.finetune._image_classifier.ImageClassifier",
-        "sktransfer.finetune._image_regressor.ImageRegressor",
-        "sktransfer.finetune._tasks.ClassTask",
-        "sktransfer.finetune._tasks.LabelTask",
-        "sktransfer.finetune._tasks.ValueTask",
-        "sktransfer.finetune._text_classifier.TextClassifier",
-        "sktransfer.finetune._text_regressor.TextRegressor",
-    }
-)
-
-# Of scikit-learn: what its estimators keep beside estimators, all of it plain Python.
-_BESIDE = frozenset(
+# What scikit-learn's estimators hold besides estimators, all of it plain Python.
+_PARTS_OF_ESTIMATORS = frozenset(
     f"sklearn.{name}"
     for name in (
         "calibration._CalibratedClassifier",
@@ -39,13 +28,14 @@ _BESIDE = frozenset(
         "calibration._TemperatureScaling",
         "callback._progressbar.ProgressBar",
         "compose._column_transformer._RemainderColsList",
+        "compose._column_transformer.make_column_selector",
         "ensemble._hist_gradient_boosting.binning._BinMapper",
         "gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
         "metrics._scorer._CurveScorer",
         "metrics._scorer._MultimetricScorer",
         "metrics._scorer._PassthroughScorer",
         "metrics._scorer._Scorer",
-        # These two are estimators, but listed by scikit-learn only where they were asked for.
+        # Estimators that scikit-learn lists only after an import that enables them.
         "model_selection._search_successive_halving.HalvingGridSearchCV",
         "model_selection._search_successive_halving.HalvingRandomSearchCV",
         "neural_network._stochastic_optimizers.AdamOptimizer",
@@ -55,7 +45,7 @@ _BESIDE = frozenset(
     )
 )
 
-# All classes in these: splitters, kernels, losses and their links.
+# All classes of these modules: splitters, kernels, losses and their links.
 _MODULES = (
     "sklearn._loss.link",
     "sklearn._loss.loss",
@@ -63,27 +53,30 @@ _MODULES = (
     "sklearn.model_selection._split",
 )
 
-_BUNCH = "sklearn.utils._bunch.Bunch"
 _PATHS = frozenset(
     f"{module}.{kind}"
     for module in ("pathlib", "pathlib._local")
     for kind in ("PosixPath", "WindowsPath")
 )
 _PRIMITIVES = frozenset(f"builtins.{name}" for name in ("bool", "float", "int", "str"))
+_NUMBERS = SCALARS - {"numpy.void"}
+# What selectors of columns name; these types cannot be called with a number.
+_ABSTRACT = frozenset(
+    {"builtins.object", "numpy.generic", "numpy.number", "numpy.integer", "numpy.signedinteger"}
+    | {"numpy.unsignedinteger", "numpy.inexact", "numpy.floating", "numpy.complexfloating"}
+)
 
-# All other kinds of node call what they name with what the file says, so that must be a class.
+# All other kinds of node call what they name with values of the file, so it must be a class.
 _NOT_CALLING = frozenset({"FunctionNode", "MethodNode", "PartialNode", "TypeNode"})
 
-# Why some types of scikit-learn's are not trusted, although they run no code of the file's.
-_BY_NUMBERS = (
-    "compiled code reads memory at places that these numbers name, without a check, so wrong "
-    "ones crash the process when it predicts"
+_UNCHECKED = (
+    "compiled code reads memory at places given by its numbers, and wrong ones crash the process"
 )
 _REASONS = {
-    "sklearn.tree._tree.Tree": _BY_NUMBERS,
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": _BY_NUMBERS,
-    "sklearn.neighbors._kd_tree.KDTree": _BY_NUMBERS,
-    "sklearn.neighbors._ball_tree.BallTree": _BY_NUMBERS,
+    "sklearn.tree._tree.Tree": _UNCHECKED,
+    "sklearn.neighbors._kd_tree.KDTree": _UNCHECKED,
+    "sklearn.neighbors._ball_tree.BallTree": _UNCHECKED,
+    BOOSTED_TREE: f"{_UNCHECKED}; checked only without categories and warm_start, where they fit",
 }
 
 
@@ -93,7 +86,7 @@ def names_of(trusted: Iterable[str | type | Callable[..., Any]] | str) -> frozen
     Raises
     ------
     PersistenceError
-        If something is neither a name nor a type or function.
+        If an entry is neither a name nor a type or function.
     """
     items = [trusted] if isinstance(trusted, str) or callable(trusted) else list(trusted)
     odd = [item for item in items if not isinstance(item, str) and not hasattr(item, "__name__")]
@@ -106,136 +99,118 @@ def names_of(trusted: Iterable[str | type | Callable[..., Any]] | str) -> frozen
 
 
 def check_trusted(tree: Tree, trusted: frozenset[str], what: str) -> None:
-    """Refuse a tree with names that nobody trusts, and list them all.
-
-    Parameters
-    ----------
-    tree : Tree
-        Of which nothing has been made yet.
-    trusted : frozenset of str
-        What the user trusts besides.
-    what : str
-        Names the file, for the message.
+    """Refuse a tree from which nothing is made yet if it has untrusted names, and list all.
 
     Raises
     ------
     UntrustedError
-        If there are others.
+        If it has any.
     """
+    unknown = untrusted(tree, trusted)
+    if unknown:
+        raise UntrustedError(
+            f"{what} names types or functions that are not trusted, so nothing was loaded: "
+            f"{listed(unknown)}",
+            types=tuple(unknown),
+        )
+
+
+def untrusted(tree: Tree, trusted: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return the untrusted names in a tree, each with the first place where it occurs."""
+    if has_sound_boosting(tree):
+        trusted |= {BOOSTED_TREE}
     unknown: dict[str, str] = {}
     for place, node in tree.places:
-        for name in _strange_names(node, trusted):
-            unknown.setdefault(name, place or "the whole")
-    if unknown:
-        raise UntrustedError(_told(unknown, what), types=tuple(sorted(unknown)))
+        for name in _untrusted_names(node, trusted):
+            unknown.setdefault(name, place or "the root")
+    return dict(sorted(unknown.items()))
+
+
+def listed(unknown: Mapping[str, str]) -> str:
+    """Return untrusted names with their places, and how to load them."""
+    names = "; ".join(f"{name} (at {place[:120]})" for name, place in unknown.items())
+    reasons = "".join(f" Of {name}: {_REASONS[name]}." for name in unknown if name in _REASONS)
+    return (
+        f"{names}. If you know where the file comes from and what these do, name them: "
+        f"load(path, trusted={list(unknown)!r}).{reasons}"
+    )
 
 
 def names_in(tree: Tree) -> list[str]:
-    """Return all names of types and functions that a tree has."""
+    """Return the names of all types and functions in a tree."""
     return sorted({name for _, node in tree.places for name in _names(node)})
 
 
 def types_of(tree: Tree) -> list[str]:
-    """Return the names of the classes and functions in a tree, those of plain values left out."""
-    plain = _PRIMITIVES | _by_loader()["NdArrayNode"]
-    return sorted(set(names_in(tree)) - plain)
+    """Return the names of the types and functions in a tree, except those of plain values."""
+    return sorted(set(names_in(tree)) - _PRIMITIVES - _NUMBERS - {"numpy.ndarray"})
 
 
 def _names(node: Node) -> list[str]:
     names = [name_of(node)]
-    if loader_of(node) == "MethodNode":
+    if node["__loader__"] == "MethodNode":
         names.append(f"{name_of(node)}.{node['content']['func']}")
     return names
 
 
-def _strange_names(node: Node, trusted: frozenset[str]) -> list[str]:
-    loader = loader_of(node)
-    known = _by_loader().get(loader, frozenset())
-    strange = [name for name in _names(node) if name not in known and name not in trusted]
-    by_user = not strange and name_of(node) not in known
-    if by_user and loader not in _NOT_CALLING and not _is_class(node):
-        raise PersistenceError(f"it calls {name_of(node)}, which is trusted as a function only")
-    return strange
-
-
-def _is_class(node: Node) -> bool:
-    return isinstance(getattr(import_module(node["__module__"]), node["__class__"], None), type)
+def _untrusted_names(node: Node, trusted: frozenset[str]) -> list[str]:
+    loader, name = node["__loader__"], name_of(node)
+    known = _known().get(loader, frozenset())
+    if name not in known and name in trusted and loader not in _NOT_CALLING:
+        kind = getattr(import_module(node["__module__"]), node["__class__"], None)
+        if not isinstance(kind, type):
+            raise PersistenceError(f"it calls {name}, which is trusted as a function only")
+    return [n for n in _names(node) if n not in known and n not in trusted]
 
 
 @cache
-def _by_loader() -> Mapping[str, frozenset[str]]:
-    """Return what each kind of node may name: a class is nowhere taken for a function."""
-    sequences = {f"{k.title()}Node": frozenset({f"builtins.{k}"}) for k in ("list", "set", "tuple")}
-    scalars = {kind for kind in np.sctypeDict.values() if kind.__module__ == "numpy"}
-    numbers = frozenset(f"numpy.{kind.__name__}" for kind in scalars) - {"numpy.void"}
+def _known() -> Mapping[str, frozenset[str]]:
+    """Return the names that each kind of node may have: no class is used as a function."""
     return {
-        **sequences,
+        **{f"{k.title()}Node": frozenset({f"builtins.{k}"}) for k in ("list", "set", "tuple")},
         "BytearrayNode": frozenset({"builtins.bytearray"}),
         "BytesNode": frozenset({"builtins.bytes"}),
         "ConstructorFromReduceNode": _PATHS | {"builtins.frozenset"},
         "DTypeNode": frozenset({"numpy.dtype"}),
         "DefaultDictNode": frozenset({"collections.defaultdict"}),
-        "DictNode": frozenset({"builtins.dict", "collections.OrderedDict", _BUNCH}),
-        "FunctionNode": _functions(),
+        "DictNode": frozenset(
+            {"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"}
+        ),
+        "FunctionNode": UFUNCS | _functions_of(sklearn.metrics, sklearn.feature_selection),
         "JsonNode": frozenset({"builtins.str"}),
         "LossNode": _classes_of("sklearn._loss._loss", "sklearn.linear_model._sgd_fast"),
         "MaskedArrayNode": frozenset({"numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"}),
-        "NdArrayNode": numbers | {"numpy.ndarray"},
-        "ObjectNode": estimator_names() | _BESIDE | _classes_of(*_MODULES),
+        "NdArrayNode": _NUMBERS | {"numpy.ndarray"},
+        "ObjectNode": ESTIMATORS | _ours() | _PARTS_OF_ESTIMATORS | _classes_of(*_MODULES),
+        "RandomGeneratorNode": frozenset({"numpy.random._generator.Generator"}),
         "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
         "SliceNode": frozenset({"builtins.slice"}),
         "SparseMatrixNode": _sparse(),
-        "TypeNode": numbers | _PRIMITIVES,
+        "TypeNode": _NUMBERS | _PRIMITIVES | _ABSTRACT,
     }
 
 
-@cache
-def estimator_names() -> frozenset[str]:
-    """Return the full names of our estimators and of scikit-learn's."""
-    return _OURS | _of_sklearn(kind for _, kind in all_estimators())
+def _ours() -> frozenset[str]:
+    public = {name: getattr(import_module(home), name) for name, home in HOMES.items()}
+    return frozenset(
+        f"sktransfer.{name}"
+        for name, value in public.items()
+        if isinstance(value, type) and issubclass(value, BaseEstimator)
+    )
 
 
 def _classes_of(*modules: str) -> frozenset[str]:
     found = (inspect.getmembers(import_module(name), inspect.isclass) for name in modules)
-    return _of_sklearn(kind for members in found for _, kind in members)
-
-
-def _of_sklearn(kinds: Iterable[type]) -> frozenset[str]:
-    names = (f"{kind.__module__}.{kind.__name__}" for kind in kinds)
+    names = (f"{kind.__module__}.{kind.__name__}" for members in found for _, kind in members)
     return frozenset(name for name in names if name.startswith("sklearn."))
 
 
-def _functions() -> frozenset[str]:
-    """Return functions of numbers: ufuncs, scikit-learn's metrics and scores of features."""
-    import scipy.special
-    import sklearn.feature_selection
-    import sklearn.metrics
-
-    ufuncs = [
-        (value, home, name)
-        for home, module in (("numpy", np), ("scipy.special._ufuncs", scipy.special))
-        for name, value in vars(module).items()
-        if isinstance(value, np.ufunc)
-    ]
-    # Older versions of NumPy do not say where a ufunc is from.
-    named = {f"{getattr(value, '__module__', None) or home}.{name}" for value, home, name in ufuncs}
-    for module in (sklearn.metrics, sklearn.feature_selection):
-        found = (getattr(module, name) for name in module.__all__)
-        named |= {f"{f.__module__}.{f.__name__}" for f in found if inspect.isfunction(f)}
-    return frozenset(named)
+def _functions_of(*modules: Any) -> frozenset[str]:
+    found = (getattr(module, name) for module in modules for name in module.__all__)
+    return frozenset(f"{f.__module__}.{f.__name__}" for f in found if inspect.isfunction(f))
 
 
 def _sparse() -> frozenset[str]:
     bases = (scipy.sparse.spmatrix, scipy.sparse.sparray)
     kinds = [k for k in vars(scipy.sparse).values() if isinstance(k, type) and issubclass(k, bases)]
     return frozenset(f"{kind.__module__}.{kind.__name__}" for kind in kinds)
-
-
-def _told(unknown: Mapping[str, str], what: str) -> str:
-    listed = "; ".join(f"{name} (at {place[:120]})" for name, place in sorted(unknown.items()))
-    reasons = [f"Of {name}: {_REASONS[name]}." for name in sorted(unknown) if name in _REASONS]
-    return (
-        f"{what} names types or functions that are not trusted, so nothing was loaded: {listed}. "
-        "If you know where the file comes from and what these do, name them: "
-        f"load(path, trusted={sorted(unknown)!r}). {' '.join(reasons)}"
-    ).rstrip()

@@ -139,7 +139,7 @@ def attacks(command: str) -> dict[str, dict[str, Any]]:
         ),
         "a known class that is called": node(
             "ConstructorFromReduceNode",
-            "sktransfer.embedders._image.ImageEmbedder",
+            "sktransfer.ImageEmbedder",
             content=value((command,)),
         ),
     }

@@ -10,11 +10,14 @@ SNIPPETS = blocks(PAGE)
 
 
 def test_the_examples_of_the_page_run_one_after_the_other(tmp_path, monkeypatch):
-    run_in_order(SNIPPETS, tmp_path, monkeypatch)
+    with pytest.warns(sktransfer.exceptions.UntrustedWarning, match="page.doubled"):
+        run_in_order(SNIPPETS, tmp_path, monkeypatch)
     assert len(SNIPPETS) == 3
 
 
-@pytest.mark.parametrize("name", ["UntrustedError", "VersionWarning", "WeightsError"])
+@pytest.mark.parametrize(
+    "name", ["UntrustedError", "UntrustedWarning", "VersionWarning", "WeightsError"]
+)
 def test_the_errors_of_the_page_exist(name):
     assert name in PAGE
     assert hasattr(sktransfer.exceptions, name)

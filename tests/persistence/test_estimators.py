@@ -1,14 +1,57 @@
-"""Weights in a file that do not fit, or are none, are refused by name."""
+"""Estimators come back with their weights and backbones, or not at all."""
 
 import json
 import pickle
 
+import numpy as np
 import pytest
+import torch
+from sklearn.pipeline import make_pipeline
 
-from sktransfer import load
-from sktransfer.exceptions import BackboneError, SktransferError, WeightsError
+from sktransfer import ImageClassifier, ImageEmbedder, load, save
+from sktransfer.exceptions import (
+    BackboneError,
+    PersistenceError,
+    SktransferError,
+    WeightsError,
+)
+from tests._tiny import tiny_network
 from tests.faults.artefact_files import Evil
-from tests.persistence._forging import forge, members_of, value, write
+from tests.persistence._forging import COLUMN, forge, members_of, value, write
+
+SIDES = [0, 1] * 3
+
+
+def test_an_estimator_without_its_attributes_is_refused(classifier):
+    forge(classifier, lambda root: root.update(content=None))
+    with pytest.raises(PersistenceError, match="lacks its attributes"):
+        load(classifier)
+
+
+def test_a_fine_tuner_without_what_it_learned_is_refused(classifier):
+    def change(root):
+        state = root["content"]
+        del state["content"]["_trained"]
+        state["key_types"]["content"].pop()
+
+    forge(classifier, change)
+    with pytest.raises(PersistenceError, match="lists of weights"):
+        load(classifier)
+
+
+@pytest.mark.parametrize("name", ["backbone", "lr", "_target", "classes_", "fingerprint_"])
+def test_an_estimator_that_lacks_one_of_its_attributes_is_refused(name, classifier):
+    def change(root):
+        state = root["content"]
+        del state["content"][name]
+        state["key_types"]["content"].pop()
+
+    forge(classifier, change)
+    if name == "classes_":  # it is not needed to be whole; scikit-learn says that it is missing
+        assert load(classifier)
+        return
+    with pytest.raises(SktransferError):
+        load(classifier)
 
 
 def test_a_checkpoint_of_pickled_code_is_not_run(pipeline, canary, tmp_path):
@@ -84,3 +127,17 @@ def test_the_error_of_a_backbone_is_no_other_error(classifier):
     write(classifier, {**members, "backbones/0.json": json.dumps(about).encode()})
     with pytest.raises(BackboneError, match="no builder"):
         load(classifier)
+
+
+@pytest.mark.parametrize("kind", [ImageEmbedder, ImageClassifier])
+def test_a_module_of_the_users_is_named_by_its_fingerprint_and_passed_again(kind, path):
+    network = tiny_network()
+    fitted = kind(network, cache=False).fit(COLUMN, SIDES)
+    save(make_pipeline(fitted), path)
+    loaded = load(path, modules=[tiny_network(seed=1), tiny_network()])
+    np.testing.assert_array_equal(loaded.transform(COLUMN), fitted.transform(COLUMN))
+    assert isinstance(loaded[0].backbone, torch.nn.Module)
+    with pytest.raises(WeightsError, match=r"modules=\[module\]"):
+        load(path)
+    with pytest.raises(WeightsError, match="1 were passed, none of them the same"):
+        load(path, modules=[tiny_network(seed=1)])

@@ -1,0 +1,102 @@
+"""The manifest describes a file, and what does not fit it is refused."""
+
+import json
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sktransfer import ImageEmbedder, load, save
+from sktransfer.exceptions import PersistenceError, VersionWarning
+from tests.persistence._forging import COLUMN, members_of, write
+
+FILES = Path(__file__).parent / "files"
+
+
+@pytest.fixture
+def model(vit):
+    return make_pipeline(ImageEmbedder(str(vit)), LogisticRegression()).fit(COLUMN, [0, 1] * 3)
+
+
+def test_a_file_says_what_is_in_it(model, path):
+    save(model, path, standalone=True)
+    about = json.loads(members_of(path)["manifest.json"])
+    assert about["versions"].keys() >= {"sktransfer", "scikit-learn", "torch", "numpy", "skops"}
+    assert about["needs"][0]["fingerprint"] == model[0].fingerprint_
+    assert "sklearn.linear_model._logistic.LogisticRegression" in about["types"]
+    assert about["members"].keys() == members_of(path).keys() - {"manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("library", "version", "warned"),
+    [
+        ("torch", "1.13.1", True),
+        ("torch", "2.0.0", False),
+        ("scikit-learn", "1.2.0", True),
+        ("sktransfer", "9.9", True),
+        ("timm", "0.1", False),
+    ],
+)
+def test_other_versions_are_told_once(library, version, warned, model, path):
+    save(model, path)
+    members = members_of(path)
+    about = json.loads(members["manifest.json"])
+    about["versions"][library] = version
+    write(path, {**members, "manifest.json": json.dumps(about).encode()})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loaded = load(path)
+    assert [w.category for w in caught] == [VersionWarning] * warned
+    assert all(f"{library} {version} (here" in str(w.message) for w in caught)
+    assert all(w.filename == __file__ for w in caught)
+    np.testing.assert_array_equal(loaded.predict_proba(COLUMN), model.predict_proba(COLUMN))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"format": "other"}, "was not written by sktransfer.save"),
+        ({"format_version": 3}, "has version 3 of the file format"),
+        ({"types": []}, "its list of types"),
+        ({"types": [3]}, "damaged"),
+        ({"standalone": 1}, "damaged"),
+        ({"needs": []}, "lists of weights"),
+        ({"needs": [{}]}, "damaged"),
+        ({"members": {}}, "damaged"),
+        ({"more": 1}, "damaged"),
+    ],
+)
+def test_a_manifest_that_is_another_is_refused(change, told, pipeline):
+    members = members_of(pipeline)
+    manifest = {**json.loads(members["manifest.json"]), **change}
+    write(pipeline, {**members, "manifest.json": json.dumps(manifest).encode()}, mend=False)
+    with pytest.raises(PersistenceError, match=told):
+        load(pipeline)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b"null", b'{"a": NaN}', b"\xff", b"[" * 99_999]
+)
+def test_a_manifest_that_is_none_is_refused(content, pipeline):
+    write(pipeline, {**members_of(pipeline), "manifest.json": content}, mend=False)
+    with pytest.raises(PersistenceError):
+        load(pipeline)
+
+
+@pytest.mark.parametrize("name", ["image_embedder.skt", "text_classifier.skt"])
+def test_a_file_of_an_older_format_names_the_version_that_loads_it(name):
+    with pytest.raises(PersistenceError, match=r"saved with sktransfer 0\.1\.0\.dev0: load it"):
+        load(FILES / "0.1" / name)
+
+
+def test_no_name_in_a_file_is_private_to_the_package(classifier):
+    written = classifier.read_bytes()
+    assert b"sktransfer._" not in written
+    types = json.loads(members_of(classifier)["manifest.json"])["types"]
+    ours = {name for name in types if name.startswith("sktransfer")}
+    assert ours == {"sktransfer.ImageClassifier"}
+    assert set(re.findall(rb"sktransfer\.[\w.]+", written)) == {b"sktransfer.ImageClassifier"}

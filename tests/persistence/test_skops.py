@@ -1,0 +1,48 @@
+"""What skops writes is read in the one form in which it was written."""
+
+import warnings
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sktransfer import ImageEmbedder, load, save
+from sktransfer.exceptions import PersistenceError
+from tests.persistence._forging import COLUMN, forge
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 99, -1, True, None, "2"])
+def test_only_the_protocol_that_is_written_is_read(protocol, pipeline):
+    forge(pipeline, lambda root: root.update(protocol=protocol))
+    with pytest.raises(PersistenceError):
+        load(pipeline)
+
+
+@pytest.fixture
+def model(vit):
+    return make_pipeline(ImageEmbedder(str(vit)), LogisticRegression()).fit(COLUMN, [0, 1] * 3)
+
+
+def test_scikit_learn_does_not_warn_beside_it(model, path):
+    def change(root):
+        steps = root["content"]["content"]["steps"]["content"]
+        for estimator in (root, *(step["content"][1] for step in steps)):
+            state = estimator["content"]["content"]
+            if "_sklearn_version" in state:
+                state["_sklearn_version"]["content"] = '"1.2.0"'
+
+    save(model, path)
+    forge(path, change)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(path)
+
+
+def test_a_pipeline_that_was_written_anew_still_loads(pipeline):
+    forge(pipeline, lambda root: None)
+    assert load(pipeline).predict(COLUMN).shape == (6,)
+
+
+def test_a_fine_tuner_that_was_written_anew_still_loads(classifier):
+    forge(classifier, lambda root: None)
+    assert load(classifier).predict(COLUMN).shape == (6,)

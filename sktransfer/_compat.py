@@ -1,4 +1,4 @@
-"""Names of other libraries that are private or may move; each is imported here only."""
+"""Names of other libraries that are private or may move, imported here only."""
 
 import ctypes
 import functools
@@ -26,14 +26,14 @@ __all__ = [
 
 
 def gives_frames(estimator: object) -> bool:
-    """Whether `set_output`, or scikit-learn's configuration, asks for frames of features."""
+    """Return whether `set_output` or scikit-learn's configuration asks for data frames."""
     return _get_output_config("transform", estimator)["dense"] != "default"
 
 
 def cpu_has_bfloat16() -> bool:
-    """Tell whether the processor multiplies bfloat16 itself.
+    """Return whether the processor multiplies bfloat16 in hardware.
 
-    torch's public checks answer yes where it is only emulated, at a quarter of the speed.
+    torch's public checks are also true where it is emulated, at a quarter of the speed.
     """
     import torch
 
@@ -42,9 +42,9 @@ def cpu_has_bfloat16() -> bool:
 
 
 def set_threads_of_mkl(threads: int) -> None:
-    """Let the matrix products of this thread run on so many, where torch has Intel's library.
+    """Limit matrix products run from this thread to `threads` threads, where torch uses MKL.
 
-    That asks OpenMP how many, unless `torch.set_num_threads` has told it, for all threads.
+    MKL follows OpenMP's limit unless `torch.set_num_threads` was called, which sets its own.
     """
     setter = _setter_of_mkl()
     if setter:
@@ -58,6 +58,6 @@ def _setter_of_mkl() -> Callable[[int], int] | None:
     for library in (Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"):
         try:
             return ctypes.CDLL(str(library)).MKL_Set_Num_Threads_Local
-        except (OSError, AttributeError):  # made without it, or it is not to be reached
+        except (OSError, AttributeError):  # built without it, or not accessible
             continue
     return None

@@ -1,4 +1,4 @@
-"""What a forked child must not take over from its parent."""
+"""Process-wide state that a forked child must not inherit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 
 def in_a_forked_child(start_anew: Callable[[], None]) -> Callable[[], None]:
-    """Have a function called in every child that is forked from this process.
+    """Call a function in every child process that is forked from this one.
 
-    A thread of the parent may hold a lock at that moment. Nobody in the child would ever release
-    it, so whatever has a lock for all of a process gets a new one there.
+    A thread of the parent may hold a lock during the fork, which nothing in the child would
+    release. So process-wide locks are replaced in the child.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=start_anew)

@@ -1,4 +1,4 @@
-"""Random numbers of one's own from generators that a whole process shares."""
+"""Separate streams of random numbers from torch's process-wide generators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sktransfer._forks import in_a_forked_child
 if TYPE_CHECKING:
     import torch
 
-# A generator is one for the whole process, so only one thread may borrow it at a time.
+# A generator belongs to the whole process, so only one thread may use it at a time.
 _LOCK = threading.RLock()
 
 
@@ -23,19 +23,19 @@ def _start_anew() -> None:
 
 
 class Randomness:
-    """A stream of random numbers for what draws from torch's global generators.
+    """A stream of random numbers for code that draws from torch's global generators.
 
-    Weights, dropout and torchvision's transforms do. Two fits in two threads would take numbers
-    from each other, and one that seeds the global generator would change what the user draws
-    next. So each block under `own` runs with this stream in the generator's place, one thread
-    at a time.
+    Weight initialization, dropout and torchvision's transforms draw from them. Two fits in two
+    threads would take numbers from each other, and seeding a global generator would change what
+    the user draws next. So each block under `own` runs with this stream in place of the
+    generator's, one thread at a time.
 
     Parameters
     ----------
     seed : int
-        Start of the stream.
+        Seed of the stream.
     device : torch.device, optional
-        Has a generator too, unless it is the CPU.
+        Device whose generator is replaced too.
     """
 
     def __init__(self, seed: int, device: torch.device | None = None) -> None:
@@ -43,7 +43,7 @@ class Randomness:
 
         self._devices = [] if device is None or device.type == "cpu" else [device]
         with self._forked():
-            # torch.manual_seed would seed the generators of all devices, and those stay seeded.
+            # torch.manual_seed would seed the generators of all devices for good.
             torch.default_generator.manual_seed(seed)
             for other in self._devices:
                 torch.get_device_module(other).manual_seed(seed)
@@ -51,7 +51,7 @@ class Randomness:
 
     @contextmanager
     def own(self) -> Iterator[None]:
-        """Draw from this stream within the block, and leave the generators as they were."""
+        """Draw from this stream within the block, then restore the generators."""
         with self._forked():
             self._set(self._states)
             try:
@@ -82,5 +82,5 @@ class Randomness:
 
 
 def seeded(seed: int) -> AbstractContextManager[None]:
-    """Draw from a stream of this seed within the block."""
+    """Draw from a stream with this seed within the block."""
     return Randomness(seed).own()

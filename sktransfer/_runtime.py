@@ -1,4 +1,4 @@
-"""Where and how precisely a network runs; nothing global is changed here."""
+"""Device, precision, memory and threads of networks, without global changes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the torch device that `device` means; "auto" takes a GPU where there is one.
+    """Return the torch device of a name; "auto" is a GPU where there is one.
 
     Raises
     ------
     ValueError
-        If torch does not know the device or does not see it on this machine.
+        If torch does not know the device or this machine does not have it.
     """
     import torch
 
@@ -62,7 +62,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
 @contextmanager
 def inference(device: torch.device, precision: str) -> Iterator[None]:
-    """Run networks without gradients, in the given precision."""
+    """Run networks without gradients in a precision."""
     import torch
 
     rest_after_fork()
@@ -71,24 +71,24 @@ def inference(device: torch.device, precision: str) -> Iterator[None]:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return a context in which networks run in the given precision."""
+    """Return a context in which networks run in a precision."""
     import torch
 
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the memory of the device or of the machine did not suffice."""
+    """Return whether the device or the machine ran out of memory."""
     import torch
 
-    told = str(error)
+    message = str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in told for words in _OUT_OF_MEMORY)
+        isinstance(error, RuntimeError) and any(words in message for words in _OUT_OF_MEMORY)
     )
 
 
 def free_memory() -> None:
-    """Give memory that torch keeps for later back to the device."""
+    """Return memory that torch caches to the device."""
     import torch
 
     if torch.accelerator.is_available():
@@ -96,14 +96,13 @@ def free_memory() -> None:
         torch.accelerator.empty_cache()
 
 
-# How the CPU, Apple's GPUs, CUDA's libraries and OpenVINO say it, in errors of no class of their
-# own.
+# In errors without a class of their own: of the CPU, Apple's GPUs, CUDA's libraries and OpenVINO.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Failed to allocate")
 
 
 @contextmanager
 def gradients() -> Iterator[None]:
-    """Make tensors that can have gradients, also for a caller who has switched them off."""
+    """Enable gradients within the block, also where the caller has disabled them."""
     import torch
 
     with torch.inference_mode(False), torch.enable_grad(), undisturbed():
@@ -112,9 +111,9 @@ def gradients() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Compute as where nobody has set a default device for new tensors, or is in an autocast.
+    """Compute without the caller's default device for new tensors and without its autocast.
 
-    Both are settings of a thread, so no other one notices.
+    Both are settings of a thread, so other threads are not affected.
     """
     import torch
 
@@ -128,9 +127,9 @@ def undisturbed() -> Iterator[None]:
 
 
 def rest_after_fork() -> None:
-    """In a forked child, let torch compute on one thread: the parent's others are not there.
+    """Limit torch to one thread in a forked child, where the parent's threads do not exist.
 
-    torch would wait for them for ever. Workers of joblib are not forked and keep theirs.
+    torch would wait for them forever. Workers of joblib are not forked and keep their threads.
     """
     import torch
 
@@ -138,12 +137,12 @@ def rest_after_fork() -> None:
         torch.set_num_threads(1)
 
 
-# Of the process that imported this file; only a forked child has it and another number.
+# The process that imported this file; in a forked child the number differs.
 _PROCESS = os.getpid()
 
 
 def threads() -> int:
-    """Return how many threads a network computes on."""
+    """Return the number of threads that a network computes on."""
     import torch
 
     rest_after_fork()
@@ -151,23 +150,23 @@ def threads() -> int:
 
 
 def compute_on(threads: int) -> None:
-    """Let networks that this thread runs compute on so many threads; others keep theirs."""
+    """Limit networks run from this thread to `threads` threads."""
     import torch
 
-    torch.get_num_threads()  # which at its first call sets the number for this thread
+    torch.get_num_threads()  # its first call sets the number for this thread
     _thread_pools().limit(limits=threads, user_api="openmp")
     set_threads_of_mkl(threads)
 
 
 @functools.cache
 def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()  # which looks through all libraries that are loaded
+    return ThreadpoolController()  # scans all loaded libraries
 
 
 def may_be_one_of_several_jobs() -> bool:
-    """Whether this is a thread or a process that a program has started besides its own.
+    """Return whether this is a thread or process beside the main one, as of a parallel search.
 
-    So are the threads of a web server too.
+    Threads of a web server count too.
     """
     is_main = threading.current_thread() is threading.main_thread()
     return not is_main or multiprocessing.current_process().name != "MainProcess"
@@ -175,12 +174,12 @@ def may_be_one_of_several_jobs() -> bool:
 
 @functools.cache
 def version_of(library: str) -> str:
-    """Return the version of an installed library; to find it out takes a millisecond."""
+    """Return the version of an installed library; the first look-up takes a millisecond."""
     return metadata.version(library)
 
 
 def engine(device: torch.device) -> str:
-    """Name what computes: rows of different engines may differ in their last digits."""
+    """Return name and version of what computes: rows of other ones may differ by rounding."""
     import torch
 
     name = f"torch {torch.__version__.partition('+')[0]} {device.type}"

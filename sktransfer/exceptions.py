@@ -1,8 +1,7 @@
-"""Errors and warnings that sktransfer raises itself.
+"""Errors and warnings of the package.
 
-Every error says what was wrong, where, and what to do. Errors that are about an
-argument are also ``ValueError`` or ``TypeError``, so code written for scikit-learn
-catches them.
+Every error says what was wrong, where, and what to do. Errors about an argument are also
+``ValueError`` or ``TypeError``, so code written for scikit-learn catches them.
 """
 
 __all__ = [
@@ -34,7 +33,7 @@ class SktransferError(Exception):
 
 
 class ColumnError(SktransferError, ValueError):
-    """What was passed as a column cannot be read as one column of cells."""
+    """An argument cannot be read as one column of cells."""
 
 
 class BadCellError(SktransferError, ValueError):
@@ -53,15 +52,15 @@ class BadCellError(SktransferError, ValueError):
 
 
 class TargetError(SktransferError, ValueError):
-    """What was passed as targets cannot be learned."""
+    """Targets, or weights of rows, cannot be learned from."""
 
 
 class BackboneError(SktransferError, ValueError):
-    """A backbone, a layer or a pooling of it is not known or does not fit."""
+    """A backbone, a layer or a pooling is not known or does not fit."""
 
 
 class DivergedError(SktransferError, ValueError):
-    """A training has come to a loss that is no number; its steps were too large."""
+    """The loss or the weights of a training are not finite: its steps were too large."""
 
 
 class EngineError(SktransferError, RuntimeError):
@@ -73,11 +72,11 @@ class WeightsError(SktransferError, RuntimeError):
 
 
 class OfflineError(WeightsError):
-    """Weights would have to be downloaded, and that is not allowed or not possible."""
+    """Weights would have to be downloaded, which is forbidden or impossible."""
 
 
 class PersistenceError(SktransferError, ValueError):
-    """A file cannot be read as one that `save` has written, or something cannot be saved."""
+    """A file was not written by `save` or is damaged, or an object cannot be saved."""
 
 
 class UntrustedError(PersistenceError):
@@ -103,23 +102,23 @@ class BadCellWarning(SktransferWarning):
 
 
 class CacheWarning(SktransferWarning):
-    """The feature cache cannot be used; the work goes on without it."""
+    """The feature cache cannot be used; the computation continues without it."""
 
 
 class EngineWarning(SktransferWarning):
-    """The engine that was asked for cannot run a network; torch does it."""
+    """The engine that was asked for cannot run a network; torch does."""
 
 
 class MemoryWarning(SktransferWarning):
-    """The memory does not suffice for a whole batch; the work goes on in smaller ones."""
+    """A batch does not fit in memory; the computation continues with smaller ones."""
 
 
 class ReuseWarning(SktransferWarning):
-    """What a frozen part gives is too large to be kept; it is computed in each epoch."""
+    """Outputs of a frozen part are too large to be kept; they are computed in each epoch."""
 
 
 class StoppedWarning(SktransferWarning):
-    """A fit was interrupted; the estimator is fitted with the epochs that were done."""
+    """A fit was interrupted; the estimator is fitted with the finished epochs."""
 
 
 class UntrustedWarning(SktransferWarning):
@@ -127,4 +126,4 @@ class UntrustedWarning(SktransferWarning):
 
 
 class VersionWarning(SktransferWarning):
-    """A file was saved with other versions of what computes; its numbers may differ."""
+    """A file was saved with other versions of libraries; its results may differ."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
 from sktransfer._version import __version__
+from sktransfer._warnings import warn
 from sktransfer.exceptions import PersistenceError, VersionWarning
 from sktransfer.persistence._skops import parsed
 
@@ -122,11 +122,10 @@ class Manifest:
             if _start(self.versions.get(name, ""), parts) != _start(here[name], parts)
         ]
         if other:
-            warnings.warn(
+            warn(
                 f"{what} was saved with {', '.join(other)}; its predictions may differ, or fail. "
                 "Fit again with the versions here, or use those.",
                 VersionWarning,
-                stacklevel=3,  # the caller of `load`
             )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save as tensors_to_bytes
 
+from sktransfer._warnings import warn
 from sktransfer.backbones import Backbone, pack, unpack
 from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError, UntrustedWarning
@@ -88,7 +88,7 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
     manifest = Manifest(versions_here(), digests, tuple(needs), types, standalone)
     if unknown := untrusted(tree):
         message = f"{str(path)!r} will not load unless these are trusted: {listed(unknown)}"
-        warnings.warn(message, UntrustedWarning, stacklevel=2)
+        warn(message, UntrustedWarning)
     write_file({_manifest.NAME: manifest.to_bytes(), **members}, Path(path))
 
 

@@ -161,7 +161,7 @@ def test_a_vision_transformer_of_transformers_keeps_its_stages():
         (lambda maps: {"maps": maps}, "returns a dict"),
         (lambda maps: maps.mean(), r"shape \(\)"),
         (lambda maps: maps.flatten(1).sum(1), r"shape \(0,\)"),
-        (lambda maps: maps.mean((0, 2)), r"shape \(4, 4\) for 0 images"),
+        (lambda maps: maps.mean((0, 2)), r"shape \(4, 4\) for 0 rows"),
         (lambda maps: maps[None], r"shape \(1, 0, 4, 4, 4\)"),
     ],
 )

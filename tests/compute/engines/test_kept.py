@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sktransfer.engines import _converted
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, clear_cache
 from sktransfer.cache import Blobs
-from sktransfer.engines import _converted
 from sktransfer.exceptions import CacheWarning
 from tests._jobs import in_threads
 from tests._tiny import images, tiny_network

@@ -1,17 +1,17 @@
-"""The estimators that the checks run over; a new one joins with one line.
+"""The estimators that the checks run over; a new one is added with one line.
 
-A column of strings or images gets next to none of scikit-learn's own checks, which need numbers
-in two dimensions. So each estimator is checked twice: as it is, by the checks that need no data
-and by ours for columns; and, in all that it shares with its base class, by the whole battery on
-a numeric relative of it that lives in these tests. The battery runs once a relative, so an
-estimator of a known base class joins with one line, and a new base class needs its own relative.
+Most of scikit-learn's own checks need numbers in two dimensions, and skip a column of strings or
+images. So each estimator is checked twice: as it is, by the checks that need no data and by ours
+for columns; and, in all that it shares with its base class, by all of scikit-learn's checks on a
+numeric relative of it, defined here. These run once per relative, so an estimator of a known base
+class is added with one line, and a new base class needs its own relative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,48 +29,73 @@ from sktransfer import (
     TextRegressor,
 )
 from sktransfer._parameters import parameter, with_parameters
-from sktransfer.backbones import Backbone, ImageRecipe
+from sktransfer.backbones import Backbone
 from sktransfer.backbones._network import Chain
-from sktransfer.cells import Column
+from sktransfer.columns import Column
 from sktransfer.embedders._base import BaseEmbedder
-from sktransfer.extraction import Batch, Reader, Reading
-from sktransfer.extraction._batches import equal_batches
+from sktransfer.modalities import FileMemo, Modality, Preparer, Recipe
 from tests._tiny import images, texts
 
 
-class NumericReader(Reader):
-    """Rows of numbers as cells."""
+@dataclass(frozen=True)
+class NumericRecipe(Recipe):
+    """Rows of `n_features` numbers, as they are."""
 
-    modality = "image"
-    preparation = "numpy"
+    modality: ClassVar[str] = "numbers"
 
-    def __init__(self, estimator: BaseEstimator, batch_size: int | str) -> None:
-        self.estimator = estimator
-        self.batch_size = batch_size
+    n_features: int = 1
+
+    def blank(self, rows: int) -> torch.Tensor:
+        return torch.zeros(rows, self.n_features)
+
+    def examples(self, processor: Any) -> Sequence[torch.Tensor]:
+        return [self.blank(rows) for rows in (2, 3, 1)]
+
+
+class NumericPreparer(Preparer):
+    """Casts rows of numbers to float32."""
+
+    def __init__(self, recipe: NumericRecipe) -> None:
+        self.recipe = recipe
+
+    def prepare(self, cell: np.ndarray, digest: bytes | None) -> np.ndarray:
+        return cell.astype(np.float32)
+
+    def collate(self, items: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
+        return torch.from_numpy(np.stack(items)).to(device)
+
+    def budget(self, on_cpu: bool) -> int:
+        return 8
+
+
+@dataclass(frozen=True)
+class NumericModality(Modality):
+    """Rows of numbers as cells, validated by scikit-learn on behalf of an estimator."""
+
+    name: ClassVar[str] = "numbers"
+    noun: ClassVar[str] = "row"
+    library: ClassVar[str] = "numpy"
+    recipe_type: ClassVar[type[Recipe]] = NumericRecipe
+
+    estimator: BaseEstimator
 
     def column(self, X: Any) -> Column:
-        estimator = self.estimator
-        reset = not hasattr(estimator, "fingerprint_")
-        X = validate_data(estimator, X, dtype=np.float64, reset=reset)
-        return Column(cells=X, name=None, index=None, n_features=X.shape[1], is_frame=False)
+        reset = not hasattr(self.estimator, "fingerprint_")
+        X = validate_data(self.estimator, X, dtype=np.float64, reset=reset)
+        return Column(X, n_features=X.shape[1])
 
-    def recipe(self, backbone: Backbone) -> ImageRecipe:
+    def digest(self, cells: np.ndarray, memo: FileMemo) -> tuple[np.ndarray, list[bytes]]:
+        return cells, [xxhash.xxh3_128_digest(row.tobytes()) for row in cells]
+
+    def recipe(self, backbone: Backbone) -> NumericRecipe:
         return backbone.recipe
 
-    def read(self, column, cache, failures) -> Reading:
-        digests = [xxhash.xxh3_128_digest(row.tobytes()) for row in column.cells]
-        return Reading(column.cells, digests)
+    def bind(self, backbone: Backbone) -> NumericPreparer:
+        return NumericPreparer(backbone.recipe)
 
-    def prepare(self, reading, rows, backbone, failures) -> Batch:
-        return rows, reading.cells[list(rows)].astype(np.float32)
-
-    def batches(self, reading, rows, backbone, failures, batching) -> Iterator[Batch]:
-        size = 8 if self.batch_size == "auto" else self.batch_size
-        for some in equal_batches(rows, size):
-            yield self.prepare(reading, some, backbone, failures)
-
-    def inputs(self, batch, backbone, device):
-        return torch.from_numpy(batch).to(device)
+    @staticmethod
+    def from_plain(*tensors: torch.Tensor) -> torch.Tensor:
+        return tensors[0]
 
 
 def numeric_backbone(n_features: int) -> Backbone:
@@ -82,16 +107,15 @@ def numeric_backbone(n_features: int) -> Backbone:
         "tiny",
         source="module",
         network=Chain({"linear": linear}, nn.Identity()),
-        recipe=ImageRecipe(),
-        feature_size=16,
+        recipe=NumericRecipe(n_features=n_features),
     )
 
 
 class Numeric:
-    """What a numeric relative does in place of an estimator of images."""
+    """Replaces the modality and the backbone of an estimator by those of numbers."""
 
-    def _reader(self) -> NumericReader:
-        return NumericReader(self, self.batch_size)
+    def _modality(self) -> NumericModality:
+        return NumericModality(self)
 
     def _get_backbone(self) -> Backbone:
         return numeric_backbone(self.n_features_in_)
@@ -119,10 +143,10 @@ class NumericEmbedder(Numeric, BaseEmbedder):
 class NumericFineTuner(Numeric):
     """The shared base of all fine-tuners, on numbers."""
 
-    def _train(self, *args: Any, going_on: bool, **options: Any) -> Any:
-        if not going_on:
+    def _train(self, *args: Any, continues: bool, **options: Any) -> Any:
+        if not continues:
             vars(self).pop("fingerprint_", None)
-        return super()._train(*args, going_on=going_on, **options)
+        return super()._train(*args, continues=continues, **options)
 
 
 class NumericClassifier(NumericFineTuner, ImageClassifier):

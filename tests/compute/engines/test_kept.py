@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, clear_cache
 from sktransfer.cache import FileStore
-from sktransfer.engines import _converted
+from sktransfer.compute.engines import _converted
 from sktransfer.exceptions import CacheWarning
 from tests._jobs import in_threads
 from tests._tiny import images, tiny_network

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sktransfer.engines import _asked, _converted, _openvino
 from torch import nn
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, load, save
-from sktransfer.engines import _asked, _converted, _openvino
 from sktransfer.exceptions import EngineError, EngineWarning, MemoryWarning
 from tests._tiny import images, texts, tiny_network
 from tests.embedders.test_same_numbers import furthest

@@ -1,4 +1,4 @@
-"""Batches that go through a network side by side."""
+"""Batches through a network in parallel."""
 
 import ctypes
 import gc
@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from sktransfer import ImageClassifier, ImageEmbedder, TextEmbedder
+from sktransfer.compute import FeatureExtractor, _extractor
+from sktransfer.compute._parallel import best_parallelism, parallel_map
 from sktransfer.exceptions import BadCellError
-from sktransfer.extraction import _extraction
-from sktransfer.extraction._batches import even
-from sktransfer.extraction._streams import best_streams, side_by_side
+from sktransfer.modalities import n_rows
 from tests._jobs import our_threads
 from tests._tiny import counted_rows, images, texts, tiny_network
 
@@ -41,28 +41,28 @@ def one_thread():
         yield
 
 
-def test_jobs_are_run_at_the_same_time_each_on_its_share_of_the_threads(four_threads):
+def test_jobs_run_at_the_same_time_each_on_its_share_of_the_threads(four_threads):
     together = threading.Barrier(2)
 
     def run(job):
         together.wait(PATIENCE)  # fails unless two run at the same time
         return job, torch.get_num_threads()
 
-    assert list(side_by_side(run, range(10), streams=2)) == [(job, 2) for job in range(10)]
+    assert list(parallel_map(run, range(10), parallelism=2)) == [(job, 2) for job in range(10)]
     assert torch.get_num_threads() == 4
     assert our_threads() == []
 
 
-def test_matrix_products_too_have_their_share_of_the_threads(four_threads):
+def test_matrix_products_use_their_share_of_the_threads(four_threads):
     library = ctypes.CDLL(str(next((Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"))))
     if not hasattr(library, "MKL_Get_Max_Threads"):
         pytest.skip("this torch is made without MKL")
-    found = list(side_by_side(lambda job: library.MKL_Get_Max_Threads(), range(6), streams=2))
+    found = list(parallel_map(lambda job: library.MKL_Get_Max_Threads(), range(6), parallelism=2))
     assert found == [2] * 6
     assert library.MKL_Get_Max_Threads() == 4
 
 
-def test_threads_that_others_start_meanwhile_keep_theirs(four_threads):
+def test_other_threads_started_meanwhile_are_not_limited(four_threads):
     seen = []
 
     def run(job):
@@ -70,7 +70,7 @@ def test_threads_that_others_start_meanwhile_keep_theirs(four_threads):
         other.start()
         other.join()
 
-    list(side_by_side(run, range(6), streams=2))
+    list(parallel_map(run, range(6), parallelism=2))
     assert seen == [4] * 6
 
 
@@ -80,26 +80,26 @@ def test_a_single_job_has_all_threads(four_threads):
     def run(job):
         return threading.current_thread().name, torch.get_num_threads()
 
-    assert list(side_by_side(run, [0], streams=4)) == [(here, 4)]
-    assert list(side_by_side(run, [0, 1], streams=1)) == [(here, 4)] * 2
-    assert list(side_by_side(run, [], streams=4)) == []
+    assert list(parallel_map(run, [0], parallelism=4)) == [(here, 4)]
+    assert list(parallel_map(run, [0, 1], parallelism=1)) == [(here, 4)] * 2
+    assert list(parallel_map(run, [], parallelism=4)) == []
 
 
-def test_there_are_no_more_streams_than_threads(one_thread):
-    assert best_streams() == 1
+def test_one_thread_computes_one_batch_at_a_time(one_thread):
+    assert best_parallelism() == 1
 
 
 @pytest.mark.parametrize(
-    ("threads", "streams"),
+    ("threads", "parallelism"),
     [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (6, 3), (7, 3), (8, 4), (64, 4)],
 )
-def test_few_streams_keep_most_threads_busy(monkeypatch, threads, streams):
+def test_the_number_of_parallel_batches_uses_most_threads(monkeypatch, threads, parallelism):
     monkeypatch.setattr("sktransfer._runtime.threads", lambda: threads)
-    assert best_streams() == streams
+    assert best_parallelism() == parallelism
 
 
 @pytest.mark.parametrize("where", ["jobs", "run"])
-def test_what_was_computed_before_an_error_is_not_lost(where):
+def test_results_before_an_error_are_yielded(where):
     def jobs():
         for job in range(10):
             if where == "jobs" and job == 5:
@@ -113,14 +113,14 @@ def test_what_was_computed_before_an_error_is_not_lost(where):
 
     seen = []
     with pytest.raises(KeyError, match="no more"):
-        seen.extend(side_by_side(run, jobs(), streams=2))
+        seen.extend(parallel_map(run, jobs(), parallelism=2))
     assert seen == [0, 1, 2, 3, 4]
     assert our_threads() == []
 
 
 @pytest.mark.parametrize("abandon", ["close", "forget"])
-def test_what_is_abandoned_leaves_no_thread(abandon):
-    results = side_by_side(lambda job: job, iter(range(1000)), streams=2)
+def test_an_abandoned_iterator_leaves_no_thread(abandon):
+    results = parallel_map(lambda job: job, iter(range(1000)), parallelism=2)
     next(results)
     assert our_threads()
     if abandon == "close":
@@ -128,19 +128,6 @@ def test_what_is_abandoned_leaves_no_thread(abandon):
     del results
     gc.collect()
     assert our_threads() == []
-
-
-@pytest.mark.parametrize("streams", [1, 2, 3, 4])
-@pytest.mark.parametrize("total", [0, 1, 7, 8, 9, 20, 33, 100, 1000])
-def test_all_streams_get_as_many_batches(streams, total):
-    size = even(8, total, streams)
-    assert 1 <= size <= 8
-    batches = -(-total // size)
-    if total <= 8 or streams == 1:
-        assert size == 8
-    else:
-        # What is left over is at most one round in which some have nothing to do.
-        assert -(-batches // streams) == -(-total // (8 * streams))
 
 
 BACKBONES = {
@@ -154,24 +141,24 @@ BACKBONES = {
 
 @pytest.mark.parametrize("modality", BACKBONES)
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.02)])
-def test_features_are_those_of_one_batch_after_the_other(
+def test_parallel_batches_give_the_features_of_sequential_ones(
     monkeypatch, four_threads, modality, precision, tolerance
 ):
     embedder, column = BACKBONES[modality]
     embedder.set_params(precision=precision)
     cells = column(50)
     seen = set()
-    real = _extraction.Extraction._features
+    real = FeatureExtractor.features
 
-    def features(self, batch):
+    def features(self, inputs):
         seen.add(threading.current_thread().name)
-        return real(self, batch)
+        return real(self, inputs)
 
-    monkeypatch.setattr(_extraction.Extraction, "_features", features)
+    monkeypatch.setattr(FeatureExtractor, "features", features)
     found = embedder.fit_transform(cells)
     assert len(seen) > 1
     seen.clear()
-    monkeypatch.setattr(_extraction, "best_streams", lambda: 1)
+    monkeypatch.setattr(_extractor, "best_parallelism", lambda: 1)
     expected = embedder.fit_transform(cells)
     assert seen == {threading.current_thread().name}
     length = np.linalg.norm(expected, axis=1).max()
@@ -180,23 +167,25 @@ def test_features_are_those_of_one_batch_after_the_other(
 
 def who_computes(monkeypatch, embedder, column):
     seen = []
-    real = _extraction.Extraction._features
+    real = FeatureExtractor.features
 
-    def features(self, batch):
-        seen.append((threading.current_thread(), len(batch)))
-        return real(self, batch)
+    def features(self, inputs):
+        seen.append((threading.current_thread(), n_rows(inputs)))
+        return real(self, inputs)
 
-    monkeypatch.setattr(_extraction.Extraction, "_features", features)
+    monkeypatch.setattr(FeatureExtractor, "features", features)
     embedder.fit_transform(column)
     return seen
 
 
-def test_a_module_of_the_users_is_called_in_one_thread(monkeypatch, four_threads):
+def test_a_users_module_is_called_in_one_thread(monkeypatch, four_threads):
     seen = who_computes(monkeypatch, ImageEmbedder(tiny_network(), cache=False), images(40))
     assert {thread for thread, _ in seen} == {threading.current_thread()}
 
 
-def test_what_was_fine_tuned_from_a_module_of_the_users_too(monkeypatch, four_threads):
+def test_a_network_fine_tuned_from_a_users_module_is_called_in_one_thread(
+    monkeypatch, four_threads
+):
     column = images(40)
     fitted = ImageClassifier(tiny_network(), max_epochs=1, image_size=32, cache=False)
     fitted.fit(column, np.arange(40) % 2)
@@ -204,7 +193,7 @@ def test_what_was_fine_tuned_from_a_module_of_the_users_too(monkeypatch, four_th
     assert {thread for thread, _ in seen} == {threading.current_thread()}
 
 
-def test_an_error_that_is_kept_keeps_no_thread(four_threads):
+def test_a_stored_error_keeps_no_thread_alive(four_threads):
     column = [*images(60), b"no image", *images(40, seed=1)]
     embedder = ImageEmbedder("resnet18", weights=None, image_size=32, cache=False).fit(column)
     with pytest.raises(BadCellError) as error:
@@ -213,7 +202,7 @@ def test_an_error_that_is_kept_keeps_no_thread(four_threads):
     assert our_threads() == []
 
 
-def test_a_batch_size_of_the_users_is_all_that_is_computed_at_a_time(monkeypatch, four_threads):
+def test_with_a_given_batch_size_one_batch_is_computed_at_a_time(monkeypatch, four_threads):
     seen = who_computes(monkeypatch, TextEmbedder(batch_size=4, cache=False), texts(10))
     assert seen == [(threading.current_thread(), size) for size in (4, 4, 2)]
 
@@ -228,7 +217,7 @@ def test_rows_before_a_bad_cell_are_in_the_cache(tmp_path, four_threads):
     assert sum(counts) == 0
 
 
-def test_pixels_of_a_cell_come_to_its_own_row(four_threads):
+def test_rows_follow_their_cells_into_another_order(four_threads):
     column = images(70)
     embedder = ImageEmbedder(image_size=64, cache=False, device="cpu").fit(column)
     found = embedder.transform(column)

@@ -1,4 +1,4 @@
-"""Jobs that want the same rows at the same time each compute some, for all."""
+"""Jobs that need the same rows at the same time each compute a part of them."""
 
 import threading
 import time
@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from sktransfer import ImageEmbedder, TextEmbedder
-from sktransfer.cache import open_cache
+from sktransfer.compute import _plan
 from sktransfer.exceptions import BadCellError
-from sktransfer.extraction import Lookup, _once
 from tests._jobs import in_threads
 from tests._tiny import counted_rows, images, seen_batches, texts, tiny_network
 
@@ -17,8 +16,8 @@ N = 120
 
 
 @pytest.fixture(autouse=True)
-def rows_are_kept_at_once(monkeypatch):
-    monkeypatch.setattr(_once, "_SECONDS_BETWEEN_WRITES", 0.0)
+def _rows_are_written_at_once(monkeypatch):
+    monkeypatch.setattr(_plan, "_SECONDS_BETWEEN_WRITES", 0.0)
 
 
 def slowly(module, args):
@@ -26,7 +25,7 @@ def slowly(module, args):
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
-def test_two_jobs_compute_hardly_more_than_one_and_both_have_all_rows(cache_folder, kind):
+def test_two_jobs_compute_few_rows_twice_and_both_return_all(cache_folder, kind):
     if kind == "image":
         column, embedder = images(N), ImageEmbedder(tiny_network(), image_size=32, batch_size=4)
     else:
@@ -52,7 +51,7 @@ def test_two_jobs_compute_hardly_more_than_one_and_both_have_all_rows(cache_fold
         np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_only_job_takes_rows_in_their_order(cache_folder):
+def test_a_single_job_computes_rows_in_order(cache_folder):
     column = np.full((15, 16, 16, 3), 255, np.uint8)
     column //= np.arange(1, 16, dtype=np.uint8)[:, None, None, None]  # darker and darker
     network = tiny_network()
@@ -61,20 +60,6 @@ def test_the_only_job_takes_rows_in_their_order(cache_folder):
     seen = np.concatenate([batch.numpy().mean((1, 2, 3)) for batch in batches if len(batch)])
     assert len(seen) == 15
     assert (np.diff(seen) < 0).all()
-
-
-def test_a_row_that_another_has_computed_is_not_due(tmp_path):
-    cache = open_cache(tmp_path)
-    digests = [bytes([n]) * 16 for n in range(6)]
-    rows = np.arange(12, dtype=np.float32).reshape(6, 2)
-    lookup = Lookup(cache, b"s" * 16, digests, 2)
-    assert lookup.todo == [0, 1, 2, 3, 4, 5]
-    cache.write(b"s" * 16, [digests[1], digests[4]], rows[[1, 4]])
-    assert lookup.due([5, 4, 1, 0]) == [5, 0]
-    assert lookup.due([4]) == []
-    assert lookup.due([]) == []
-    lookup.fill([([0, 2, 3, 5], rows[[0, 2, 3, 5]])])
-    np.testing.assert_array_equal(lookup.rows(), rows)
 
 
 @pytest.mark.parametrize("cache", [True, False])

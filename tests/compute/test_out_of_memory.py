@@ -1,4 +1,4 @@
-"""A batch that does not fit into the memory is halved, with one warning and equal results."""
+"""A batch that does not fit in memory is halved, with one warning and equal results."""
 
 from contextlib import contextmanager
 
@@ -8,8 +8,8 @@ import torch
 
 from sktransfer import ImageClassifier, ImageEmbedder, TextEmbedder
 from sktransfer.backbones import get_backbone
+from sktransfer.compute import OutOfMemorySplitter
 from sktransfer.exceptions import MemoryWarning
-from sktransfer.extraction import Portions
 from tests._tiny import counted_rows, images, texts, tiny_network
 
 GPU_ERROR = torch.OutOfMemoryError("CUDA out of memory")
@@ -36,13 +36,15 @@ def too_small_for(elements, backbone, modality="image", error=GPU_ERROR):
 
 @pytest.mark.parametrize("error", [GPU_ERROR, RuntimeError(CPU_ERROR)])
 @pytest.mark.parametrize("most", [1, 2, 3, 7])
-def test_images_go_through_in_halves_with_one_warning(cache_folder, most, error):
+def test_batches_of_images_are_halved_with_one_warning(cache_folder, most, error):
     network, column = tiny_network(), images(20)
     expected = ImageEmbedder(network, image_size=64, cache=False).fit_transform(column)
     with (
         counted_rows(network) as counts,
         too_small_for(most, network, error=error),
-        pytest.warns(MemoryWarning, match="8 rows at a time.*batch_size=4") as warned,
+        pytest.warns(
+            MemoryWarning, match="8 rows per batch; continuing with 4.*batch_size=4"
+        ) as warned,
     ):
         rows = ImageEmbedder(network, image_size=64, device="cpu").fit_transform(column)
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
@@ -54,7 +56,7 @@ def test_images_go_through_in_halves_with_one_warning(cache_folder, most, error)
     )  # kept
 
 
-def test_texts_go_through_in_halves_with_one_warning():
+def test_batches_of_texts_are_halved_with_one_warning():
     column = texts(60)
     expected = TextEmbedder(cache=False).fit_transform(column)
     with (
@@ -81,7 +83,7 @@ def test_a_row_that_does_not_fit_alone_is_an_error_that_says_what_to_do(cache_fo
 
 
 @pytest.mark.parametrize("trainable", ["head", "all"])
-def test_a_fitted_fine_tuner_predicts_in_halves(trainable):
+def test_a_fitted_fine_tuner_predicts_in_halved_batches(trainable):
     network, column = tiny_network(), images(20)
     model = ImageClassifier(network, trainable=trainable, max_epochs=1, cache=False, random_state=0)
     model.fit(column, np.arange(20) % 2)
@@ -112,15 +114,15 @@ def refusing_modules(network, most):
             handle.remove()
 
 
-def test_another_error_is_not_taken_for_a_lack_of_memory():
+def test_other_errors_are_raised_as_they_are():
     def fail(batch):
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        Portions().run(fail, np.zeros((4, 2)))
+        OutOfMemorySplitter().run(fail, np.zeros((4, 2)))
 
 
-def test_what_was_found_out_is_used_for_the_next_batch_and_not_told_again():
+def test_the_size_that_fitted_is_used_for_the_next_batch_without_a_second_warning():
     tried = []
 
     def compute(batch):
@@ -129,10 +131,10 @@ def test_what_was_found_out_is_used_for_the_next_batch_and_not_told_again():
             raise GPU_ERROR
         return np.asarray(batch) * 2
 
-    portions = Portions()
+    splitter = OutOfMemorySplitter()
     batches = [np.arange(20.0).reshape(20, 1), np.arange(9.0).reshape(9, 1)]
     with pytest.warns(MemoryWarning) as warned:
-        found = [portions.run(compute, batch) for batch in batches]
+        found = [splitter.run(compute, batch) for batch in batches]
     for batch, rows in zip(batches, found, strict=True):
         np.testing.assert_array_equal(rows, batch * 2)
     assert len(warned) == 1

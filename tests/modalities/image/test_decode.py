@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
 from sktransfer.cells import decode_image
 from sktransfer.cells._quiet import pillow_warnings_ignored
+
 from sktransfer.exceptions import BadCellError
-from tests.cells._bad_images import HTML, JPEG, PNG, encoded, png_chunk, png_file
+from tests.modalities.image._bad_images import HTML, JPEG, PNG, encoded, png_chunk, png_file
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
 GREY = RGB[..., 0]

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from sktransfer.backbones._tokenizer import TextTokenizer
 from tokenizers import (
     Tokenizer,
     decoders,
@@ -17,7 +18,6 @@ from tokenizers import (
     trainers,
 )
 
-from sktransfer.backbones._tokenizer import TextTokenizer
 from sktransfer.exceptions import BackboneError
 
 PHRASE = "the quick brown fox jumps over a lazy dog while it rains in naïve Straße 日本 😀 42"

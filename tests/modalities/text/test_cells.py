@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-
 from sktransfer.cells import as_column, digest_texts, read_texts
 from sktransfer.cells._cell import describe, is_missing
+
 from sktransfer.exceptions import BadCellError
-from tests.cells._bad_texts import GOOD, MISSING, NO_TEXTS, Car, Loud
+from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS, Car, Loud
 
 
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)

@@ -9,11 +9,11 @@ import signal
 import numpy as np
 import pytest
 from PIL import Image
-
 from sktransfer.cells import Geometry, decode_image, digest_images, load_pixels
 from sktransfer.cells._quiet import pillow_warnings_ignored
+
 from sktransfer.exceptions import BadCellError
-from tests.cells._bad_images import (
+from tests.modalities.image._bad_images import (
     CELLS,
     FILES,
     NOISE,

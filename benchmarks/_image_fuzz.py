@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sktransfer.cells import Geometry, load_pixels
-from sktransfer.cells._quiet import pillow_warnings_ignored
+from sktransfer._quiet import warnings_ignored
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities.image import Geometry, load_pixels
 
 OUTCOMES = ("pixels", "refused", "wrong", "crashed", "hung")
 """An array as it should be; a BadCellError; anything else that came back; and nothing did."""
@@ -123,7 +123,7 @@ def whole_files() -> Files:
         # A format may lack its codec here, or have only a stub for writing it.
         with (
             contextlib.suppress(OSError, KeyError, ValueError),
-            pillow_warnings_ignored(),
+            warnings_ignored(module=r"PIL\."),
         ):
             files.append((format, _written(format, mode, options)))
     return files

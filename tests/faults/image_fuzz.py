@@ -123,7 +123,7 @@ def whole_files() -> Files:
         # A format may lack its codec here, or have only a stub for writing it.
         with (
             contextlib.suppress(OSError, KeyError, ValueError),
-            warnings_ignored(module=r"PIL\\."),
+            warnings_ignored(module=r"PIL\."),
         ):
             files.append((format, _written(format, mode, options)))
     return files

@@ -17,8 +17,8 @@ from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError, Tar
 from sktransfer.extraction._images import ImageReader
 from tests._tiny import images, tiny_network
 from tests.backbones._huggingface_folders import WORDS, save
-from tests.cells._bad_images import CELLS
-from tests.cells._bad_texts import MISSING, NO_TEXTS
+from tests.modalities.image._bad_images import CELLS
+from tests.modalities.text._bad_texts import MISSING, NO_TEXTS
 
 QUICK = {"random_state": 0, "max_epochs": 2, "batch_size": 4}
 N = 12

@@ -72,7 +72,7 @@ NO_TEXTS: dict[str, tuple[Any, str]] = {
     "no bytes": (b"", "<0 bytes>: bytes are not text"),
     "bytearray": (bytearray(b"abc"), "<3 bytes>: bytes are not text"),
     "memoryview": (memoryview(b"abc"), "<3 bytes>: bytes are not text"),
-    "int": (3, "3: a value of type int is not text; pass one string a row"),
+    "int": (3, "3: a value of type int is not text; pass one string per row"),
     "float": (0.5, "a value of type float is not text"),
     "infinity": (float("inf"), "a value of type float is not text"),
     "numpy int": (np.int64(3), "a value of type int64 is not text"),
@@ -85,7 +85,7 @@ NO_TEXTS: dict[str, tuple[Any, str]] = {
     "dict": ({"a": 1}, "a value of type dict is not text"),
     "set": ({"a"}, "a value of type set is not text"),
     "array": (np.array(["a"]), r"<ndarray of shape \(1,\).*type ndarray is not text"),
-    "function": (len, "is not text; pass one string a row"),
+    "function": (len, "is not text; pass one string per row"),
     "surrogate": ("ab\ud800c", r"U\+D800 at position 2 is no character; remove it"),
     "surrogate alone": ("\udfff", r"U\+DFFF at position 0 is no character; remove it"),
 }

@@ -2,13 +2,13 @@
 
 import re
 
-import numpy as np
 import pytest
 
-from sktransfer.cells import as_column, digest_texts, read_texts
-from sktransfer.cells._cell import describe, is_missing
+from sktransfer.columns import as_column, is_missing
 from sktransfer.exceptions import BadCellError
-from tests.cells._bad_texts import GOOD, MISSING, NO_TEXTS, Car, Loud
+from sktransfer.modalities._hashes import text_digest
+from sktransfer.modalities.text import TextModality, read_texts
+from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS, Car, Loud
 
 
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
@@ -27,7 +27,7 @@ def test_a_subclass_of_str_is_the_text_that_it_is_and_not_what_it_prints():
 def test_texts_that_look_alike_stay_apart():
     composed, combined = read_texts(["\u00e9", "e\u0301"], "raise")
     assert composed != combined
-    assert len(set(digest_texts([composed, combined, composed + " "]))) == 3
+    assert len(set(map(text_digest, [composed, combined, composed + " "]))) == 3
 
 
 def test_a_long_text_comes_back_at_once():
@@ -55,7 +55,7 @@ def test_missing_texts_are_left_out_or_empty(missing, instead):
 @pytest.mark.parametrize(("cell", "match"), NO_TEXTS.values(), ids=NO_TEXTS)
 @pytest.mark.parametrize("missing", ["raise", "nan", "empty"])
 def test_what_is_no_text_is_an_error_that_names_what_to_do(cell, match, missing):
-    column = as_column(["a", "b", cell], kind="text")
+    column = as_column(["a", "b", cell], TextModality())
     *_, error = read_texts(column.cells, missing)
     assert isinstance(error, BadCellError)
     assert re.search(match, str(error))
@@ -66,43 +66,3 @@ def test_one_bad_text_does_not_stop_the_reading_of_the_others(missing, expected)
     first, second, third, fourth = read_texts(["a", 3, None, "b"], missing)
     assert (first, third, fourth) == ("a", expected, "b")
     assert isinstance(second, BadCellError)
-
-
-DESCRIPTIONS = {
-    "None": (None, "None"),
-    "str": ("a\nb", r"'a\nb'"),
-    "surrogate": ("\ud800", r"'\ud800'"),
-    "memoryview": (memoryview(b"abcd"), "<4 bytes>"),
-    "array": (np.zeros((2, 3)), "<ndarray of shape (2, 3) and dtype float64>"),
-    "scalar": (np.int64(3), "3"),
-}
-
-
-@pytest.mark.parametrize(("cell", "expected"), DESCRIPTIONS.values(), ids=DESCRIPTIONS)
-def test_a_cell_is_described_in_few_words(cell, expected):
-    assert describe(cell) == expected
-
-
-class _Awkward:
-    def __repr__(self):
-        return "line\n" * 50
-
-
-class _Broken:
-    def __repr__(self):
-        raise RuntimeError
-
-
-@pytest.mark.parametrize(
-    "cell", ["x" * 999, list(range(999)), {"k" * 99: ["v" * 99] * 9}, _Awkward(), _Broken()]
-)
-def test_a_description_is_one_short_line_whatever_the_cell(cell):
-    text = describe(cell)
-    assert 0 < len(text) <= 80
-    assert text.isprintable()
-
-
-def test_a_long_path_is_described_by_both_of_its_ends():
-    text = describe("/folder/" + "x" * 200 + "/name.png")
-    assert text.startswith("'/folder/")
-    assert text.endswith("/name.png'")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from sktransfer.backbones._tokenizer import TextTokenizer
 from tokenizers import (
     Tokenizer,
     decoders,

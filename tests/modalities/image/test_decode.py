@@ -4,17 +4,15 @@ import io
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from sktransfer.cells import decode_image
-from sktransfer.cells._quiet import pillow_warnings_ignored
 from sktransfer.exceptions import BadCellError
-from tests.cells._bad_images import HTML, JPEG, PNG, encoded, png_chunk, png_file
+from sktransfer.modalities.image import decode_image
+from tests.modalities.image._bad_images import HTML, JPEG, PNG, encoded, png_chunk, png_file
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
@@ -285,19 +283,6 @@ def test_filters_are_as_before_when_blocks_of_other_threads_overlap():
             np.testing.assert_array_equal(pixels, GREY3)
         assert warnings.filters == inside
     assert caught == []
-    assert warnings.filters == before
-
-
-def test_blocks_that_end_in_the_wrong_order_leave_the_filters_as_they_were():
-    before = list(warnings.filters)
-    with ExitStack() as first, ExitStack() as second, ExitStack() as foreign:
-        first.enter_context(pillow_warnings_ignored())
-        second.enter_context(pillow_warnings_ignored())
-        foreign.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("error")
-        first.close()
-        second.close()
-        foreign.close()
     assert warnings.filters == before
 
 

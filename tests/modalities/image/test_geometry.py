@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image
+from sktransfer.cells import Geometry, _geometry, decode_image, load_pixels
 from torchvision.transforms import CenterCrop as CropV1
 from torchvision.transforms import Compose, InterpolationMode
 from torchvision.transforms import Resize as ResizeV1
 from torchvision.transforms.v2 import CenterCrop, Resize
-
-from sktransfer.cells import Geometry, _geometry, decode_image, load_pixels
 
 FILTERS = ["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 

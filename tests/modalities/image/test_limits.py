@@ -1,21 +1,16 @@
-"""Every kind of bad image says what it is and what to do; nothing hangs, and nothing is guessed."""
+"""Limits of pixels, of bytes of a file and of scans hold before anything is decoded."""
 
-import contextlib
 import io
 import os
-import re
-import signal
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sktransfer.cells import Geometry, decode_image, digest_images, load_pixels
-from sktransfer.cells._quiet import pillow_warnings_ignored
+from sktransfer._quiet import warnings_ignored
 from sktransfer.exceptions import BadCellError
-from tests.cells._bad_images import (
-    CELLS,
-    FILES,
+from sktransfer.modalities.image import Geometry, decode_image, load_pixels
+from tests.modalities.image._bad_images import (
     NOISE,
     PNG,
     encoded,
@@ -23,77 +18,7 @@ from tests.cells._bad_images import (
     jpeg_of_scans,
     png_file,
 )
-
-
-@contextlib.contextmanager
-def within_seconds(seconds):
-    """Fail where the block waits for ever."""
-
-    def give_up(number, frame):
-        raise AssertionError(f"still waiting after {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _load(cell):
-    return load_pixels(cell, Geometry(8, (8, 8)))
-
-
-@pytest.mark.parametrize("read", [decode_image, _load])
-@pytest.mark.parametrize(("cell", "told"), CELLS.values(), ids=CELLS)
-def test_a_bad_image_says_what_it_is_and_what_to_do(cell, told, read):
-    with pytest.raises(BadCellError, match=told) as caught:
-        read(cell)
-    assert caught.value.row is None
-    assert len(str(caught.value)) < 500
-
-
-@pytest.mark.parametrize(("make", "told"), FILES.values(), ids=FILES)
-def test_a_bad_file_is_refused_and_never_waited_for(make, told, tmp_path):
-    path = make(tmp_path)
-    for cell in (path, str(path)):
-        with within_seconds(10), pytest.raises(BadCellError, match=told):
-            decode_image(cell)
-        (digest,) = digest_images([cell])
-        assert isinstance(digest, bytes) or re.search(told, str(digest))
-
-
-def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
-    (tmp_path / "file").write_bytes(PNG)
-    os.mkfifo(tmp_path / "pipe")
-    as_it_was = (tmp_path / "file").stat()
-    with monkeypatch.context() as patched, within_seconds(10):
-        patched.setattr(os, "stat", lambda path: as_it_was)
-        with pytest.raises(BadCellError, match="is a named pipe, not a file"):
-            decode_image(tmp_path / "pipe")
-        (error,) = digest_images([tmp_path / "pipe"])
-    assert "is a named pipe, not a file" in str(error)
-
-
-@pytest.mark.parametrize("number", [13, 5, 6, 116])
-def test_a_file_that_cannot_be_opened_is_a_bad_cell(number, tmp_path, monkeypatch):
-    path = tmp_path / "a.png"
-    path.write_bytes(PNG)
-
-    def refuse(*args, **kwargs):
-        raise OSError(number, os.strerror(number))
-
-    # Not chmod: the superuser may read everything.
-    monkeypatch.setattr(os, "open", refuse)
-    told = rf"{os.strerror(number)}.*check the path and its permissions"
-    with pytest.raises(BadCellError, match=told):
-        decode_image(path)
-    (error,) = digest_images([path])
-    assert re.search(told, str(error))
-
-
-# The limit of pixels ----------------------------------------------------------------------
+from tests.modalities.image._digests import digests
 
 FRAMES = [Image.fromarray(np.roll(NOISE, k, axis=0)) for k in range(3)]
 MANY = {"save_all": True, "append_images": FRAMES[1:]}
@@ -119,7 +44,7 @@ LIMITED = {
 
 @pytest.mark.parametrize("content", LIMITED.values(), ids=LIMITED)
 def test_the_limit_of_pixels_holds_for_every_format(content):
-    with pillow_warnings_ignored():
+    with warnings_ignored(module=r"PIL\."):
         lazy = Image.open(io.BytesIO(content))
     assert decode_image(content, max_pixels=1024).shape == (32, 32, 3)
     for cell in (content, lazy):
@@ -133,8 +58,8 @@ def test_an_icon_is_refused_before_any_of_it_is_decoded():
     bomb = icon_with_a_lie().replace(encoded(NOISE), png_file(9_000, 9_000, b""))
     bitmap = encoded(FRAMES[0], "ICO", sizes=[(32, 32)], bitmap_format="bmp")
     assert decode_image(bitmap, max_pixels=1024).shape == (32, 32, 3)
-    told = "9000x9000 pixels is above the limit of 80000000 pixels"
-    with pytest.raises(BadCellError, match=told):
+    match = "9000x9000 pixels is above the limit of 80000000 pixels"
+    with pytest.raises(BadCellError, match=match):
         decode_image(bomb)
     with pytest.raises(BadCellError, match="32x32 pixels is above the limit of 1023"):
         decode_image(bitmap, max_pixels=1023)
@@ -179,23 +104,13 @@ def test_a_file_of_far_more_bytes_than_its_pixels_explain_is_not_read(tmp_path, 
     path.write_bytes(PNG)
     with path.open("ab") as file:
         file.truncate(65 << 20)
-    told = "68157440 bytes is above the limit of 67108864 bytes"
+    match = "68157440 bytes is above the limit of 67108864 bytes"
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", None)
-        with pytest.raises(BadCellError, match=told):
+        with pytest.raises(BadCellError, match=match):
             decode_image(path, max_pixels=1_000_000)
-        (error,) = digest_images([path], max_pixels=1_000_000)
-    assert told in str(error)
+        (error,) = digests([path], max_pixels=1_000_000)
+    assert match in str(error)
     # 16 bytes for each allowed pixel are not too many.
     assert decode_image(path, max_pixels=8_000_000).shape == (32, 32, 3)
     assert decode_image(path, max_pixels=None).shape == (32, 32, 3)
-
-
-# What is not told, as the documentation says ----------------------------------------------
-
-
-def test_changed_bytes_within_the_pixels_of_a_jpeg_are_not_noticed():
-    content = encoded(NOISE, "JPEG")
-    position = len(content) - 300
-    changed = content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
-    assert (decode_image(changed) != decode_image(content)).any()

@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
+from sktransfer.cells import Geometry, _geometry, decode_image, load_pixels
+from sktransfer.extraction._resample import resample
 
 from sktransfer import ImageEmbedder, _runtime
-from sktransfer.cells import Geometry, _geometry, decode_image, load_pixels
 from sktransfer.exceptions import BadCellError
-from sktransfer.extraction._resample import resample
 
 PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]
 GEOMETRIES = [

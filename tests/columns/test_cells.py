@@ -1,0 +1,45 @@
+"""Messages name any cell on one short line."""
+
+import numpy as np
+import pytest
+
+from sktransfer.columns import describe
+
+DESCRIPTIONS = {
+    "None": (None, "None"),
+    "str": ("a\nb", r"'a\nb'"),
+    "surrogate": ("\ud800", r"'\ud800'"),
+    "memoryview": (memoryview(b"abcd"), "<4 bytes>"),
+    "array": (np.zeros((2, 3)), "<ndarray of shape (2, 3) and dtype float64>"),
+    "scalar": (np.int64(3), "3"),
+}
+
+
+@pytest.mark.parametrize(("cell", "expected"), DESCRIPTIONS.values(), ids=DESCRIPTIONS)
+def test_a_cell_is_described_in_few_words(cell, expected):
+    assert describe(cell) == expected
+
+
+class _Awkward:
+    def __repr__(self):
+        return "line\n" * 50
+
+
+class _Broken:
+    def __repr__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "cell", ["x" * 999, list(range(999)), {"k" * 99: ["v" * 99] * 9}, _Awkward(), _Broken()]
+)
+def test_a_description_is_one_short_line_whatever_the_cell(cell):
+    text = describe(cell)
+    assert 0 < len(text) <= 80
+    assert text.isprintable()
+
+
+def test_a_long_path_is_described_by_both_of_its_ends():
+    text = describe("/folder/" + "x" * 200 + "/name.png")
+    assert text.startswith("'/folder/")
+    assert text.endswith("/name.png'")

@@ -1,0 +1,202 @@
+"""Every container of the same values is the same column; everything else is refused."""
+
+import collections
+import pathlib
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+import torch
+from PIL import Image
+
+from sktransfer.columns import as_column
+from sktransfer.exceptions import ColumnError
+from sktransfer.modalities.image import ImageModality
+from sktransfer.modalities.text import TextModality
+from tests.modalities._memos import NoMemo
+
+IMAGES, TEXTS = ImageModality(), TextModality()
+BOTH = pytest.mark.parametrize("modality", [IMAGES, TEXTS], ids=["image", "text"])
+WORDS = ["b", "a", "c"]
+STACK = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)
+
+CONTAINERS = {
+    "list": lambda v: v,
+    "tuple": tuple,
+    "deque": collections.deque,
+    "object array": lambda v: np.array(v, dtype=object),
+    "str array": np.array,
+    "StringDType array": lambda v: np.array(v, dtype=np.dtypes.StringDType()),
+    "one-column array": lambda v: np.array(v, dtype=object)[:, None],
+    "pandas str": pd.Series,
+    "pandas object": lambda v: pd.Series(v, dtype=object),
+    "pandas string": lambda v: pd.Series(v, dtype="string"),
+    "pandas category": lambda v: pd.Series(v, dtype="category"),
+    "pandas array": lambda v: pd.array(v, dtype="string"),
+    "pandas index": pd.Index,
+    "pandas frame": lambda v: pd.DataFrame({"x": v}),
+    "polars": pl.Series,
+    "polars object": lambda v: pl.Series(v, dtype=pl.Object),
+    "polars category": lambda v: pl.Series(v, dtype=pl.Categorical),
+    "polars frame": lambda v: pl.DataFrame({"x": v}),
+}
+
+
+@pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS)
+@BOTH
+def test_every_container_of_the_same_values_gives_the_same_cells(make, modality):
+    column = as_column(make(WORDS), modality)
+    assert list(column.cells) == WORDS
+    assert len(column.cells) == 3
+    assert column.n_features == 1
+    assert column.index is None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: v,
+        lambda v: np.array(v, dtype=object),
+        pd.Series,
+        lambda v: pd.DataFrame({"x": v}),
+        lambda v: pl.Series(v, dtype=pl.Object),
+    ],
+)
+def test_missing_values_stay_in_their_rows(make):
+    assert list(as_column(make(["a", None, "b"]), TEXTS).cells)[::2] == ["a", "b"]
+
+
+def test_a_list_of_images_of_different_sizes_is_passed_on_as_it_is():
+    images = [np.zeros((4, 5, 3)), np.zeros((2, 2)), Image.new("RGB", (3, 3))]
+    assert as_column(images, IMAGES).cells is images
+    objects = np.empty(3, dtype=object)
+    objects[:] = images
+    assert [a is b for a, b in zip(as_column(objects, IMAGES).cells, images, strict=True)]
+
+
+def test_a_column_of_paths_ignores_image_shape():
+    assert as_column(["a.png"], ImageModality(image_shape=(4, 4))).cells == ["a.png"]
+
+
+def test_names_come_from_series_and_frames():
+    assert as_column(pd.Series(WORDS, name="w"), TEXTS).name == "w"
+    assert as_column(pl.Series("w", WORDS), TEXTS).name == "w"
+    assert as_column(pd.Series(WORDS), TEXTS).name is None
+    assert as_column(pl.Series(WORDS), TEXTS).name is None
+    for frame in (pd.DataFrame({"w": WORDS}), pl.DataFrame({"w": WORDS})):
+        column = as_column(frame, TEXTS)
+        assert (column.name, column.is_frame) == ("w", True)
+    assert as_column(pd.DataFrame({0: WORDS}), TEXTS).name == "0"
+    assert not as_column(pd.Series(WORDS, name="w"), TEXTS).is_frame
+
+
+def test_a_row_is_named_by_position_and_by_label_where_it_has_one():
+    assert as_column(WORDS, TEXTS).where(2) == "row 2"
+    assert as_column(pd.Series(WORDS), TEXTS).where(2) == "row 2"
+    labelled = pd.Series(WORDS, index=["k1", "k2", "k3"])
+    assert as_column(labelled, TEXTS).where(2) == "row 2 (index 'k3')"
+    assert as_column(labelled.to_frame("w"), TEXTS).where(0) == "row 0 (index 'k1')"
+    assert as_column(pd.Series(WORDS)[[2, 0]], TEXTS).where(1) == "row 1 (index 0)"
+    assert as_column(pd.Series(WORDS)[1:], TEXTS).where(0) == "row 0 (index 1)"
+    flat = pd.DataFrame(np.zeros((2, 4)), index=["p", "q"])
+    assert as_column(flat, ImageModality(image_shape=(2, 2))).where(1) == "row 1 (index 'q')"
+
+
+def test_reading_a_column_does_not_change_it():
+    frame = pd.DataFrame({"x": ["a", None]}, index=[5, 6])
+    before = frame.copy(deep=True)
+    as_column(frame, TEXTS)
+    pd.testing.assert_frame_equal(frame, before)
+    X = STACK.copy()
+    IMAGES.digest(as_column(X, IMAGES).cells, NoMemo())
+    np.testing.assert_array_equal(X, STACK)
+
+
+NO_COLUMNS = {
+    "str": ("a.png", r"'a.png' is one cell.*list with one element"),
+    "bytes": (b"GIF", "<3 bytes> is one cell.*list with one element"),
+    "path": (pathlib.Path("a.png"), "'a.png' is one cell.*list with one element"),
+    "PIL": (Image.new("L", (3, 2)), "PIL image L 3x2> is one cell.*list with one element"),
+    "None": (None, "None is not a column; pass a list"),
+    "int": (3, "3 is not a column; pass a list"),
+    "numpy scalar": (np.float64(3), r"3\.0 is not a column; pass a list"),
+    "0-d": (np.array(3), "3 is not a column; pass a list"),
+    "dict": ({"a": WORDS}, r"a dict is not a column; choose one of its values, e.g. X\['name'\]"),
+    "set": ({"a"}, r"a set has no order.*pass sorted\(X\)"),
+    "generator": ((w for w in WORDS), r"a generator can be read only once; pass list\(X\)"),
+    "map": (map(str, WORDS), r"a map can be read only once; pass list\(X\)"),
+    "keys": ({"a": 1}.keys(), "a dict_keys has no order"),
+    "values": ({"a": 1}.values(), "a dict_values is not a column; pass a list"),
+    "sparse": (scipy.sparse.csr_array(np.eye(3)), "a sparse csr_array .*toarray"),
+    "lazy": (pl.LazyFrame({"a": WORDS}), r"a LazyFrame has no values yet; pass X.collect\(\)"),
+    "masked": (np.ma.array(WORDS, mask=[0, 1, 0]), "masked array"),
+    "complex": (np.zeros(3, complex), "Complex data not supported"),
+    "empty list": ([], r"0 sample\(s\) \(shape=\(0,\)\) while a minimum of 1 is required"),
+    "empty array": (np.zeros((0, 3)), r"0 sample\(s\) \(shape=\(0, 3\)\) while a minimum of 1"),
+    "empty Series": (pd.Series([], dtype=str), r"0 sample\(s\) \(shape=\(0,\)\) while a minimum"),
+    "empty polars": (pl.Series([]), r"0 sample\(s\) \(shape=\(0,\)\) while a minimum"),
+    "empty frame": (pd.DataFrame({"a": []}), r"0 sample\(s\) \(shape=\(0, 1\)\) while a minimum"),
+    "no features": (np.zeros((5, 0)), r"0 feature\(s\) \(shape=\(5, 0\)\) while a minimum of 1"),
+    "object": (object(), "a object is not a column; pass a list"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("X", "match"), NO_COLUMNS.values(), ids=NO_COLUMNS)
+def test_what_is_no_column_is_refused_with_what_to_do(X, match, modality):
+    with pytest.raises(ColumnError, match=match):
+        as_column(X, modality)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+@BOTH
+def test_two_columns_are_named_and_one_is_asked_for(make, modality):
+    with pytest.raises(ColumnError, match=r"2 columns \('a', 'b'\).*X\['a'\].*ColumnTransformer"):
+        as_column(make({"a": WORDS, "b": WORDS}), modality)
+
+
+@BOTH
+def test_two_columns_of_an_array_are_refused(modality):
+    with pytest.raises(ColumnError, match=r"2 columns.*X\[:, 0\].*ColumnTransformer"):
+        as_column(np.array([["a", "b"]], dtype=object), modality)
+
+
+NUMBERS = {
+    "list": [None, 1.5],
+    "array": np.array([np.nan, 1.5]),
+    "column": np.array([[np.nan], [1.5]]),
+    "pandas": pd.Series([None, 1.5]),
+    "frame": pd.DataFrame({"x": [None, 1.5]}),
+    "polars": pl.Series([None, 1.5]),
+    "object": np.array([None, 1.5], dtype=object),
+    "tensor": torch.tensor([float("nan"), 1.5]),
+}
+
+
+@pytest.mark.parametrize("X", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize(("modality", "what"), [(IMAGES, "an image"), (TEXTS, "a text")])
+def test_a_column_of_numbers_is_refused_at_its_first_number(X, modality, what):
+    with pytest.raises(ColumnError, match=rf"row 1 is the number 1\.5, not {what}; choose another"):
+        as_column(X, modality)
+
+
+def test_a_column_of_booleans_is_refused():
+    with pytest.raises(ColumnError, match="row 0 is the number True, not a text"):
+        as_column(np.array([True, False]), TEXTS)
+
+
+def test_a_column_of_missing_values_is_still_a_column():
+    for X in ([None, None], pd.Series([None, None]), np.array([np.nan, np.nan])):
+        assert len(as_column(X, TEXTS).cells) == 2
+
+
+def test_images_are_no_column_of_texts():
+    with pytest.raises(ColumnError, match="not a column of texts"):
+        as_column(STACK, TEXTS)
+
+
+def test_a_tensor_that_numpy_cannot_read_is_refused():
+    with pytest.raises(ColumnError, match=r"cannot be read as a NumPy array.*convert it first"):
+        as_column(torch.zeros(2, 4, 4, 3, requires_grad=True), IMAGES)

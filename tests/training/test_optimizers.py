@@ -1,16 +1,10 @@
-"""The small parts of a training: schedules, batches, stores, augmentations."""
+"""Optimizers and learning rate schedules by name."""
 
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms import v2
 
-from sktransfer.backbones import ImageRecipe
-from sktransfer.finetune._augment import image_augmentation, text_augmentation
-from sktransfer.finetune._batching import in_batches
-from sktransfer.finetune._optimizer import make_optimizer, make_schedule
-from sktransfer.finetune._store import RowStore, size_of
-from tests._tiny import images
+from sktransfer.training._optimizers import make_optimizer, make_schedule
 
 
 def rates(name, warmup, steps=20):
@@ -52,49 +46,6 @@ def test_rates_rise_and_fall_as_their_names_say():
     ("name", "kind"),
     [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)],
 )
-def test_optimizers_are_torchs(name, kind):
+def test_an_optimizer_is_the_one_of_torch(name, kind):
     groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.1}]
     assert type(make_optimizer(groups, name, momentum=0.9)) is kind
-
-
-def test_no_last_batch_has_a_single_row():
-    assert [len(b) for b in in_batches(np.arange(9), 4)] == [4, 5]
-    assert [len(b) for b in in_batches(np.arange(10), 4)] == [4, 4, 2]
-    assert [len(b) for b in in_batches(np.arange(1), 4)] == [1]
-    assert [len(b) for b in in_batches(np.arange(3), 1)] == [1, 1, 1]
-
-
-@pytest.mark.parametrize("on_disk", [False, True])
-def test_a_store_keeps_rows_of_any_shape(on_disk):
-    shapes = [(2, 3), (4, 3), (1, 3)]
-    store = RowStore(shapes, on_disk)
-    for number, shape in enumerate(shapes):
-        store[number][...] = number + 1
-        assert store[number].shape == shape
-    together = store.take([2, 1])
-    assert together.shape == (2, 4, 3)
-    assert together.sum(axis=(1, 2)).tolist() == [9, 24]
-    assert size_of(shapes) == 84
-    uniform = RowStore([(2,)] * 3, on_disk)
-    uniform[1][...] = 5
-    assert uniform.take([1, 1]).tolist() == [[5, 5], [5, 5]]
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_an_augmentation_may_leave_one_channel(dtype):
-    batch = (images(3) / (1 if dtype == np.uint8 else 255)).astype(dtype)
-    changed = image_augmentation(v2.Grayscale())(batch)
-    assert changed.shape == batch.shape
-    assert changed.dtype == dtype
-    np.testing.assert_array_equal(changed, image_augmentation(v2.Grayscale(3))(batch))
-    assert ImageRecipe().scale(torch.from_numpy(changed)).shape == (3, 3, *batch.shape[1:3])
-
-
-def test_dropped_tokens_are_never_the_first_or_last_and_never_all():
-    change = text_augmentation("token_dropout")
-    tokens = list(range(100, 150))
-    thinned = change([tokens] * 200)
-    assert all(row[0] == 100 and row[-1] == 149 for row in thinned)
-    assert 40 < np.mean([len(row) for row in thinned]) < 48
-    assert change([[1], [1, 2], [1, 2, 3]])[:2] == [[1], [1, 2]]
-    assert all(len(change([[1, 2, 3]])[0]) == 3 for _ in range(50))

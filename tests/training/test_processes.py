@@ -202,7 +202,8 @@ def test_processes_draw_different_numbers_and_a_single_one_uses_the_generator_it
     random = np.random.RandomState(0)
     assert SingleProcess().own(random) is random
     drawn = {
-        DataParallel(Accelerator(number)).own(np.random.RandomState(0)).rand() for number in range(2)
+        DataParallel(Accelerator(number)).own(np.random.RandomState(0)).rand()
+        for number in range(2)
     }
     assert len(drawn) == 2
 

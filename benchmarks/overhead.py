@@ -1,9 +1,9 @@
-"""What an estimator costs beside a bare loop that makes the same steps on the same network.
+"""Overhead of an estimator over a bare loop that makes the same steps on the same network.
 
 ``python -m benchmarks.overhead [--rows 512] [--epochs 3] [--repeats 5]``
 
 The bare loop has its batches as tensors before the clock starts: no decoding, tokenizing,
-validation, history, callbacks, no scale of features for the head, no copy to fall back on.
+validation, history, callbacks, standardization of features or copy of the best weights.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from benchmarks._table import OURS, compare
 from benchmarks.speed.finetuning import scaled
 from docs.examples._data import trec_questions
 from sktransfer import ImageClassifier, TextClassifier
-from sktransfer.adapt import FineTuned, Head, opened_stages, parameter_groups
 from sktransfer.backbones import Backbone, get_backbone
-from sktransfer.finetune._optimizer import make_optimizer
+from sktransfer.training import FineTuned
+from sktransfer.training._optimizers import make_optimizer
+from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training.heads import LinearHead
+from sktransfer.training.strategies import strategy_of
 
 BATCH = 32
 BARE = "the bare loop"
@@ -31,10 +34,9 @@ COMMON = {"batch_size": BATCH, "lr": 1e-4, "cache": False, "random_state": 0}
 
 
 def bare(backbone: Backbone, batches: list[Any], y: list[torch.Tensor], epochs: int) -> None:
-    """Train all stages on these batches, again and again."""
-    opened = opened_stages(backbone.stages, "all")
-    n_outputs = int(torch.cat(y).max()) + 1
-    module = FineTuned(backbone.network, Head(backbone.feature_size, n_outputs), opened).train()
+    """Train all stages on these batches for some epochs."""
+    head = LinearHead(backbone.feature_size, int(torch.cat(y).max()) + 1)
+    module = FineTuned(backbone.network, head, backbone.stages, strategy_of("all")).train()
     optimizer = make_optimizer(parameter_groups(module, lr=1e-4), "adamw", momentum=0.9)
     for _ in range(epochs):
         for inputs, targets in zip(batches, y, strict=True):
@@ -44,9 +46,9 @@ def bare(backbone: Backbone, batches: list[Any], y: list[torch.Tensor], epochs: 
 
 
 def texts_in_batches(backbone: Backbone, texts: list[str]) -> list[Any]:
-    """Return texts as the network takes them."""
-    tokens = backbone.tokenizer.encode(texts, 256)
-    return [backbone.tokenizer.collate(tokens[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
+    """Return network inputs of texts."""
+    tokens = backbone.processor.encode(texts, 256)
+    return [backbone.processor.collate(tokens[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
 
 
 def beside_bare(

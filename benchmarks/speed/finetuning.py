@@ -21,11 +21,13 @@ from torch.nn import functional
 from benchmarks._measure import icons
 from benchmarks._table import OURS, Case, compare
 from sktransfer import ImageClassifier
-from sktransfer.adapt import FineTuned, Head, opened_stages, parameter_groups
 from sktransfer.backbones import Backbone, get_backbone
-from sktransfer.cache import NoCache
-from sktransfer.extraction import Failures, ImageReader
-from sktransfer.finetune._optimizer import make_optimizer
+from sktransfer.modalities import ImageModality
+from sktransfer.training import FineTuned
+from sktransfer.training._optimizers import make_optimizer
+from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training.heads import LinearHead
+from sktransfer.training.strategies import strategy_of
 
 BATCH, EPOCHS, IMAGES = 32, 5, 64
 COMMON = {"weights": None, "image_size": 224, "cache": False, "random_state": 0}
@@ -39,13 +41,10 @@ KINDS: tuple[tuple[str, Any, str, float], ...] = (
 
 
 def scaled(backbone: Backbone, paths: Sequence[str]) -> torch.Tensor:
-    """Return images as the network takes them."""
-    reader = ImageReader(image_size=224)
-    column = reader.column(list(paths))
-    failures = Failures(column, "raise")
-    reading = reader.read(column, NoCache(), failures)
-    _, pixels = reader.prepare(reading, range(len(paths)), backbone, failures)
-    return reader.inputs(pixels, backbone, torch.device("cpu"))
+    """Return network inputs of images."""
+    preparer = ImageModality(image_size=224).bind(backbone)
+    pixels = [preparer.prepare(path, None) for path in paths]
+    return preparer.collate(pixels, torch.device("cpu"))
 
 
 def plain_loop(
@@ -55,9 +54,10 @@ def plain_loop(
     trainable: Any,
 ) -> None:
     """Train as a tutorial would: frozen stages are in eval mode and have no gradients."""
-    opened = opened_stages(backbone.stages, trainable)
+    strategy = strategy_of(trainable)
     network = copy.deepcopy(backbone.network).to(memory_format=torch.contiguous_format)
-    module = FineTuned(network, Head(backbone.feature_size, int(y.max()) + 1), opened)
+    head = LinearHead(backbone.feature_size, int(y.max()) + 1)
+    module = FineTuned(network, head, strategy.opened(backbone.stages), strategy)
     optimizer = make_optimizer(parameter_groups(module, lr=1e-3), "adamw", momentum=0.9)
     module.train()
     order = np.random.RandomState(0)

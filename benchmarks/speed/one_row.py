@@ -41,7 +41,7 @@ def text() -> Case:
     model = make_pipeline(TextEmbedder(cache=False), LogisticRegression(max_iter=1_000))
     model.fit(list(questions[:100]), kinds[:100])
     backbone = get_backbone("all-MiniLM-L6-v2", modality="text")
-    one = backbone.tokenizer.collate(backbone.tokenizer.encode([questions[0]], 256))
+    one = backbone.processor.collate(backbone.processor.encode([questions[0]], 256))
     return _compare("one question through MiniLM", model, [questions[0]], backbone.network, one)
 
 

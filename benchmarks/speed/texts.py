@@ -15,7 +15,7 @@ from benchmarks._table import OURS, Case, take_turns
 from docs.examples._data import reuters_news, trec_questions
 from sktransfer import TextEmbedder
 from sktransfer.backbones import get_backbone
-from sktransfer.extraction import CPU_TOKENS, TextReader
+from sktransfer.modalities import TextModality
 
 FOLDER = str(minilm_folder())
 AUTO, OPENVINO = f'{OURS}, precision="auto"', f'{OURS}, precision="auto", engine="openvino"'
@@ -71,11 +71,12 @@ def bare_forward(texts: list[str]) -> Callable[[], object]:
 
 
 def _tensors(backbone: Any, texts: list[str]) -> Any:
-    from sktransfer.extraction._batches import token_batches
+    from sktransfer.compute._batching import budget_batches
 
-    tokens = backbone.tokenizer.encode(texts, TextReader().recipe(backbone).max_length)
-    for some in token_batches([len(ids) for ids in tokens], CPU_TOKENS):
-        yield backbone.tokenizer.collate([tokens[i] for i in some])
+    preparer = TextModality().bind(backbone)
+    tokens = [preparer.prepare(text, None) for text in texts]
+    for some in budget_batches([len(ids) for ids in tokens], preparer.budget(on_cpu=True)):
+        yield preparer.collate([tokens[i] for i in some], torch.device("cpu"))
 
 
 _loaded: dict[str, Any] = {}

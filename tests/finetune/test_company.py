@@ -1,4 +1,4 @@
-"""Fine-tuners among scikit-learn's meta-estimators."""
+"""Fine-tuners in scikit-learn's meta-estimators."""
 
 import warnings
 
@@ -51,7 +51,7 @@ def classifier(**options):
     return ImageClassifier("resnet18", **{**settings, **options})
 
 
-def test_a_search_tries_learning_rates_and_computes_each_row_once(column, cache_folder):
+def test_a_search_over_learning_rates_computes_each_row_once(column, cache_folder):
     before = cache_info().computed
     grid = {"lr": [0.1, 0.01], "max_epochs": [1, 4]}
     search = GridSearchCV(classifier(), grid, cv=3).fit(column, SIDES)
@@ -59,7 +59,7 @@ def test_a_search_tries_learning_rates_and_computes_each_row_once(column, cache_
     assert cache_info().computed - before == N_ROWS
 
 
-def test_a_search_tries_what_to_open_and_how_to_augment(column):
+def test_a_search_over_trainable_and_augment_runs(column):
     grid = {"trainable": ["head", 1], "augment": [None, "light"]}
     search = GridSearchCV(classifier(max_epochs=1), grid, cv=2, error_score="raise")
     assert len(search.fit(column, SIDES).cv_results_["params"]) == 4
@@ -86,7 +86,7 @@ def test_cross_val_predict_and_learning_curve(column):
     assert scores.shape == (2, 3)
 
 
-def test_calibration_asks_for_nothing_that_is_not_there(column):
+def test_calibration_works_without_warnings(column):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for ensemble in (True, False):

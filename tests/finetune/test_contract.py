@@ -24,14 +24,13 @@ from sktransfer import (
     TextEmbedder,
     TextRegressor,
 )
-from sktransfer.adapt import FineTuned
 from sktransfer.exceptions import (
     BackboneError,
     BadCellError,
     DivergedError,
-    StoppedWarning,
     TargetError,
 )
+from sktransfer.training import FineTuned
 from tests._tiny import images, texts, tiny_network
 
 GOOD = ["good", "lovely", "a great film", "wonderful", "I liked it", "excellent"]
@@ -56,7 +55,7 @@ def tiny(**options):
     ],
     ids=["strings", "ints", "bools", "floats", "objects"],
 )
-def test_labels_of_any_kind_come_back_as_they_were(labels):
+def test_predicted_labels_have_the_type_and_values_of_y(labels):
     y = labels[SIDES]
     classifier = TextClassifier(**QUICK).fit(SENTENCES, y)
     assert classifier.classes_.tolist() == sorted(labels.tolist())
@@ -83,7 +82,7 @@ def test_probabilities_are_float64_and_sum_to_one():
         )
 
 
-def test_any_number_of_labels_a_row():
+def test_a_row_may_have_any_number_of_labels():
     y = np.stack([SIDES, 1 - SIDES, np.ones(12, int)], axis=1)
     classifier = TextClassifier(**QUICK).fit(SENTENCES, y)
     np.testing.assert_array_equal(classifier.predict(SENTENCES), y)
@@ -102,14 +101,14 @@ def test_numbers_are_predicted_in_their_units(unit):
     np.testing.assert_allclose(predicted, y, atol=0.5 * unit)
 
 
-def test_several_numbers_a_row():
+def test_a_row_may_have_several_numbers():
     y = np.stack([SIDES * 3.0, 100 - SIDES], axis=1)
     regressor = TextRegressor(random_state=0, max_epochs=60).fit(SENTENCES, y)
     assert regressor.predict(SENTENCES).shape == (12, 2)
     assert regressor.score(SENTENCES, y) > 0.8
 
 
-def test_a_balanced_weight_lifts_the_rare_class():
+def test_balanced_class_weights_raise_the_rare_class():
     column, y = images(20), np.array([0] * 18 + [1] * 2)
     plain = tiny().fit(column, y).predict_proba(column)[:, 1].mean()
     balanced = tiny(class_weight="balanced").fit(column, y).predict_proba(column)[:, 1].mean()
@@ -118,7 +117,7 @@ def test_a_balanced_weight_lifts_the_rare_class():
     np.testing.assert_allclose(by_hand.predict_proba(column)[:, 1].mean(), balanced, atol=1e-6)
 
 
-def test_the_unit_of_weights_is_of_no_importance():
+def test_scaling_all_sample_weights_changes_nothing():
     column, y = images(10), np.arange(10) % 2
     weights = np.arange(1.0, 11)
     found = [
@@ -126,19 +125,6 @@ def test_the_unit_of_weights_is_of_no_importance():
         for w in (weights, weights * 1000)
     ]
     np.testing.assert_allclose(*found, atol=1e-6)
-
-
-def test_validation_rows_are_scored_in_each_epoch():
-    classifier = tiny().fit(
-        images(10), np.arange(10) % 2, X_val=images(4, seed=1), y_val=[0, 1] * 2
-    )
-    frame = pd.DataFrame(classifier.history_)
-    assert frame["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
-    assert frame[["train_loss", "valid_loss", "valid_score", "seconds"]].notna().all(axis=None)
-    outputs = classifier.predict_proba(images(4, seed=1))
-    loss = -np.log(outputs[np.arange(4), [0, 1, 0, 1]]).mean()
-    np.testing.assert_allclose(frame["valid_loss"].iloc[-1], loss, rtol=1e-5)
-    assert frame["valid_score"].iloc[-1] == classifier.score(images(4, seed=1), [0, 1] * 2)
 
 
 def test_validation_rows_are_routed_through_a_pipeline():
@@ -150,49 +136,7 @@ def test_validation_rows_are_routed_through_a_pipeline():
     assert "valid_loss" in model[-1].history_[0]
 
 
-def test_the_rate_of_an_epoch_is_that_of_its_last_step():
-    options = {"max_epochs": 2, "warmup": 0.0, "lr": 0.1}
-    history = tiny(**options).fit(images(4), [0, 1] * 2).history_
-    np.testing.assert_allclose([record["lr"] for record in history], [0.1, 0.05])
-
-
-def test_early_stopping_keeps_the_best_epoch():
-    rng = np.random.default_rng(0)
-    column, y = images(40), rng.integers(0, 2, 40)
-    options = {"early_stopping": True, "n_iter_no_change": 3, "max_epochs": 100, "lr": 0.3}
-    classifier = tiny(**options, validation_fraction=0.5).fit(column, y)
-    losses = [record["valid_loss"] for record in classifier.history_]
-    assert len(losses) < 100
-    assert classifier.best_epoch_ == int(np.argmin(losses)) + 1
-    assert len(losses) == classifier.best_epoch_ + 3
-    again = tiny(**{**options, "max_epochs": 100}, validation_fraction=0.5)
-    np.testing.assert_array_equal(
-        again.fit(column, y).predict_proba(column), classifier.predict_proba(column)
-    )
-
-
-def test_groups_are_not_cut_by_the_validation():
-    from sktransfer.finetune._validation import hold_out
-
-    groups = np.repeat(np.arange(10), 4)
-    rows, random = np.arange(40), np.random.RandomState(0)
-    train, valid = hold_out(rows, 0.3, classes=None, groups=groups, random=random)
-    assert not set(groups[train]) & set(groups[valid])
-    assert sorted([*train, *valid]) == list(range(40))
-    tiny(early_stopping=True).fit(images(40), np.arange(40) % 2, groups=groups)
-
-
-def test_classes_are_in_the_validation_as_they_are_in_all_rows():
-    from sktransfer.finetune._validation import hold_out
-
-    classes = np.array([0] * 80 + [1] * 20)
-    _, valid = hold_out(
-        np.arange(100), 0.1, classes=classes, groups=None, random=np.random.RandomState(0)
-    )
-    assert np.bincount(classes[valid]).tolist() == [8, 2]
-
-
-def test_warm_start_goes_on_and_a_plain_fit_starts_anew():
+def test_warm_start_continues_and_a_plain_fit_starts_over():
     column, y = images(10), np.arange(10) % 2
     warm = tiny(warm_start=True, max_epochs=2).fit(column, y)
     first = warm.predict_proba(column)
@@ -204,7 +148,7 @@ def test_warm_start_goes_on_and_a_plain_fit_starts_anew():
     np.testing.assert_array_equal(cold.predict_proba(column), first)
 
 
-def test_partial_fit_makes_one_epoch_at_a_time():
+def test_partial_fit_trains_one_epoch_per_call():
     column, y = images(12), np.array(["a", "b", "c"] * 4)
     classifier = tiny()
     classifier.partial_fit(column[:2], y[:2], classes=["a", "b", "c"])
@@ -218,45 +162,6 @@ def test_partial_fit_makes_one_epoch_at_a_time():
         classifier.partial_fit(column, y, classes=["a", "b"])
     regressor = ImageRegressor(tiny_network(), **QUICK)
     assert len(regressor.partial_fit(column, np.arange(12.0)).history_) == 1
-
-
-def test_an_interrupt_keeps_the_epochs_that_are_done():
-    from skorch.callbacks import Callback
-
-    class Impatient(Callback):
-        def on_batch_begin(self, net, training=False, **kwargs):
-            if len(net.history) == 3 and training:
-                raise KeyboardInterrupt
-
-    column, y = images(10), np.arange(10) % 2
-    stopped = tiny(callbacks=[Impatient()], lr_schedule="constant", warmup=0.0)
-    with pytest.warns(StoppedWarning, match="2 of 6 epochs"):
-        stopped.fit(column, y)
-    two = tiny(max_epochs=2, lr_schedule="constant", warmup=0.0).fit(column, y)
-    np.testing.assert_array_equal(stopped.predict_proba(column), two.predict_proba(column))
-
-
-def test_an_interrupt_before_the_first_epoch_leaves_what_was_there():
-    from skorch.callbacks import Callback
-
-    class Impatient(Callback):
-        def on_batch_begin(self, net, **kwargs):
-            raise KeyboardInterrupt
-
-    column, y = images(10), np.arange(10) % 2
-    classifier = tiny().fit(column, y)
-    before = classifier.predict_proba(column)
-    with pytest.raises(KeyboardInterrupt):
-        classifier.set_params(callbacks=[Impatient()]).fit(column, 1 - y)
-    np.testing.assert_array_equal(classifier.predict_proba(column), before)
-
-
-def test_skorchs_early_stopping_ends_a_fit_without_a_word():
-    from skorch.callbacks import EarlyStopping
-
-    stop = EarlyStopping(monitor="train_loss", patience=1, threshold=10, sink=lambda text: None)
-    classifier = tiny(callbacks=[stop], max_epochs=50).fit(images(10), np.arange(10) % 2)
-    assert len(classifier.history_) < 50
 
 
 @pytest.mark.parametrize("trainable", [pytest.param("head", marks=pytest.mark.slow), 1])
@@ -281,12 +186,12 @@ def test_a_pickle_is_small_and_predicts_the_same_in_another_process(trainable, t
     )
 
 
-def test_a_clone_has_learned_nothing():
+def test_a_clone_is_not_fitted():
     fitted = tiny().fit(images(4), [0, 1] * 2)
     assert not hasattr(clone(fitted), "module_")
 
 
-def test_fits_with_the_same_seed_are_equal_in_a_row_in_threads_and_in_processes():
+def test_fits_with_one_seed_are_equal_in_sequence_in_threads_and_in_processes():
     column, y = texts(24), np.arange(24) % 2
     options = {"trainable": 1, "max_epochs": 2, "lr": 1e-4, "dropout": 0.3, "batch_size": 8}
     classifier = TextClassifier(**options, random_state=3, cache=False)
@@ -310,7 +215,7 @@ def _fitted(classifier, column, y):
     return clone(classifier).fit(column, y).predict_proba(column)
 
 
-def test_features_of_the_tuned_network_are_for_any_other_model():
+def test_features_of_the_trained_network_fit_other_models():
     from sklearn.linear_model import LogisticRegression
 
     classifier = TextClassifier(trainable=1, lr=1e-4, **QUICK)
@@ -370,7 +275,7 @@ def test_a_bad_cell_is_named_and_nothing_is_half_fitted(tmp_path):
     assert not [name for name in vars(classifier) if name.endswith("_")]
 
 
-def test_bad_cells_are_left_out_where_the_user_says_so(tmp_path):
+def test_bad_cells_are_left_out_with_on_error_nan(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     good = images(6)
     column = [*good[:3], tmp_path / "broken.png", *good[3:]]
@@ -385,12 +290,12 @@ def test_bad_cells_are_left_out_where_the_user_says_so(tmp_path):
     assert not np.isnan(np.delete(shares, 3, axis=0)).any()
     with (
         pytest.warns(sktransfer.exceptions.BadCellWarning),
-        pytest.raises(BadCellError, match="row 3: no class"),
+        pytest.raises(BadCellError, match="row 3: there is no class"),
     ):
         classifier.predict(column)
 
 
-def test_missing_texts_are_left_out_where_the_user_says_so():
+def test_missing_texts_are_left_out_with_missing_nan():
     column = ["good", None, "bad", "fine"]
     classifier = TextClassifier(missing="nan", **QUICK).fit(column, [1, 1, 0, 1])
     assert np.isnan(classifier.predict_proba(column)[1]).all()
@@ -407,29 +312,7 @@ def test_half_of_a_validation_set_is_refused():
         tiny().fit(images(4), [0, 1] * 2, X_val=images(2))
 
 
-def test_callbacks_of_scikit_learn_hear_of_epochs():
-    from sklearn.callback import ScoringMonitor
-
-    monitor = ScoringMonitor(scoring="accuracy")
-    classifier = tiny(max_epochs=3).set_callbacks(monitor)
-    classifier.fit(images(10), np.arange(10) % 2)
-    log = monitor.get_logs()[0] if isinstance(monitor.get_logs(), list) else monitor.get_logs()
-    data = log.data_as_pandas
-    assert (data["task_name"] == "epoch").sum() == 3
-    assert data["accuracy"].between(0, 1).all()
-
-
-def test_verbose_shows_epochs_on_standard_error(capsys):
-    tiny(max_epochs=2, verbose=1).fit(images(4), [0, 1] * 2)
-    shown = capsys.readouterr()
-    assert not shown.out
-    assert "train loss" in shown.err
-    assert "2/2" in shown.err
-    tiny(max_epochs=2).fit(images(4), [0, 1] * 2)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_what_goes_wrong_in_training_says_what_to_do():
+def test_errors_in_training_say_what_to_do():
     column, y = images(12), np.arange(12) % 2
     with pytest.raises(DivergedError, match="lower lr"):
         tiny(lr=1e6, trainable="all", optimizer="sgd").fit(column, y)
@@ -438,17 +321,17 @@ def test_what_goes_wrong_in_training_says_what_to_do():
         ImageClassifier("resnet18", **options).fit(column, y)
     with pytest.raises(TypeError, match="callbacks"):
         tiny(callbacks=[3]).fit(column, y)
-    with pytest.raises(TargetError, match="1 groups cannot be cut"):
+    with pytest.raises(TargetError, match="12 rows in 1 groups cannot be split"):
         tiny(early_stopping=True).fit(column, y, groups=np.zeros(12))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         tiny(early_stopping=True).fit(column, y, groups=np.zeros(3))
-    with pytest.raises(TargetError, match="3 rows cannot be cut"):
+    with pytest.raises(TargetError, match="3 rows cannot be split"):
         tiny(early_stopping=True, validation_fraction=0.9).fit(column[:3], [0, 1, 0])
     with pytest.raises(ValueError, match="trainable"):
         tiny(trainable=True).fit(column, y)
 
 
-def test_too_little_memory_names_a_batch_size(monkeypatch):
+def test_an_out_of_memory_error_names_a_batch_size(monkeypatch):
     def no_room(*args, **kwargs):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
 
@@ -457,14 +340,14 @@ def test_too_little_memory_names_a_batch_size(monkeypatch):
         tiny(batch_size=8).fit(images(12), np.arange(12) % 2)
 
 
-def test_another_size_after_the_fit_is_refused():
+def test_another_image_size_after_the_fit_raises():
     fitted = tiny().fit(images(4), [0, 1] * 2)
     with pytest.raises(BackboneError, match="Fit again"):
         fitted.set_params(image_size=64).predict(images(4))
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
-def test_a_fit_has_gradients_whatever_the_caller_has_switched_off(mode):
+def test_a_fit_has_gradients_where_the_caller_has_disabled_them(mode):
     column, y = images(4), [0, 1] * 2
     options = {"weights": None, "image_size": 32, "random_state": 0, "max_epochs": 1}
     with mode():

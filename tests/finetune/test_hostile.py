@@ -1,4 +1,4 @@
-"""What nobody expects of parameters, modules and surroundings: done rightly, or refused."""
+"""Unusual parameters, modules and surroundings: computed correctly, or refused."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,12 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from sktransfer import ImageClassifier, ImageEmbedder, TextClassifier
+from sktransfer import ImageClassifier, TextClassifier
 from sktransfer.exceptions import BackboneError, DivergedError
 from tests._tiny import images, texts, tiny_network
 
 X, Y = images(12), np.arange(12) % 2
 NETWORK = tiny_network()
-POOLING = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
 
 
 def made(network=NETWORK, **parameters):
@@ -26,7 +25,7 @@ def made(network=NETWORK, **parameters):
 def test_a_warm_start_may_open_more_stages(first, then):
     classifier = made(trainable=first).fit(X, Y)
     before = classifier.module_.trained()
-    # So small a rate shows where the second fit began.
+    # The rate is so small that the weights show where the second fit began.
     classifier.set_params(trainable=then, lr=1e-12).fit(X, Y)
     after = classifier.module_.trained()
     assert len(classifier.history_) == 2
@@ -36,54 +35,37 @@ def test_a_warm_start_may_open_more_stages(first, then):
 
 
 @pytest.mark.parametrize("way", ["fit", "partial_fit"])
-def test_gradual_opening_goes_on_where_it_was(way):
+def test_gradual_opening_continues_where_it_stopped(way):
     opened = []
 
-    class Notes(Callback):
+    class Record(Callback):
         def on_epoch_begin(self, net, **kwargs):
             opened.append(len(net.module_.learning))
 
-    classifier = made(trainable="gradual", callbacks=[Notes()])
+    classifier = made(trainable="gradual", callbacks=[Record()])
     for _ in range(6):
         getattr(classifier, way)(X, Y)
     assert opened == [1, 2, 3, 4, 5, 5]
 
 
-@pytest.mark.parametrize("trainable", [2, "all", "gradual"])
-def test_stages_may_share_a_weight(trainable):
-    shared = nn.Conv2d(3, 3, 3, padding=1)
-    network = nn.Sequential(shared, nn.ReLU(), shared, *POOLING)
-    classifier = made(network, trainable=trainable, max_epochs=6).fit(X, Y)
-    embedded = ImageEmbedder(classifier, cache=False).fit_transform(X)
-    np.testing.assert_allclose(embedded, classifier.transform(X), atol=1e-6)
-    assert torch.equal(network[0].weight, shared.weight)
-    moved = not torch.equal(classifier.module_.network.stages["stage0"].weight, shared.weight)
-    assert moved == (trainable != 2)  # a frozen stage's weight is frozen wherever it is used
-
-
-def test_contrastive_epochs_need_a_weight_to_learn():
-    with pytest.raises(BackboneError, match="stage1 have no weights"):
-        made(POOLING, trainable=1, contrastive_epochs=1).fit(X, Y)
-
-
 ONE_STEP = {"optimizer": "sgd", "lr_schedule": "constant", "warmup": 0.0, "batch_size": 12}
 
 
-def test_a_last_step_that_was_too_large_is_an_error():
+def test_a_last_step_that_is_too_large_raises():
     options = {**ONE_STEP, "trainable": "all", "weight_decay": 1e30}
     with pytest.raises(DivergedError, match="After epoch 1 there are weights that are no numbers"):
         made(lr=1e30, **options).fit(X, Y)
 
 
-def test_no_number_of_a_network_is_taken_for_a_prediction():
-    """The weights are finite, but what they give is not."""
+def test_outputs_that_are_not_finite_are_no_predictions():
+    """The weights are finite, but the outputs are not."""
     classifier = made(lr=1e30, trainable="all", **ONE_STEP).fit(X, Y)
     for predict in (classifier.predict, classifier.predict_proba):
-        with pytest.raises(DivergedError, match="row 0: the network gives no numbers"):
+        with pytest.raises(DivergedError, match="row 0: the outputs of the network are not finite"):
             predict(X)
 
 
-class NoNumbers(nn.Module):
+class NotFinite(nn.Module):
     def __init__(self):
         super().__init__()
         self.network = tiny_network()
@@ -92,27 +74,27 @@ class NoNumbers(nn.Module):
         return self.network(x) * float("nan")
 
 
-def test_features_that_are_no_numbers_are_not_blamed_on_the_training():
-    with pytest.raises(BackboneError, match="before anything has been trained"):
-        made(NoNumbers()).fit(X, Y)
+def test_features_that_are_not_finite_are_not_blamed_on_the_training():
+    with pytest.raises(BackboneError, match="not finite before anything is trained"):
+        made(NotFinite()).fit(X, Y)
 
 
-def test_an_augmentation_makes_images_of_one_shape():
+def test_an_augmentation_must_return_images_of_one_shape():
     heights = iter(range(1, 100))
-    with pytest.raises(ValueError, match=r"tensor of one shape.*NoneType"):
+    with pytest.raises(ValueError, match=r"one tensor per image, all of one shape.*NoneType"):
         made(augment=lambda image: None).fit(X, Y)
     change = lambda image: image[:, : next(heights)]  # noqa: E731
-    with pytest.raises(ValueError, match="tensor of one shape"):
+    with pytest.raises(ValueError, match="one tensor per image, all of one shape"):
         made(augment=change).fit(X, Y)
 
 
-def test_a_pair_of_one_is_no_callback():
+def test_a_tuple_of_one_is_no_callback():
     with pytest.raises(TypeError, match="callbacks must be those of skorch"):
         made(callbacks=[("stop",)]).fit(X, Y)
 
 
 def on_meta():
-    """Make new tensors where nobody says a device, without numbers: nothing may depend on it."""
+    """Make meta tensors wherever no device is named, which must not matter."""
     return torch.device("meta")
 
 
@@ -128,7 +110,7 @@ def test_a_default_device_and_an_autocast_of_the_caller_change_nothing(surroundi
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_network_that_is_loaded_under_a_default_device_is_whole():
+def test_a_network_loaded_under_a_default_device_is_complete():
     name = "squeezenet1_0"
     options = {"weights": None, "image_size": 32, "max_epochs": 1, "random_state": 0}
     with on_meta():
@@ -137,7 +119,7 @@ def test_a_network_that_is_loaded_under_a_default_device_is_whole():
     np.testing.assert_array_equal(outside, inside)
 
 
-def test_texts_do_not_go_where_the_caller_makes_new_tensors():
+def test_a_default_device_does_not_move_texts():
     column, y = texts(4), [0, 1] * 2
     options = {"max_epochs": 1, "random_state": 0, "cache": False}
     with on_meta():

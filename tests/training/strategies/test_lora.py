@@ -1,4 +1,4 @@
-"""Adapters beside frozen weights."""
+"""Low-rank adapters beside frozen weights."""
 
 import pickle
 import sys
@@ -21,7 +21,7 @@ def fitted():
     return TextClassifier(**OPTIONS).fit(COLUMN, SIDES)
 
 
-def test_only_adapters_and_head_learn(fitted):
+def test_only_adapters_and_head_are_trained(fitted):
     shared = get_backbone("all-MiniLM-L6-v2", modality="text").network
     places = {p.data_ptr() for p in shared.parameters()}
     learning = {n: p for n, p in fitted.module_.network.named_parameters() if p.requires_grad}
@@ -33,7 +33,7 @@ def test_only_adapters_and_head_learn(fitted):
     assert sum(p.numel() for p in learning.values()) < 0.05 * sum(p.numel() for p in kept)
 
 
-def test_adapters_start_as_nothing_and_change_features():
+def test_adapters_start_at_zero_and_change_features():
     plain = TextEmbedder(cache=False).fit_transform(COLUMN)
     still = TextClassifier(**{**OPTIONS, "lr": 1e-12}).fit(COLUMN, SIDES)
     np.testing.assert_allclose(still.transform(COLUMN), plain, atol=1e-5)
@@ -51,7 +51,7 @@ def test_a_pickle_holds_adapters_and_head_only(fitted):
     )
 
 
-def test_fits_repeat_and_leave_the_global_generator_alone():
+def test_fits_are_reproducible_and_leave_the_global_generator_alone():
     state = torch.get_rng_state()
     found = [TextClassifier(**OPTIONS).fit(COLUMN, SIDES).predict_proba(COLUMN) for _ in range(2)]
     np.testing.assert_array_equal(*found)
@@ -61,7 +61,7 @@ def test_fits_repeat_and_leave_the_global_generator_alone():
 @pytest.mark.parametrize(
     "backbone", ["resnet18", pytest.param("vit_b_16", marks=pytest.mark.slow), "efficientnet_lite0"]
 )
-def test_networks_for_images_take_them_too(backbone):
+def test_networks_of_images_have_adapters_too(backbone):
     weights = "pretrained" if backbone == "efficientnet_lite0" else None
     options = {**OPTIONS, "max_epochs": 1, "lr": 1e-2, "weights": weights}
     classifier = ImageClassifier(backbone, **options).fit(images(4), SIDES[:4])
@@ -75,7 +75,7 @@ def test_an_embedder_takes_the_adapted_network(fitted):
     np.testing.assert_allclose(rows, fitted.transform(COLUMN), atol=1e-5)
 
 
-def test_a_network_without_such_layers_is_refused():
+def test_a_network_without_linear_layers_or_convolutions_raises():
     network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
     with pytest.raises(BackboneError, match="trainable=1"):
         ImageClassifier(network, **OPTIONS).fit(images(4), SIDES[:4])
@@ -87,7 +87,7 @@ def test_without_peft_the_extra_is_named(monkeypatch):
         TextClassifier(**OPTIONS).fit(COLUMN, SIDES)
 
 
-def test_a_warm_start_does_not_change_the_kind():
+def test_a_warm_start_cannot_change_the_strategy():
     classifier = TextClassifier(**OPTIONS, warm_start=True).fit(COLUMN, SIDES).fit(COLUMN, SIDES)
     assert len(classifier.history_) == 6
     with pytest.raises(BackboneError, match="warm_start=False"):

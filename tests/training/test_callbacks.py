@@ -1,4 +1,4 @@
-"""skorch's callbacks do in a fine-tuner what they do in skorch."""
+"""Callbacks of skorch work in fine-tuners as they do in skorch."""
 
 import json
 
@@ -29,7 +29,7 @@ from tests._tiny import images, texts, tiny_network
 
 COLUMN, SIDES = images(24), np.arange(24) % 2
 HELD_OUT = {"X_val": images(8, seed=1), "y_val": SIDES[:8]}
-# What is learned is wrong there, so the first epoch is the best.
+# Wrong targets, so that the first epoch has the lowest validation loss.
 WRONG = {"X_val": COLUMN, "y_val": 1 - SIDES}
 
 
@@ -43,7 +43,7 @@ def column(estimator, key):
 
 
 class Histories(Callback):
-    """Keeps what skorch has in its history of each epoch."""
+    """Keeps skorch's history of each epoch."""
 
     def __init__(self):
         self.records = []
@@ -66,7 +66,7 @@ def test_tensorboard_gets_the_losses_and_scores_of_each_epoch(tmp_path):
         np.testing.assert_allclose([event.value for event in written], column(classifier, key))
 
 
-def test_callbacks_count_epochs_on_through_phases_and_fits():
+def test_callbacks_see_one_history_over_phases_and_warm_starts():
     epochs, histories = [], Histories()
 
     class Counts(Callback):
@@ -88,14 +88,14 @@ def test_callbacks_count_epochs_on_through_phases_and_fits():
     )
     for _ in range(2):
         classifier.fit(images(8), [0, 1] * 4)
-    # Contrastive epochs have no predictions, so no callback hears of them; they count.
+    # Contrastive epochs have no predictions, so no callback is called; they are in the history.
     assert epochs == [3, 4, 5, 6, 7]
     assert [record["train_loss"] for record in histories.records] == pytest.approx(
         column(classifier, "train_loss")
     )
 
 
-def test_wandb_gets_the_losses_and_the_weights_without_a_network(tmp_path, monkeypatch):
+def test_wandb_gets_losses_and_weights_offline(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
@@ -133,7 +133,7 @@ def test_a_checkpoint_holds_the_best_epoch_and_can_be_loaded(tmp_path):
     np.testing.assert_allclose(wrong_loss(classifier), losses[0], rtol=1e-5)
 
 
-def test_a_checkpoint_can_bring_the_best_epoch_back(tmp_path):
+def test_a_checkpoint_can_restore_the_best_epoch(tmp_path):
     checkpoint = Checkpoint(dirname=str(tmp_path), load_best=True)
     classifier = tiny(checkpoint).fit(COLUMN, SIDES, **WRONG)
     losses = column(classifier, "valid_loss")
@@ -162,7 +162,7 @@ def test_a_callable_scores_each_epoch():
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "f1_macro", "roc_auc", "neg_log_loss"])
-def test_a_score_of_scikit_learn_is_known_by_its_name(scoring):
+def test_scores_of_scikit_learn_are_taken_by_name(scoring):
     histories = Histories()
     named = EpochScoring(scoring, name="mine", lower_is_better=False)
     classifier = tiny(named, histories).fit(COLUMN, SIDES, **HELD_OUT)
@@ -170,7 +170,7 @@ def test_a_score_of_scikit_learn_is_known_by_its_name(scoring):
     assert histories.records[-1]["mine"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_scores_of_labels_and_of_numbers_are_known_by_their_names():
+def test_scores_of_label_matrices_and_numbers_are_taken_by_name():
     shapes = [(ImageClassifier, np.stack([SIDES, 1 - SIDES], 1), "f1_macro")]
     shapes.append((ImageRegressor, np.arange(24.0), "r2"))
     for kind, y, scoring in shapes:
@@ -182,7 +182,7 @@ def test_scores_of_labels_and_of_numbers_are_known_by_their_names():
         assert histories.records[-1]["mine"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_callback_that_misses_validation_rows_is_told_how_to_have_some():
+def test_a_callback_without_validation_rows_raises_with_advice():
     with pytest.raises(KeyError, match="valid_loss") as error:
         tiny(EarlyStopping()).fit(COLUMN, SIDES)
     assert "early_stopping=True" in error.value.__notes__[0]
@@ -195,7 +195,7 @@ def test_a_callable_scores_each_batch():
     assert [record["rows"] for record in histories.records] == [8] * 4
 
 
-def test_a_log_has_a_line_an_epoch():
+def test_a_printed_log_has_one_line_per_epoch():
     lines = []
     classifier = tiny(PrintLog(sink=lines.append)).fit(COLUMN, SIDES, **HELD_OUT)
     head, _, *rest = lines
@@ -205,12 +205,12 @@ def test_a_log_has_a_line_an_epoch():
     assert f"{classifier.history_[-1]['train_loss']:.4f}" in rest[-1]
 
 
-def test_nothing_is_logged_that_nobody_asked_for(capfd):
+def test_nothing_is_printed_unless_verbose(capfd):
     tiny(PrintLog()).fit(COLUMN, SIDES)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_schedule_of_skorch_takes_the_place_of_a_constant_one():
+def test_a_schedule_of_skorch_replaces_a_constant_one():
     halved = LRScheduler(StepLR, step_size=1, gamma=0.5)
     classifier = tiny(halved, lr_schedule="constant", warmup=0.0).fit(COLUMN, SIDES)
     np.testing.assert_allclose(column(classifier, "lr"), [0.05, 0.025, 0.0125, 0.00625])
@@ -222,7 +222,7 @@ def test_gradients_are_clipped():
     np.testing.assert_allclose(losses, losses[0], rtol=1e-4)
 
 
-def test_what_is_frozen_by_a_callback_learns_nothing():
+def test_parameters_frozen_by_a_callback_do_not_change():
     plain = tiny(max_epochs=1, trainable="head").fit(COLUMN, SIDES).module_.network.state_dict()
     frozen = tiny(Freezer("network*"), trainable=1).fit(COLUMN, SIDES).module_.network
     for name, tensor in frozen.state_dict().items():
@@ -234,28 +234,28 @@ def test_early_stopping_of_skorch_ends_the_training():
     assert len(tiny(enough, lr=1e-9, max_epochs=20).fit(COLUMN, SIDES).history_) == 3
 
 
-def test_callbacks_have_names_where_they_are_given():
+def test_callbacks_may_have_names():
     lines = []
     named = ("log", PrintLog(sink=lines.append))
     tiny(named).fit(COLUMN, SIDES)
     assert len(lines) == 6
 
 
-def test_the_same_callbacks_begin_anew_in_each_fit():
+def test_callbacks_are_reset_in_each_fit():
     enough = EarlyStopping(monitor="train_loss", patience=2, sink=lambda text: None)
     classifier = tiny(enough, lr=1e-9, max_epochs=20)
     for _ in range(2):
         assert len(classifier.fit(COLUMN, SIDES).history_) == 3
 
 
-def test_clones_have_callbacks_of_their_own(tmp_path):
+def test_clones_have_their_own_callbacks(tmp_path):
     checkpoint = Checkpoint("train_loss_best", dirname=str(tmp_path))
     copied = clone(tiny(checkpoint))
     assert copied.callbacks[0] is not checkpoint
     assert copied.callbacks[0].get_params() == checkpoint.get_params()
 
 
-def test_they_work_for_numbers_and_texts_too(tmp_path):
+def test_callbacks_work_for_numbers_and_texts(tmp_path):
     checkpoint = TrainEndCheckpoint(dirname=str(tmp_path))
     regressor = TextRegressor(callbacks=[checkpoint], max_epochs=2, random_state=0)
     regressor.fit(texts(12), np.arange(12.0))
@@ -263,7 +263,7 @@ def test_they_work_for_numbers_and_texts_too(tmp_path):
     assert torch.equal(saved["head.linear.weight"], regressor.module_.head.linear.weight)
 
 
-def test_phases_are_one_training_for_callbacks_with_state():
+def test_callbacks_see_all_epochs_of_gradual_opening_as_one_training():
     stop = EarlyStopping(monitor="train_loss", patience=2, sink=lambda text: None)
     classifier = ImageClassifier(
         "resnet18",
@@ -278,7 +278,7 @@ def test_phases_are_one_training_for_callbacks_with_state():
     assert len(classifier.history_) < 8
 
 
-def test_checkpoints_of_parallel_workers_do_not_collide(tmp_path):
+def test_parallel_workers_write_checkpoints_to_their_own_folders(tmp_path):
     column, y = images(12), np.arange(12) % 2
 
     def task(seed, folder):

@@ -1,4 +1,4 @@
-"""A fit is what plain PyTorch would have done with the same batches."""
+"""A fit equals a plain PyTorch loop over the same batches, with and without reuse."""
 
 import copy
 
@@ -9,14 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from sktransfer import ImageClassifier, ImageEmbedder, ImageRegressor, TextClassifier
-from sktransfer.backbones import ImageRecipe
-from sktransfer.finetune._batching import in_batches
-from sktransfer.finetune._loss import (
-    classes_loss,
-    labels_loss,
-    squared_loss,
-    weighted_mean,
-)
+from sktransfer.modalities.image import ImageRecipe
+from sktransfer.training._samplers import in_batches
 from tests._tiny import images, texts
 
 PLAIN = {"cache": False, "random_state": 0, "warmup": 0.0, "lr_schedule": "constant"}
@@ -36,7 +30,7 @@ def small_network() -> nn.Module:
 def orders_of(estimator, n_rows, epochs):
     """Return the batches of each epoch, drawn as the estimator draws them."""
     random = np.random.RandomState(estimator.random_state)
-    random.randint(2**31)  # the seed of what is random besides the order
+    random.randint(2**31)  # seeds all other random numbers
     return [
         in_batches(random.permutation(np.arange(n_rows)), estimator.batch_size)
         for _ in range(epochs)
@@ -58,7 +52,7 @@ def plain_head(column, y):
     return scaled, head, torch.optim.AdamW(groups, lr=0.01)
 
 
-def test_a_head_learns_as_a_plain_loop_lets_it():
+def test_a_head_is_trained_as_in_a_plain_loop():
     column, y = images(40), np.arange(40) % 3
     estimator = ImageClassifier(small_network(), max_epochs=4, batch_size=8, lr=0.01, **PLAIN)
     estimator.fit(column, y)
@@ -73,14 +67,14 @@ def test_a_head_learns_as_a_plain_loop_lets_it():
     np.testing.assert_allclose(estimator.predict_proba(column), expected, atol=1e-5)
 
 
-def test_rows_are_mixed_as_in_a_plain_loop():
+def test_mixup_blends_rows_as_a_plain_loop_does():
     column, y = images(40), np.arange(40) % 3
     options = {"max_epochs": 4, "batch_size": 8, "lr": 0.01, "mixup": 0.4}
     estimator = ImageClassifier(small_network(), **options, **PLAIN).fit(column, y)
 
     scaled, head, optimizer = plain_head(column, y)
     random = np.random.RandomState(0)
-    random.randint(2**31)  # the seed of what is random besides the order and the mixing
+    random.randint(2**31)  # seeds all other random numbers
     for _ in range(4):
         for rows in in_batches(random.permutation(np.arange(40)), 8):
             share = random.beta(0.4, 0.4)
@@ -97,7 +91,7 @@ def test_rows_are_mixed_as_in_a_plain_loop():
 
 
 @pytest.mark.parametrize("trainable", ["all", 1])
-def test_opened_stages_learn_step_by_step_as_in_a_plain_loop(trainable):
+def test_opened_stages_are_trained_step_by_step_as_in_a_plain_loop(trainable):
     column, y = images(40), np.arange(40) % 3
     options = {"max_epochs": 4, "batch_size": 8, "lr": 0.05, "weight_decay": 0.0}
     estimator = ImageClassifier(
@@ -132,30 +126,12 @@ def test_opened_stages_learn_step_by_step_as_in_a_plain_loop(trainable):
     expected = outputs(list(range(40))).softmax(1).detach().numpy()
     np.testing.assert_allclose(estimator.predict_proba(column), expected, atol=1e-5)
     epochs = np.reshape(losses, (4, 5)).mean(1)
-    told = [record["train_loss"] for record in estimator.history_]
-    np.testing.assert_allclose(told, epochs, atol=1e-5)
-
-
-def test_losses_equal_a_hand_computation():
-    outputs = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
-    shares = outputs.exp() / outputs.exp().sum(1, keepdim=True)
-    classes = classes_loss(0.0)(outputs, torch.tensor([0, 1]))
-    torch.testing.assert_close(classes, -torch.stack([shares[0, 0], shares[1, 1]]).log())
-    smooth = classes_loss(0.2)(outputs, torch.tensor([0, 1]))
-    even = -shares.log().mean(1)
-    torch.testing.assert_close(smooth, 0.8 * classes + 0.2 * even)
-    there = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
-    chance = 1 / (1 + (-outputs).exp())
-    hand = -(there * chance.log() + (1 - there) * (1 - chance).log()).mean(1)
-    torch.testing.assert_close(labels_loss(0.0)(outputs, there), hand)
-    torch.testing.assert_close(squared_loss(outputs, there), ((outputs - there) ** 2).mean(1))
-    weights = torch.tensor([0.5, 1.5])
-    mean = weighted_mean(labels_loss(0.0))(outputs, there, weights)
-    torch.testing.assert_close(mean, (hand[0] * 0.5 + hand[1] * 1.5) / 2)
+    recorded = [record["train_loss"] for record in estimator.history_]
+    np.testing.assert_allclose(recorded, epochs, atol=1e-5)
 
 
 @pytest.mark.parametrize("trainable", ["head", 1, 2, "gradual"])
-def test_reusing_what_the_frozen_part_gives_changes_no_bit_for_images(trainable):
+def test_reused_activations_change_no_bit_for_images(trainable):
     column, y = images(37), np.arange(37) % 3
     options = {"max_epochs": 3, "batch_size": 8, "weights": None, "image_size": 64, **PLAIN}
     found = [
@@ -168,7 +144,7 @@ def test_reusing_what_the_frozen_part_gives_changes_no_bit_for_images(trainable)
 
 
 @pytest.mark.parametrize("trainable", ["head", 1, "gradual"])
-def test_reusing_what_the_frozen_part_gives_changes_no_bit_for_texts(trainable):
+def test_reused_activations_change_no_bit_for_texts(trainable):
     column, y = texts(50), np.arange(50) % 3
     options = {"max_epochs": 3, "batch_size": 8, "lr": 1e-4, **PLAIN}
     found = [
@@ -180,19 +156,19 @@ def test_reusing_what_the_frozen_part_gives_changes_no_bit_for_texts(trainable):
     np.testing.assert_array_equal(*found)
 
 
-def test_reused_and_forwarded_stages_learn_the_same():
-    """The plain way, the whole network on every batch, is within rounding of the reused one."""
+def test_fits_with_reused_activations_equal_those_of_the_whole_network():
+    """A forward pass of the whole network per batch gives the same weights up to rounding."""
     column, y = texts(50), np.arange(50) % 3
     options = {"max_epochs": 2, "batch_size": 8, "lr": 1e-4, "trainable": 1, **PLAIN}
     reused = TextClassifier(**options).fit(column, y)
     whole = TextClassifier(**options)
-    whole._augmentation = lambda: lambda batch: batch
+    whole._augmentation = lambda: list
     np.testing.assert_allclose(
         reused.predict_proba(column), whole.fit(column, y).predict_proba(column), atol=1e-4
     )
 
 
-def test_weights_count_as_repetitions_do_in_full_batches():
+def test_a_weight_of_two_equals_a_repeated_row_in_full_batches():
     column, y = images(12), np.array([0.0, 1, 2] * 4)
     options = {"max_epochs": 60, "batch_size": 64, "optimizer": "sgd", "lr": 0.05, **PLAIN}
     options |= {"momentum": 0.0, "weight_decay": 0.0}
@@ -200,7 +176,7 @@ def test_weights_count_as_repetitions_do_in_full_batches():
     weighted = ImageRegressor(small_network(), **options).fit(column, y, sample_weight=weights)
     repeated = ImageRegressor(small_network(), **options)
     repeats = weights.astype(int)
-    # The head takes its scale from the rows as they are, so give both the same.
+    # The head is standardized on the rows without weights, so both take the same scale.
     repeated._new_module = lambda *args, **kwargs: _with_scale_of(
         ImageRegressor._new_module(repeated, *args, **kwargs), weighted.module_
     )
@@ -216,8 +192,8 @@ def _with_scale_of(module, other):
 
 
 @pytest.mark.parametrize("trainable", ["gradual", 1])
-def test_going_on_sees_the_stages_as_they_are(trainable):
-    """What a warm start computes below its cut is not the network of the first fit."""
+def test_a_warm_start_computes_activations_with_the_trained_stages(trainable):
+    """Activations below the cut of a warm start are not those of the untrained network."""
     column, y = texts(24), np.arange(24) % 3
     options = {"max_epochs": 8, "batch_size": 8, "lr": 2e-4, "trainable": trainable, **PLAIN}
     warm = TextClassifier(warm_start=True, **options).fit(column, y)

@@ -1,4 +1,4 @@
-"""Several processes train one network together, as one process would."""
+"""Data parallel training gives what one process gives."""
 
 import os
 import subprocess
@@ -10,9 +10,7 @@ import pytest
 import torch
 
 from sktransfer import ImageClassifier, TextClassifier, load, train_together
-from sktransfer.finetune._batching import Batches
-from sktransfer.finetune._stream import Rows
-from sktransfer.finetune._team import Alone, Together, team
+from sktransfer.training._processes import DataParallel, SingleProcess, processes
 from tests._pages import DOCS, blocks
 from tests._tiny import images, texts, tiny_network
 
@@ -21,7 +19,7 @@ LABELS = np.arange(N_ROWS) % 2
 
 
 class Accelerator:
-    """What is asked of Accelerate, of one process among some that all have the same numbers."""
+    """The methods of Accelerate that are called, in one of several processes with equal numbers."""
 
     device = torch.device("cpu")
 
@@ -67,18 +65,18 @@ CASES = {
         texts(N_ROWS),
     ),
 }
-# In the others, a process draws or averages over its share.
+# In the others, each process draws random numbers for its share, or averages over it.
 EXACT = ["all", "contrastive", "early stopping", "lora"]
 
 PAGE = (DOCS / "from_a_laptop_to_a_cluster.md").read_text()
-# Two processes take long to start, so the script of the page follows in the same ones.
+# Processes take long to start, so the script of the page runs in the same ones.
 [SCRIPT_OF_THE_PAGE] = [code for code in blocks(PAGE) if code.startswith("# train.py")]
 SCRIPT = """
 import numpy as np
 from accelerate import Accelerator
 from sktransfer import train_together
 from sktransfer.exceptions import TargetError
-from tests.finetune.test_together import CASES, LABELS, outcome
+from tests.training.test_processes import CASES, LABELS, outcome
 
 accelerator = Accelerator()
 for name, make in CASES.items():
@@ -98,7 +96,7 @@ with train_together(accelerator):
 
 
 def outcome(estimator, column):
-    """Return what was trained, as one vector, and what it is good for."""
+    """Return the trained parameters as one vector, the losses, and the accuracy."""
     trained = [t.detach().double().ravel() for t in estimator.module_.trained().values()]
     losses = [record["train_loss"] for record in estimator.history_]
     return {
@@ -110,7 +108,7 @@ def outcome(estimator, column):
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
-    """Return what two processes have trained together, what they said, and their folder."""
+    """Return the outcomes of two processes, their output, and their folder."""
     pytest.importorskip("accelerate")
     pytest.importorskip("peft")
     folder = tmp_path_factory.mktemp("together")
@@ -135,14 +133,14 @@ def together(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_two_processes_have_the_same_weights_and_records(together, name):
+def test_both_processes_have_the_same_weights_and_scores(together, name):
     first, second = together[0][name]
     for what in ("trained", "accuracy"):
         np.testing.assert_array_equal(first[what], second[what])
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_two_processes_learn_what_one_learns(together, name):
+def test_two_processes_train_the_same_weights_as_one(together, name):
     estimator, column = CASES[name]()
     alone = outcome(estimator.fit(column, LABELS), column)
     found = together[0][name][0]
@@ -154,38 +152,25 @@ def test_two_processes_learn_what_one_learns(together, name):
         np.testing.assert_allclose(found["loss"], alone["loss"], rtol=1e-4)
 
 
-def test_processes_with_other_rows_are_told_so(together):
-    told = "The processes do not train on the same rows in the same order. Pass the whole X"
-    assert together[1].count(told) == 2
+def test_processes_with_other_rows_raise(together):
+    message = "The processes do not train on the same rows in the same order. Pass the whole X"
+    assert together[1].count(message) == 2
 
 
-def test_the_script_of_the_page_saves_what_it_has_trained(together):
+def test_the_script_of_the_page_saves_its_classifier(together):
     classifier = load(together[2] / "classifier.skt")
     assert classifier.predict(["a kitten", "a judge"]).tolist() == ["pet", "law"]
 
 
-def test_a_batch_is_shared_out_without_rest():
-    teams = [Together(Accelerator(number, size=3)) for number in range(3)]
-    shares = [team.share(list(range(8))) for team in teams]
+def test_a_batch_is_divided_without_rest():
+    group = [DataParallel(Accelerator(number, size=3)) for number in range(3)]
+    shares = [process.share(list(range(8))) for process in group]
     assert sorted(row for share in shares for row in share) == list(range(8))
     assert [len(share) for share in shares] == [3, 3, 2]
 
 
 def test_a_batch_that_is_too_small_is_computed_by_all():
-    assert Together(Accelerator(1, size=3)).share([4, 5, 6, 7, 8]) == [4, 5, 6, 7, 8]
-
-
-def test_a_set_to_validate_on_is_not_shared_out():
-    def stream(batches):
-        for batch in batches:
-            yield Rows(batch, None)
-
-    rows, numbers = np.arange(8), torch.zeros(8)
-    for random, share in ((None, 8), (np.random.RandomState(0), 4)):
-        team = Together(Accelerator(1))
-        batches = Batches(stream, rows, numbers, numbers, 8, random, team)
-        [(found, _)] = batches
-        assert (len(found), found.batch_size) == (share, 8)
+    assert DataParallel(Accelerator(1, size=3)).share([4, 5, 6, 7, 8]) == [4, 5, 6, 7, 8]
 
 
 def test_the_loss_and_the_gradients_are_weighted_by_rows():
@@ -198,38 +183,39 @@ def test_the_loss_and_the_gradients_are_weighted_by_rows():
     loss = module(torch.ones(3, 2)).mean()
     loss.backward()
     expected = [parameter.grad * 3 / 4 for parameter in module.parameters()]
-    found = Together(Other()).summed(loss, 3, module)
+    found = DataParallel(Other()).summed(loss, 3, module)
     assert found.item() == pytest.approx(loss.item() * 3 / 4)
     for parameter, gradient in zip(module.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
-def test_outside_the_block_and_with_one_process_nobody_shares():
-    assert type(team()) is Alone
+def test_outside_the_block_and_with_one_process_batches_are_not_divided():
+    assert type(processes()) is SingleProcess
     with train_together(Accelerator(size=1)):
-        assert type(team()) is Alone
+        assert type(processes()) is SingleProcess
     with train_together(Accelerator()):
-        assert type(team()) is Together
-    assert type(team()) is Alone
+        assert type(processes()) is DataParallel
+    assert type(processes()) is SingleProcess
 
 
-def test_random_numbers_of_shares_differ_and_those_of_one_process_are_its_own():
+def test_processes_draw_different_numbers_and_a_single_one_uses_the_generator_itself():
     random = np.random.RandomState(0)
-    assert Alone().own(random) is random
+    assert SingleProcess().own(random) is random
     drawn = {
-        Together(Accelerator(number)).own(np.random.RandomState(0)).rand() for number in range(2)
+        DataParallel(Accelerator(number)).own(np.random.RandomState(0)).rand()
+        for number in range(2)
     }
     assert len(drawn) == 2
 
 
-def test_the_check_sees_rows_targets_and_what_is_drawn():
-    class Noting(Accelerator):
+def test_the_check_compares_rows_targets_and_random_numbers():
+    class Recorder(Accelerator):
         def gather(self, tensor):
             self.seen = int(tensor)
             return tensor
 
     def seen(column, y, random_state=0):
-        accelerator = Noting()
+        accelerator = Recorder()
         with train_together(accelerator):
             TextClassifier(**settings(max_epochs=1, random_state=random_state)).fit(column, y)
         return accelerator.seen

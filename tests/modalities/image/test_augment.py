@@ -1,0 +1,19 @@
+"""Random changes of training images."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from sktransfer.modalities.image import ImageRecipe, image_augmentation
+from tests._tiny import images
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_augmentation_may_leave_one_channel(dtype):
+    batch = (images(3) / (1 if dtype == np.uint8 else 255)).astype(dtype)
+    changed = np.stack(image_augmentation(v2.Grayscale())(list(batch)))
+    assert changed.shape == batch.shape
+    assert changed.dtype == dtype
+    np.testing.assert_array_equal(changed, image_augmentation(v2.Grayscale(3))(list(batch)))
+    assert ImageRecipe().scale(torch.from_numpy(changed)).shape == (3, 3, *batch.shape[1:3])

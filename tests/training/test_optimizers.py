@@ -1,0 +1,51 @@
+"""Optimizers and learning rate schedules by name."""
+
+import numpy as np
+import pytest
+import torch
+
+from sktransfer.training._optimizers import make_optimizer, make_schedule
+
+
+def rates(name, warmup, steps=20):
+    """Return the learning rate of each step."""
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1.0}]
+    optimizer = make_optimizer(groups, "sgd", momentum=0.9)
+    schedule = make_schedule(optimizer, name, warmup=warmup, steps=steps)
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return np.array(found)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["cosine", "onecycle", "constant"])
+@pytest.mark.parametrize("steps", [1, 2, 20])
+def test_every_schedule_is_as_long_as_the_training(name, warmup, steps):
+    found = rates(name, warmup, steps)
+    assert len(found) == steps
+    assert (found > 0).all()
+    assert found.max() <= 1 + 1e-9
+
+
+def test_rates_rise_and_fall_as_their_names_say():
+    constant = rates("constant", 0.25)
+    assert (np.diff(constant[:5]) > 0).all()
+    assert (constant[5:] == 1).all()
+    cosine = rates("cosine", 0.25)
+    np.testing.assert_allclose(cosine[:5], constant[:5])
+    np.testing.assert_allclose(cosine[5:], (1 + np.cos(np.pi * np.arange(15) / 15)) / 2, atol=1e-9)
+    assert rates("cosine", 0.0)[[0, -1]] == pytest.approx([1.0, (1 + np.cos(np.pi * 0.95)) / 2])
+    assert rates("onecycle", 0.25).argmax() in (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)],
+)
+def test_an_optimizer_is_the_one_of_torch(name, kind):
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.1}]
+    assert type(make_optimizer(groups, name, momentum=0.9)) is kind

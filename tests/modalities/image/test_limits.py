@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sktransfer._quiet import warnings_ignored
+from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities.image import Geometry, decode_image, load_pixels
 from tests.modalities.image._bad_images import (

@@ -3,7 +3,7 @@
 import warnings
 from contextlib import ExitStack
 
-from sktransfer._quiet import warnings_ignored
+from sktransfer._warnings import warnings_ignored
 
 
 def test_blocks_that_end_in_the_wrong_order_leave_the_filters_as_they_were():

@@ -7,12 +7,13 @@ export GOMP_SPINCOUNT = 0
 export OPENBLAS_NUM_THREADS = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test test-all lint format bench bench-accuracy fuzz standalone audit clean
+.PHONY: help demo test test-all test-minimum lint format bench bench-accuracy fuzz standalone audit clean
 
 help:
 	@echo "make demo        install what the demo needs, and run it"
 	@echo "make test        the whole suite, offline"
 	@echo "make test-all    the slow, exhaustive tests too"
+	@echo "make test-minimum  the suite with the lowest versions allowed; downloads some GB"
 	@echo "make lint        ruff, mypy, and the docstrings"
 	@echo "make bench       how fast it is beside others; writes docs/speed.md; takes an hour"
 	@echo "make bench-accuracy  what fine-tuning learns, beside SetFit; takes an hour"
@@ -28,6 +29,10 @@ test: .venv/installed-dev
 
 test-all: .venv/installed-dev
 	$(BIN)/python -m pytest
+
+# With the lowest versions that pyproject.toml allows.
+test-minimum: .venv-minimum/installed
+	.venv-minimum/bin/python -m pytest -m "not slow"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -67,6 +72,13 @@ audit: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
+.venv-minimum/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-minimum
+	$(PYTHON) -m tools.minimum_versions > .venv-minimum/constraints.txt
+	.venv-minimum/bin/python -m pip install --quiet --constraint .venv-minimum/constraints.txt \
+		--editable ".[offline,demo,dev]"
+	@touch $@
+
 .venv/installed-demo: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[offline,demo]"
 	@touch $@
@@ -80,4 +92,4 @@ audit: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache docs/examples/output
+	rm -rf .venv .venv-minimum .pytest_cache .mypy_cache .ruff_cache docs/examples/output

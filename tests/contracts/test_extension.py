@@ -18,7 +18,7 @@ from torch import nn
 from sktransfer import ImageEmbedder, cache_info, load, save
 from sktransfer._randomness import seeded
 from sktransfer.backbones import get_backbone
-from sktransfer.exceptions import BadCellError, BadCellWarning, TargetError
+from sktransfer.exceptions import BadCellError, BadCellWarning, TargetError, UntrustedWarning
 from tests._tiny import images, tiny_network
 from tests.contracts.token_labels import TokenClassifier
 from tests.contracts.two_views import Pretrainer
@@ -111,7 +111,8 @@ def test_estimators_of_a_modality_are_saved_and_loaded(tmp_path):
     net = network()
     classifier = WaveformClassifier(net, trainable=1, max_epochs=2, cache=False, random_state=0)
     classifier.fit(X, y)
-    save(classifier, tmp_path / "model.skt")
+    with pytest.warns(UntrustedWarning, match="tests.contracts"):
+        save(classifier, tmp_path / "model.skt")
     loaded = load(tmp_path / "model.skt", trusted=[WaveformClassifier], modules=[net])
     np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
 
@@ -163,7 +164,8 @@ def test_an_estimator_of_token_labels_is_saved_and_loaded(tmp_path):
     texts, y = tagged(12)
     classifier = TokenClassifier(trainable=1, max_epochs=1, cache=False, random_state=0)
     classifier.fit(texts, y)
-    save(classifier, tmp_path / "model.skt")
+    with pytest.warns(UntrustedWarning, match="tests.contracts"):
+        save(classifier, tmp_path / "model.skt")
     loaded = load(tmp_path / "model.skt", trusted=[TokenClassifier])
     assert loaded.predict(texts) == classifier.predict(texts)
 
@@ -184,6 +186,7 @@ def test_two_views_are_learned_without_y(trainable, tmp_path):
     features = pretrainer.transform(X)
     as_backbone = ImageEmbedder(backbone=pretrainer, cache=False).fit_transform(X)
     np.testing.assert_allclose(as_backbone, features, rtol=1e-5, atol=1e-6)
-    save(pretrainer, tmp_path / "model.skt")
+    with pytest.warns(UntrustedWarning, match="tests.contracts"):
+        save(pretrainer, tmp_path / "model.skt")
     loaded = load(tmp_path / "model.skt", trusted=[Pretrainer], modules=[net])
     np.testing.assert_array_equal(loaded.transform(X), features)

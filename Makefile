@@ -74,8 +74,8 @@ audit: .venv/installed-dev
 
 .venv-minimum/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-minimum
-	$(PYTHON) -m tools.minimum_versions > .venv-minimum/constraints.txt
-	.venv-minimum/bin/python -m pip install --quiet --constraint .venv-minimum/constraints.txt \
+	.venv-minimum/bin/python -m pip install --quiet uv
+	.venv-minimum/bin/uv pip install --quiet --python .venv-minimum --resolution lowest-direct \
 		--editable ".[offline,demo,dev]"
 	@touch $@
 

@@ -1,13 +1,16 @@
-"""The geometry is that of torchvision on Pillow images, bit for bit."""
+"""The geometry equals torchvision's on Pillow images; large JPEG files are decoded smaller."""
 
 import numpy as np
 import pytest
-from PIL import Image
-from sktransfer.cells import Geometry, _geometry, decode_image, load_pixels
+from PIL import Image, ImageOps
 from torchvision.transforms import CenterCrop as CropV1
 from torchvision.transforms import Compose, InterpolationMode
 from torchvision.transforms import Resize as ResizeV1
 from torchvision.transforms.v2 import CenterCrop, Resize
+
+from sktransfer.exceptions import BadCellError
+from sktransfer.modalities.image import Geometry, _geometry, decode_image, load_pixels
+from tests.modalities.image._photos import GEOMETRIES, jpeg, photo
 
 FILTERS = ["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 
@@ -102,3 +105,73 @@ def test_an_unknown_filter_is_refused_with_those_that_are_known():
 def test_loading_at_the_own_size_is_decoding():
     image = _draw(np.random.default_rng(0), 6, 5)
     np.testing.assert_array_equal(load_pixels(image, Geometry((6, 5), None)), decode_image(image))
+
+
+def turned(tag):
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    return exif
+
+
+@pytest.fixture
+def drafts(monkeypatch):
+    """Return the list of the sizes to which JPEG files are decoded."""
+    sizes = []
+    upright = ImageOps.exif_transpose
+
+    def noted(image):
+        sizes.append(image.size)
+        return upright(image)
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", noted)
+    return sizes
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("size", [(1600, 1200), (1200, 1600), (2600, 1800)])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(drafts, geometry, size, which):
+    content = jpeg(photo(size, which))
+    found = load_pixels(content, geometry).astype(int)
+    assert drafts[-1] < size
+    expected = load_pixels(decode_image(content), geometry).astype(int)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 0.004 * 255
+    assert np.abs(found - expected).max() <= 16
+
+
+@pytest.mark.parametrize("size", [(1023, 1400), (640, 427), (50, 3000)])
+def test_a_jpeg_that_is_not_large_is_exact(drafts, size):
+    content = jpeg(photo(size))
+    found = load_pixels(content, Geometry(256, (224, 224)))
+    assert drafts == [size]
+    np.testing.assert_array_equal(
+        found, load_pixels(decode_image(content), Geometry(256, (224, 224)))
+    )
+
+
+@pytest.mark.parametrize("tag", [1, 3, 6, 8])
+def test_what_is_left_is_twice_as_large_as_the_resize_makes_it_however_it_is_turned(drafts, tag):
+    content = jpeg(photo((2100, 1500)), exif=turned(tag))
+    geometry = Geometry((120, 360), None)
+    found = load_pixels(content, geometry).astype(int)
+    assert min(drafts[0]) >= 2 * 360
+    assert drafts[0] != (2100, 1500)
+    expected = load_pixels(decode_image(content), geometry).astype(int)
+    assert np.abs(found - expected).mean() < 0.004 * 255
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_grey_and_cmyk_files_are_decoded_smaller_too(drafts, mode):
+    content = jpeg(photo((1600, 1200)).convert(mode))
+    found = load_pixels(content, GEOMETRIES[0]).astype(int)
+    assert drafts[-1] == (800, 600)
+    expected = load_pixels(decode_image(content), GEOMETRIES[0]).astype(int)
+    assert np.abs(found - expected).mean() < 0.004 * 255
+
+
+def test_the_limit_of_pixels_is_that_of_the_whole_image():
+    content = jpeg(photo((1600, 1200)))
+    with pytest.raises(BadCellError, match="1600x1200"):
+        load_pixels(content, GEOMETRIES[0], max_pixels=1600 * 1200 - 1)
+    assert load_pixels(content, GEOMETRIES[0], max_pixels=1600 * 1200).shape == (224, 224, 3)

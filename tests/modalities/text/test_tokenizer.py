@@ -1,4 +1,4 @@
-"""Token numbers of a text do not depend on how it is cut, on threads, or on earlier calls."""
+"""Token ids of a text do not depend on how it is cut, on threads, or on earlier calls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from sktransfer.backbones._tokenizer import TextTokenizer
 from tokenizers import (
     Tokenizer,
     decoders,
@@ -19,7 +18,7 @@ from tokenizers import (
 )
 
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities.text import TextTokenizer
+from sktransfer.modalities import TextTokenizer
 
 PHRASE = "the quick brown fox jumps over a lazy dog while it rains in naïve Straße 日本 😀 42"
 WORDS = PHRASE.split()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import xxhash
@@ -20,7 +20,6 @@ _SHARE = 5  # the files may take a fifth of the cache's limit
 _CHECKSUM_SIZE = 16  # bytes
 _ENDING, _UNFINISHED = ".bin", ".part"
 _ABANDONED_AFTER = 24 * 3600  # seconds: the writer of an unfinished file that old was killed
-_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileStore:
@@ -38,33 +37,34 @@ class FileStore:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._home = folder / f"files-v{FORMAT_VERSION}" if folder else None
 
     def read(self, name: str) -> memoryview | None:
         """Return the content stored under a name; None if it is missing or damaged."""
-        if self._folder is None or not _home(self._folder).is_dir():
+        if self._home is None or not self._home.is_dir():
             return None
         try:
-            content = memoryview(_read(self._private(name)))
+            path = _path(self._home, name)
+            content = memoryview(path.read_bytes())
+            with contextlib.suppress(OSError):  # on a read-only disk
+                os.utime(path)  # time of the last use, for `_make_room`
         except FileNotFoundError:
             return None
         except OSError as error:
-            warn_once(self._folder, error)
+            warn_once(self._home.parent, error)
             return None
         checksum, content = content[:_CHECKSUM_SIZE], content[_CHECKSUM_SIZE:]
         return content if checksum == _checksum(name, [content]) else None
 
     def write(self, name: str, *parts: bytes) -> None:
         """Store the joined parts under a name; files unused for longest may be removed."""
-        size = sum(map(len, parts))
-        if self._folder is None or size > _limit():
+        if self._home is None or sum(map(len, parts)) > size_limit() // _SHARE:
             return
         try:
-            path = self._private(name)
-            _write(path, _checksum(name, parts), *parts)
-            _make_room(path.parent)
+            _write(_path(self._home, name), _checksum(name, parts), *parts)
+            _make_room(self._home)
         except OSError as error:
-            warn_once(self._folder, error)
+            warn_once(self._home.parent, error)
 
     def remove(self) -> None:
         """Remove all files of this store, and nothing else.
@@ -74,27 +74,16 @@ class FileStore:
         OSError
             If they cannot be removed.
         """
-        if self._folder is None or not _home(self._folder).is_dir():
-            return
-        self._private()
-        for path in _files(_home(self._folder)):
-            path.unlink(missing_ok=True)
-
-    def _private(self, *names: str) -> Path:
-        """Return the path of a file, or of the folder, after a check of their owner."""
-        assert self._folder is not None
-        home = _home(self._folder)
-        files = [name + _ENDING for name in names]
-        make_private_folders(self._folder, home, files)
-        return home.joinpath(*files)
+        if self._home is not None and self._home.is_dir():
+            make_private_folders(self._home.parent, self._home, ())
+            for path in _files(self._home):
+                path.unlink(missing_ok=True)
 
 
-def _home(folder: Path) -> Path:
-    return folder / f"files-v{FORMAT_VERSION}"
-
-
-def _limit() -> int:
-    return size_limit() // _SHARE
+def _path(home: Path, name: str) -> Path:
+    """Return the path of a file, after a check of its owner."""
+    make_private_folders(home.parent, home, [name + _ENDING])
+    return home / (name + _ENDING)
 
 
 def _checksum(name: str, parts: Sequence[bytes | memoryview]) -> bytes:
@@ -104,23 +93,12 @@ def _checksum(name: str, parts: Sequence[bytes | memoryview]) -> bytes:
     return digest.digest()
 
 
-def _read(path: Path) -> bytes:
-    with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS), "rb") as file:
-        content = file.read()
-    with contextlib.suppress(OSError):  # on a read-only disk
-        os.utime(path)  # time of the last use, for `_make_room`
-    return content
-
-
 def _write(path: Path, *parts: bytes) -> None:
     number, unfinished = tempfile.mkstemp(suffix=_UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)  # noqa: PTH105
+            file.writelines(parts)
+        Path(unfinished).replace(path)
     except BaseException:
         Path(unfinished).unlink(missing_ok=True)
         raise
@@ -128,21 +106,16 @@ def _write(path: Path, *parts: bytes) -> None:
 
 def _make_room(home: Path) -> None:
     """Remove files that killed processes left, and those unused for longest."""
-    room = _limit()
-    for path, status in sorted(_statuses(home), key=lambda one: -one[1].st_mtime):
-        if path.suffix == _UNFINISHED:
-            removable = time.time() - status.st_mtime > _ABANDONED_AFTER
-        else:
-            room -= status.st_size
-            removable = room < 0
-        if removable:
-            path.unlink(missing_ok=True)
-
-
-def _statuses(home: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    files = []
     for path in _files(home):
         with contextlib.suppress(FileNotFoundError):  # removed by another process
-            yield path, path.lstat()
+            files.append((path.stat(), path))
+    room, abandoned = size_limit() // _SHARE, time.time() - _ABANDONED_AFTER
+    for status, path in sorted(files, key=lambda file: -file[0].st_mtime):
+        unfinished = path.suffix == _UNFINISHED
+        room -= 0 if unfinished else status.st_size
+        if status.st_mtime < abandoned if unfinished else room < 0:
+            path.unlink(missing_ok=True)
 
 
 def _files(home: Path) -> list[Path]:

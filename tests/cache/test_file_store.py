@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -114,10 +115,10 @@ def test_what_belongs_to_another_user_is_not_used(store, folder, foreign):
 def test_a_full_disk_is_a_warning_and_leaves_the_old_content(store, path, monkeypatch):
     store.write("a", CONTENT)
 
-    def full(file):
+    def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.warns(CacheWarning, match="No space left"):
         store.write("a", b"anew")
     assert store.read("a") == CONTENT

@@ -181,11 +181,14 @@ def _is_sound_boosting(node: Node, files: Files) -> bool:
     restarts = _value(attributes["warm_start"]) is False and "_in_fit" not in attributes
     hides_methods = any(callable(getattr(_BOOSTING[name_of(node)], n, None)) for n in attributes)
     n_features = _value(attributes["n_features_in_"])
-    rounds = [_items(round_) for round_ in _items(attributes["_predictors"])]
+    rounds = attributes["_predictors"]["content"]
+    lists = [attributes["_predictors"], *rounds]
     return (
         (numeric and restarts and not hides_methods and type(n_features) is int)
-        and all(name_of(tree) == BOOSTED_TREE for round_ in rounds for tree in round_)
-        and all(_is_sound_tree(tree, n_features, files) for round_ in rounds for tree in round_)
+        and all(node["__loader__"] == "ListNode" for node in lists)
+        and all(
+            _is_sound_tree(n, n_features, files) for round_ in rounds for n in round_["content"]
+        )
     )
 
 
@@ -194,7 +197,8 @@ def _is_sound_tree(node: Node, n_features: int, files: Files) -> bool:
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 
     array = attributes_of(node)["nodes"]
-    if array["__loader__"] != "NdArrayNode" or name_of(array) != "numpy.ndarray":
+    kinds = (node["__loader__"], name_of(node), name_of(array), array["type"])
+    if kinds != ("ObjectNode", BOOSTED_TREE, "numpy.ndarray", "numpy"):
         return False
     nodes = np.load(io.BytesIO(files[array["file"]]), allow_pickle=False)
     if nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1 or not len(nodes):
@@ -208,12 +212,6 @@ def _is_sound_tree(node: Node, n_features: int, files: Files) -> bool:
         and ((feature >= 0) & (feature < n_features)).all()
         and not nodes["is_categorical"].any()
     )
-
-
-def _items(node: Node) -> list[Node]:
-    if node["__loader__"] != "ListNode":
-        raise ValueError(f"{name_of(node)} is no list")
-    return node["content"]
 
 
 def _value(node: Node) -> Any:

@@ -19,39 +19,22 @@ from sktransfer.persistence._content import BOOSTED_TREE, has_sound_boosting
 from sktransfer.persistence._skops import ESTIMATORS, SCALARS, UFUNCS
 from sktransfer.persistence._tree import Node, Tree, name_of
 
-# What scikit-learn's estimators hold besides estimators, all of it plain Python.
-_PARTS_OF_ESTIMATORS = frozenset(
-    f"sklearn.{name}"
-    for name in (
-        "calibration._CalibratedClassifier",
-        "calibration._SigmoidCalibration",
-        "calibration._TemperatureScaling",
-        "callback._progressbar.ProgressBar",
-        "compose._column_transformer._RemainderColsList",
-        "compose._column_transformer.make_column_selector",
-        "ensemble._hist_gradient_boosting.binning._BinMapper",
-        "gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-        "metrics._scorer._CurveScorer",
-        "metrics._scorer._MultimetricScorer",
-        "metrics._scorer._PassthroughScorer",
-        "metrics._scorer._Scorer",
-        # Estimators that scikit-learn lists only after an import that enables them.
-        "model_selection._search_successive_halving.HalvingGridSearchCV",
-        "model_selection._search_successive_halving.HalvingRandomSearchCV",
-        "neural_network._stochastic_optimizers.AdamOptimizer",
-        "neural_network._stochastic_optimizers.SGDOptimizer",
-        "utils._metadata_requests.MetadataRequest",
-        "utils._metadata_requests.MethodMetadataRequest",
-    )
-)
+# What scikit-learn's estimators hold besides estimators, all of it plain Python, by module.
+_PARTS_OF_ESTIMATORS = {
+    "calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
+    "callback._progressbar": "ProgressBar",
+    "compose._column_transformer": "_RemainderColsList make_column_selector",
+    "ensemble._hist_gradient_boosting.binning": "_BinMapper",
+    "gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
+    "metrics._scorer": "_CurveScorer _MultimetricScorer _PassthroughScorer _Scorer",
+    # Estimators that scikit-learn lists only after an import that enables them.
+    "model_selection._search_successive_halving": "HalvingGridSearchCV HalvingRandomSearchCV",
+    "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
+    "utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
+}
 
-# All classes of these modules: splitters, kernels, losses and their links.
-_MODULES = (
-    "sklearn._loss.link",
-    "sklearn._loss.loss",
-    "sklearn.gaussian_process.kernels",
-    "sklearn.model_selection._split",
-)
+# Modules all of whose classes are plain Python: links, losses, kernels and splitters.
+_MODULES = ("_loss.link", "_loss.loss", "gaussian_process.kernels", "model_selection._split")
 
 _PATHS = frozenset(
     f"{module}.{kind}"
@@ -178,10 +161,10 @@ def _known() -> Mapping[str, frozenset[str]]:
         ),
         "FunctionNode": UFUNCS | _functions_of(sklearn.metrics, sklearn.feature_selection),
         "JsonNode": frozenset({"builtins.str"}),
-        "LossNode": _classes_of("sklearn._loss._loss", "sklearn.linear_model._sgd_fast"),
+        "LossNode": _classes_of("_loss._loss", "linear_model._sgd_fast"),
         "MaskedArrayNode": frozenset({"numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"}),
         "NdArrayNode": _NUMBERS | {"numpy.ndarray"},
-        "ObjectNode": ESTIMATORS | _ours() | _PARTS_OF_ESTIMATORS | _classes_of(*_MODULES),
+        "ObjectNode": ESTIMATORS | _ours() | _parts_of_estimators() | _classes_of(*_MODULES),
         "RandomGeneratorNode": frozenset({"numpy.random._generator.Generator"}),
         "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
         "SliceNode": frozenset({"builtins.slice"}),
@@ -199,8 +182,14 @@ def _ours() -> frozenset[str]:
     )
 
 
+def _parts_of_estimators() -> frozenset[str]:
+    parts = _PARTS_OF_ESTIMATORS.items()
+    return frozenset(f"sklearn.{home}.{name}" for home, names in parts for name in names.split())
+
+
 def _classes_of(*modules: str) -> frozenset[str]:
-    found = (inspect.getmembers(import_module(name), inspect.isclass) for name in modules)
+    homes = (import_module(f"sklearn.{name}") for name in modules)
+    found = (inspect.getmembers(home, inspect.isclass) for home in homes)
     names = (f"{kind.__module__}.{kind.__name__}" for members in found for _, kind in members)
     return frozenset(name for name in names if name.startswith("sklearn."))
 

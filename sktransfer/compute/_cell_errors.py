@@ -38,7 +38,7 @@ class CellErrors:
         if self.may_raise:
             message = f"{self._column.where(row)}: {error}"
             advice = " To go on without such rows, set on_error='nan'."
-            raise BadCellError(message + advice, row=row) from error.__cause__
+            raise BadCellError(message + advice, row=row) from None  # the message says it all
         self._errors[row] = error
 
     def usable(self, digests: Sequence[bytes | None]) -> list[int]:

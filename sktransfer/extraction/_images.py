@@ -35,6 +35,8 @@ _Decoded = tuple[int, np.ndarray | None]
 
 # Limit on the pixels that go through a network at the same time on a CPU, as a bound on memory.
 _MOST_PIXELS = 32 * 256 * 256
+# Images of 96 pixels take 0.85 of the time per image in batches of 16 instead of 8.
+_MOST_SMALL = 16
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ class ImageReader(Reader):
         if not batching.on_cpu:
             return GPU_IMAGES
         height, width = self.recipe(backbone).size
-        return min(CPU_IMAGES, max(1, _MOST_PIXELS // (height * width * batching.streams)))
+        size = max(CPU_IMAGES, min(_MOST_SMALL, CPU_IMAGES * 224**2 // (height * width)))
+        return min(size, max(1, _MOST_PIXELS // (height * width * batching.streams)))
 
     def _geometry(self, backbone: Backbone) -> Geometry:
         recipe = self.recipe(backbone)

@@ -12,7 +12,6 @@ from sktransfer.backbones import get_backbone
 from sktransfer.extraction import _texts
 from sktransfer.extraction._ahead import ahead
 from sktransfer.extraction._batches import (
-    CPU_IMAGES,
     CPU_TOKENS,
     equal_batches,
     sorted_batches,
@@ -138,11 +137,11 @@ def test_an_error_in_the_network_leaves_no_thread():
     assert our_threads() == []
 
 
-def test_images_are_channels_last_and_in_batches_of_8_on_a_cpu():
+def test_images_are_channels_last_and_in_batches_of_6_on_a_cpu():
     network = tiny_network()
     with seen_batches(network) as batches:
         ImageEmbedder(network, device="cpu", cache=False).fit_transform(images(20))
-    assert [tuple(batch.shape) for batch in batches] == [(n, 3, 224, 224) for n in (8, 8, 4)]
+    assert [tuple(batch.shape) for batch in batches] == [(n, 3, 224, 224) for n in (6, 6, 6, 2)]
     assert all(batch.is_contiguous(memory_format=torch.channels_last) for batch in batches)
 
 
@@ -178,12 +177,13 @@ def test_a_long_column_is_tokenized_in_parts_and_each_row_finds_its_place(monkey
 
 
 @pytest.mark.parametrize(
-    ("size", "streams", "most"), [(224, 2, 8), (512, 1, 8), (512, 2, 4), (1024, 1, 2), (4000, 1, 1)]
+    ("size", "streams", "expected"),
+    [(32, 2, 16), (192, 2, 8), (224, 2, 6), (512, 2, 4), (1024, 1, 2), (1024, 2, 1), (4000, 1, 1)],
 )
-def test_large_images_are_in_small_batches(size, streams, most):
+def test_the_larger_images_are_the_smaller_is_a_batch(size, streams, expected):
     backbone = get_backbone(tiny_network(), modality="image")
     batching = Batching(streams=streams)
-    assert ImageReader(image_size=size)._batch_size(backbone, batching) == min(CPU_IMAGES, most)
+    assert ImageReader(image_size=size)._batch_size(backbone, batching) == expected
     assert ImageReader(image_size=size, batch_size=100)._batch_size(backbone, batching) == 100
 
 

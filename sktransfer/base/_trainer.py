@@ -141,7 +141,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         if learns_target and len(whole.rows) < len(weights):  # bad rows must not change it
             used = np.isin(np.arange(len(weights)), whole.rows)
             target = self._learn_target(y, weights * used)
-            whole = self._retargeted(whole, y, target)
+            targets = self._encoded(target, y, whole.data)
+            whole = replace(whole, target=target, targets=targets)
         train, valid = self._split(whole, y, validation, groups, backbone, random)
         # A copy, so that an error leaves the fitted estimator as it was.
         module = self._new_module(backbone, target, random, continues)
@@ -189,13 +190,6 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         self._remember(column)
         self.__dict__.update(attributes(monitor))
         return self
-
-    def _retargeted(self, whole: Any, y: Any, target: Any) -> Any:
-        prepared = None if target.level == "row" else whole.data.prepared()
-        targets = target.encode(y, prepared)
-        if hasattr(targets, "to"):
-            targets = targets.to(whole.data.device)
-        return replace(whole, target=target, targets=targets)
 
     def _validate_all(self) -> None:
         self._validate_params()

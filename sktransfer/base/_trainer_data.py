@@ -84,10 +84,8 @@ class TrainedColumnEstimator(ColumnEstimator):
 
         from sktransfer.training import Split
 
-        targets = None
-        if target is not None and target.level == "row":
-            targets = target.encode(y)  # before any cell is prepared: its errors come at once
         data = self._column_data(column, backbone)
+        targets = self._encoded(target, y, data)
         rows = np.array(data.usable_rows())
         if not len(rows):
             raise ColumnError("no cell of the column can be used")
@@ -96,11 +94,13 @@ class TrainedColumnEstimator(ColumnEstimator):
             raise TargetError("no cell that has a weight can be used")
         # Mean 1, so that the size of a step does not depend on the unit of the weights.
         scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
-        if target is not None and target.level != "row":
-            targets = target.encode(y, data.prepared())
-        if isinstance(targets, torch.Tensor):
-            targets = targets.to(data.device)
         return Split(data, rows, target, targets, scaled.to(data.device))
+
+    def _encoded(self, target: Target | None, y: Any, data: ColumnData) -> Any:
+        if target is None:
+            return None
+        targets = target.encode(y, None if target.level == "row" else data.prepared())
+        return targets.to(data.device) if hasattr(targets, "to") else targets
 
     def _split(
         self,

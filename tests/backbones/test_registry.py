@@ -1,4 +1,4 @@
-"""Names, the table, one load a process, and fingerprints."""
+"""Backbones by name: the table of them, one load per process, and fingerprints."""
 
 import os
 import subprocess
@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import ImageRecipe, get_backbone, list_backbones
+from sktransfer.backbones import get_backbone, list_backbones
 from sktransfer.backbones import timm as timm_source
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._table import COLUMNS
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities import ImageRecipe
 from tests._tiny import tiny_network
 
 TYPES = {

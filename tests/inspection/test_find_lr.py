@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 
 from sktransfer import ImageClassifier, ImageRegressor, TextClassifier, find_lr
-from sktransfer.finetune._rate_test import RateTest, run_rate_test
+from sktransfer.training import RangeTest, run_range_test
 from tests._tiny import images, tiny_network
 
 COLUMN, SIDES = images(24), np.arange(24) % 2
@@ -81,21 +81,21 @@ def test_a_step_of_the_test_is_a_step_of_a_fit():
 
     plain = {"lr_schedule": "constant", "warmup": 0.0, "lr": 0.01, "trainable": 1}
     tiny(**plain, max_epochs=4, callbacks=[Notes()]).fit(COLUMN, SIDES)
-    test = RateTest(np.full(12, 0.01), smoothing=0.9, too_high=np.inf)
-    run_rate_test(tiny(trainable=1), COLUMN, SIDES, test)
+    test = RangeTest(np.full(12, 0.01), smoothing=0.9, too_high=np.inf)
+    run_range_test(tiny(trainable=1), COLUMN, SIDES, test)
     np.testing.assert_allclose(test.losses, seen, rtol=1e-6)
 
 
 def test_lower_stages_keep_their_ratio_to_the_head():
     rates = []
 
-    class Look(RateTest):
+    class Look(RangeTest):
         def on_batch_begin(self, net, **kwargs):
             super().on_batch_begin(net, **kwargs)
             rates.append([group["lr"] for group in net.optimizer_.param_groups])
 
     test = Look(np.geomspace(1e-4, 1e-2, 9), smoothing=0.9, too_high=np.inf)
-    run_rate_test(tiny(trainable="all", layer_decay=0.5), COLUMN, SIDES, test)
+    run_range_test(tiny(trainable="all", layer_decay=0.5), COLUMN, SIDES, test)
     rates = np.array(rates)
     np.testing.assert_allclose(rates[:, 0], test.rates)
     ratios = rates / rates[:, :1]

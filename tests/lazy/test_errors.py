@@ -109,6 +109,6 @@ def test_a_training_wants_its_rows_in_memory():
             fit(LAZY, LABELS)
     with pytest.raises(ColumnError, match=r"X\.compute\(\)") as told:
         classifier.fit(SERIES, LABELS, X_val=LAZY, y_val=LABELS)
-    assert told.value.__notes__ == ["That is said of X_val and y_val."]
+    assert told.value.__notes__ == ["This is about X_val and y_val."]
     with pytest.raises(ColumnError, match=r"X\.compute\(\)"):
         find_lr(classifier, LAZY, LABELS)

@@ -38,7 +38,10 @@ def too_small_for(elements, backbone, modality="image", error=GPU_ERROR):
 @pytest.mark.parametrize("most", [1, 2, 3, 7])
 def test_batches_of_images_are_halved_with_one_warning(cache_folder, most, error):
     network, column = tiny_network(), images(20)
-    expected = ImageEmbedder(network, image_size=64, cache=False).fit_transform(column)
+    expected = ImageEmbedder(network, batch_size=8, image_size=64, cache=False).fit_transform(
+        column
+    )
+    embedder = ImageEmbedder(network, batch_size=8, image_size=64, device="cpu")
     with (
         counted_rows(network) as counts,
         too_small_for(most, network, error=error),
@@ -46,7 +49,7 @@ def test_batches_of_images_are_halved_with_one_warning(cache_folder, most, error
             MemoryWarning, match="8 rows per batch; continuing with 4.*batch_size=4"
         ) as warned,
     ):
-        rows = ImageEmbedder(network, image_size=64, device="cpu").fit_transform(column)
+        rows = embedder.fit_transform(column)
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
     assert len(warned) == 1
     refused = [count for count in counts if count > most]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sktransfer.engines import _converted
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, clear_cache
-from sktransfer.cache import Blobs
+from sktransfer.cache import FileStore
+from sktransfer.compute.engines import _converted
 from sktransfer.exceptions import CacheWarning
 from tests._jobs import in_threads
 from tests._tiny import images, tiny_network
@@ -35,7 +35,7 @@ def forget(monkeypatch):
 
 
 def kept_in(folder):
-    return sorted((folder / "blobs-v1").glob("*.blob"))
+    return sorted((folder / "files-v2").glob("*.bin"))
 
 
 def test_estimators_and_clones_share_one_conversion(conversions, cache_folder):
@@ -66,7 +66,7 @@ def test_threads_share_one_conversion_and_get_their_own_rows(conversions):
     assert len(conversions) == 1
 
 
-def test_what_is_kept_is_used_for_every_precision_and_number_of_threads(
+def test_a_stored_conversion_is_used_for_every_precision_and_number_of_threads(
     conversions, cache_folder, forget
 ):
     rows = embed()
@@ -95,7 +95,7 @@ SECOND = """
 import sys
 import numpy as np
 from sktransfer import TextEmbedder
-from sktransfer.engines import _openvino
+from sktransfer.compute.engines import _openvino
 
 def refuse(*args, **options):
     raise AssertionError("converted again")
@@ -128,7 +128,9 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_converted_anew(damage, conversions, cache_folder, forget):
+def test_a_network_whose_file_is_damaged_is_converted_again(
+    damage, conversions, cache_folder, forget
+):
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
     embed()
     (path,) = kept_in(cache_folder)
@@ -151,12 +153,12 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_file_of_another_network_is_not_believed(kind, conversions, cache_folder, forget):
+def test_a_file_of_another_network_is_not_used(kind, conversions, cache_folder, forget):
     """Its checksum fits: somebody else has written it."""
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
     embed()
     (path,) = kept_in(cache_folder)
-    blobs = Blobs(cache_folder)
+    blobs = FileStore(cache_folder)
     packed = bytes(blobs.read(path.stem))
     blobs.write(path.stem, *FOREIGN[kind](packed))
     forget()
@@ -174,11 +176,11 @@ def test_another_version_is_converted_for_itself(conversions, cache_folder, monk
     assert len(kept_in(cache_folder)) == 2
 
 
-def test_where_nothing_can_be_kept_the_work_goes_on(conversions, cache_folder, monkeypatch):
+def test_a_full_disk_costs_a_warning_only(conversions, cache_folder, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sktransfer.cache._blobs._write", full)
+    monkeypatch.setattr("sktransfer.cache._file_store._write", full)
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4))
     with pytest.warns(CacheWarning, match="No space left"):
         assert furthest(embed(), expected) < 1e-5
@@ -201,7 +203,7 @@ def test_a_network_that_cannot_be_packed_computes_all_the_same(
 
 def test_rows_that_are_all_in_the_cache_need_no_conversion(conversions, cache_folder, forget):
     rows = embed()
-    clear = Blobs(cache_folder)
+    clear = FileStore(cache_folder)
     clear.remove()
     forget()
     np.testing.assert_array_equal(embed(), rows)
@@ -258,6 +260,6 @@ def test_a_forked_child_of_a_process_that_used_it_computes_by_torch():
         capture_output=True,
         text=True,
         timeout=400,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert done.stdout == "done\n", done.stderr

@@ -38,8 +38,10 @@ def too_small_for(elements, backbone, modality="image", error=GPU_ERROR):
 @pytest.mark.parametrize("most", [1, 2, 3, 7])
 def test_batches_of_images_are_halved_with_one_warning(cache_folder, most, error):
     network, column = tiny_network(), images(20)
-    expected = ImageEmbedder(network, image_size=64, cache=False).fit_transform(column)
-    embedder = ImageEmbedder(network, image_size=64, batch_size=8, device="cpu")
+    expected = ImageEmbedder(network, batch_size=8, image_size=64, cache=False).fit_transform(
+        column
+    )
+    embedder = ImageEmbedder(network, batch_size=8, image_size=64, device="cpu")
     with (
         counted_rows(network) as counts,
         too_small_for(most, network, error=error),

@@ -31,15 +31,17 @@ def test_an_error_in_the_network_leaves_no_thread():
     assert our_threads() == []
 
 
-def test_images_are_channels_last_and_in_batches_of_8_on_a_cpu():
+def test_images_are_channels_last_and_in_batches_of_6_on_a_cpu():
     network = tiny_network()
     with seen_batches(network) as batches:
         ImageEmbedder(network, device="cpu", cache=False).fit_transform(images(20))
-    assert [tuple(batch.shape) for batch in batches] == [(n, 3, 224, 224) for n in (8, 8, 4)]
+    assert [tuple(batch.shape) for batch in batches] == [(n, 3, 224, 224) for n in (6, 6, 6, 2)]
     assert all(batch.is_contiguous(memory_format=torch.channels_last) for batch in batches)
 
 
-@pytest.mark.parametrize(("size", "most"), [(224, 8), (512, 8), (1024, 2), (4000, 1)])
+@pytest.mark.parametrize(
+    ("size", "most"), [(16, 32), (64, 32), (112, 24), (224, 6), (512, 6), (1024, 2), (4000, 1)]
+)
 def test_the_larger_images_are_the_fewer_are_in_a_batch(size, most):
     preparer = ImageModality(image_size=size).bind(get_backbone(tiny_network(), modality="image"))
     assert preparer.budget(on_cpu=True) == most

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 # Before anybody else imports openvino, so that it is imported as the package does it.
-from sktransfer.engines import _converted, _openvino
+from sktransfer.compute.engines import _converted, _openvino
 
 
 @pytest.fixture(autouse=True)

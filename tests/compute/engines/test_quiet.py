@@ -58,7 +58,7 @@ def test_nothing_is_written_sent_printed_or_changed(tmp_path):
         capture_output=True,
         text=True,
         env={**known, "HOME": str(home), "SKTRANSFER_CACHE": str(cache)},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.iterdir()) == []

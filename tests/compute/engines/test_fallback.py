@@ -1,4 +1,4 @@
-"""Where OpenVINO cannot run a network, torch does, and says so."""
+"""Where OpenVINO cannot run a network, torch does, with a warning."""
 
 import pickle
 import warnings
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sktransfer.engines import _asked, _converted, _openvino
 from torch import nn
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, load, save
+from sktransfer.compute.engines import _converted, _names, _openvino
 from sktransfer.exceptions import EngineError, EngineWarning, MemoryWarning
 from tests._tiny import images, texts, tiny_network
 from tests.embedders.test_same_numbers import furthest
@@ -80,7 +80,7 @@ class SeldomDecides(Own):
         return self.network(x) if (x[:, 0] != x[0, 0, 0, 0]).any() else self.network(x) * 2
 
 
-def test_a_decision_that_the_probe_does_not_meet_is_not_noticed():
+def test_a_branch_that_the_probe_does_not_take_is_not_noticed():
     network, blank = SeldomDecides(tiny_network()), np.zeros((1, 16, 16, 3), dtype=np.uint8)
     expected, found = (
         ImageEmbedder(network, engine=engine, cache=False).fit_transform(blank)
@@ -89,7 +89,7 @@ def test_a_decision_that_the_probe_does_not_meet_is_not_noticed():
     assert furthest(2 * found, expected) < 1e-5
 
 
-def test_what_torch_computed_in_its_place_is_kept_as_torchs(cache_folder):
+def test_rows_computed_by_torch_in_its_place_are_cached_as_torchs(cache_folder):
     network = HasNoOperation(tiny_network())
     with pytest.warns(EngineWarning, match="bessel_j0"):
         rows = ImageEmbedder(network, engine="openvino").fit_transform(images(5))
@@ -111,7 +111,7 @@ def test_a_network_that_was_refused_is_not_tried_again(cache_folder, conversions
     assert len(conversions) == 1
 
 
-def test_a_compilation_that_fails_is_told(monkeypatch):
+def test_a_warning_gives_the_reason_of_a_failed_compilation(monkeypatch):
     def fail(*args):
         raise RuntimeError("Exception from src/core.cpp:7:\nno such thing")
 
@@ -120,7 +120,7 @@ def test_a_compilation_that_fails_is_told(monkeypatch):
         ImageEmbedder(tiny_network(), engine="openvino", cache=False).fit_transform(images(2))
 
 
-def test_too_little_memory_for_a_conversion_is_not_held_against_it(monkeypatch, conversions):
+def test_a_conversion_without_memory_is_tried_again(monkeypatch, conversions):
     compiled = _converted.Compiled
 
     def fail(*args):
@@ -160,11 +160,11 @@ def failing(monkeypatch, most, message):
     return made
 
 
-def test_a_batch_without_memory_goes_through_in_halves_of_a_new_network(monkeypatch):
+def test_a_batch_without_memory_is_halved_and_run_by_a_new_network(monkeypatch):
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(20))
     made = failing(monkeypatch, 3, "Failed to allocate 99 bytes of memory")
-    embedder = ImageEmbedder(tiny_network(), engine="openvino", cache=False)
-    with pytest.warns(MemoryWarning, match="8 rows at a time") as warned:
+    embedder = ImageEmbedder(tiny_network(), engine="openvino", batch_size=8, cache=False)
+    with pytest.warns(MemoryWarning, match="8 rows per batch; continuing with 4") as warned:
         found = embedder.fit_transform(images(20))
     assert furthest(found, expected) < 1e-5
     assert len(warned) == 1
@@ -175,7 +175,7 @@ def test_a_batch_without_memory_goes_through_in_halves_of_a_new_network(monkeypa
 
 def test_another_failure_is_an_error_that_names_torch(monkeypatch):
     failing(monkeypatch, 3, "Exception from src/infer.cpp:8:\nshapes do not fit")
-    embedder = ImageEmbedder(tiny_network(), engine="openvino", cache=False)
+    embedder = ImageEmbedder(tiny_network(), engine="openvino", batch_size=8, cache=False)
     with pytest.raises(EngineError, match=r"shape \(8, .*shapes do not fit.*engine='torch'"):
         embedder.fit_transform(images(20))
     np.testing.assert_equal(embedder.transform(images(3)).shape, (3, 6))
@@ -185,13 +185,13 @@ def test_another_failure_is_an_error_that_names_torch(monkeypatch):
     ("embedder", "column"), [(ImageEmbedder, images(2)), (TextEmbedder, texts(2))]
 )
 def test_without_the_extra_the_error_says_how_to_get_it(embedder, column, monkeypatch):
-    monkeypatch.setattr(_asked, "find_spec", lambda name: None)
+    monkeypatch.setattr(_names, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'sktransfer\[openvino\]'"):
         embedder(engine="openvino").fit(column)
     embedder(cache=False).fit(column)
 
 
-def test_an_engine_that_is_none_is_refused():
+def test_an_unknown_engine_is_refused():
     with pytest.raises(ValueError, match="'engine' parameter of ImageEmbedder"):
         ImageEmbedder(engine="onnx").fit(images(2))
 
@@ -218,7 +218,7 @@ def test_the_engine_is_a_parameter_like_any_other(tmp_path):
 
 
 @pytest.mark.parametrize("embedder", [ImageEmbedder(), TextEmbedder()])
-def test_an_embedder_from_before_there_were_engines_is_of_torch(embedder):
+def test_a_state_without_an_engine_means_torch(embedder):
     state = embedder.__getstate__()
     del state["engine"]
     old = type(embedder).__new__(type(embedder))

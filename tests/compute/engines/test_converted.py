@@ -66,7 +66,7 @@ def test_threads_share_one_conversion_and_get_their_own_rows(conversions):
     assert len(conversions) == 1
 
 
-def test_what_is_kept_is_used_for_every_precision_and_number_of_threads(
+def test_a_stored_conversion_is_used_for_every_precision_and_number_of_threads(
     conversions, cache_folder, forget
 ):
     rows = embed()
@@ -95,7 +95,7 @@ SECOND = """
 import sys
 import numpy as np
 from sktransfer import TextEmbedder
-from sktransfer.engines import _openvino
+from sktransfer.compute.engines import _openvino
 
 def refuse(*args, **options):
     raise AssertionError("converted again")
@@ -128,7 +128,9 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_converted_anew(damage, conversions, cache_folder, forget):
+def test_a_network_whose_file_is_damaged_is_converted_again(
+    damage, conversions, cache_folder, forget
+):
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
     embed()
     (path,) = kept_in(cache_folder)
@@ -151,7 +153,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_file_of_another_network_is_not_believed(kind, conversions, cache_folder, forget):
+def test_a_file_of_another_network_is_not_used(kind, conversions, cache_folder, forget):
     """Its checksum fits: somebody else has written it."""
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
     embed()
@@ -174,7 +176,7 @@ def test_another_version_is_converted_for_itself(conversions, cache_folder, monk
     assert len(kept_in(cache_folder)) == 2
 
 
-def test_where_nothing_can_be_kept_the_work_goes_on(conversions, cache_folder, monkeypatch):
+def test_a_full_disk_costs_a_warning_only(conversions, cache_folder, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
@@ -258,6 +260,6 @@ def test_a_forked_child_of_a_process_that_used_it_computes_by_torch():
         capture_output=True,
         text=True,
         timeout=400,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert done.stdout == "done\n", done.stderr

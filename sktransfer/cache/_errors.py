@@ -15,10 +15,6 @@ class DamagedError(OSError):
     """A file of the cache does not hold what this package wrote."""
 
 
-class NoHomeError(OSError):
-    """The home folder of the user cannot be determined."""
-
-
 # Raised because of the state of the machine or of the files; they never reach the user.
 CACHE_ERRORS = (OSError, sqlite3.Error)
 
@@ -42,7 +38,8 @@ def warn_once(folder: Path, error: Exception) -> None:
     error : Exception
         One of `CACHE_ERRORS`.
     """
-    reason = (folder, f"{type(error).__name__} {_code(error)}")
+    code = getattr(error, "sqlite_errorcode", None) or getattr(error, "errno", None)
+    reason = (folder, f"{type(error).__name__} {code}")
     with _lock:
         if reason in _warned:
             return
@@ -69,8 +66,6 @@ def forget_warnings() -> None:
 
 
 def _advice(folder: Path, error: Exception) -> str:
-    if isinstance(error, NoHomeError):
-        return "Set SKTRANSFER_CACHE or cache= to a folder that can be written."
     if isinstance(error, DamagedError) or _primary(error) in _DAMAGED:
         return f"Empty it with sktransfer.clear_cache({str(folder)!r})."
     if is_busy(error):
@@ -83,11 +78,7 @@ def _advice(folder: Path, error: Exception) -> str:
 def _primary(error: BaseException) -> int | None:
     """Return SQLite's result code without the extended bits; None for other errors."""
     code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-def _code(error: Exception) -> int | None:
-    return getattr(error, "sqlite_errorcode", None) or getattr(error, "errno", None)
+    return code and code & 0xFF
 
 
 def _levels_to_caller() -> int:

@@ -113,13 +113,22 @@ class Database:
 
         Other threads and processes notice at their next transaction that their file was
         removed, and open a new one.
+
+        Raises
+        ------
+        OSError
+            If the files cannot be removed, or another process is opening them for too long.
         """
         with self.lock:
             self.close()
-            if self._home.is_dir():
+            if not self._home.is_dir():
+                return
+            try:
                 with self._files_locked(self.timeout):
                     for name in _DATABASE_FILES:
                         (self._home / name).unlink(missing_ok=True)
+            except sqlite3.Error as error:
+                raise OSError(f"{self._home} cannot be emptied: {error}") from error
 
     def close_if_removed(self) -> None:
         """Close a removed file, whose disk space is freed only then."""

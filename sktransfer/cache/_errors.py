@@ -14,10 +14,6 @@ class DamagedError(OSError):
     """A file of the cache does not hold what this package wrote."""
 
 
-class NoHomeError(OSError):
-    """The home folder of the user cannot be determined."""
-
-
 # Raised because of the state of the machine or of the files; they never reach the user.
 CACHE_ERRORS = (OSError, sqlite3.Error)
 
@@ -41,7 +37,8 @@ def warn_once(folder: Path, error: Exception) -> None:
     error : Exception
         One of `CACHE_ERRORS`.
     """
-    reason = (folder, f"{type(error).__name__} {_code(error)}")
+    code = getattr(error, "sqlite_errorcode", None) or getattr(error, "errno", None)
+    reason = (folder, f"{type(error).__name__} {code}")
     with _lock:
         if reason in _warned:
             return
@@ -67,8 +64,6 @@ def forget_warnings() -> None:
 
 
 def _advice(folder: Path, error: Exception) -> str:
-    if isinstance(error, NoHomeError):
-        return "Set SKTRANSFER_CACHE or cache= to a folder that can be written."
     if isinstance(error, DamagedError) or _primary(error) in _DAMAGED:
         return f"Empty it with sktransfer.clear_cache({str(folder)!r})."
     if is_busy(error):

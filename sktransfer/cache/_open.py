@@ -9,7 +9,7 @@ import numpy as np
 import platformdirs
 
 from sktransfer.cache._database import Database
-from sktransfer.cache._errors import CACHE_ERRORS, NoHomeError, warn_once
+from sktransfer.cache._errors import CACHE_ERRORS, warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
 from sktransfer.cache._limit import size_limit
 from sktransfer.cache._sqlite_cache import SqliteCache
@@ -66,11 +66,12 @@ def cache_folder(cache: bool | str | os.PathLike) -> Path | None:
     Path or None
         None for False, and, with a `CacheWarning`, if there is no home folder.
     """
-    if isinstance(cache, bool | np.bool_) and not cache:
+    is_flag = isinstance(cache, bool | np.bool_)
+    if is_flag and not cache:
         return None
     try:
-        return _real_path(_user_folder() if isinstance(cache, bool | np.bool_) else _named(cache))
-    except NoHomeError as error:
+        return _real_path(_user_folder() if is_flag else _named(cache))
+    except OSError as error:  # no home folder
         warn_once(Path("~"), error)
         return None
 
@@ -85,7 +86,7 @@ def cache_in(folder: Path) -> SqliteCache:
         return _caches[folder]
 
 
-def _named(cache: str | os.PathLike) -> str:
+def _named(cache: object) -> str:
     if not isinstance(cache, str | os.PathLike):
         raise TypeError(f"cache must be True, False or a folder, got {cache!r}.")
     path = os.fsdecode(cache)
@@ -99,13 +100,13 @@ def _user_folder() -> str:
         named = os.environ.get(FOLDER_VARIABLE)
         return named or str(platformdirs.user_cache_path("sktransfer"))
     except RuntimeError as error:  # no HOME, and no entry for this user in the password database
-        raise NoHomeError(str(error)) from error
+        raise FileNotFoundError(str(error)) from error
 
 
 def _real_path(path: str) -> Path:
     expanded = os.path.expanduser(path)  # noqa: PTH111
     if expanded.startswith("~"):
-        raise NoHomeError(f"the home folder of {path!r} is unknown")
+        raise FileNotFoundError(f"the home folder of {path!r} is unknown")
     # os.path.realpath instead of Path.resolve, which raises on a loop of links.
     return Path(os.path.realpath(expanded))
 

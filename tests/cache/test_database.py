@@ -5,9 +5,10 @@ import sqlite3
 import time
 import warnings
 
+import numpy as np
 import pytest
 
-from sktransfer.cache import NoCache, open_cache
+from sktransfer.cache import NoCache, clear_cache, open_cache
 from sktransfer.exceptions import CacheWarning
 
 HANG = """
@@ -99,6 +100,9 @@ def test_a_process_that_hangs_in_a_write_stops_no_reader(start, filled, space, d
     assert hanging.stdout.readline() == "in\n"
     with warnings.catch_warnings(action="error"):
         assert filled.read(space, digests, 384)[1].all()
+    clear_cache(filled.folder)
+    filled.write(space, digests[:3], np.ones((3, 384), np.float32))
+    assert filled.read(space, digests[:3], 384)[1].all()
 
 
 def test_after_one_timeout_no_write_waits_again(
@@ -130,6 +134,8 @@ with open_cache(folder).database._files_locked(1):
     monkeypatch.setattr("sktransfer.cache._database.Database.timeout", 0.3)
     with pytest.warns(CacheWarning, match="check whether it hangs"):
         assert isinstance(open_cache(folder), NoCache)
+    with pytest.raises(OSError, match="cannot be emptied"):
+        clear_cache(folder)
     hanging.communicate()
     assert open_cache(folder).folder == folder
 

@@ -1,4 +1,4 @@
-"""The range test finds a rate, and leaves no trace."""
+"""The range test suggests a learning rate and changes nothing."""
 
 import copy
 import warnings
@@ -11,7 +11,6 @@ from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 
 from sktransfer import ImageClassifier, ImageRegressor, TextClassifier, find_lr
-from sktransfer.training import RangeTest, run_range_test
 from tests._tiny import images, tiny_network
 
 COLUMN, SIDES = images(24), np.arange(24) % 2
@@ -71,39 +70,7 @@ def test_smoothed_losses_are_running_averages():
         np.testing.assert_allclose(found.smoothed_losses[last], expected)
 
 
-def test_a_step_of_the_test_is_a_step_of_a_fit():
-    """With one rate all the way, losses are those of a plain training."""
-    seen = []
-
-    class Notes(Callback):
-        def on_batch_end(self, net, loss=None, **kwargs):
-            seen.append(loss.item())
-
-    plain = {"lr_schedule": "constant", "warmup": 0.0, "lr": 0.01, "trainable": 1}
-    tiny(**plain, max_epochs=4, callbacks=[Notes()]).fit(COLUMN, SIDES)
-    test = RangeTest(np.full(12, 0.01), smoothing=0.9, too_high=np.inf)
-    run_range_test(tiny(trainable=1), COLUMN, SIDES, test)
-    np.testing.assert_allclose(test.losses, seen, rtol=1e-6)
-
-
-def test_lower_stages_keep_their_ratio_to_the_head():
-    rates = []
-
-    class Look(RangeTest):
-        def on_batch_begin(self, net, **kwargs):
-            super().on_batch_begin(net, **kwargs)
-            rates.append([group["lr"] for group in net.optimizer_.param_groups])
-
-    test = Look(np.geomspace(1e-4, 1e-2, 9), smoothing=0.9, too_high=np.inf)
-    run_range_test(tiny(trainable="all", layer_decay=0.5), COLUMN, SIDES, test)
-    rates = np.array(rates)
-    np.testing.assert_allclose(rates[:, 0], test.rates)
-    ratios = rates / rates[:, :1]
-    np.testing.assert_allclose(ratios, np.tile(ratios[0], (9, 1)))
-    assert set(ratios[0].round(6)) == {1.0, 0.5, 0.25}
-
-
-def test_the_estimator_stays_as_it_is_and_nobody_is_warned():
+def test_the_estimator_is_not_changed_and_nothing_warns():
     events = []
 
     class Notes(Callback):
@@ -159,7 +126,7 @@ def test_a_regressor_and_all_that_can_be_opened(trainable):
     assert np.isfinite(found.losses).all()
 
 
-def test_with_the_rate_that_is_found_a_network_for_texts_learns():
+def test_a_network_for_texts_learns_with_the_suggested_rate():
     words = ["good", "awful", "lovely", "terrible", "wonderful", "dreadful"]
     frames = ["a {} film", "the acting was {}", "what a {} evening", "my friends called it {}"]
     column = [frame.format(word) for frame in frames for word in words]
@@ -174,7 +141,7 @@ def test_with_the_rate_that_is_found_a_network_for_texts_learns():
     assert losses[found.suggestion] < losses[1e-6]
 
 
-def test_it_is_drawn_where_it_is_told():
+def test_it_is_drawn_into_the_axes_that_are_passed():
     found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6, steps=50)
     _, ax = plt.subplots()
     assert found.plot(ax, linewidth=5) is found

@@ -1,4 +1,4 @@
-"""The picture of a training shows what its history holds."""
+"""The display of a training shows the records of its history."""
 
 import sys
 
@@ -73,20 +73,20 @@ def test_phases_are_named_where_there_is_more_than_one():
     assert len(two.ax_.patches) == 1
 
 
-def test_no_line_leads_from_a_contrastive_loss_to_that_of_a_head():
+def test_no_line_connects_a_contrastive_loss_with_that_of_a_head():
     classifier = tiny(trainable=1, contrastive_epochs=2).fit(COLUMN, SIDES)
     losses = HistoryDisplay.from_estimator(classifier).lines_[0].get_ydata()
     assert np.flatnonzero(np.isnan(losses)).tolist() == [2]
     assert losses[~np.isnan(losses)].tolist() == column(classifier, "train_loss")
 
 
-def test_a_training_that_went_on_is_one_line():
+def test_a_continued_training_is_one_line():
     classifier = tiny(warm_start=True).fit(COLUMN, SIDES).fit(COLUMN, SIDES)
     display = HistoryDisplay.from_estimator(classifier)
     assert display.lines_[0].get_xdata().tolist() == list(range(1, 9))
 
 
-def test_it_draws_where_and_how_it_is_told():
+def test_it_draws_into_the_axes_and_in_the_style_that_are_passed():
     _, ax = plt.subplots()
     display = HistoryDisplay.from_estimator(
         tiny().fit(COLUMN, SIDES), ax=ax, color="black", linewidth=3
@@ -98,7 +98,7 @@ def test_it_draws_where_and_how_it_is_told():
     assert display.ax_ is not ax
 
 
-def test_a_label_of_ones_own_takes_the_place_of_ours():
+def test_a_label_that_is_passed_replaces_the_default_one():
     display = HistoryDisplay.from_estimator(tiny().fit(COLUMN, SIDES), label="mine")
     assert labels(display) == ["mine"]
 

@@ -1,4 +1,4 @@
-"""Two processes of a cluster: weights are loaded once in each, rows are kept, errors arrive."""
+"""Two processes of a cluster: weights load once in each, rows are cached, errors are passed on."""
 
 import os
 import pickle
@@ -28,24 +28,24 @@ SERIES = pd.Series(texts(N_ROWS), name="text")
 
 @pytest.fixture(scope="module")
 def client():
-    """Return a client of two workers that note what they load."""
+    """Return a client of two workers."""
     with two_workers() as client:
         yield client
-        client.run(_look_away)
+        client.run(_stop_watching)
 
 
 @pytest.fixture
 def workers(client):
-    """Return it, when the workers have loaded nothing yet."""
+    """Return it with workers that have loaded no backbone yet, and record what they load."""
     client.run(_watch)
     return client
 
 
 def _watch():
-    """Forget all backbones, and note the names of those that are loaded from now on."""
+    """Forget all backbones, and record the names of those that are loaded from now on."""
     from sktransfer.backbones import _registry, bundled
 
-    _look_away()
+    _stop_watching()
     _registry._loaded.clear()
     load, notes = bundled.load, []
 
@@ -58,7 +58,7 @@ def _watch():
     bundled.load = noted
 
 
-def _look_away():
+def _stop_watching():
     from sktransfer.backbones import bundled
 
     bundled.load = getattr(bundled.load, "__wrapped__", bundled.load)
@@ -74,9 +74,9 @@ def _computed():
     return cache_info().computed
 
 
-def of_workers(client, question):
-    """Return the answers of those workers."""
-    return list(client.run(question).values())
+def of_workers(client, function):
+    """Return what a function returns in each worker."""
+    return list(client.run(function).values())
 
 
 def lazy(series=SERIES, partitions=8):
@@ -92,7 +92,7 @@ def test_each_worker_loads_the_backbone_once_for_all_its_partitions(workers, tmp
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_search_loads_once_a_worker_and_computes_each_row_once_a_worker(workers, tmp_path):
+def test_a_search_loads_once_and_computes_each_row_once_per_worker(workers, tmp_path):
     model = make_pipeline(TextEmbedder(cache=tmp_path), RidgeClassifier())
     assert len(pickle.dumps(model)) < 2_000
     grid = {"ridgeclassifier__alpha": [0.1, 1, 10]}
@@ -147,7 +147,7 @@ TextEmbedder(cache=sys.argv[1]).fit_transform(column).to_parquet(sys.argv[2])
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL here")
-def test_a_run_that_was_killed_goes_on_where_it_was(workers, tmp_path):
+def test_a_run_after_a_killed_one_computes_only_the_missing_rows(workers, tmp_path):
     cache, features = tmp_path / "cache", tmp_path / "features"
     ended = subprocess.run([sys.executable, "-c", FIRST_RUN, str(cache), str(features)])
     assert ended.returncode == -signal.SIGKILL
@@ -160,7 +160,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(workers, tmp_path):
     np.testing.assert_allclose(pd.read_parquet(features), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_an_error_arrives_with_its_partition_and_its_row(workers):
+def test_an_error_names_its_partition_and_its_row(workers):
     column = lazy(SERIES.mask(SERIES.index == 13))
     with pytest.raises(BadCellError, match=r"in partition 4: row 1 \(index 13\)") as told:
         TextEmbedder(cache=False).fit_transform(column).compute()

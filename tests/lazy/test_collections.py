@@ -1,4 +1,4 @@
-"""A collection of dask gives the rows of its cells, computed when they are asked for."""
+"""A collection of dask gives the rows of its cells, computed on demand."""
 
 import dask
 import dask.array as da
@@ -48,7 +48,7 @@ def lazy_series(partitions=3):
     return dd.from_pandas(SERIES, npartitions=partitions)
 
 
-def test_nothing_is_computed_before_it_is_asked_for():
+def test_nothing_is_computed_before_compute_is_called():
     asked = cache_info().asked
     broken = lazy_series().map_partitions(lambda part: 1 / 0, meta=SERIES.iloc[:0])
     features = TextEmbedder().fit_transform(broken)
@@ -159,7 +159,7 @@ def test_bytes_of_images_in_parquet_are_cells(tmp_path):
     np.testing.assert_array_equal(features, ImageEmbedder(tiny_network()).fit_transform(files))
 
 
-def test_what_becomes_of_the_estimator_later_does_not_matter(expected):
+def test_later_changes_of_the_estimator_do_not_change_the_result(expected):
     embedder = TextEmbedder()
     features = embedder.fit_transform(lazy_series())
     embedder.set_params(layer=0, normalize=True).fit(TEXTS)
@@ -198,9 +198,9 @@ def test_a_classifier_gives_labels_probabilities_and_features(fine_tuned):
     assert isinstance(labels, dd.Series)
     assert labels.divisions == column.divisions
     assert labels.compute().tolist() == fine_tuned.predict(SERIES).tolist()
-    shares = fine_tuned.predict_proba(column)
-    assert shares.columns.tolist() == ["law", "pet"]
-    np.testing.assert_allclose(shares.compute(), fine_tuned.predict_proba(SERIES), rtol=1e-5)
+    probabilities = fine_tuned.predict_proba(column)
+    assert probabilities.columns.tolist() == ["law", "pet"]
+    np.testing.assert_allclose(probabilities.compute(), fine_tuned.predict_proba(SERIES), rtol=1e-5)
     assert fine_tuned.transform(column).columns[0] == "text_0"
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a collection is said as soon as it is known, and says where."""
+"""Errors about a collection are raised as soon as they are known, with their position."""
 
 import dask
 import dask.array as da
@@ -102,7 +102,7 @@ def test_other_parameters_than_those_of_the_fit_are_refused_at_once():
         embedder.transform(column)
 
 
-def test_a_training_wants_its_rows_in_memory():
+def test_a_training_needs_its_rows_in_memory():
     classifier = TextClassifier()
     for fit in (classifier.fit, classifier.partial_fit, classifier.fit_transform):
         with pytest.raises(ColumnError, match=r"a Series of dask has no values.*X\.compute\(\)"):

@@ -33,5 +33,7 @@ def public(kind: Kind) -> Kind:
     defining module for tools that need it, because `inspect.getsource` cannot find the class.
     """
     kind._module_source = kind.__module__  # type: ignore[attr-defined]
+    if "__firstlineno__" in vars(kind):  # of Python 3.13: an OSError, not lines of the package
+        del kind.__firstlineno__  # type: ignore[attr-defined]
     kind.__module__ = "sktransfer"
     return kind

@@ -1,6 +1,7 @@
 """Public classes are known by their public names, wherever they are defined."""
 
 import copy
+import inspect
 import pickle
 import pickletools
 import subprocess
@@ -8,12 +9,14 @@ import sys
 from importlib import import_module
 
 import cloudpickle
+import numpy as np
 import pytest
 from dask.base import tokenize
 from sklearn.base import clone
 
 import sktransfer
 from sktransfer._public import HOMES
+from sktransfer.finetune._tasks import ClassTask, LabelTask, Task, ValueTask
 from tests._estimators import CASES
 
 CLASSES = [name for name in HOMES if isinstance(getattr(sktransfer, name), type)]
@@ -41,6 +44,14 @@ def test_a_public_class_is_known_by_its_public_name(name):
         assert pickle.loads(dumps(kind)) is kind
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_source_of_a_class_is_not_found_and_that_of_its_methods_is(name):
+    kind = getattr(sktransfer, name)
+    with pytest.raises(OSError, match=r"source|class"):
+        inspect.getsource(kind)
+    assert inspect.getsource(kind.__init__).lstrip().startswith("def __init__")
+
+
 def test_a_class_is_found_in_a_process_that_has_imported_nothing():
     written = pickle.dumps(CASES["TextClassifier"].make())
     code = f"import pickle; print(type(pickle.loads({written!r})))"
@@ -56,6 +67,24 @@ def test_what_was_learned_of_targets_is_plain_data_in_the_state():
     assert type(copy.deepcopy(fitted)._task) is type(fitted._task)
     assert tokenize(fitted) == tokenize(pickle.loads(pickle.dumps(fitted)))
     assert clone(fitted).get_params() == fitted.get_params()
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [
+        (ClassTask.of(["a", "b"], "y"), "classes"),
+        (LabelTask.of(np.eye(3)), "labels"),
+        (ValueTask.of([1.0, 3.0], np.ones(2)), "values"),
+    ],
+)
+def test_a_task_is_made_again_from_plain_data(task, kind):
+    data = task.to_dict()
+    assert data["kind"] == kind
+    again = Task.from_dict(data)
+    assert type(again) is type(task)
+    assert all(np.array_equal(vars(again)[name], value) for name, value in vars(task).items())
+    with pytest.raises(KeyError):
+        Task.from_dict({**data, "kind": "another"})
 
 
 def test_the_doctests_of_all_public_classes_are_collected():

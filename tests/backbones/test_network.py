@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from sktransfer.backbones._network import Apply, CachedActivation, Chain, StagedNetwork, pool
+from sktransfer.backbones._network import (
+    Apply,
+    CachedActivation,
+    Chain,
+    StagedNetwork,
+    at_level,
+    pool,
+)
 from sktransfer.exceptions import BackboneError
 
 # 2 rows, 3 channels, 2 x 2 places: channel c of row r holds 100 r + 10 c + (0, 1, 2, 3).
@@ -87,14 +94,33 @@ def test_a_chain_stops_after_the_stage_until():
     assert torch.equal(chain(ones), torch.full((2, 3), 20.0))
 
 
-def test_a_chain_goes_on_from_what_a_stage_gave():
+def test_a_chain_continues_from_the_output_of_a_stage():
     chain = Chain({"plus": Apply(lambda x: x + 1), "times": Apply(lambda x: x * 10)}, nn.Flatten())
-    given = CachedActivation("plus", torch.full((2, 3, 1, 1), 7.0))
-    assert torch.equal(chain(torch.ones(2, 3, 1, 1), cached=given), torch.full((2, 3), 70.0))
-    given = CachedActivation("times", torch.full((2, 3, 1, 1), 7.0))
-    assert torch.equal(chain(torch.ones(2, 3, 1, 1), cached=given), torch.full((2, 3), 7.0))
+    cached = CachedActivation("plus", torch.full((2, 3, 1, 1), 7.0))
+    assert torch.equal(chain(torch.ones(2, 3, 1, 1), cached=cached), torch.full((2, 3), 70.0))
+    cached = CachedActivation("times", torch.full((2, 3, 1, 1), 7.0))
+    assert torch.equal(chain(torch.ones(2, 3, 1, 1), cached=cached), torch.full((2, 3), 7.0))
 
 
 def test_the_base_class_only_names_the_contract():
     with pytest.raises(NotImplementedError):
         StagedNetwork()(torch.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("activation", "layout"),
+    [(MAPS, "NCHW"), (MAPS.permute(0, 2, 3, 1), "NHWC"), (TOKENS, "NLC")],
+    ids=["NCHW", "NHWC", "NLC"],
+)
+def test_places_and_tokens_are_given_in_every_layout(activation, layout):
+    prefix = torch.zeros(2, 1, 3) if layout == "NLC" else None
+    if prefix is not None:
+        activation = torch.cat([prefix, activation], 1)
+    options = {"layout": layout, "prefix_tokens": 0 if prefix is None else 1}
+    assert torch.equal(at_level(activation, "place", **options), MAPS.permute(0, 2, 3, 1))
+    assert torch.equal(at_level(activation, "token", **options), TOKENS)
+
+
+def test_tokens_that_form_no_square_are_no_map():
+    with pytest.raises(BackboneError, match="3 tokens do not form a square map"):
+        at_level(TOKENS[:, :3], "place", layout="NLC")

@@ -177,6 +177,11 @@ class Backbone:
         if level == "row":
             return self.width(recipe=recipe)
         shape = self.shape(self.stages[-1], recipe)
+        if len(shape) == 1:
+            raise BackboneError(
+                f"The last stage of {self.name!r}, {self.stages[-1]!r}, gives one vector per row, "
+                f"not one per {level}: choose another backbone."
+            )
         return shape[0] if self.network.layout == "NCHW" and len(shape) == 3 else shape[-1]
 
     def shape(self, layer: str | int, recipe: Recipe | None = None) -> tuple[int, ...]:

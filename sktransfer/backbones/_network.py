@@ -183,7 +183,16 @@ def at_level(
         Which of the two.
     layout, prefix_tokens
         See `StagedNetwork`.
+
+    Raises
+    ------
+    BackboneError
+        If the stage has no tokens or places, or its tokens form no square map.
     """
+    if activation.ndim == 2:
+        raise BackboneError(
+            f"The last stage of this backbone gives one vector per row, not one per {level}."
+        )
     places = _places(activation, layout, prefix_tokens)
     if level == "token":
         return places

@@ -10,8 +10,8 @@ from sktransfer import ImageEmbedder, TextEmbedder, cache_info
 from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError
 from tests._tiny import counted_rows, images, tiny_network
 from tests.backbones._huggingface_folders import WORDS, save
-from tests.cells._bad_images import CELLS, FILES
-from tests.cells._bad_texts import GOOD, MISSING, NO_TEXTS
+from tests.modalities.image._bad_images import CELLS, FILES
+from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks._faults_trials import CRASHED, RIGHT, WRONG
-from benchmarks.faults import EMBEDDER_FAULTS
+from tests.faults.table import EMBEDDER_FAULTS
+from tests.faults.trials import CRASHED, RIGHT, WRONG
 
 TRIALS = {
     "rewritten, same size and time": 20,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._faults_memory import MB, growth, images_peak, resident, texts_peak
-from benchmarks._faults_trials import CRASHED, RIGHT, in_child
+from tests.faults.memory import MB, growth, images_peak, resident, texts_peak
+from tests.faults.trials import CRASHED, RIGHT, in_child
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell"),

@@ -25,12 +25,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sktransfer import ImageEmbedder, TextEmbedder
-from sktransfer.cells._cell import is_missing
+from sktransfer.columns import is_missing
 from sktransfer.exceptions import BadCellWarning, ColumnError
 from tests._tiny import tiny_network
 from tests.backbones._huggingface_folders import WORDS, save
-from tests.cells._bad_images import encoded
-from tests.cells._bad_texts import GOOD, MISSING, NO_TEXTS
+from tests.modalities.image._bad_images import encoded
+from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS
 
 # The same columns in each run, so that a failure is seen again and nothing is kept on disk.
 quick = settings(derandomize=True, max_examples=40, deadline=None, database=None)

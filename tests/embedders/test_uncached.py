@@ -1,7 +1,6 @@
 """A cache that cannot be used costs a warning and time, never a row."""
 
 import resource
-import shutil
 import warnings
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.cache import open_cache
-from sktransfer.cache._trouble import forget_warnings
+from sktransfer.cache._errors import forget_warnings
 from sktransfer.exceptions import CacheWarning
 from tests._tiny import counted_rows, images, texts, tiny_network
 
@@ -44,22 +43,22 @@ def case(request, folder):
 def test_a_corrupted_data_file(case, folder):
     embedder, column, expected, _ = case
     embedder.fit_transform(column)
-    open_cache(folder).environment.close()
-    data = folder / "v1" / "data.mdb"
+    open_cache(folder).database.close()
+    data = folder / "v2" / "features.sqlite"
     data.write_bytes(np.random.default_rng(0).bytes(data.stat().st_size))
     with pytest.warns(CacheWarning, match=r"sktransfer\.clear_cache"):
         rows = embedder.transform(column)
     np.testing.assert_array_equal(rows, expected)
 
 
-@pytest.mark.parametrize("page", [2, 4, 6])
+@pytest.mark.parametrize("page", [0, 1, 3])
 def test_an_overwritten_page_of_the_data_file(case, folder, page):
     embedder, column, expected, _ = case
     embedder.fit_transform(column)
-    open_cache(folder).environment.close()
-    data = folder / "v1" / "data.mdb"
+    open_cache(folder).database.close()
+    data = folder / "v2" / "features.sqlite"
     content = bytearray(data.read_bytes())
-    content[4096 * page : 4096 * (page + 1)] = np.random.default_rng(page).bytes(4096)
+    content[8192 * page : 8192 * (page + 1)] = np.random.default_rng(page).bytes(8192)
     data.write_bytes(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CacheWarning)  # not every page is in use
@@ -81,28 +80,23 @@ def test_a_file_where_the_folder_should_be(case, folder):
     assert folder.read_text() == "mine"
 
 
-def test_a_disk_that_is_full_from_the_start(case, folder, monkeypatch):
+def test_a_disk_that_is_full_from_the_start(case, folder, limit_files):
     embedder, column, expected, _ = case
-    full = shutil._ntuple_diskusage(10**9, 10**9, 0)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    with pytest.warns(CacheWarning, match="No space left.*Free some space"):
+    limit_files(4096)
+    with pytest.warns(CacheWarning, match="Free some space"):
         rows = embedder.fit_transform(column)
     np.testing.assert_array_equal(rows, expected)
 
 
 @pytest.fixture
-def fill_up():
-    """Let the file that is given grow no more; Python turns the signal into an error."""
+def limit_files():
+    """Limit the size of files in bytes; Python turns the signal into an error."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill_up(path):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 4096, hard))
-
-    yield fill_up
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_disk_that_fills_up_while_rows_are_written(folder, fill_up):
+def test_a_disk_that_fills_up_while_rows_are_written(folder, limit_files):
     network = NETWORKS["image"]
     # The first stage flattened, 25 kB a row, does not fit into what is free in the file.
     wide = {"layer": 0, "pooling": "flatten"}
@@ -110,7 +104,7 @@ def test_a_disk_that_fills_up_while_rows_are_written(folder, fill_up):
     old, new = images(4), images(20, seed=1)
     embedder.fit_transform(old)
     expected = ImageEmbedder(network, cache=False, **wide).fit_transform(new)
-    fill_up(folder / "v1" / "data.mdb")
+    limit_files((folder / "v2" / "features.sqlite-wal").stat().st_size + 4096)
     with pytest.warns(CacheWarning, match="Free some space"):
         rows = embedder.transform(new)
     np.testing.assert_array_equal(rows, expected)

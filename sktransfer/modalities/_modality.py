@@ -75,6 +75,10 @@ class Recipe(ABC):
     def examples(self, processor: Any) -> Sequence[Any]:
         """Return network inputs of two, three and one differing cells, to compare engines on."""
 
+    def describe(self) -> str:
+        """Return what an estimator's parameter sets of the recipe, for messages."""
+        return repr(self)
+
     def input_shape(self) -> tuple[int, ...]:
         """Return the shape of `Modality.to_plain`'s tensors; -1 where any length is taken."""
         return (-1, -1)

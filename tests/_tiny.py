@@ -55,7 +55,7 @@ def texts(n: int, seed: int = 0) -> list[str]:
 
 @contextmanager
 def counted_rows(backbone: object, modality: str = "image", **options: Any) -> Iterator[list[int]]:
-    """Count the rows that really go through a backbone's network, one number a forward pass."""
+    """Count the rows that go through a backbone's network, one number per forward pass."""
     counts: list[int] = []
     with _watched(lambda batch: counts.append(len(batch)), backbone, modality, **options):
         yield counts
@@ -65,7 +65,7 @@ def counted_rows(backbone: object, modality: str = "image", **options: Any) -> I
 def seen_batches(
     backbone: object, modality: str = "image", **options: Any
 ) -> Iterator[list[torch.Tensor]]:
-    """Keep what really goes into a backbone's network: images, or the numbers of tokens."""
+    """Collect the inputs of a backbone's network: images, or the ids of tokens."""
     batches: list[torch.Tensor] = []
     with _watched(batches.append, backbone, modality, **options):
         yield batches

@@ -1,4 +1,4 @@
-"""The embedders inside everything of scikit-learn, and of its neighbours, that users reach for."""
+"""The embedders inside the tools of scikit-learn and of the libraries around it."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""A child that is forked while another thread is at work does not wait for that thread."""
+"""A child forked while another thread holds a lock does not wait for that thread."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from sktransfer import _randomness
 from sktransfer.backbones import get_backbone
-from sktransfer.cells import _image, decode_image
+from sktransfer.modalities.image import _decode
 
 backbone = get_backbone("resnet18", weights=None, modality="image")
 backbone.fast(torch.device("cpu"))
@@ -22,7 +22,7 @@ def draw():
         pass
 
 cases = {
-    "images": (_image._shared_images, lambda: decode_image(Image.new("RGB", (2, 2)))),
+    "images": (_decode._shared_images, lambda: _decode.decode_image(Image.new("RGB", (2, 2)))),
     "random numbers": (_randomness._LOCK, draw),
     "a backbone": (backbone._lock, lambda: backbone.fast(torch.device("cpu"))),
 }

@@ -1,4 +1,4 @@
-"""Random numbers of one's own, whoever draws beside them."""
+"""Streams of random numbers that do not depend on other threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,7 @@ import torch
 from sktransfer._randomness import Randomness, seeded
 
 
-def test_a_stream_of_random_numbers_is_the_same_whoever_draws_beside_it():
+def test_a_stream_is_the_same_whatever_other_threads_draw():
     outside = torch.get_rng_state()
 
     def drawn(_):

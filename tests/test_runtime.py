@@ -1,4 +1,4 @@
-"""Where and how precisely networks run, and that nothing of it outlives a call."""
+"""Devices, precision and engine names; no setting of torch outlives a call."""
 
 import pytest
 import torch
@@ -35,16 +35,14 @@ def test_cpu_is_the_cpu_whatever_else_there_is(monkeypatch):
 
 
 @pytest.mark.parametrize("device", ["warp", "", "cpu:x", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(device):
+def test_a_missing_device_is_named(device):
     with pytest.raises(ValueError, match=f"device='{device}' cannot be used.*'auto' or 'cpu'"):
         _runtime.resolve_device(device)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("native", [True, False])
-def test_a_precision_that_was_asked_for_is_taken_whatever_the_hardware(
-    precision, native, monkeypatch
-):
+def test_an_explicit_precision_is_used_on_any_hardware(precision, native, monkeypatch):
     monkeypatch.setattr(_runtime, "cpu_has_bfloat16", lambda: native)
     assert _runtime.resolve_precision(precision, CPU) == precision
 
@@ -64,7 +62,7 @@ def test_auto_is_bfloat16_only_where_the_hardware_computes_it(native, chosen, mo
     assert asked == [False]
 
 
-def test_auto_is_float32_on_a_device_nothing_is_known_of(monkeypatch):
+def test_auto_is_float32_on_other_devices(monkeypatch):
     monkeypatch.setattr(_runtime, "cpu_has_bfloat16", lambda: True)
     assert _runtime.resolve_precision("auto", torch.device("mps")) == "float32"
 
@@ -78,7 +76,7 @@ def test_a_processor_with_either_instruction_has_bfloat16(instruction, monkeypat
     assert _compat.cpu_has_bfloat16()
 
 
-def test_a_torch_without_these_checks_is_taken_to_have_no_bfloat16(monkeypatch):
+def test_without_these_checks_in_torch_there_is_no_bfloat16(monkeypatch):
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
     assert not _compat.cpu_has_bfloat16()
@@ -113,7 +111,7 @@ def test_the_engine_names_torch_and_the_kind_of_device():
     assert _runtime.engine(CPU) == f"torch {torch.__version__.partition('+')[0]} cpu"
 
 
-def test_the_engine_tells_gpus_and_their_precisions_apart(monkeypatch):
+def test_engine_names_differ_between_gpus_and_their_precisions(monkeypatch):
     device = torch.device("cuda:1")
     engines = []
     for card in ("H200", "T4"):

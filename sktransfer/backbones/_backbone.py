@@ -265,8 +265,8 @@ class Backbone:
             except Exception as error:  # whatever a network raises
                 reason = error
         raise BackboneError(
-            f"{self.name!r} gives no features at layer={layer!r} for cells prepared as {recipe}: "
-            f"{reason}. The size may be too small for it."
+            f"{self.name!r} gives no features at layer={layer!r}, {recipe.describe()}: {reason}. "
+            "The size may be too small for it."
         ) from reason
 
     def __repr__(self) -> str:

@@ -81,6 +81,10 @@ class Recipe(ABC):
         parts = (slice(2), slice(3), slice(2, 3))
         return [map_inputs(itemgetter(part), three) for part in parts]
 
+    def describe(self) -> str:
+        """Return what an estimator's parameter sets of the recipe, for messages."""
+        return repr(self)
+
     def input_shape(self) -> tuple[int, ...]:
         """Return the shape of `Modality.to_plain`'s tensors; -1 where any length is taken."""
         return (-1, -1)

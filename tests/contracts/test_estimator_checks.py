@@ -1,6 +1,6 @@
-"""scikit-learn's own checks, with a count that shows that they really ran.
+"""scikit-learn's own checks, with a lower bound on the number of those that passed.
 
-The battery of numeric checks runs once a relative, that is once a base class: `tests/_estimators.py`.
+The checks on numbers run once per relative, that is once per base class: see `tests/_estimators.py`.
 """
 
 import warnings
@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from tests._estimators import CASES, RELATIVES
 
-# The checks that need no data, and so say something about an estimator of strings or images.
+# The checks that need no data, and so apply to an estimator of strings or images.
 WITHOUT_DATA = [
     "check_estimator_cloneable",
     "check_estimator_tags_renamed",
@@ -38,14 +38,14 @@ def test_checks_that_need_no_data(name, check):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_relative_shares_the_base_class(name):
-    # The last base has the contract; those before it are about the kind of cell.
+    # The last base has the contract; those before it add the modality.
     own_base = type(CASES[name].make()).__bases__[-1]
     assert own_base.__module__.startswith("sktransfer.")
     assert isinstance(CASES[name].relative.make(), own_base)
 
 
 @pytest.mark.parametrize("name", RELATIVES)
-def test_a_numeric_relative_passes_the_whole_battery(name):
+def test_a_numeric_relative_passes_all_checks(name):
     relative = RELATIVES[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)
@@ -100,7 +100,7 @@ def test_an_empty_column_is_refused_in_scikit_learns_words(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_fit_returns_self_and_sets_what_it_learned(name):
+def test_fit_returns_self_and_sets_fitted_attributes(name):
     case = CASES[name]
     estimator = case.make()
     assert estimator.fit(case.column(2), case.target(2)) is estimator

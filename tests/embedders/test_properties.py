@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sktransfer import ImageEmbedder, TextEmbedder
-from sktransfer.cells._cell import is_missing
+from sktransfer.columns import is_missing
 from sktransfer.exceptions import BadCellWarning, ColumnError
 from tests._tiny import tiny_network
 from tests.backbones._huggingface_folders import WORDS, save

@@ -109,6 +109,10 @@ class ImageRecipe(Recipe):
         scaled = self.scale(pixels)
         return scaled[:2], scaled, scaled[2:]
 
+    def describe(self) -> str:
+        """Return the size as the parameter `image_size`."""
+        return f"image_size={self.size}"
+
     def input_shape(self) -> tuple[int, ...]:
         """Return (-1, H, W, 3): engines are faster with one size than with any."""
         return (-1, *self.size, 3)

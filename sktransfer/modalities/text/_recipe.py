@@ -62,6 +62,10 @@ class TextRecipe(Recipe):
         tokens = processor.encode(_TEXTS, min(self.max_length, _MOST_TOKENS))
         return [processor.collate(some) for some in (tokens[:2], tokens, tokens[1:2])]
 
+    def describe(self) -> str:
+        """Return the number of tokens as the parameter `max_length`."""
+        return f"max_length={self.max_length}"
+
     def check(self, processor: Any) -> None:
         """Refuse a tokenizer that is not the one of this recipe."""
         if processor is None or processor.digest != self.tokenizer:

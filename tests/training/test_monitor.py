@@ -86,15 +86,17 @@ def test_early_stopping_of_skorch_ends_a_fit_without_warning():
     assert len(classifier.history_) < 50
 
 
+class Temperature(Callback):
+    """Records a number, a string, and a name that the history has already."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("temperature", 20 + len(net.history))
+        net.history.record("remark", "no number")
+        net.history.record("lr", -1.0)
+
+
 def test_what_callbacks_record_is_a_column_of_the_history():
-    """Values of `EpochScoring` and of any callback, and none that only skorch needs."""
-
-    class Temperature(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            net.history.record("temperature", 20 + len(net.history))
-            net.history.record("remark", "no number")
-            net.history.record("lr", -1.0)  # a name of ours keeps its meaning
-
+    """Numbers alone; names of ours keep their meaning, and none is only skorch's."""
     scores = EpochScoring("f1_macro", name="valid_f1", lower_is_better=False)
     trained = EpochScoring("accuracy", name="train_accuracy", on_train=True, lower_is_better=False)
     classifier = tiny(callbacks=[scores, trained, Temperature()], batch_size=4, max_epochs=3)
@@ -106,7 +108,7 @@ def test_what_callbacks_record_is_a_column_of_the_history():
     assert records["temperature"].tolist() == [21, 22, 23]
     assert (records["lr"] >= 0).all()
     assert records["train_accuracy"].between(0, 1).all()
-    assert all(type(value) is float for value in records["valid_f1"].tolist())
+    assert all(type(record["valid_f1"]) is float for record in classifier.history_)
     predicted = classifier.predict(valid[0])
     assert records["valid_f1"].iloc[-1] == pytest.approx(
         f1_score(valid[1], predicted, average="macro")

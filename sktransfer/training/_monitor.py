@@ -22,8 +22,9 @@ _NAMES = {
     "valid_score": "valid_score",
     "seconds": "dur",
 }
-# What skorch records beside these and the values of callbacks.
-_INTERNAL = ("batches", "epoch", "dur", "train_batch_count", "valid_batch_count")
+# Not taken from skorch's history: what it records for itself, and what we record.
+_OWN = {"batches", "epoch", "phase", "lr", "train_batch_count", "valid_batch_count"}
+_OWN |= {*_NAMES, *_NAMES.values()}
 
 
 class Monitor(Callback):
@@ -148,12 +149,11 @@ class Monitor(Callback):
 def _recorded(epoch: dict[str, Any]) -> dict[str, Any]:
     """Return our names and values of an epoch, and the numbers that callbacks have recorded."""
     record = {ours: float(epoch[theirs]) for ours, theirs in _NAMES.items() if theirs in epoch}
-    known = {*_INTERNAL, *_NAMES.values()}
     return record | {
         name: float(value)
         for name, value in epoch.items()
         if isinstance(value, Real)
-        and name not in known
+        and name not in _OWN
         and not name.endswith("_best")
         and not name.startswith("event_")
     }

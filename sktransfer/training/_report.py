@@ -1,4 +1,4 @@
-"""Who hears of a training's epochs: scikit-learn's callbacks, and people where `verbose` asks."""
+"""Progress of a training: scikit-learn's callbacks, and the table that `verbose` shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sktransfer.training._monitor import Monitor
 if TYPE_CHECKING:
     from sktransfer.training.targets import Target
 
-#: Given the record of an epoch, tells whether to stop.
+#: From the record of an epoch to whether to stop.
 Listener = Callable[[dict[str, Any]], bool]
 
 
@@ -27,22 +27,22 @@ def reported(
     target: Target | None,
     attributes: Callable[[Monitor], dict[str, Any]],
 ) -> Iterator[Monitor]:
-    """Follow a training, and tell of each epoch.
+    """Follow a training, and report each epoch.
 
     Parameters
     ----------
     estimator : estimator
-        Its callbacks are called, and its parameters tell who else listens.
+        Its callbacks are called; its parameters set patience and verbosity.
     X, y
-        What it is fitted on.
+        Data of the fit, for callbacks.
     epochs : int
-        How many are planned.
+        Number of planned epochs.
     earlier : sequence of dict
-        Records of those that were done in fits that this one goes on from.
-    task : Task
-        Scores outputs.
+        Records of fits that this one continues.
+    target : Target or None
+        Scores outputs of validation rows.
     attributes : callable
-        Returns what an estimator must have to be fitted with the epochs that are done.
+        Returns the attributes of an estimator that is fitted with the finished epochs.
     """
     with ExitStack() as stack:
         listeners: list[Listener] = []
@@ -50,11 +50,11 @@ def reported(
             target,
             expected=epochs,
             patience=estimator.n_iter_no_change if estimator.early_stopping else None,
-            # Every one hears of it, also after one that wants to stop.
+            # All are called, also after one that asks to stop.
             tell=lambda record: sum(listener(record) for listener in listeners) > 0,
             earlier=earlier,
         )
-        fitted = lambda: attributes(monitor)  # noqa: E731 - evaluated only where it is asked for
+        fitted = lambda: attributes(monitor)  # noqa: E731 - evaluated only on demand
         listeners.append(stack.enter_context(_callbacks(estimator, X, y, epochs, fitted)))
         if estimator.verbose:
             listeners.append(stack.enter_context(_table(type(estimator).__name__, epochs)))
@@ -80,7 +80,7 @@ def _callbacks(
 
 @contextmanager
 def _table(title: str, epochs: int) -> Iterator[Listener]:
-    """Show on standard error a line an epoch, and below them a bar with the time that is left."""
+    """Show on standard error one line per epoch, and a bar with the remaining time below them."""
     with progress_bar() as bar:
         task = bar.add_task(title, total=epochs)
 

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
 from sktransfer import ImageClassifier
@@ -85,28 +86,30 @@ def test_early_stopping_of_skorch_ends_a_fit_without_warning():
     assert len(classifier.history_) < 50
 
 
+class Temperature(Callback):
+    """Records a number, a string, and a name that the history has already."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("temperature", 20 + len(net.history))
+        net.history.record("remark", "no number")
+        net.history.record("lr", -1.0)
+
+
 def test_what_callbacks_record_is_a_column_of_the_history():
-    """Values of `EpochScoring` and of callables; no internals of skorch's own."""
-
-    class Steps(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            net.history.record("steps", len(net.history[-1, "batches"]))
-            net.history.record("note", "no number")
-
+    """Numbers alone; names of ours keep their meaning, and none is only skorch's."""
     scores = EpochScoring("f1_macro", name="valid_f1", lower_is_better=False)
     trained = EpochScoring("accuracy", name="train_accuracy", on_train=True, lower_is_better=False)
-    classifier = tiny(callbacks=[scores, trained, Steps()], batch_size=4, max_epochs=3)
+    classifier = tiny(callbacks=[scores, trained, Temperature()], batch_size=4, max_epochs=3)
     valid = images(4, seed=1), [0, 1] * 2
     classifier.fit(images(8), [0, 1] * 4, X_val=valid[0], y_val=valid[1])
     records = pd.DataFrame(classifier.history_)
     own = ["epoch", "phase", "lr", "train_loss", "valid_loss", "valid_score", "seconds"]
-    assert sorted(records.columns) == sorted([*own, "valid_f1", "train_accuracy", "steps"])
-    assert records["steps"].tolist() == [2, 2, 2]
+    assert sorted(records.columns) == sorted([*own, "valid_f1", "train_accuracy", "temperature"])
+    assert records["temperature"].tolist() == [21, 22, 23]
+    assert (records["lr"] >= 0).all()
     assert records["train_accuracy"].between(0, 1).all()
-    assert all(type(value) is float for value in records["valid_f1"].tolist())
+    assert all(type(record["valid_f1"]) is float for record in classifier.history_)
     predicted = classifier.predict(valid[0])
-    from sklearn.metrics import f1_score
-
     assert records["valid_f1"].iloc[-1] == pytest.approx(
         f1_score(valid[1], predicted, average="macro")
     )

@@ -6,7 +6,13 @@ from sktransfer.modalities.text import text_augmentation
 
 
 def test_dropped_tokens_are_never_the_first_or_last_and_never_all():
-    change = text_augmentation("token_dropout")
+    augment = text_augmentation("token_dropout")
+
+    def change(items):
+        changed, targets = augment(items, list(range(len(items))))
+        assert targets == list(range(len(items)))
+        return changed
+
     tokens = list(range(100, 150))
     thinned = change([tokens] * 200)
     assert all(row[0] == 100 and row[-1] == 149 for row in thinned)

@@ -1,4 +1,4 @@
-"""Targets, weights and validation rows that nobody expects: learned rightly, or refused."""
+"""Unusual targets, weights and validation rows: learned correctly, or refused."""
 
 import copy
 import pickle
@@ -54,7 +54,7 @@ def test_an_empty_string_is_a_class():
     assert made().fit(X, ["", "b"] * 4).classes_.tolist() == ["", "b"]
 
 
-def test_classes_that_cannot_be_sorted_are_refused():
+def test_classes_that_cannot_be_sorted_raise():
     with pytest.raises(
         TargetError, match="classes of type int and str, which have no common order"
     ):
@@ -62,32 +62,32 @@ def test_classes_that_cannot_be_sorted_are_refused():
 
 
 @pytest.mark.parametrize("values", [(-1, 1), (0, 2)])
-def test_labels_are_zeros_and_ones_and_no_other_two_numbers(values):
+def test_a_label_matrix_of_other_values_than_zero_and_one_raises(values):
     y = np.array(values)[[[1, 0, 1], [0, 1, 1]] * 4]
     with pytest.raises(TargetError, match=r"row 0 of y: .* other values than 0"):
         made().fit(X, y)
 
 
 @pytest.mark.filterwarnings("error")
-def test_numbers_too_large_for_a_spread_are_refused():
+def test_numbers_whose_deviation_overflows_raise():
     with pytest.raises(TargetError, match="too large"):
         made(ImageRegressor).fit(X, [1e200, -1e200] * 4)
 
 
-def test_a_column_of_classes_is_warned_of_once():
-    with pytest.warns(UserWarning, match="column-vector") as told:
+def test_a_column_of_classes_warns_once():
+    with pytest.warns(UserWarning, match="column-vector") as caught:
         made().fit(X, np.array(CLASSES)[:, None])
-    assert len(told) == 1
+    assert len(caught) == 1
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("weight", [-1, np.nan, np.inf])
-def test_a_class_weighs_a_number_of_zero_or_more(weight):
+def test_class_weights_that_are_no_numbers_of_zero_or_more_raise(weight):
     with pytest.raises(TargetError, match="class_weight gives row 1 of y"):
         made(class_weight={"a": 1, "b": weight}).fit(X, CLASSES)
 
 
-def test_held_out_rows_and_the_others_need_a_weight():
+def test_training_and_validation_rows_need_a_weight():
     weights = np.zeros(8)
     weights[0] = 1
     classifier = made(early_stopping=True, validation_fraction=0.5)
@@ -101,14 +101,14 @@ def test_an_error_of_validation_rows_says_so():
     assert "X_val and y_val" in error.value.__notes__[0]
 
 
-def test_a_contrastive_batch_has_no_more_rows_than_there_are():
+def test_a_contrastive_batch_has_no_more_rows_than_the_training_set():
     y = [0, 1] * 4
     expected = made(trainable="all", contrastive_epochs=1, batch_size=8).fit(X, y)
     found = made(trainable="all", contrastive_epochs=1, batch_size=100_000).fit(X, y)
     assert np.array_equal(found.predict_proba(X), expected.predict_proba(X))
 
 
-def test_what_is_learned_does_not_depend_on_torchs_default_type():
+def test_a_fit_does_not_depend_on_the_default_dtype_of_torch():
     expected = made(trainable=1).fit(X, CLASSES)
     kept = pickle.dumps(expected)
     try:
@@ -127,7 +127,7 @@ def test_a_class_that_is_missing_from_a_fold_is_not_predicted_there():
 
 
 @pytest.mark.parametrize(
-    ("y", "told"),
+    ("y", "message"),
     [
         ([["a"], ["a", "b"]] * 4, "rows of different lengths.*MultiLabelBinarizer"),
         ([("a", "b"), ("b", "a")] * 4, r"shape \(8, 2\).*MultiLabelBinarizer"),
@@ -137,22 +137,22 @@ def test_a_class_that_is_missing_from_a_fold_is_not_predicted_there():
         (np.array([1, 2] * 4, dtype=object), r"of type int\. Convert it"),
     ],
 )
-def test_labels_in_other_shapes_are_refused_with_what_to_do(y, told):
-    with pytest.raises(TargetError, match=told):
+def test_targets_of_other_shapes_raise_with_advice(y, message):
+    with pytest.raises(TargetError, match=message):
         made().fit(X, y)
 
 
-def test_a_list_of_no_classes_is_refused():
+def test_an_empty_list_of_classes_raises():
     with pytest.raises(TargetError, match="at least 2 classes in y; there is none"):
         made().partial_fit(X, CLASSES, classes=[])
 
 
-def test_an_endless_number_is_named_by_its_row():
+def test_an_infinite_number_is_named_by_its_row():
     with pytest.raises(TargetError, match=r"row 1 of y: inf .*infinity"):
         made(ImageRegressor).fit(X[:3], [1.0, np.inf, 2.0])
 
 
-def test_of_many_classes_an_error_names_a_few():
+def test_an_error_about_many_classes_names_a_few():
     classifier = made().partial_fit(X, np.arange(8), classes=np.arange(1000))
     with pytest.raises(TargetError, match=r"1000 is none of the classes \[0, .*\.\.\.\]") as error:
         classifier.partial_fit(X[:1], [1000])
@@ -160,20 +160,20 @@ def test_of_many_classes_an_error_names_a_few():
 
 
 @pytest.mark.filterwarnings("error")
-def test_many_classes_in_a_part_are_nothing_to_warn_of():
+def test_many_classes_in_a_partial_fit_do_not_warn():
     classifier = made().partial_fit(images(30), np.arange(30), classes=np.arange(1000))
     assert classifier.predict_proba(X).shape == (8, 1000)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", [ImageClassifier, ImageRegressor])
-def test_weights_too_large_for_a_sum_are_refused(kind):
+def test_sample_weights_whose_sum_overflows_raise(kind):
     with pytest.raises(TargetError, match="sample weights are too large"):
         made(kind).fit(X, [0, 1] * 4, sample_weight=np.full(8, 1e308))
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_groups_are_of_every_row_and_none_is_missing(early_stopping):
+def test_groups_of_another_length_or_with_missing_values_raise(early_stopping):
     classifier = made(early_stopping=early_stopping)
     for missing, groups in ((None, ["a", None] * 4), (np.nan, [1.0, np.nan] * 4)):
         with pytest.raises(TargetError, match=f"row 1 of groups: {missing} is no group"):

@@ -1,0 +1,35 @@
+"""Outputs of frozen stages, computed once per distinct cell."""
+
+import numpy as np
+import pytest
+
+from sktransfer import ImageClassifier, TextClassifier
+from sktransfer.cache import NoCache
+from sktransfer.modalities.image._modality import ImagePreparer
+from sktransfer.modalities.text._modality import TextPreparer
+from tests._tiny import images, texts
+
+CASES = {
+    "image": (
+        ImageClassifier("resnet18", weights=None, image_size=64),
+        images(20),
+        ImagePreparer,
+        "layer3",
+        (1, 6, 32),
+    ),
+    "text": (TextClassifier(), texts(20), TextPreparer, "layer4", (1, 100, 16_384)),
+}
+
+
+@pytest.mark.parametrize("modality", CASES)
+def test_a_row_has_the_same_bits_in_batches_of_any_size(modality, monkeypatch):
+    estimator, column, preparer, cut, budgets = CASES[modality]
+    data = estimator._column_data(estimator._modality().column(column), estimator._get_backbone())
+    activations = data.activations(cut, NoCache())
+    expected = activations.compute(range(20))
+    for budget in budgets:
+        monkeypatch.setattr(preparer, "budget", lambda self, on_cpu, budget=budget: budget)
+        for rows in ([3], [17, 3], list(range(11)), list(range(20))):
+            found = activations.compute(rows)
+            for number, row in enumerate(rows):
+                np.testing.assert_array_equal(found[number], expected[row])

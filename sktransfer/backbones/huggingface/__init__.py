@@ -15,10 +15,10 @@ from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import StateDict, read_state_dict
 from sktransfer.backbones.huggingface import _hub
 from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
-from sktransfer.backbones.huggingface._files import check_folder, licence_of, read_json, weights_of
-from sktransfer.backbones.huggingface._image import default_recipe, image_recipe
-from sktransfer.backbones.huggingface._network import HuggingFaceNetwork
-from sktransfer.backbones.huggingface._text import (
+from sktransfer.backbones.huggingface._folder import check_folder, licence_of, read_json, weights_of
+from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
+from sktransfer.backbones.huggingface._staged_transformer import HuggingFaceNetwork
+from sktransfer.backbones.huggingface._sentence_transformers import (
     SentenceRecipe,
     dense_configs,
     dense_layers,

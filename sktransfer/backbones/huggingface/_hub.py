@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sktransfer.backbones._weights import announce_download, refuse_offline
-from sktransfer.backbones.huggingface._files import has_weights
+from sktransfer.backbones.huggingface._folder import has_weights
 from sktransfer.exceptions import BackboneError, OfflineError
 
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")

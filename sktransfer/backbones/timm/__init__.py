@@ -23,7 +23,7 @@ from sktransfer.backbones._weights import (
     read_state_dict,
     some,
 )
-from sktransfer.backbones.timm._stages import classifiers_of, split
+from sktransfer.backbones.timm._split_timm import classifiers_of, split
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 from sktransfer.modalities.image import ImageRecipe
 

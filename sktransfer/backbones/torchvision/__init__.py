@@ -16,8 +16,8 @@ from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import load_strict
-from sktransfer.backbones.torchvision._stages import only_size, stages_of
-from sktransfer.backbones.torchvision._weights import (
+from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
+from sktransfer.backbones.torchvision._published import (
     checkpoint_of,
     choose,
     licence_of,

@@ -15,7 +15,7 @@ from torch import nn
 
 from sktransfer.backbones import torchvision as torchvision_source
 from sktransfer.backbones.torchvision import _weights
-from sktransfer.backbones.torchvision._weights import choose
+from sktransfer.backbones.torchvision._published import choose
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 from tests.backbones._torchvision_networks import (
     ROWS,

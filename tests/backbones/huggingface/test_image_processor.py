@@ -12,7 +12,7 @@ import transformers as hf
 from PIL import Image
 
 from sktransfer.backbones import ImageRecipe
-from sktransfer.backbones.huggingface._image import image_recipe
+from sktransfer.backbones.huggingface._image_processor import image_recipe
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image._geometry import Geometry, fit
 from tests.backbones._huggingface_folders import write_json

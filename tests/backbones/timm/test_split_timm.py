@@ -10,7 +10,7 @@ from torch import nn
 
 from sktransfer.backbones import ImageRecipe
 from sktransfer.backbones import timm as timm_source
-from sktransfer.backbones.timm._stages import classifiers_of, split
+from sktransfer.backbones.timm._split_timm import classifiers_of, split
 
 BLOCKS = [f"block{i}" for i in range(1, 13)]
 STAGES = [f"stage{i}" for i in range(1, 8)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones.huggingface._files import read_json
+from sktransfer.backbones.huggingface._folder import read_json
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from sktransfer.backbones._weights import load_strict
-from sktransfer.backbones.huggingface._files import read_json, weights_of
+from sktransfer.backbones.huggingface._folder import read_json, weights_of
 from sktransfer.exceptions import BackboneError
 
 _POOLINGS = {"mean": "mean", "max": "max", "cls": "cls"}

@@ -8,9 +8,9 @@ import time
 import pytest
 from PIL import Image
 
-from tests.faults.image_fuzz import read_cell, run, whole_files
 from sktransfer.modalities.image import decode_image
 from sktransfer.modalities.image._decode import _formats
+from tests.faults.image_fuzz import read_cell, run, whole_files
 
 FORMATS = {format for format, _ in whole_files()}
 

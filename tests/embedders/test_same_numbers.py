@@ -10,7 +10,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from sktransfer import ImageEmbedder, TextEmbedder
-from tests.backbones.huggingface.test_text import varied_texts
+from tests.backbones.huggingface.test_sentence_transformers import varied_texts
 from tests.backbones.test_bundled import Reference, classes, needs
 
 PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]

@@ -32,7 +32,7 @@ from sktransfer._parameters import parameter, with_parameters
 from sktransfer.backbones import Backbone
 from sktransfer.backbones._network import Chain
 from sktransfer.columns import Column
-from sktransfer.embedders._base import BaseEmbedder
+from sktransfer.embedders._base_embedder import BaseEmbedder
 from sktransfer.modalities import FileMemo, Modality, Preparer, Recipe
 from tests._tiny import images, texts
 

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,7 @@ FLOORS = [
 ONLY_IN = {
     "PIL": ("modalities/image/",),
     "sqlite3": ("cache/",),
-    "torchvision": ("backbones/torchvision/", "modalities/image/_augment.py"),
+    "torchvision": ("backbones/torchvision/", "modalities/image/_image_augmentation.py"),
     "timm": ("backbones/timm/",),
     "transformers": ("backbones/huggingface/_transformers.py",),
     "openvino": ("compute/engines/_openvino.py",),
@@ -84,6 +85,11 @@ def imported_files(path: Path) -> Iterator[Path]:
 
 def test_every_room_is_on_a_floor_and_every_room_on_a_floor_exists():
     assert set().union(*FLOORS) == {room_of(path) for path in FILES}
+
+
+def test_no_two_files_have_one_name():
+    names = Counter(path.name for path in FILES if not path.name.startswith("__"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_imports_only_go_down():

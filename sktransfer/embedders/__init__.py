@@ -1,7 +1,7 @@
 """Frozen backbones as scikit-learn transformers."""
 
-from sktransfer.embedders._base import BaseEmbedder
-from sktransfer.embedders._image import ImageEmbedder
-from sktransfer.embedders._text import TextEmbedder
+from sktransfer.embedders._base_embedder import BaseEmbedder
+from sktransfer.embedders._image_embedder import ImageEmbedder
+from sktransfer.embedders._text_embedder import TextEmbedder
 
 __all__ = ["BaseEmbedder", "ImageEmbedder", "TextEmbedder"]

@@ -1,6 +1,6 @@
 """Pretrained networks fine-tuned as scikit-learn classifiers and regressors."""
 
-from sktransfer.finetune._base import BaseFineTuner
+from sktransfer.finetune._base_fine_tuner import BaseFineTuner
 from sktransfer.finetune._classifier import FineTunedClassifier
 from sktransfer.finetune._image_classifier import ImageClassifier
 from sktransfer.finetune._image_regressor import ImageRegressor

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer._compat import Interval, StrOptions
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.exceptions import BadCellError, TargetError
-from sktransfer.finetune._base import BaseFineTuner
+from sktransfer.finetune._base_fine_tuner import BaseFineTuner
 from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:

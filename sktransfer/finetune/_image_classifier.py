@@ -7,7 +7,7 @@ from typing import Any
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
 from sktransfer.finetune._classifier import FineTunedClassifier
-from sktransfer.finetune._image import ImageFineTuner
+from sktransfer.finetune._image_fine_tuner import ImageFineTuner
 
 
 @public

@@ -6,7 +6,7 @@ from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
-from sktransfer.finetune._image import ImageFineTuner
+from sktransfer.finetune._image_fine_tuner import ImageFineTuner
 from sktransfer.finetune._regressor import FineTunedRegressor
 
 

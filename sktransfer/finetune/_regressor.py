@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sktransfer.finetune._base import BaseFineTuner
+from sktransfer.finetune._base_fine_tuner import BaseFineTuner
 from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:

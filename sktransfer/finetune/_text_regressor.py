@@ -7,7 +7,7 @@ from typing import Any
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
 from sktransfer.finetune._regressor import FineTunedRegressor
-from sktransfer.finetune._text import TextFineTuner
+from sktransfer.finetune._text_fine_tuner import TextFineTuner
 
 
 @public

@@ -7,8 +7,8 @@ from sktransfer.training._monitor import Monitor
 from sktransfer.training._outputs import outputs_of
 from sktransfer.training._phases import Phase, supervised_phases
 from sktransfer.training._processes import train_together
+from sktransfer.training._progress_report import reported
 from sktransfer.training._range_test import RangeTest, run_range_test
-from sktransfer.training._report import reported
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
 from sktransfer.training._training import Training

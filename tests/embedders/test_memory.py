@@ -9,7 +9,9 @@ from tests.faults.memory import MB, growth, images_peak, resident, texts_peak
 from tests.faults.trials import CRASHED, RIGHT, in_child
 
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not report memory"),
+    pytest.mark.skipif(
+        not Path("/proc/self/status").exists(), reason="the system does not report memory"
+    ),
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # it forks
 ]
 

@@ -14,7 +14,7 @@ from sktransfer import (
     cache_info,
 )
 from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError, TargetError
-from sktransfer.modalities.image._modality import ImagePreparer
+from sktransfer.modalities.image._image_modality import ImagePreparer
 from tests._tiny import images, tiny_network
 from tests.backbones._huggingface_folders import WORDS, save
 from tests.modalities.image._bad_images import CELLS

@@ -5,8 +5,8 @@ import pytest
 
 from sktransfer import ImageClassifier, TextClassifier
 from sktransfer.cache import NoCache
-from sktransfer.modalities.image._modality import ImagePreparer
-from sktransfer.modalities.text._modality import TextPreparer
+from sktransfer.modalities.image._image_modality import ImagePreparer
+from sktransfer.modalities.text._text_modality import TextPreparer
 from tests._tiny import images, texts
 
 CASES = {

@@ -17,7 +17,6 @@ from sktransfer.backbones.huggingface import _hub
 from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
 from sktransfer.backbones.huggingface._folder import check_folder, licence_of, read_json, weights_of
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
-from sktransfer.backbones.huggingface._staged_transformer import HuggingFaceNetwork
 from sktransfer.backbones.huggingface._sentence_transformers import (
     SentenceRecipe,
     dense_configs,
@@ -25,6 +24,7 @@ from sktransfer.backbones.huggingface._sentence_transformers import (
     load_dense,
     sentence_recipe,
 )
+from sktransfer.backbones.huggingface._staged_transformer import HuggingFaceNetwork
 from sktransfer.backbones.huggingface._transformers import (
     config_of,
     library,

@@ -17,6 +17,7 @@ from sktransfer.modalities._hashes import content_digest
 from sktransfer.modalities.image._arrays import array_planes
 from sktransfer.modalities.image._geometry import Geometry, fit, reduce
 from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes, check_content, check_pixels
+from sktransfer.modalities.image._pixel_sources import guess_content, image_source
 from sktransfer.modalities.image._planes import (
     Planes,
     float_planes,
@@ -25,7 +26,6 @@ from sktransfer.modalities.image._planes import (
     to_array,
     unit_interval,
 )
-from sktransfer.modalities.image._sources import guess_content, image_source
 
 # Formats with a signature and a decoder in C that is fuzzed upstream. Left out on purpose: formats
 # for which Pillow starts another program (EPS) or renders (WMF), formats without a signature, which

@@ -15,7 +15,7 @@ from sktransfer.modalities._hashes import array_digest, content_digest
 from sktransfer.modalities._modality import FileMemo
 from sktransfer.modalities.image._decode import decode_image
 from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes
-from sktransfer.modalities.image._sources import image_source
+from sktransfer.modalities.image._pixel_sources import image_source
 
 
 def digest_images(

@@ -10,13 +10,13 @@ import numpy as np
 
 from sktransfer.exceptions import BadCellError, ColumnError
 from sktransfer.modalities._modality import Augmentation, FileMemo, Modality, Preparer, Recipe
-from sktransfer.modalities.image._augment import image_augmentation
 from sktransfer.modalities.image._decode import load_pixels
 from sktransfer.modalities.image._digests import digest_images
 from sktransfer.modalities.image._geometry import Geometry
+from sktransfer.modalities.image._image_augmentation import image_augmentation
+from sktransfer.modalities.image._image_recipe import ImageRecipe
 from sktransfer.modalities.image._limits import MAX_PIXELS
 from sktransfer.modalities.image._planes import stack_pixels
-from sktransfer.modalities.image._recipe import ImageRecipe
 from sktransfer.modalities.image._resample import resample
 from sktransfer.modalities.image._stacks import checked_shape, images_of_array
 

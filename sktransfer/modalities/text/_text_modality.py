@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sktransfer.exceptions import BackboneError, BadCellError
 from sktransfer.modalities._hashes import text_digest
 from sktransfer.modalities._modality import Augmentation, FileMemo, Modality, Preparer, Recipe
-from sktransfer.modalities.text._augment import text_augmentation
-from sktransfer.modalities.text._cells import Missing, read_texts
-from sktransfer.modalities.text._recipe import TextRecipe
+from sktransfer.modalities.text._text_augmentation import text_augmentation
+from sktransfer.modalities.text._text_cells import Missing, read_texts
+from sktransfer.modalities.text._text_recipe import TextRecipe
 from sktransfer.modalities.text._tokenizer import TextTokenizer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
 from sktransfer.base import TextColumnEstimator
-from sktransfer.embedders._base import BaseEmbedder
+from sktransfer.embedders._base_embedder import BaseEmbedder
 
 
 @public

@@ -1,9 +1,15 @@
-"""Warnings are ignored within a block only, also where blocks of several threads overlap."""
+"""Warnings point at the line of the user, and are ignored within a block only."""
 
 import warnings
 from contextlib import ExitStack
 
+import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+
+from sktransfer import TextEmbedder
 from sktransfer._warnings import warnings_ignored
+from sktransfer.exceptions import BadCellWarning
 
 
 def test_blocks_that_end_in_the_wrong_order_leave_the_filters_as_they_were():
@@ -17,3 +23,17 @@ def test_blocks_that_end_in_the_wrong_order_leave_the_filters_as_they_were():
         second.close()
         foreign.close()
     assert warnings.filters == before
+
+
+def test_a_warning_points_at_the_line_of_the_user():
+    embedder = TextEmbedder(on_error="nan", cache=False)
+    with pytest.warns(BadCellWarning) as caught:
+        embedder.fit_transform(["good", b"bad"])
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_warning_within_a_pipeline_points_at_the_line_of_the_user():
+    pipeline = make_pipeline(TextEmbedder(on_error="nan", cache=False), SimpleImputer())
+    with pytest.warns(BadCellWarning) as caught:
+        pipeline.fit(["good", b"bad"])
+    assert {warning.filename for warning in caught} == {__file__}

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sktransfer import ImageClassifier, TextClassifier
+from sktransfer.modalities.image import ImageModality
 from tests._tiny import images, texts
 
 RESNET = {"backbone": "resnet18", "weights": None, "image_size": 32, "random_state": 0}
@@ -47,3 +48,15 @@ def test_dropping_tokens_is_reproducible_and_changes_the_fit():
     ]
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.allclose(found[0], found[2])
+
+
+def test_an_augmentation_may_change_the_targets(monkeypatch):
+    def swapped(items, targets):
+        return items, 1 - targets
+
+    column, y = images(8, size=32), [0, 1] * 4
+    options = {**RESNET, "max_epochs": 2, "cache": False}
+    expected = ImageClassifier(augment=lambda image: image, **options).fit(column, [1, 0] * 4)
+    monkeypatch.setattr(ImageModality, "augmentation", classmethod(lambda cls, augment: swapped))
+    found = ImageClassifier(augment="light", **options).fit(column, y)
+    np.testing.assert_array_equal(found.predict_proba(column), expected.predict_proba(column))

@@ -9,7 +9,9 @@ from tests.faults.memory import MB, growth, images_peak, resident, texts_peak
 from tests.faults.trials import CRASHED, RIGHT, in_child
 
 pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not report memory"),
+    pytest.mark.skipif(
+        not Path("/proc/self/status").exists(), reason="the system does not report memory"
+    ),
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # it forks
 ]
 
@@ -50,6 +52,6 @@ def test_memory_is_bounded(tmp_path, work, most):
 def test_allocated_memory_is_measured():
     before = resident()
     # Not from the heap, which may reuse memory that the process already has.
-    with mmap.mmap(-1, 30 * MB) as taken:
+    with mmap.mmap(-1, 30 * MB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as taken:
         taken.write(b"x" * (30 * MB))
         assert resident() - before > 25 * MB

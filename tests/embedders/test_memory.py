@@ -52,6 +52,6 @@ def test_memory_is_bounded(tmp_path, work, most):
 def test_allocated_memory_is_measured():
     before = resident()
     # Not from the heap, which may reuse memory that the process already has.
-    with mmap.mmap(-1, 30 * MB) as taken:
+    with mmap.mmap(-1, 30 * MB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as taken:
         taken.write(b"x" * (30 * MB))
         assert resident() - before > 25 * MB

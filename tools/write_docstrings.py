@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import inspect
 import re
 import sys
 import textwrap
@@ -38,7 +37,7 @@ def main() -> int:
     report_unused(table)
     stale = []
     for cls in estimators():
-        path = Path(inspect.getfile(cls))
+        path = Path(sys.modules[cls._module_source].__file__)
         text = path.read_text()
         new = with_sections(text, cls.__name__, written_sections(cls, table))
         if new != text:

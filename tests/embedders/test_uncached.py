@@ -5,10 +5,10 @@ import warnings
 
 import numpy as np
 import pytest
-from sktransfer.cache._errors import forget_warnings
 
 from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.cache import open_cache
+from sktransfer.cache._errors import forget_warnings
 from sktransfer.exceptions import CacheWarning
 from tests._tiny import counted_rows, images, texts, tiny_network
 

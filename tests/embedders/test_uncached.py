@@ -2,6 +2,7 @@
 
 import resource
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -80,23 +81,25 @@ def test_a_file_where_the_folder_should_be(case, folder):
     assert folder.read_text() == "mine"
 
 
-def test_a_disk_that_is_full_from_the_start(case, folder, limit_files):
+@contextmanager
+def limited_files(size):
+    """Limit the size of files in bytes; Python turns the signal into an error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:  # before pytest writes the result, to a file perhaps
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_is_full_from_the_start(case, folder):
     embedder, column, expected, _ = case
-    limit_files(4096)
-    with pytest.warns(CacheWarning, match="Free some space"):
+    with limited_files(4096), pytest.warns(CacheWarning, match="Free some space"):
         rows = embedder.fit_transform(column)
     np.testing.assert_array_equal(rows, expected)
 
 
-@pytest.fixture
-def limit_files():
-    """Limit the size of files in bytes; Python turns the signal into an error."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_disk_that_fills_up_while_rows_are_written(folder, limit_files):
+def test_a_disk_that_fills_up_while_rows_are_written(folder):
     network = NETWORKS["image"]
     # The first stage flattened, 25 kB a row, does not fit into what is free in the file.
     wide = {"layer": 0, "pooling": "flatten"}
@@ -104,8 +107,8 @@ def test_a_disk_that_fills_up_while_rows_are_written(folder, limit_files):
     old, new = images(4), images(20, seed=1)
     embedder.fit_transform(old)
     expected = ImageEmbedder(network, cache=False, **wide).fit_transform(new)
-    limit_files((folder / "v2" / "features.sqlite-wal").stat().st_size + 4096)
-    with pytest.warns(CacheWarning, match="Free some space"):
+    size = (folder / "v2" / "features.sqlite-wal").stat().st_size + 4096
+    with limited_files(size), pytest.warns(CacheWarning, match="Free some space"):
         rows = embedder.transform(new)
     np.testing.assert_array_equal(rows, expected)
     with counted_rows(network) as counts:

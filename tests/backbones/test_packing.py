@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from sktransfer.backbones import Packed, adopt, adopted, get_backbone, pack, unpack
+from sktransfer.backbones import Packed, find_from_file, get_backbone, keep_from_file, pack, unpack
 from sktransfer.exceptions import BackboneError, WeightsError
 from tests._tiny import tiny_network
 from tests.backbones import _huggingface_folders as folders
@@ -91,7 +91,7 @@ def test_other_numbers_are_refused(vit):
     packed, backbone = vit
     name = next(iter(packed.weights))
     weights = {**packed.weights, name: packed.weights[name] + 1}
-    with pytest.raises(WeightsError, match="not those that it was fitted with"):
+    with pytest.raises(WeightsError, match="are not those of the fit"):
         unpack(Packed(packed.about, weights), fingerprint=backbone.fingerprint)
 
 
@@ -119,11 +119,11 @@ def test_only_known_networks_are_built(vit, blueprint):
         unpack(changed(packed, **blueprint), fingerprint=backbone.fingerprint)
 
 
-def test_what_was_adopted_is_for_nobody_else(vit):
+def test_a_backbone_of_a_file_is_found_only_by_its_own_estimators(vit):
     packed, backbone = vit
-    adopt(unpack(packed, fingerprint=backbone.fingerprint), named="resnet18", weights=None)
+    keep_from_file(unpack(packed, fingerprint=backbone.fingerprint), named="resnet18", weights=None)
     assert get_backbone("resnet18", weights=None, modality="image").name == "resnet18"
-    assert adopted(backbone.fingerprint, "resnet18", None) is not None
-    assert adopted(backbone.fingerprint, "resnet18", "pretrained") is None
-    assert adopted("0" * 32, "resnet18", None) is None
-    assert adopted(backbone.fingerprint, tiny_network(), None) is None
+    assert find_from_file(backbone.fingerprint, "resnet18", None) is not None
+    assert find_from_file(backbone.fingerprint, "resnet18", "pretrained") is None
+    assert find_from_file("0" * 32, "resnet18", None) is None
+    assert find_from_file(backbone.fingerprint, tiny_network(), None) is None

@@ -187,7 +187,6 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         name=name,
         source=NAME,
         modality=family.modality,
-        parameters=None,
         feature_size=config.get("hidden_size"),
         input_size=size if isinstance(size, int) else None,
         licence=licence_of(folder),

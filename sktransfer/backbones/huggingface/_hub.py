@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._weights import announce_download, refuse_offline
+from sktransfer.backbones._weights import announce_download, obtaining
 from sktransfer.backbones.huggingface._folder import has_weights
-from sktransfer.exceptions import BackboneError, OfflineError
+from sktransfer.exceptions import BackboneError
 
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
@@ -79,21 +79,16 @@ def _download(name: str) -> Path:
 
     what = f"the Hugging Face model {name!r}"
     fix = f"Fetch it where there is a network, `hf download {name}`, or pass a local folder."
-    refuse_offline(what, fix=fix)
-    try:
-        files = _files(huggingface_hub.model_info(name, files_metadata=True))
-        announce_download(what, f"{sum(files.values()) / 1e6:.0f} MB", fix=fix)
+    with obtaining(what, fix=fix):
+        try:
+            files = _files(huggingface_hub.model_info(name, files_metadata=True))
+        except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+            raise BackboneError(
+                f"There is no folder {name!r}, and the hub knows no model of that name or asks "
+                "for a login to it (`hf auth login`)."
+            ) from error
+        announce_download(what, f"{sum(files.values()) / 1e6:.0f} MB")
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(files)))
-    except OfflineError:
-        raise
-    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-        raise BackboneError(
-            f"There is no folder {name!r}, and the hub knows no model of that name or asks for "
-            "a login to it (`hf auth login`)."
-        ) from error
-    except Exception as error:  # of the hub's client, of its HTTP library, of the system
-        reason = f"{type(error).__name__}: {error}"
-        raise OfflineError(f"Cannot fetch {what} ({reason}). {fix}") from error
 
 
 def _files(info: Any) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Configs, models with a given checkpoint, and fast tokenizers of transformers.
+"""Configs, models with a given checkpoint, fast tokenizers and image processors of transformers.
 
 This is the only file that imports transformers, and only when a model is loaded.
 """
@@ -180,3 +180,26 @@ def tokenizer_of(folder: Path) -> Any:
             "(tokenizer.json) that cuts long texts at their end is needed."
         ) from error
     return found
+
+
+def image_processor_of(stated: Mapping[str, Any]) -> Any:
+    """Return the image processor of a ``preprocessor_config.json``, with the defaults of its class.
+
+    Raises
+    ------
+    BackboneError
+        If its settings are not those of an image processor.
+    """
+    import transformers
+
+    kind = str(stated.get("image_processor_type") or stated.get("feature_extractor_type"))
+    stem = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", kind)
+    # The class for the Pillow backend where there is one. That of DINOv3 scales as for ImageNet.
+    names = (f"{stem}ImageProcessorPil", f"{stem}ImageProcessor", "DINOv3ViTImageProcessor")
+    found = next(name for name in names if hasattr(transformers, name))
+    try:
+        # In files of older versions, null stands for the default.
+        settings = {name: value for name, value in stated.items() if value is not None}
+        return getattr(transformers, found)(**settings)
+    except Exception as error:  # whatever the class raises for unsuitable settings
+        raise BackboneError(f"The image processor {kind!r} cannot be used: {error}.") from error

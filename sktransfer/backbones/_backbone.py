@@ -49,8 +49,6 @@ class Backbone:
         Name and version of the library whose code runs the network.
     processor : object, optional
         What the modality needs besides the recipe, such as a tokenizer.
-    feature_size : int, optional
-        Length of the pooled features, where the source knows it; otherwise it is tried.
     blueprint : mapping, optional
         What its source's `rebuild` needs to build the network again, without weights, as plain
         JSON. Without one, the backbone cannot be packed into a file.
@@ -72,7 +70,6 @@ class Backbone:
         licence: str = "unknown",
         library: str = "",
         processor: Any = None,
-        feature_size: int | None = None,
         blueprint: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
@@ -92,8 +89,6 @@ class Backbone:
         self._fast: dict[torch.device, StagedNetwork] = {}
         self._widths: dict[Any, int] = {}
         self._shapes: dict[Any, tuple[int, ...]] = {}
-        if feature_size is not None:
-            self._widths[POOLED, "default", recipe] = feature_size
         self._lock = threading.RLock()
         _alive.add(self)
 

@@ -17,13 +17,15 @@ from sktransfer.backbones.huggingface import _hub
 from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
 from sktransfer.backbones.huggingface._folder import check_folder, licence_of, read_json, weights_of
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
-from sktransfer.backbones.huggingface._staged_transformer import HuggingFaceNetwork
 from sktransfer.backbones.huggingface._sentence_transformers import (
     SentenceRecipe,
-    dense_configs,
     dense_layers,
     load_dense,
     sentence_recipe,
+)
+from sktransfer.backbones.huggingface._staged_transformer import (
+    HuggingFaceNetwork,
+    number_of_layers,
 )
 from sktransfer.backbones.huggingface._transformers import (
     config_of,
@@ -112,45 +114,45 @@ def load_folder(
         raise BackboneError(
             f"Only the image half of {name!r} can be used: take it in an ImageEmbedder."
         )
-    state = _state(sentence.folder, weights)
-    with seeded(random_state):
-        model = model_of(config_of(raw), family, state, name=name)
-        dense = dense_layers(denses := dense_configs(sentence))
-    if dense is not None and weights is not None:
-        load_dense(dense, sentence)
-    recipe, tokenizer = _recipe(sentence, model, family, name)
-    steps: dict[str, Any] = {
+    blueprint = {
+        "builder": NAME,
+        "config": raw,
+        "dense": [read_json(place / "config.json") for place in sentence.dense],
         "pooling": sentence.pooling,
         "normalize": sentence.normalize,
         "truncate": sentence.truncate,
     }
+    state = _state(sentence.folder, weights)
+    network = _build(blueprint, state, random_state=random_state, name=name)
+    if weights is not None:
+        load_dense(network.dense, sentence)
+    recipe, tokenizer = _recipe(sentence, network.model, family, name)
     return Backbone(
         name,
         source=source,
-        network=HuggingFaceNetwork(model, family, dense=dense, **steps),
+        network=network,
         recipe=recipe,
         licence=licence,
         library=library(),
         processor=tokenizer,
-        feature_size=_feature_size(model.config, denses, sentence.truncate),
-        blueprint={
-            "builder": NAME,
-            "config": raw,
-            "dense": denses,
-            **steps,
-        },
+        blueprint=blueprint,
     )
 
 
 def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> HuggingFaceNetwork:
     """Build the network of a blueprint with random weights."""
-    family = family_of(blueprint["config"], name="of this file")
+    return _build(blueprint, None, random_state=0, name="of this file")
+
+
+def _build(
+    blueprint: Mapping[str, Any], state: StateDict | None, *, random_state: int, name: str
+) -> HuggingFaceNetwork:
+    family = family_of(blueprint["config"], name=name)
     config = config_of(blueprint["config"])
-    layers = sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
-    if layers > _MOST_LAYERS:
-        raise BackboneError(f"The config in this file asks for {layers:,} layers.")
-    with seeded(0):
-        model = model_of(config, family, None, name="of this file")
+    if number_of_layers(config) > _MOST_LAYERS:
+        raise BackboneError(f"The config of {name} asks for {number_of_layers(config):,} layers.")
+    with seeded(random_state):
+        model = model_of(config, family, state, name=name)
         dense = dense_layers(blueprint["dense"])
     truncate = blueprint.get("truncate")
     return HuggingFaceNetwork(
@@ -192,12 +194,6 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         licence=licence_of(folder),
         on_this_machine=True,
     )
-
-
-def _feature_size(config: Any, denses: list[Any], truncate: int | None) -> int | None:
-    """Return the length of the features, where the config states it."""
-    size = denses[-1]["out_features"] if denses else getattr(config, "hidden_size", None)
-    return size if size is None or truncate is None else min(size, truncate)
 
 
 def _state(folder: Path, weights: str | Path | None) -> StateDict | None:

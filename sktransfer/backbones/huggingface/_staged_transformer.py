@@ -189,10 +189,14 @@ class HuggingFaceNetwork(StagedNetwork):
         return f"kind={self.kind}, prefix_tokens={self.prefix_tokens}, config={digest}"
 
 
+def number_of_layers(config: Any) -> int:
+    """Return the number of layers that a config asks for, in all of its stages."""
+    return sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
+
+
 def _parts(model: Any) -> tuple[nn.ModuleList, dict[str, nn.Module]]:
     """Return the list of layers, and the modules beside it by name."""
-    config = model.config
-    count = len(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
+    count = len(getattr(model.config, "depths", ())) or model.config.num_hidden_layers
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count > 0:
             return module, _beside(model, path.split("."))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import load_strict
-from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.backbones.torchvision._published import (
     checkpoint_of,
     choose,
@@ -25,6 +24,7 @@ from sktransfer.backbones.torchvision._published import (
     read_checkpoint,
     recipe_of,
 )
+from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 

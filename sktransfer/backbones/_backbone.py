@@ -6,6 +6,7 @@ import copy
 import threading
 import weakref
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -24,6 +25,7 @@ POOLINGS = ("default", "mean", "max", "cls", "flatten")
 _alive: weakref.WeakSet[Backbone] = weakref.WeakSet()
 
 
+@dataclass(eq=False, repr=False)
 class Backbone:
     """A pretrained network as an ordered chain of named stages, with its recipe.
 
@@ -36,13 +38,13 @@ class Backbone:
         As users write it.
     source : str
         Where it comes from: "bundled", "torchvision", "timm", "huggingface" or "module".
-    of_user : bool
-        Whether it contains a module of the user's, which may have hooks or keep state between
-        calls. It is then run as it is, by one thread at a time.
     network : StagedNetwork
         The stages and their pooling to features.
     recipe : Recipe
         What a cell must become first.
+    of_user : bool
+        Whether it contains a module of the user's, which may have hooks or keep state between
+        calls. It is then run as it is, by one thread at a time.
     licence : str
         Of the weights, as its source states it.
     library : str
@@ -59,32 +61,24 @@ class Backbone:
         Digest of architecture, weights and recipe, 32 hexadecimal digits.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        source: str,
-        of_user: bool = False,
-        network: StagedNetwork,
-        recipe: Recipe,
-        licence: str = "unknown",
-        library: str = "",
-        processor: Any = None,
-        blueprint: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.of_user = of_user or source == "module"
-        self.recipe = recipe
-        self.licence = licence
-        self.library = library
-        self.processor = processor
-        self.blueprint = blueprint
+    name: str
+    _: KW_ONLY
+    source: str
+    network: StagedNetwork
+    recipe: Recipe
+    of_user: bool = False
+    licence: str = "unknown"
+    library: str = ""
+    processor: Any = None
+    blueprint: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.of_user = self.of_user or self.source == "module"
         # float32, whatever torch's default was when the network was built.
-        self.network = network.to(torch.float32).eval().requires_grad_(False)
-        if recipe.channels_last:
+        self.network.to(torch.float32).eval().requires_grad_(False)
+        if self.recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)
-        self.fingerprint = fingerprint(self.network, recipe)
+        self.fingerprint = fingerprint(self.network, self.recipe)
         self._copies: dict[torch.device, StagedNetwork] = {torch.device("cpu"): self.network}
         self._fast: dict[torch.device, StagedNetwork] = {}
         self._widths: dict[Any, int] = {}

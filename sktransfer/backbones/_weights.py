@@ -39,9 +39,9 @@ def read_state_dict(path: Path) -> StateDict:
         if refused:
             raise WeightsError(
                 f"{str(path)!r} cannot be read as tensors: it also holds an object of the class "
-                f"{refused[1]}, and unpickling objects can run code. Where you trust the file, save its "
-                "tensors alone: torch.save(state_dict, path), with the state_dict of the model or "
-                "the entry of the checkpoint that holds it."
+                f"{refused[1]}, and unpickling objects can run code. Where you trust the file, "
+                "save its tensors alone: torch.save(state_dict, path), with the state_dict of the "
+                "model or the entry of the checkpoint that holds it."
             ) from None
         raise WeightsError(
             f"{str(path)!r} cannot be read as tensors ({type(error).__name__}: {error}). Weights "

@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from sktransfer.backbones import huggingface, timm, torchvision
+from sktransfer.backbones import huggingface, timm
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain, Layout, StagedNetwork, pool
+from sktransfer.backbones.timm._split_timm import split
+from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Recipe, modality_of, tensors_of
 from sktransfer.modalities.image import ImageRecipe
@@ -125,7 +127,7 @@ def recipe_of(module: nn.Module, modality: str) -> Any:
     if timm.is_whole(module):
         return timm.recipe_of(module)
     if type(module).__module__.startswith("torchvision.models."):
-        only = torchvision.only_size(module)
+        only = only_size(module)
         return replace(ImageRecipe().at(only), fixed_size=only is not None)
     return ImageRecipe()
 
@@ -142,8 +144,8 @@ def _staged(net: nn.Module, recipe: Any) -> tuple[StagedNetwork, Any]:
     if not isinstance(recipe, ImageRecipe):
         return _plain(net, recipe), recipe
     if timm.is_whole(net):
-        return timm.split(net, recipe.size), recipe
-    parts = torchvision.stages_of(net)
+        return split(net, recipe.size), recipe
+    parts = stages_of(net)
     if parts is not None:
         return parts[0], recipe
     found = huggingface.stages_of(net)

@@ -107,7 +107,7 @@ class HuggingFaceNetwork(StagedNetwork):
         Texts only: pooling of the tokens.
     normalize : bool
         Texts only: whether that vector is scaled to unit length.
-    dense : nn.Module, optional
+    dense : nn.Sequential, optional
         Texts only: linear layers between pooling and scaling.
     truncate : int, optional
         Texts only: number of leading features that are kept of the result.
@@ -120,12 +120,12 @@ class HuggingFaceNetwork(StagedNetwork):
         *,
         pooling: str = "mean",
         normalize: bool = False,
-        dense: nn.Module | None = None,
+        dense: nn.Sequential | None = None,
         truncate: int | None = None,
     ) -> None:
         super().__init__()
         self.model = model
-        self.dense = dense
+        self.dense: nn.Sequential | None = dense
         self.pooling = pooling
         self.normalize = normalize
         self.truncate = truncate

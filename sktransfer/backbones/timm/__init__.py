@@ -28,19 +28,6 @@ from sktransfer.backbones.timm._split_timm import classifiers_of, split
 from sktransfer.exceptions import BackboneError, WeightsError
 from sktransfer.modalities.image import ImageRecipe
 
-__all__ = [
-    "NAME",
-    "as_backbone",
-    "create",
-    "is_whole",
-    "load",
-    "load_file",
-    "owns",
-    "rebuild",
-    "rows",
-    "split",
-]
-
 NAME = "timm"
 PREFIX = "timm:"
 

@@ -28,8 +28,6 @@ from sktransfer.backbones.torchvision._split_torchvision import only_size, stage
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 
-__all__ = ["NAME", "load", "only_size", "owns", "rebuild", "rows", "stages_of"]
-
 NAME = "torchvision"
 
 # torchvision states the number of parameters of a network, but not that of its features.

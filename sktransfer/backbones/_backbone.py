@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
@@ -81,7 +81,6 @@ class Backbone:
         self.fingerprint = fingerprint(self.network, self.recipe)
         self._copies: dict[torch.device, StagedNetwork] = {torch.device("cpu"): self.network}
         self._fast: dict[torch.device, StagedNetwork] = {}
-        self._widths: dict[Any, int] = {}
         self._shapes: dict[Any, tuple[int, ...]] = {}
         self._lock = threading.RLock()
         _alive.add(self)
@@ -156,10 +155,9 @@ class Backbone:
         recipe : Recipe, optional
             By which cells are prepared; the backbone's own by default.
         """
-        key = (self.resolve(layer), pooling, recipe or self.recipe)
-        if key not in self._widths:
-            self._widths[key] = self._try_width(*key)
-        return self._widths[key]
+        layer = self.resolve(layer)
+        key = (recipe or self.recipe, layer, pooling)
+        return self._tried(key, lambda x: self._through(self.network, x, layer, pooling))[0]
 
     def feature_width(self, level: Level, recipe: Recipe | None = None) -> int:
         """Return the length of the features of a row, a token or a place."""
@@ -176,12 +174,8 @@ class Backbone:
         layer = self.resolve(layer)
         if layer == POOLED:
             return (self.width(recipe=recipe),)
-        key = (layer, recipe or self.recipe)
-        if key not in self._shapes:
-            with torch.inference_mode(), undisturbed():
-                output = self.network(key[1].blank(1), until=layer)
-            self._shapes[key] = tuple(output.shape[1:])
-        return self._shapes[key]
+        key = (recipe or self.recipe, layer, "none")
+        return self._tried(key, lambda inputs: self.network(inputs, until=layer))
 
     def resolve(self, layer: str | int) -> str:
         """Return the name that `layer` means: "pooled" or one of `stages`."""
@@ -238,12 +232,19 @@ class Backbone:
         has_class_token = self.network.layout == "NLC" and self.network.prefix_tokens > 0
         return self.recipe.pooling or ("cls" if has_class_token else "mean")
 
-    def _try_width(self, layer: str, pooling: str, recipe: Recipe) -> int:
+    def _tried(
+        self, key: tuple[Recipe, str, str], run: Callable[[Any], torch.Tensor]
+    ) -> tuple[int, ...]:
+        """Return the shape per row of what `run` gives for blank inputs, tried once per key."""
+        if key in self._shapes:
+            return self._shapes[key]
+        recipe, layer, _ = key
         # An empty batch costs nothing, but some networks cannot reshape one.
         for rows in (0, 1):
             try:
                 with torch.inference_mode(), undisturbed():
-                    return self._through(self.network, recipe.blank(rows), layer, pooling).shape[1]
+                    self._shapes[key] = tuple(run(recipe.blank(rows)).shape[1:])
+                return self._shapes[key]
             except BackboneError:
                 raise
             except Exception as error:  # whatever a network raises

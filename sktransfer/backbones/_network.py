@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -118,6 +118,18 @@ class Apply(nn.Module):
 def numbered(prefix: str, modules: Iterable[nn.Module], start: int = 1) -> Stages:
     """Name modules by a prefix and their number."""
     return {f"{prefix}{number}": module for number, module in enumerate(modules, start)}
+
+
+def cut(
+    layers: Iterable[nn.Module], starts: Callable[[nn.Module, nn.Module], bool]
+) -> list[nn.Sequential]:
+    """Cut a sequence of layers before each for which `starts(previous, layer)` holds."""
+    parts: list[list[nn.Module]] = []
+    for layer in layers:
+        if not parts or starts(parts[-1][-1], layer):
+            parts.append([])
+        parts[-1].append(layer)
+    return [nn.Sequential(*part) for part in parts]
 
 
 def pool(

@@ -18,6 +18,9 @@ from sktransfer.modalities import MODALITIES, Recipe, modality_of
 # Sources with a function `rebuild(blueprint, recipe)`.
 _BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
 
+# Attributes of a backbone that are texts.
+_TEXTS = ("name", "source", "licence", "library")
+
 
 @dataclass(frozen=True)
 class Packed:
@@ -50,13 +53,9 @@ def pack(backbone: Backbone) -> Packed:
             "weights=."
         )
     processor = backbone.processor
-    about = {
-        "name": backbone.name,
-        "source": backbone.source,
-        "licence": backbone.licence,
-        "library": backbone.library,
+    about = {name: getattr(backbone, name) for name in (*_TEXTS, "modality")}
+    about |= {
         "blueprint": dict(backbone.blueprint),
-        "modality": backbone.modality,
         "recipe": backbone.recipe.to_dict(),
         "processor": processor.to_dict() if processor is not None else None,
     }
@@ -94,25 +93,25 @@ def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
     processor = packed_processor and modality.processor_from_dict(packed_processor)
     recipe.check(processor)
     with torch.inference_mode(False):
+        texts: dict[str, Any] = {name: str(about[name]) for name in _TEXTS}
         backbone = Backbone(
-            str(about["name"]),
-            source=str(about["source"]),
-            licence=str(about["licence"]),
-            library=str(about["library"]),
+            **texts,
             network=_network(about["blueprint"], recipe, packed.weights, str(about["name"])),
             recipe=recipe,
             processor=processor,
             blueprint=about["blueprint"],
         )
-    _check_same(backbone, fingerprint)
+    if backbone.fingerprint != fingerprint:
+        raise WeightsError(
+            f"The weights of {backbone.name!r} in this file are not those of the fit "
+            f"(fingerprint {backbone.fingerprint}, fitted with {fingerprint}): they were changed, "
+            f"or the libraries here build another network from them than {backbone.library} did."
+        )
     return backbone
 
 
 def _network(
-    blueprint: Mapping[str, Any],
-    recipe: Recipe,
-    weights: StateDict,
-    name: str,
+    blueprint: Mapping[str, Any], recipe: Recipe, weights: StateDict, name: str
 ) -> StagedNetwork:
     if blueprint["builder"] not in _BUILDERS:
         raise BackboneError(f"{name!r} names no builder of networks: {blueprint['builder']!r}.")
@@ -127,12 +126,3 @@ def _network(
     network = builder.rebuild(blueprint, recipe)
     load_strict(network, weights, source=name)
     return network
-
-
-def _check_same(backbone: Backbone, fingerprint: str) -> None:
-    if backbone.fingerprint != fingerprint:
-        raise WeightsError(
-            f"The weights of {backbone.name!r} in this file are not those of the fit "
-            f"(fingerprint {backbone.fingerprint}, fitted with {fingerprint}): they were changed, "
-            f"or the libraries here build another network from them than {backbone.library} did."
-        )

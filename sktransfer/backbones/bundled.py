@@ -113,10 +113,11 @@ def load(
         return huggingface.load_folder(
             _published(name).parent,
             name=name,
+            weights=weights,
+            modality=modality,
+            random_state=random_state,
             source=NAME,
             licence=LICENCE,
-            weights=weights,
-            random_state=random_state,
         )
     return _efficientnet_lite(name, weights, random_state)
 

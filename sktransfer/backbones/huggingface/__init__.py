@@ -64,13 +64,7 @@ def load(
     """Build the backbone of a local folder or of a hub id."""
     folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
     return load_folder(
-        folder,
-        name=name,
-        source=NAME,
-        licence=licence_of(folder),
-        weights=weights,
-        random_state=random_state,
-        modality=modality,
+        folder, name=name, weights=weights, modality=modality, random_state=random_state
     )
 
 
@@ -78,11 +72,11 @@ def load_folder(
     folder: Path,
     *,
     name: str,
-    source: str,
-    licence: str,
     weights: str | Path | None,
+    modality: str,
     random_state: int,
-    modality: str | None = None,
+    source: str = NAME,
+    licence: str | None = None,
 ) -> Backbone:
     """Build the backbone of a folder.
 
@@ -90,14 +84,16 @@ def load_folder(
     ----------
     folder : Path
         As ``save_pretrained`` or sentence-transformers writes it.
-    name, source, licence : str
-        Attributes of the backbone.
+    name : str
+        Name of the backbone.
     weights : str, Path or None
         "pretrained" for those in the folder, the path of a file, or None for random weights.
+    modality : {"image", "text"}
+        Modality of the cells. A model for both is used for images.
     random_state : int
         Seed of random weights.
-    modality : {"image", "text"}, optional
-        Modality of the cells. A model for both is used for images.
+    source, licence : str
+        Attributes of the backbone; the licence is by default what the folder states.
 
     Raises
     ------
@@ -132,7 +128,7 @@ def load_folder(
         source=source,
         network=network,
         recipe=recipe,
-        licence=licence,
+        licence=licence or licence_of(folder),
         library=library(),
         processor=tokenizer,
         blueprint=blueprint,

@@ -159,11 +159,11 @@ def _check_known(model: str) -> None:
 def _published(model: str, weights: str | Path | None) -> str | None:
     """Return the "architecture.tag" of published weights; None for a file or random weights."""
     architecture = model.partition(".")[0]
-    if weights is None or str(weights) in _tags(architecture):
-        return None if weights is None else f"{architecture}.{weights}"
-    if str(weights) == "pretrained":
-        if not timm.is_model_pretrained(model):
-            raise WeightsError(_no_weights(architecture, "pretrained"))
+    if weights is None:
+        return None
+    if str(weights) in _tags(architecture):
+        return f"{architecture}.{weights}"
+    if str(weights) == "pretrained" and timm.is_model_pretrained(model):
         return model
     if not Path(weights).is_file():
         raise WeightsError(_no_weights(architecture, str(weights)))

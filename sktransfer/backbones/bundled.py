@@ -10,7 +10,7 @@ from typing import Any
 
 from sktransfer.backbones import _table, huggingface
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._weights import StateDict, load_strict, read_state_dict
+from sktransfer.backbones._weights import load_strict, read_state_dict
 from sktransfer.exceptions import WeightsError
 from sktransfer.modalities.image import ImageRecipe
 
@@ -130,7 +130,10 @@ def _efficientnet_lite(name: str, weights: str | Path | None, random_state: int)
     net = timm.create(model, random_state=random_state)
     if weights == "pretrained":
         published = read_state_dict(_published(name))
-        load_strict(net, _renamed(published, list(net.state_dict())), source=name)
+        # The checkpoint of 2020 numbers its blocks throughout, timm within their stage; both list
+        # tensors in the order of the forward pass. `load_strict` then checks every shape.
+        renamed = dict(zip(net.state_dict(), published.values(), strict=True))
+        load_strict(net, renamed, source=name)
     elif weights is not None:
         timm.load_file(net, Path(weights))
     size = _BUNDLES[name].input_size
@@ -161,13 +164,3 @@ def _published(name: str) -> Path:
             f"or was changed: reinstall it."
         )
     return folder / bundle.files[0]
-
-
-def _renamed(published: StateDict, names: list[str]) -> StateDict:
-    """Give the tensors of the 2020 checkpoint the names of today's architecture.
-
-    The checkpoint numbers its blocks throughout, timm within their stage; both list their tensors
-    in the order of the forward pass, so names are translated by position. `load_strict` then checks
-    every shape.
-    """
-    return dict(zip(names, published.values(), strict=True))

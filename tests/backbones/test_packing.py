@@ -21,7 +21,7 @@ OF_LIBRARIES = [
 
 
 def sent(packed: Packed) -> Packed:
-    """Return what comes out of a file that it was written to."""
+    """Return what a file gives back that it was written to."""
     return Packed(json.loads(json.dumps(packed.about)), packed.weights)
 
 
@@ -83,15 +83,15 @@ def test_weights_that_do_not_fit_are_listed_and_never_random(vit):
     weights[third] = weights[third].double()
     with pytest.raises(WeightsError) as caught:
         unpack(Packed(packed.about, weights), fingerprint=backbone.fingerprint)
-    for told in (f"missing: {first}", "unexpected: more", second, third):
-        assert told in str(caught.value)
+    for part in (f"missing: {first}", "unexpected: more", second, third):
+        assert part in str(caught.value)
 
 
 def test_other_numbers_are_refused(vit):
     packed, backbone = vit
     name = next(iter(packed.weights))
     weights = {**packed.weights, name: packed.weights[name] + 1}
-    with pytest.raises(WeightsError, match="are not those of the fit"):
+    with pytest.raises(WeightsError, match="not those of the fit"):
         unpack(Packed(packed.about, weights), fingerprint=backbone.fingerprint)
 
 
@@ -119,7 +119,7 @@ def test_only_known_networks_are_built(vit, blueprint):
         unpack(changed(packed, **blueprint), fingerprint=backbone.fingerprint)
 
 
-def test_a_backbone_of_a_file_is_found_only_by_its_own_estimators(vit):
+def test_a_backbone_from_a_file_is_only_for_the_estimators_that_were_fitted_with_it(vit):
     packed, backbone = vit
     keep_from_file(unpack(packed, fingerprint=backbone.fingerprint), named="resnet18", weights=None)
     assert get_backbone("resnet18", weights=None, modality="image").name == "resnet18"

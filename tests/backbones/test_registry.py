@@ -57,7 +57,7 @@ def test_table_can_be_filtered_by_modality_and_source():
         list_backbones(source="pypi")
 
 
-def test_table_prints_aligned():
+def test_table_prints_aligned_in_a_terminal_and_as_html():
     table = list_backbones(source="bundled")
     head, *lines = str(table).splitlines()
     assert head.split("  ")[0] == "name"
@@ -65,6 +65,9 @@ def test_table_prints_aligned():
     at = head.index("feature size")
     assert all(line[at - 1] == " " != line[at] for line in lines)
     assert "3,371,008" in lines[0]
+    html = table._repr_html_()
+    assert html.count("<tr>") == len(table) + 1
+    assert "<td>efficientnet_lite0</td>" in html
 
 
 def test_bundled_rows_tell_the_truth():

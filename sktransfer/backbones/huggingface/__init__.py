@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,7 @@ from sktransfer.backbones.huggingface._staged_transformer import (
     HuggingFaceNetwork,
     number_of_layers,
 )
-from sktransfer.backbones.huggingface._transformers import (
-    config_of,
-    library,
-    model_of,
-    tokenizer_of,
-)
+from sktransfer.backbones.huggingface._transformers import config_of, model_of, tokenizer_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 from sktransfer.modalities.text import TextRecipe, TextTokenizer
@@ -129,7 +125,7 @@ def load_folder(
         network=network,
         recipe=recipe,
         licence=licence or licence_of(folder),
-        library=library(),
+        library=f"transformers {metadata.version('transformers')}",
         processor=tokenizer,
         blueprint=blueprint,
     )

@@ -6,6 +6,7 @@ settings are read here, and a recipe is the same everywhere.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def default_recipe(config: Any, *, fixed_size: bool) -> ImageRecipe:
     """Return ImageNet's recipe at the size of a model's config."""
     size = getattr(config, "image_size", 224)
     recipe = ImageRecipe().at(tuple(size) if isinstance(size, list | tuple) else size)
-    return ImageRecipe(size=recipe.size, resize=recipe.resize, fixed_size=fixed_size)
+    return replace(recipe, fixed_size=fixed_size)
 
 
 def _recipe(processor: Any, fixed_size: bool) -> ImageRecipe:

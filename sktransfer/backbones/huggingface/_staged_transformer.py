@@ -145,9 +145,10 @@ class HuggingFaceNetwork(StagedNetwork):
     ) -> torch.Tensor:
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
         skipped = list(self.stages).index(cached.stage) if cached else 0
+        given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
         token = _PASS.set(_Pass(until, skipped, cached.activation if cached else None))
         try:
-            output = self._run(inputs)
+            output = self.model(**given, return_dict=True)
         except _Reached as reached:
             return reached.activation
         finally:
@@ -155,15 +156,6 @@ class HuggingFaceNetwork(StagedNetwork):
         if until != POOLED:
             return output.last_hidden_state
         return self._features(output, inputs)
-
-    def _run(self, inputs: Any) -> Any:
-        if self.kind != "tokens":
-            return self.model(pixel_values=inputs, return_dict=True)
-        return self.model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            return_dict=True,
-        )
 
     def _features(self, output: Any, inputs: Any) -> torch.Tensor:
         tokens = output.last_hidden_state

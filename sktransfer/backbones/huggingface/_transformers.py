@@ -41,13 +41,6 @@ _VOCABULARIES = (
 )
 
 
-def library() -> str:
-    """Return the name and version of transformers."""
-    import transformers
-
-    return f"transformers {transformers.__version__}"
-
-
 def config_of(raw: Mapping[str, Any]) -> Any:
     """Build a config without access to a hub; of a model for two modalities, that for images."""
     from transformers import CONFIG_MAPPING

@@ -16,13 +16,13 @@ from sktransfer._randomness import seeded
 from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
-from sktransfer.backbones._weights import load_strict
+from sktransfer.backbones._weights import load_strict, read_state_dict
 from sktransfer.backbones.torchvision._published import (
     checkpoint_of,
     choose,
     licence_of,
-    read_checkpoint,
     recipe_of,
+    renamed,
 )
 from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
@@ -168,4 +168,4 @@ def _fill(net: nn.Module, head: nn.Module | None, file: Path) -> None:
     """Load the weights of a file; those of the classifier need not fit."""
     paths = [path for path, module in net.named_modules() if module is head]
     prefix = f"{paths[0]}." if paths else "classifier."
-    load_strict(net, read_checkpoint(file), source=str(file), ignore=(prefix, *_AUXILIARY))
+    load_strict(net, renamed(read_state_dict(file)), source=str(file), ignore=(prefix, *_AUXILIARY))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import torch
 import torchvision
 from torchvision.models import WeightsEnum
 
-from sktransfer.backbones._weights import StateDict, announce_download, obtaining, read_state_dict
+from sktransfer.backbones._weights import StateDict, announce_download, obtaining
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 
@@ -83,18 +82,14 @@ def recipe_of(described: WeightsEnum) -> ImageRecipe:
     )
 
 
-def read_checkpoint(file: Path) -> StateDict:
-    """Read a file of weights under the present names of the layers."""
-    return _renamed(read_state_dict(file))
-
-
-def _renamed(state: Mapping[str, torch.Tensor]) -> StateDict:
-    renamed = {}
+def renamed(state: StateDict) -> StateDict:
+    """Return a checkpoint under the present names of its layers."""
+    found = {}
     for name, tensor in state.items():
         for old, new in _OLD_NAMES:
             name = old.sub(new, name)
-        renamed[name] = tensor
-    return renamed
+        found[name] = tensor
+    return found
 
 
 def checkpoint_of(member: WeightsEnum) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ _BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
 
 # Attributes of a backbone that are texts.
 _TEXTS = ("name", "source", "licence", "library")
+
+# Backbones whose weights came from a standalone file, in place of weights on this machine.
+_from_files: dict[tuple[str, str, str | None], Backbone] = {}
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,30 @@ def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
             f"or the libraries here build another network from them than {backbone.library} did."
         )
     return backbone
+
+
+def keep_from_file(backbone: Backbone, *, named: str, weights: str | None) -> None:
+    """Keep a backbone for the estimators that were fitted with it.
+
+    A request by name alone still gets the weights of this machine, so a file cannot replace the
+    weights of other estimators.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        As `unpack` returns it.
+    named, weights : str
+        The parameters ``backbone`` and ``weights`` of those estimators.
+    """
+    _from_files[backbone.fingerprint, named, weights] = backbone
+
+
+def find_from_file(fingerprint: str, backbone: object, weights: object) -> Backbone | None:
+    """Return the backbone kept for an estimator with these parameters and this fingerprint."""
+    if not isinstance(backbone, str | Path):
+        return None
+    given = None if weights is None else str(weights)
+    return _from_files.get((fingerprint, str(backbone), given))
 
 
 def _network(

@@ -114,7 +114,10 @@ def load_folder(
         "normalize": sentence.normalize,
         "truncate": sentence.truncate,
     }
-    state = _state(sentence.folder, weights)
+    state = None
+    if weights is not None:
+        pretrained = weights == "pretrained"
+        state = weights_of(sentence.folder) if pretrained else read_state_dict(Path(weights))
     network = _build(blueprint, state, random_state=random_state, name=name)
     if weights is not None:
         load_dense(network.dense, sentence)
@@ -186,12 +189,6 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         licence=licence_of(folder),
         on_this_machine=True,
     )
-
-
-def _state(folder: Path, weights: str | Path | None) -> StateDict | None:
-    if weights is None:
-        return None
-    return weights_of(folder) if weights == "pretrained" else read_state_dict(Path(weights))
 
 
 def _recipe(

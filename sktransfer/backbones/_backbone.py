@@ -35,13 +35,13 @@ class Backbone:
     Parameters
     ----------
     name : str
-        As users write it.
+        Name by which users request it.
     source : str
         Where it comes from: "bundled", "torchvision", "timm", "huggingface" or "module".
     network : StagedNetwork
         The stages and their pooling to features.
     recipe : Recipe
-        What a cell must become first.
+        How cells are prepared.
     of_user : bool
         Whether it contains a module of the user's, which may have hooks or keep state between
         calls. It is then run as it is, by one thread at a time.

@@ -28,7 +28,7 @@ _from_files: dict[tuple[str, str, str | None], Backbone] = {}
 
 @dataclass(frozen=True)
 class Packed:
-    """What `pack` returns and `unpack` takes.
+    """A backbone as `pack` returns it and `unpack` takes it.
 
     Attributes
     ----------

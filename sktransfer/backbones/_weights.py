@@ -1,4 +1,4 @@
-"""Checkpoints: read as data without running code, checked before they are used."""
+"""Checkpoints: downloaded, read as data without running code, and checked before use."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[Non
         forbidden = os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}
         if forbidden and local is None:
             raise OfflineError(
-                f"{what} is not on this machine, and {variable} forbids downloads. {fix}"
+                f"Not on this machine: {what}, and {variable} forbids downloads. {fix}"
             )
     try:
         yield
@@ -235,8 +235,12 @@ def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[Non
         # torch.hub and load_state_dict raise RuntimeError for content that does not fit.
         if local is not None or isinstance(error, RuntimeError):
             where = f" in {str(local)!r}" if local is not None else ""
-            raise WeightsError(f"{what}{where} is damaged or does not fit ({reason}).") from error
-        raise OfflineError(f"{what} could not be fetched ({reason}). {fix}") from error
+            raise WeightsError(
+                f"Cannot load {what}{where}, damaged or unsuitable: {reason}."
+            ) from error
+        raise OfflineError(
+            f"Download failed: {what} could not be fetched ({reason}). {fix}"
+        ) from error
 
 
 def announce_download(what: str, size: str) -> None:

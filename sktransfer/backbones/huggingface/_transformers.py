@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +81,10 @@ def model_of(config: Any, family: Family, state: StateDict | None, *, name: str)
 
 
 def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]) -> Any:
-    with _no_bar():
+    from transformers.utils.logging import set_tqdm_hook
+
+    before = set_tqdm_hook(lambda bar, args, more: bar(*args, **{**more, "disable": True}))
+    try:
         return _quiet(kind).from_pretrained(
             None,
             config=config,
@@ -92,23 +93,6 @@ def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]
             ignore_mismatched_sizes=True,
             **options,
         )
-
-
-@contextmanager
-def _no_bar() -> Iterator[None]:
-    """Disable transformers' progress bar in this thread only."""
-    from transformers.utils.logging import set_tqdm_hook
-
-    this = threading.get_ident()
-
-    def hook(bar: Any, args: Any, options: dict[str, Any]) -> Any:
-        if threading.get_ident() == this:
-            options = {**options, "disable": True}
-        return bar(*args, **options)
-
-    before = set_tqdm_hook(hook)
-    try:
-        yield
     finally:
         set_tqdm_hook(before)
 

@@ -1,4 +1,4 @@
-"""Weights of torchvision's networks: which are meant, and where they are."""
+"""Published weights of torchvision: choice, recipe, licence and download."""
 
 from __future__ import annotations
 

@@ -254,11 +254,11 @@ def _package(module: str) -> str:
 @functools.cache
 def _is_library(module: str) -> bool:
     package = _package(module)
+    if package == "__main__":  # in a notebook, its file is that of the program that runs it
+        return False
     file = getattr(sys.modules.get(package), "__file__", None)
-    if package in _KNOWN_LIBRARIES or package == "__main__":
-        return package != "__main__"  # of a notebook, `file` is the program that runs it
-    if file is None:
-        return package in sys.stdlib_module_names
+    if package in _KNOWN_LIBRARIES or file is None:
+        return package in _KNOWN_LIBRARIES | sys.stdlib_module_names
     standard = Path(file).is_relative_to(sysconfig.get_path("stdlib"))
     return standard or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 

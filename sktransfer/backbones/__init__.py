@@ -4,7 +4,6 @@ from typing import Any
 
 from sktransfer import modalities
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._from_file import find_from_file, keep_from_file
 from sktransfer.backbones._network import (
     POOLED,
     CachedActivation,
@@ -12,7 +11,7 @@ from sktransfer.backbones._network import (
     StagedNetwork,
     at_level,
 )
-from sktransfer.backbones._packing import Packed, pack, unpack
+from sktransfer.backbones._packing import Packed, find_from_file, keep_from_file, pack, unpack
 from sktransfer.backbones._registry import get_backbone, list_backbones
 from sktransfer.backbones._table import BackboneTable
 from sktransfer.backbones._weights import refuse_misfits

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -24,6 +25,7 @@ POOLINGS = ("default", "mean", "max", "cls", "flatten")
 _alive: weakref.WeakSet[Backbone] = weakref.WeakSet()
 
 
+@dataclass(eq=False, repr=False)
 class Backbone:
     """A pretrained network as an ordered chain of named stages, with its recipe.
 
@@ -33,24 +35,22 @@ class Backbone:
     Parameters
     ----------
     name : str
-        As users write it.
+        Name by which users request it.
     source : str
         Where it comes from: "bundled", "torchvision", "timm", "huggingface" or "module".
-    of_user : bool
-        Whether it contains a module of the user's, which may have hooks or keep state between
-        calls. It is then run as it is, by one thread at a time.
     network : StagedNetwork
         The stages and their pooling to features.
     recipe : Recipe
-        What a cell must become first.
+        How cells are prepared.
+    of_user : bool
+        Whether it contains a module of the user's, which may have hooks or keep state between
+        calls. It is then run as it is, by one thread at a time.
     licence : str
         Of the weights, as its source states it.
     library : str
         Name and version of the library whose code runs the network.
     processor : object, optional
         What the modality needs besides the recipe, such as a tokenizer.
-    feature_size : int, optional
-        Length of the pooled features, where the source knows it; otherwise it is tried.
     blueprint : mapping, optional
         What its source's `rebuild` needs to build the network again, without weights, as plain
         JSON. Without one, the backbone cannot be packed into a file.
@@ -61,39 +61,27 @@ class Backbone:
         Digest of architecture, weights and recipe, 32 hexadecimal digits.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        source: str,
-        of_user: bool = False,
-        network: StagedNetwork,
-        recipe: Recipe,
-        licence: str = "unknown",
-        library: str = "",
-        processor: Any = None,
-        feature_size: int | None = None,
-        blueprint: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.of_user = of_user or source == "module"
-        self.recipe = recipe
-        self.licence = licence
-        self.library = library
-        self.processor = processor
-        self.blueprint = blueprint
+    name: str
+    _: KW_ONLY
+    source: str
+    network: StagedNetwork
+    recipe: Recipe
+    of_user: bool = False
+    licence: str = "unknown"
+    library: str = ""
+    processor: Any = None
+    blueprint: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.of_user = self.of_user or self.source == "module"
         # float32, whatever torch's default was when the network was built.
-        self.network = network.to(torch.float32).eval().requires_grad_(False)
-        if recipe.channels_last:
+        self.network.to(torch.float32).eval().requires_grad_(False)
+        if self.recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)
-        self.fingerprint = fingerprint(self.network, recipe)
+        self.fingerprint = fingerprint(self.network, self.recipe)
         self._copies: dict[torch.device, StagedNetwork] = {torch.device("cpu"): self.network}
         self._fast: dict[torch.device, StagedNetwork] = {}
-        self._widths: dict[Any, int] = {}
         self._shapes: dict[Any, tuple[int, ...]] = {}
-        if feature_size is not None:
-            self._widths[POOLED, "default", recipe] = feature_size
         self._lock = threading.RLock()
         _alive.add(self)
 
@@ -167,10 +155,9 @@ class Backbone:
         recipe : Recipe, optional
             By which cells are prepared; the backbone's own by default.
         """
-        key = (self.resolve(layer), pooling, recipe or self.recipe)
-        if key not in self._widths:
-            self._widths[key] = self._try_width(*key)
-        return self._widths[key]
+        layer = self.resolve(layer)
+        key = (recipe or self.recipe, layer, pooling)
+        return self._tried(key, lambda x: self._through(self.network, x, layer, pooling))[0]
 
     def feature_width(self, level: Level, recipe: Recipe | None = None) -> int:
         """Return the length of the features of a row, a token or a place."""
@@ -192,12 +179,8 @@ class Backbone:
         layer = self.resolve(layer)
         if layer == POOLED:
             return (self.width(recipe=recipe),)
-        key = (layer, recipe or self.recipe)
-        if key not in self._shapes:
-            with torch.inference_mode(), undisturbed():
-                output = self.network(key[1].blank(1), until=layer)
-            self._shapes[key] = tuple(output.shape[1:])
-        return self._shapes[key]
+        key = (recipe or self.recipe, layer, "none")
+        return self._tried(key, lambda inputs: self.network(inputs, until=layer))
 
     def resolve(self, layer: str | int) -> str:
         """Return the name that `layer` means: "pooled" or one of `stages`."""
@@ -254,12 +237,19 @@ class Backbone:
         has_class_token = self.network.layout == "NLC" and self.network.prefix_tokens > 0
         return self.recipe.pooling or ("cls" if has_class_token else "mean")
 
-    def _try_width(self, layer: str, pooling: str, recipe: Recipe) -> int:
+    def _tried(
+        self, key: tuple[Recipe, str, str], run: Callable[[Any], torch.Tensor]
+    ) -> tuple[int, ...]:
+        """Return the shape per row of what `run` gives for blank inputs, tried once per key."""
+        if key in self._shapes:
+            return self._shapes[key]
+        recipe, layer, _ = key
         # An empty batch costs nothing, but some networks cannot reshape one.
         for rows in (0, 1):
             try:
                 with torch.inference_mode(), undisturbed():
-                    return self._through(self.network, recipe.blank(rows), layer, pooling).shape[1]
+                    self._shapes[key] = tuple(run(recipe.blank(rows)).shape[1:])
+                return self._shapes[key]
             except BackboneError:
                 raise
             except Exception as error:  # whatever a network raises

@@ -49,22 +49,17 @@ _KNOWN_LIBRARIES = frozenset({"sktransfer", "timm", "torch", "torchvision", "tra
 _STATES = frozenset({"training", "name_or_path", "grad_checkpointing", "gradient_checkpointing"})
 _COMMON = frozenset(vars(nn.Module()))
 
-_NUMBERS = (type(None), bool, int, float, complex, type(...), type(NotImplemented))
-_OF_TORCH = (torch.dtype, torch.device, torch.layout, torch.memory_format)
-_SCALARS = frozenset({*_NUMBERS, *_OF_TORCH, str, bytes})
+_SCALARS = frozenset(map(type, (None, True, 0, 0.0, 0j, "", b"", ..., NotImplemented)))
+_SCALARS |= {torch.dtype, torch.device, torch.layout, torch.memory_format}
 _SEQUENCES = frozenset({tuple, list, torch.Size})
-_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, functools.partial)
+_SETTINGS = (*_SCALARS, FunctionType, BuiltinFunctionType, MethodType, functools.partial)
+_SETTINGS += (torch.Tensor, np.ndarray, np.generic)
 _CODE = (
     *("code", "consts", "names", "varnames", "freevars", "cellvars", "exceptiontable", "flags"),
     *("argcount", "posonlyargcount", "kwonlyargcount"),
 )
-_WRAPPERS: dict[type, tuple[str, ...]] = {
-    MethodType: ("__func__", "__self__"),
-    classmethod: ("__func__",),
-    staticmethod: ("__func__",),
-    property: ("fget",),
-    type(functools.lru_cache(len)): ("__wrapped__",),
-}
+_WRAPPERS = (MethodType, classmethod, staticmethod, property, type(functools.lru_cache(len)))
+_WRAPPED = ("__func__", "__self__", "fget", "__wrapped__")
 
 _nonces: dict[int, tuple[Any, str]] = {}
 
@@ -128,19 +123,17 @@ def _parts(value: Any) -> Iterable[Any]:
     if kind in (dict, OrderedDict):
         return [part for pair in value.items() for part in pair]
     if kind in _WRAPPERS:
-        return [getattr(value, name) for name in _WRAPPERS[kind]]
+        return [getattr(value, name, None) for name in _WRAPPED]
     if isinstance(value, nn.Module):
         return _parts_of_module(value)
     if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized:
         return _parts_of_tensor(value)
-    if kind is np.ndarray or isinstance(value, np.generic):
-        array = np.asarray(value)
-        content = array.tolist() if array.dtype.hasobject else array.tobytes()
-        return [repr(array.dtype), array.shape, content]
     if isinstance(value, ModuleType) and _is_library(value.__name__):
         return _name(value.__name__)
-    if isinstance(value, type | FunctionType):
-        return _parts_of_code(value)
+    if isinstance(value, type):
+        return _parts_of_class(value)
+    if kind is FunctionType:
+        return _parts_of_function(value)
     if kind is CodeType:
         return [getattr(value, f"co_{name}") for name in _CODE]
     return _parts_of_object(value)
@@ -176,29 +169,29 @@ def _matters(kind: type, name: str, value: Any) -> bool:
 
 
 def _is_setting(value: Any) -> bool:
-    if type(value) in _SEQUENCES:
-        return all(map(_is_setting, value))
-    kinds = (*_FUNCTIONS, torch.Tensor, np.ndarray, np.generic)
-    return type(value) in _SCALARS or isinstance(value, kinds)
+    return (
+        all(map(_is_setting, value)) if type(value) in _SEQUENCES else isinstance(value, _SETTINGS)
+    )
 
 
-def _parts_of_code(value: Any) -> Iterable[Any]:
-    """Describe a class or a function: by name if a library has it under that name."""
-    # The module of a function is not its __module__, which decorators copy.
-    is_class = isinstance(value, type)
-    home = (value.__module__ if is_class else value.__globals__.get("__name__")) or ""
-    if _is_library(home) and _is_named(value, home):
-        return _name(home, value.__qualname__)
-    if is_class:
-        return _parts_of_class(value)
-    cells = [cell.cell_contents for cell in value.__closure__ or ()]
-    scope = {} if _is_library(home) else value.__globals__
-    used = dict(_named_values(scope, set(_names_in(value.__code__))))
-    defaults = (value.__defaults__, value.__kwdefaults__)
-    return [value.__code__, defaults, cells, vars(value), used]
+def _parts_of_function(function: FunctionType) -> Iterable[Any]:
+    """Describe a function: by name if a library has it under that name, else by its code."""
+    # Its module is not its __module__, which decorators copy.
+    scope = function.__globals__
+    home = scope.get("__name__") or ""
+    if _has(home, function):
+        return _name(home, function.__qualname__)
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    defaults = (function.__defaults__, function.__kwdefaults__)
+    names = set() if _is_library(home) else set(_names_in(function.__code__))
+    used = dict(_named_values(scope, names))
+    return [function.__code__, defaults, cells, vars(function), used]
 
 
 def _parts_of_class(kind: type) -> Iterable[Any]:
+    """Describe a class: by name if a library has it under that name, else by its members."""
+    if _has(kind.__module__, kind):
+        return _name(kind.__module__, kind.__qualname__)
     # Special names that are no methods differ by version of Python, and `_abc_impl` by process.
     members = {
         name: member
@@ -246,8 +239,9 @@ def _name(module: str, qualname: str = "") -> list[str]:
     return [module, qualname, "" if package in _KNOWN_LIBRARIES else str(version)]
 
 
-def _is_named(value: Any, module: str) -> bool:
-    found: Any = sys.modules.get(module)
+def _has(module: str, value: Any) -> bool:
+    """Return whether a module of a library has a class or function under its own name."""
+    found: Any = sys.modules.get(module) if _is_library(module) else None
     for step in value.__qualname__.split("."):
         found = getattr(found, step, None)
     return found is value
@@ -257,18 +251,14 @@ def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
+@functools.cache
 def _is_library(module: str) -> bool:
     package = _package(module)
-    return package in _KNOWN_LIBRARIES or _is_installed(package)
-
-
-@functools.cache
-def _is_installed(package: str) -> bool:
-    file = getattr(sys.modules.get(package), "__file__", None)
-    if package == "__main__":  # of a notebook, the file of the program that runs it
+    if package == "__main__":  # in a notebook, its file is that of the program that runs it
         return False
-    if file is None:
-        return package in sys.stdlib_module_names
+    file = getattr(sys.modules.get(package), "__file__", None)
+    if package in _KNOWN_LIBRARIES or file is None:
+        return package in _KNOWN_LIBRARIES | sys.stdlib_module_names
     standard = Path(file).is_relative_to(sysconfig.get_path("stdlib"))
     return standard or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 

@@ -85,9 +85,7 @@ def _pairs(stage: nn.Module, activation: Any) -> list[tuple[str, str]]:
     The stage has hooks afterwards.
     """
     calls: Counter[nn.Module] = Counter()
-    seen: list[
-        tuple[nn.Module, torch.Tensor, int]
-    ] = []  # keeps outputs alive, so that their ids differ
+    seen: list[tuple[nn.Module, torch.Tensor, int]] = []
     pairs: list[tuple[nn.Module, nn.Module]] = []
 
     def convolved(conv: nn.Module, args: Any, output: torch.Tensor) -> None:

@@ -1,8 +1,8 @@
-"""A pretrained network seen as an ordered chain of named stages."""
+"""Networks as ordered chains of named stages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -31,20 +31,20 @@ class CachedActivation(NamedTuple):
 
 
 class StagedNetwork(nn.Module):
-    """Base of all networks here: stages in order, each one's output can be reached.
+    """Base class of networks that can return the output of each of their stages.
 
     Attributes
     ----------
     stages : mapping of str to nn.Module
-        The stages in the order in which a row passes them. Their names are what users
-        write; their parameters are what freezing and layer-wise learning rates speak of.
+        In the order of the forward pass, under the names that users write in `layer`. Freezing
+        and layer-wise learning rates act on the parameters of stages.
     layout : {"NCHW", "NHWC", "NLC"}
         Layout of the stages' outputs.
     prefix_tokens : int
-        For "NLC": how many tokens stand before those of the image (class token, registers).
-        The first of them is the class token.
+        For "NLC": number of tokens before those of the image (class token, registers). The
+        first of them is the class token.
     resumes : bool
-        Whether a pass can go on from the output of a stage other than the last.
+        Whether a forward pass can start from the cached output of a stage before the last.
     """
 
     stages: Mapping[str, nn.Module] | nn.ModuleDict
@@ -55,21 +55,20 @@ class StagedNetwork(nn.Module):
     def forward(
         self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
     ) -> torch.Tensor:
-        """Run the chain and return what stage `until` gives; "pooled" gives (n, d).
+        """Return the output of the stage `until`; that of "pooled" is (n, d).
 
-        With `cached`, only what follows that stage is run; `inputs` must still be those of the
-        same rows.
+        With `cached`, only the stages after it are run; `inputs` must be those of the same rows.
         """
         raise NotImplementedError
 
 
 class Chain(StagedNetwork):
-    """Stages that simply follow one another, then a pooling to (n, d).
+    """Stages in sequence, then a pooling to (n, d).
 
     Parameters
     ----------
     stages : mapping of str to nn.Module
-        In order; each takes what the one before gives.
+        In order; the input of each is the output of the one before.
     pooled : nn.Module
         From the last stage's output to the features (n, d).
     layout, prefix_tokens
@@ -93,7 +92,7 @@ class Chain(StagedNetwork):
     def forward(
         self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
     ) -> torch.Tensor:
-        """Run the stages up to and with `until`."""
+        """Run the stages up to and including `until`."""
         activation = inputs if cached is None else cached.activation
         start = 0 if cached is None else list(self.stages).index(cached.stage) + 1
         for name, stage in list(self.stages.items())[start:]:
@@ -120,6 +119,18 @@ def numbered(prefix: str, modules: Iterable[nn.Module], start: int = 1) -> Stage
     return {f"{prefix}{number}": module for number, module in enumerate(modules, start)}
 
 
+def cut(
+    layers: Iterable[nn.Module], starts: Callable[[nn.Module, nn.Module], bool]
+) -> list[nn.Sequential]:
+    """Cut a sequence of layers before each for which `starts(previous, layer)` holds."""
+    parts: list[list[nn.Module]] = []
+    for layer in layers:
+        if not parts or starts(parts[-1][-1], layer):
+            parts.append([])
+        parts[-1].append(layer)
+    return [nn.Sequential(*part) for part in parts]
+
+
 def pool(
     activation: torch.Tensor,
     pooling: str,
@@ -128,7 +139,7 @@ def pool(
     prefix_tokens: int = 0,
     mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Bring a stage's output to one vector a row.
+    """Pool a stage's output to one vector per row.
 
     Parameters
     ----------

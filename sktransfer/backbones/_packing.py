@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,10 +19,16 @@ from sktransfer.modalities import MODALITIES, Recipe, modality_of
 # Sources with a function `rebuild(blueprint, recipe)`.
 _BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
 
+# Attributes of a backbone that are texts.
+_TEXTS = ("name", "source", "licence", "library")
+
+# Backbones whose weights came from a standalone file, in place of weights on this machine.
+_from_files: dict[tuple[str, str, str | None], Backbone] = {}
+
 
 @dataclass(frozen=True)
 class Packed:
-    """What `pack` returns and `unpack` takes.
+    """A backbone as `pack` returns it and `unpack` takes it.
 
     Attributes
     ----------
@@ -50,13 +57,9 @@ def pack(backbone: Backbone) -> Packed:
             "weights=."
         )
     processor = backbone.processor
-    about = {
-        "name": backbone.name,
-        "source": backbone.source,
-        "licence": backbone.licence,
-        "library": backbone.library,
+    about = {name: getattr(backbone, name) for name in (*_TEXTS, "modality")}
+    about |= {
         "blueprint": dict(backbone.blueprint),
-        "modality": backbone.modality,
         "recipe": backbone.recipe.to_dict(),
         "processor": processor.to_dict() if processor is not None else None,
     }
@@ -94,25 +97,49 @@ def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
     processor = packed_processor and modality.processor_from_dict(packed_processor)
     recipe.check(processor)
     with torch.inference_mode(False):
+        texts: dict[str, Any] = {name: str(about[name]) for name in _TEXTS}
         backbone = Backbone(
-            str(about["name"]),
-            source=str(about["source"]),
-            licence=str(about["licence"]),
-            library=str(about["library"]),
+            **texts,
             network=_network(about["blueprint"], recipe, packed.weights, str(about["name"])),
             recipe=recipe,
             processor=processor,
             blueprint=about["blueprint"],
         )
-    _check_same(backbone, fingerprint)
+    if backbone.fingerprint != fingerprint:
+        raise WeightsError(
+            f"The weights of {backbone.name!r} in this file are not those of the fit "
+            f"(fingerprint {backbone.fingerprint}, fitted with {fingerprint}): they were changed, "
+            f"or the libraries here build another network from them than {backbone.library} did."
+        )
     return backbone
 
 
+def keep_from_file(backbone: Backbone, *, named: str, weights: str | None) -> None:
+    """Keep a backbone for the estimators that were fitted with it.
+
+    A request by name alone still gets the weights of this machine, so a file cannot replace the
+    weights of other estimators.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        As `unpack` returns it.
+    named, weights : str
+        The parameters ``backbone`` and ``weights`` of those estimators.
+    """
+    _from_files[backbone.fingerprint, named, weights] = backbone
+
+
+def find_from_file(fingerprint: str, backbone: object, weights: object) -> Backbone | None:
+    """Return the backbone kept for an estimator with these parameters and this fingerprint."""
+    if not isinstance(backbone, str | Path):
+        return None
+    given = None if weights is None else str(weights)
+    return _from_files.get((fingerprint, str(backbone), given))
+
+
 def _network(
-    blueprint: Mapping[str, Any],
-    recipe: Recipe,
-    weights: StateDict,
-    name: str,
+    blueprint: Mapping[str, Any], recipe: Recipe, weights: StateDict, name: str
 ) -> StagedNetwork:
     if blueprint["builder"] not in _BUILDERS:
         raise BackboneError(f"{name!r} names no builder of networks: {blueprint['builder']!r}.")
@@ -127,12 +154,3 @@ def _network(
     network = builder.rebuild(blueprint, recipe)
     load_strict(network, weights, source=name)
     return network
-
-
-def _check_same(backbone: Backbone, fingerprint: str) -> None:
-    if backbone.fingerprint != fingerprint:
-        raise WeightsError(
-            f"The weights of {backbone.name!r} in this file are not those of the fit "
-            f"(fingerprint {backbone.fingerprint}, fitted with {fingerprint}): they were changed, "
-            f"or the libraries here build another network from them than {backbone.library} did."
-        )

@@ -68,31 +68,42 @@ def get_backbone(
         If its weights are missing or do not fit.
     """
     rest_after_fork()
-    if hasattr(backbone, "__sktransfer_backbone__") and not isinstance(backbone, type):
-        return _of_estimator(backbone, weights, modality)
+    key, load = _request(backbone, modality, weights, random_state)
+    found = _load_once(key, load)
+    if found.modality != modality:
+        raise BackboneError(
+            f"{found.name!r} is a backbone for {modality_of(found.modality).noun}s: use it in the "
+            f"estimators of these, such as {found.modality.title()}Embedder."
+        )
+    return found
+
+
+def _request(
+    backbone: Any, modality: str, weights: str | Path | None, random_state: int
+) -> tuple[Hashable, Callable[[], Backbone]]:
+    """Return a key that is equal only for equal backbones, and a function that loads it."""
     if isinstance(backbone, type):
         raise BackboneError(f"backbone={backbone!r} is a class; pass one of its instances.")
+    is_estimator = hasattr(backbone, "__sktransfer_backbone__")
+    if (is_estimator or isinstance(backbone, nn.Module)) and weights != "pretrained":
+        raise BackboneError(
+            f"weights={weights!r} does not go with a {type(backbone).__name__}, which has its own; "
+            "load them into a module first: module.load_state_dict(...)."
+        )
+    if is_estimator:
+        digest, make = backbone.__sktransfer_backbone__()
+        return ("estimator", digest), make
     if isinstance(backbone, nn.Module):
-        if weights != "pretrained":
-            raise BackboneError(
-                f"weights={weights!r} does not go with a module, which has its own; "
-                "load them into it first: module.load_state_dict(...)."
-            )
         modules = _source("module")
-        backbone = modules.unwrap(backbone)
-        recipe = modules.recipe_of(backbone, modality)
-        key: Hashable = ("module", fingerprint(backbone, recipe), modality)
-        return _load_once(key, lambda: modules.load(backbone, modality=modality))
+        module = modules.unwrap(backbone)
+        mark = fingerprint(module, modules.recipe_of(module, modality))
+        return ("module", mark, modality), lambda: modules.load(module, modality=modality)
     name = str(backbone)
     source = _source_of(name)
     folder = _stamp(name) if source is _source("huggingface") else None
-    key = (name, weights, folder, _stamp(weights), modality, random_state)
-    found = _load_once(
-        key,
-        lambda: source.load(name, weights=weights, modality=modality, random_state=random_state),
-    )
-    _check_modality(found, modality)
-    return found
+    options = {"weights": weights, "modality": modality, "random_state": random_state}
+    key = (name, folder, _stamp(weights), *options.values())
+    return key, lambda: source.load(name, **options)
 
 
 def list_backbones(*, modality: str | None = None, source: str | None = None) -> BackboneTable:
@@ -128,26 +139,6 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     asked = [source] if source else [name for name in SOURCES if name != "timm"]
     rows = [row for name in asked for row in _source(name).rows()]
     return BackboneTable(row for row in rows if modality in (None, row["modality"]))
-
-
-def _check_modality(backbone: Backbone, modality: str) -> None:
-    if backbone.modality != modality:
-        raise BackboneError(
-            f"{backbone.name!r} is a backbone for {modality_of(backbone.modality).noun}s: use it "
-            f"in the estimators of these, such as {backbone.modality.title()}Embedder."
-        )
-
-
-def _of_estimator(estimator: Any, weights: str | Path | None, modality: str) -> Backbone:
-    """Return the network of a fitted estimator; each state of it is copied once."""
-    if weights != "pretrained":
-        raise BackboneError(
-            f"weights={weights!r} does not go with a fitted estimator, which has its own."
-        )
-    digest, make = estimator.__sktransfer_backbone__()
-    found = _load_once(("estimator", digest), make)
-    _check_modality(found, modality)
-    return found
 
 
 def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
@@ -205,16 +196,10 @@ def _stamp(path: str | Path | None) -> str | None:
         return None
     place = Path(str(path)).absolute()
     files = sorted(place.rglob("*")) if place.is_dir() else [place]
-    stats = [(str(file), *_status(file)) for file in files]
-    return xxhash.xxh3_128_hexdigest(repr(stats).encode())
-
-
-def _status(file: Path) -> tuple[int, ...]:
-    try:
-        status = file.stat()
-    except OSError:  # a link to nowhere
-        return ()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    states = [(file, file.stat()) for file in files if file.exists()]
+    # Without the time of the last access.
+    stamps = [(str(f), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for f, s in states]
+    return xxhash.xxh3_128_hexdigest(repr(stamps).encode())
 
 
 @in_a_forked_child

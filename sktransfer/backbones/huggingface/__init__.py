@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,15 @@ from sktransfer.backbones.huggingface._folder import check_folder, licence_of, r
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
 from sktransfer.backbones.huggingface._sentence_transformers import (
     SentenceRecipe,
-    dense_configs,
     dense_layers,
     load_dense,
     sentence_recipe,
 )
-from sktransfer.backbones.huggingface._staged_transformer import HuggingFaceNetwork
-from sktransfer.backbones.huggingface._transformers import (
-    config_of,
-    library,
-    model_of,
-    tokenizer_of,
+from sktransfer.backbones.huggingface._staged_transformer import (
+    HuggingFaceNetwork,
+    number_of_layers,
 )
+from sktransfer.backbones.huggingface._transformers import config_of, model_of, tokenizer_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 from sktransfer.modalities.text import TextRecipe, TextTokenizer
@@ -62,13 +60,7 @@ def load(
     """Build the backbone of a local folder or of a hub id."""
     folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
     return load_folder(
-        folder,
-        name=name,
-        source=NAME,
-        licence=licence_of(folder),
-        weights=weights,
-        random_state=random_state,
-        modality=modality,
+        folder, name=name, weights=weights, modality=modality, random_state=random_state
     )
 
 
@@ -76,11 +68,11 @@ def load_folder(
     folder: Path,
     *,
     name: str,
-    source: str,
-    licence: str,
     weights: str | Path | None,
+    modality: str,
     random_state: int,
-    modality: str | None = None,
+    source: str = NAME,
+    licence: str | None = None,
 ) -> Backbone:
     """Build the backbone of a folder.
 
@@ -88,14 +80,16 @@ def load_folder(
     ----------
     folder : Path
         As ``save_pretrained`` or sentence-transformers writes it.
-    name, source, licence : str
-        Attributes of the backbone.
+    name : str
+        Name of the backbone.
     weights : str, Path or None
         "pretrained" for those in the folder, the path of a file, or None for random weights.
+    modality : {"image", "text"}
+        Modality of the cells. A model for both is used for images.
     random_state : int
         Seed of random weights.
-    modality : {"image", "text"}, optional
-        Modality of the cells. A model for both is used for images.
+    source, licence : str
+        Attributes of the backbone; the licence is by default what the folder states.
 
     Raises
     ------
@@ -112,45 +106,48 @@ def load_folder(
         raise BackboneError(
             f"Only the image half of {name!r} can be used: take it in an ImageEmbedder."
         )
-    state = _state(sentence.folder, weights)
-    with seeded(random_state):
-        model = model_of(config_of(raw), family, state, name=name)
-        dense = dense_layers(denses := dense_configs(sentence))
-    if dense is not None and weights is not None:
-        load_dense(dense, sentence)
-    recipe, tokenizer = _recipe(sentence, model, family, name)
-    steps: dict[str, Any] = {
+    blueprint = {
+        "builder": NAME,
+        "config": raw,
+        "dense": [read_json(place / "config.json") for place in sentence.dense],
         "pooling": sentence.pooling,
         "normalize": sentence.normalize,
         "truncate": sentence.truncate,
     }
+    state = None
+    if weights is not None:
+        pretrained = weights == "pretrained"
+        state = weights_of(sentence.folder) if pretrained else read_state_dict(Path(weights))
+    network = _build(blueprint, state, random_state=random_state, name=name)
+    if weights is not None:
+        load_dense(network.dense, sentence)
+    recipe, tokenizer = _recipe(sentence, network.model, family, name)
     return Backbone(
         name,
         source=source,
-        network=HuggingFaceNetwork(model, family, dense=dense, **steps),
+        network=network,
         recipe=recipe,
-        licence=licence,
-        library=library(),
+        licence=licence or licence_of(folder),
+        library=f"transformers {metadata.version('transformers')}",
         processor=tokenizer,
-        feature_size=_feature_size(model.config, denses, sentence.truncate),
-        blueprint={
-            "builder": NAME,
-            "config": raw,
-            "dense": denses,
-            **steps,
-        },
+        blueprint=blueprint,
     )
 
 
 def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> HuggingFaceNetwork:
     """Build the network of a blueprint with random weights."""
-    family = family_of(blueprint["config"], name="of this file")
+    return _build(blueprint, None, random_state=0, name="of this file")
+
+
+def _build(
+    blueprint: Mapping[str, Any], state: StateDict | None, *, random_state: int, name: str
+) -> HuggingFaceNetwork:
+    family = family_of(blueprint["config"], name=name)
     config = config_of(blueprint["config"])
-    layers = sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
-    if layers > _MOST_LAYERS:
-        raise BackboneError(f"The config in this file asks for {layers:,} layers.")
-    with seeded(0):
-        model = model_of(config, family, None, name="of this file")
+    if number_of_layers(config) > _MOST_LAYERS:
+        raise BackboneError(f"The config of {name} asks for {number_of_layers(config):,} layers.")
+    with seeded(random_state):
+        model = model_of(config, family, state, name=name)
         dense = dense_layers(blueprint["dense"])
     truncate = blueprint.get("truncate")
     return HuggingFaceNetwork(
@@ -187,24 +184,11 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         name=name,
         source=NAME,
         modality=family.modality,
-        parameters=None,
         feature_size=config.get("hidden_size"),
         input_size=size if isinstance(size, int) else None,
         licence=licence_of(folder),
         on_this_machine=True,
     )
-
-
-def _feature_size(config: Any, denses: list[Any], truncate: int | None) -> int | None:
-    """Return the length of the features, where the config states it."""
-    size = denses[-1]["out_features"] if denses else getattr(config, "hidden_size", None)
-    return size if size is None or truncate is None else min(size, truncate)
-
-
-def _state(folder: Path, weights: str | Path | None) -> StateDict | None:
-    if weights is None:
-        return None
-    return weights_of(folder) if weights == "pretrained" else read_state_dict(Path(weights))
 
 
 def _recipe(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._weights import announce_download, refuse_offline
+import huggingface_hub
+from huggingface_hub import errors
+
+from sktransfer.backbones._weights import announce_download, obtaining
 from sktransfer.backbones.huggingface._folder import has_weights
-from sktransfer.exceptions import BackboneError, OfflineError
+from sktransfer.exceptions import BackboneError
 
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
@@ -25,11 +29,9 @@ def is_id(name: str) -> bool:
 
 def cached() -> Iterator[tuple[str, Path]]:
     """Yield the id and the folder of every complete model in the local cache."""
-    import huggingface_hub
-
     try:
         found = huggingface_hub.scan_cache_dir()
-    except (huggingface_hub.errors.CacheNotFound, OSError, ValueError):
+    except (errors.CacheNotFound, OSError, ValueError):
         return  # no cache, or a damaged one: a list does not raise
     for repository in sorted(found.repos, key=lambda r: r.repo_id):
         newest = max(repository.revisions, key=lambda r: r.last_modified, default=None)
@@ -49,51 +51,28 @@ def snapshot(name: str) -> Path:
     BackboneError
         If the hub does not have it or does not allow access to it.
     """
-    folder = _cached(name)
-    return folder if folder is not None else _download(name)
-
-
-def _cached(name: str) -> Path | None:
-    import huggingface_hub
-
-    try:
+    with suppress(Exception):  # not there, or a damaged cache: a download is needed either way
         folder = Path(huggingface_hub.snapshot_download(name, local_files_only=True))
-    except Exception:  # not there, or a damaged cache: a download is needed either way
-        return None
-    return folder if _is_complete(folder) else None
+        if _is_complete(folder):
+            return folder
+    what = f"the Hugging Face model {name!r}"
+    fix = f"Fetch it where there is a network, `hf download {name}`, or pass a local folder."
+    with obtaining(what, fix=fix):
+        try:
+            files = _files(huggingface_hub.model_info(name, files_metadata=True))
+        except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+            raise BackboneError(
+                f"There is no folder {name!r}, and the hub knows no model of that name or asks "
+                "for a login to it (`hf auth login`)."
+            ) from error
+        announce_download(what, f"{sum(files.values()) / 1e6:.0f} MB")
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(files)))
 
 
 def _is_complete(folder: Path) -> bool:
     """Return whether a model is complete; an interrupted download leaves a folder too."""
     described = (folder / "config.json").is_file() or (folder / "modules.json").is_file()
-    return described and any(map(has_weights, _places(folder)))
-
-
-def _places(folder: Path) -> list[Path]:
-    return [folder, *(child for child in folder.iterdir() if child.is_dir())]
-
-
-def _download(name: str) -> Path:
-    import huggingface_hub
-    from huggingface_hub import errors
-
-    what = f"the Hugging Face model {name!r}"
-    fix = f"Fetch it where there is a network, `hf download {name}`, or pass a local folder."
-    refuse_offline(what, fix=fix)
-    try:
-        files = _files(huggingface_hub.model_info(name, files_metadata=True))
-        announce_download(what, f"{sum(files.values()) / 1e6:.0f} MB", fix=fix)
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(files)))
-    except OfflineError:
-        raise
-    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-        raise BackboneError(
-            f"There is no folder {name!r}, and the hub knows no model of that name or asks for "
-            "a login to it (`hf auth login`)."
-        ) from error
-    except Exception as error:  # of the hub's client, of its HTTP library, of the system
-        reason = f"{type(error).__name__}: {error}"
-        raise OfflineError(f"Cannot fetch {what} ({reason}). {fix}") from error
+    return described and any(map(has_weights, (folder, *folder.iterdir())))
 
 
 def _files(info: Any) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,24 @@ from sktransfer.backbones._weights import load_strict
 from sktransfer.backbones.huggingface._folder import read_json, weights_of
 from sktransfer.exceptions import BackboneError
 
-_POOLINGS = {"mean": "mean", "max": "max", "cls": "cls"}
-_OLD_POOLINGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-}
+_POOLINGS = ("mean", "max", "cls")
 _ACTIVATIONS = ("GELU", "Identity", "ReLU", "SiLU", "Sigmoid", "Tanh")
+
+
+# Settings, and the one value of each that is implemented.
+_VECTOR_TO_VECTOR = {
+    "module_input_name": "sentence_embedding",
+    "module_output_name": "sentence_embedding",
+}
+_TRANSFORMER_SETTINGS = {
+    "transformer_task": "feature-extraction",
+    "modality_config": {"method": "forward", "method_output_name": "last_hidden_state"},
+    "module_output_name": "token_embeddings",
+    "processing_kwargs": {},
+    "query_length": None,
+    "document_length": None,
+    "query_expansion": None,
+}
 
 
 @dataclass
@@ -66,13 +78,7 @@ def sentence_recipe(folder: Path) -> SentenceRecipe:
     """
     recipe = SentenceRecipe(folder)
     for step in read_json(folder / "modules.json", default=[]):
-        kind = str(step["type"]).rpartition(".")[2]
-        if recipe.normalize or kind not in _STEPS:
-            raise BackboneError(
-                f"{str(folder)!r} has a step of type {step['type']!r}"
-                f"{' after its Normalize' if recipe.normalize else ''}, which is not supported."
-            )
-        _STEPS[kind](recipe, folder / step.get("path", ""))
+        _add_step(recipe, folder / step.get("path", ""), str(step["type"]))
     config = read_json(folder / "config_sentence_transformers.json", default={})
     recipe.prefix = (config.get("prompts") or {}).get(config.get("default_prompt_name"), "")
     recipe.truncate = size = config.get("truncate_dim")
@@ -81,24 +87,38 @@ def sentence_recipe(folder: Path) -> SentenceRecipe:
     return recipe
 
 
-def dense_configs(recipe: SentenceRecipe) -> list[Any]:
-    """Read the configs of the linear layers."""
-    return [read_json(folder / "config.json") for folder in recipe.dense]
-
-
 def dense_layers(configs: Sequence[Any]) -> nn.Sequential | None:
     """Build the linear layers with random weights; None where there are none."""
     return nn.Sequential(*map(_dense, configs)) if configs else None
 
 
-def load_dense(layers: nn.Sequential, recipe: SentenceRecipe) -> None:
+def load_dense(layers: nn.Sequential | None, recipe: SentenceRecipe) -> None:
     """Load the weights of the linear layers from their folders."""
-    for layer, folder in zip(layers, recipe.dense, strict=True):
+    for layer, folder in zip(layers or (), recipe.dense, strict=True):
         state = {n.removeprefix("linear."): tensor for n, tensor in weights_of(folder).items()}
         load_strict(layer.get_submodule("0"), state, source=str(folder))
 
 
-def _transformer(recipe: SentenceRecipe, folder: Path) -> None:
+def _add_step(recipe: SentenceRecipe, folder: Path, kind: str) -> None:
+    match "" if recipe.normalize else kind.rpartition(".")[2]:
+        case "Transformer":
+            _read_encoder(recipe, folder)
+        case "Pooling":
+            recipe.pooling = _pooling(folder)
+        case "Dense":
+            recipe.dense += (folder,)
+        case "Normalize":
+            path = folder / "config.json"
+            _check_settings(read_json(path, default={}), _VECTOR_TO_VECTOR, path)
+            recipe.normalize = True
+        case _:
+            place = " after its Normalize" if recipe.normalize else ""
+            raise BackboneError(
+                f"{str(folder)!r} is a step of type {kind!r}{place}, which is not supported."
+            )
+
+
+def _read_encoder(recipe: SentenceRecipe, folder: Path) -> None:
     recipe.folder = folder
     for path in sorted(folder.glob("sentence_*_config.json")):
         config = read_json(path)
@@ -109,31 +129,23 @@ def _transformer(recipe: SentenceRecipe, folder: Path) -> None:
         recipe.lower = bool(config.get("do_lower_case"))
 
 
-def _pooling(recipe: SentenceRecipe, folder: Path) -> None:
+def _pooling(folder: Path) -> str:
     config = read_json(folder / "config.json")
     modes = config.get("pooling_mode") or [
-        name for name, on in config.items() if on is True and name.startswith("pooling_mode_")
+        # The names of older versions, such as pooling_mode_mean_tokens.
+        re.sub(r"^pooling_mode_|_tokens?$", "", name)
+        for name, on in config.items()
+        if on is True and name.startswith("pooling_mode_")
     ]
-    modes = [
-        _OLD_POOLINGS.get(mode, mode) for mode in ([modes] if isinstance(modes, str) else modes)
-    ]
-    if len(modes) != 1 or modes[0] not in _POOLINGS or config.get("include_prompt") is False:
+    modes = [modes] if isinstance(modes, str) else modes
+    no_prompt = config.get("include_prompt") is False
+    if len(modes) != 1 or modes[0] not in _POOLINGS or no_prompt:
         raise BackboneError(
             f"{str(folder)!r} pools with {', '.join(modes) or 'nothing'}"
-            f"{' and leaves out its prompt' if config.get('include_prompt') is False else ''}; "
+            f"{' and leaves out its prompt' if no_prompt else ''}; "
             "only one of mean, max and cls over all tokens is supported."
         )
-    recipe.pooling = modes[0]
-
-
-def _add_dense(recipe: SentenceRecipe, folder: Path) -> None:
-    recipe.dense += (folder,)
-
-
-def _normalize(recipe: SentenceRecipe, folder: Path) -> None:
-    path = folder / "config.json"
-    _check_settings(read_json(path, default={}), _VECTOR_TO_VECTOR, path)
-    recipe.normalize = True
+    return modes[0]
 
 
 def _check_settings(config: Mapping[str, Any], known: Mapping[str, Any], path: Path) -> None:
@@ -144,29 +156,6 @@ def _check_settings(config: Mapping[str, Any], known: Mapping[str, Any], path: P
                 f"{str(path)!r} sets {name} to {value!r}, which is not supported; only "
                 f"{known[name]!r} is."
             )
-
-
-# Settings, and the one value of each that is implemented.
-_VECTOR_TO_VECTOR = {
-    "module_input_name": "sentence_embedding",
-    "module_output_name": "sentence_embedding",
-}
-_TRANSFORMER_SETTINGS = {
-    "transformer_task": "feature-extraction",
-    "modality_config": {"method": "forward", "method_output_name": "last_hidden_state"},
-    "module_output_name": "token_embeddings",
-    "processing_kwargs": {},
-    "query_length": None,
-    "document_length": None,
-    "query_expansion": None,
-}
-
-_STEPS: dict[str, Any] = {
-    "Transformer": _transformer,
-    "Pooling": _pooling,
-    "Dense": _add_dense,
-    "Normalize": _normalize,
-}
 
 
 def _dense(config: Mapping[str, Any]) -> nn.Sequential:

@@ -107,7 +107,7 @@ class HuggingFaceNetwork(StagedNetwork):
         Texts only: pooling of the tokens.
     normalize : bool
         Texts only: whether that vector is scaled to unit length.
-    dense : nn.Module, optional
+    dense : nn.Sequential, optional
         Texts only: linear layers between pooling and scaling.
     truncate : int, optional
         Texts only: number of leading features that are kept of the result.
@@ -120,12 +120,12 @@ class HuggingFaceNetwork(StagedNetwork):
         *,
         pooling: str = "mean",
         normalize: bool = False,
-        dense: nn.Module | None = None,
+        dense: nn.Sequential | None = None,
         truncate: int | None = None,
     ) -> None:
         super().__init__()
         self.model = model
-        self.dense = dense
+        self.dense: nn.Sequential | None = dense
         self.pooling = pooling
         self.normalize = normalize
         self.truncate = truncate
@@ -145,9 +145,10 @@ class HuggingFaceNetwork(StagedNetwork):
     ) -> torch.Tensor:
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
         skipped = list(self.stages).index(cached.stage) if cached else 0
+        given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
         token = _PASS.set(_Pass(until, skipped, cached.activation if cached else None))
         try:
-            output = self._run(inputs)
+            output = self.model(**given, return_dict=True)
         except _Reached as reached:
             return reached.activation
         finally:
@@ -155,15 +156,6 @@ class HuggingFaceNetwork(StagedNetwork):
         if until != POOLED:
             return output.last_hidden_state
         return self._features(output, inputs)
-
-    def _run(self, inputs: Any) -> Any:
-        if self.kind != "tokens":
-            return self.model(pixel_values=inputs, return_dict=True)
-        return self.model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            return_dict=True,
-        )
 
     def _features(self, output: Any, inputs: Any) -> torch.Tensor:
         tokens = output.last_hidden_state
@@ -189,10 +181,14 @@ class HuggingFaceNetwork(StagedNetwork):
         return f"kind={self.kind}, prefix_tokens={self.prefix_tokens}, config={digest}"
 
 
+def number_of_layers(config: Any) -> int:
+    """Return the number of layers that a config asks for, in all of its stages."""
+    return sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
+
+
 def _parts(model: Any) -> tuple[nn.ModuleList, dict[str, nn.Module]]:
     """Return the list of layers, and the modules beside it by name."""
-    config = model.config
-    count = len(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
+    count = len(getattr(model.config, "depths", ())) or model.config.num_hidden_layers
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count > 0:
             return module, _beside(model, path.split("."))

@@ -1,4 +1,4 @@
-"""Configs, models with a given checkpoint, and fast tokenizers of transformers.
+"""Configs, models with a given checkpoint, fast tokenizers and image processors of transformers.
 
 This is the only file that imports transformers, and only when a model is loaded.
 """
@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +37,6 @@ _VOCABULARIES = (
     "spiece.model",
     "spm.model",
 )
-
-
-def library() -> str:
-    """Return the name and version of transformers."""
-    import transformers
-
-    return f"transformers {transformers.__version__}"
 
 
 def config_of(raw: Mapping[str, Any]) -> Any:
@@ -90,7 +81,10 @@ def model_of(config: Any, family: Family, state: StateDict | None, *, name: str)
 
 
 def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]) -> Any:
-    with _no_bar():
+    from transformers.utils.logging import set_tqdm_hook
+
+    before = set_tqdm_hook(lambda bar, args, more: bar(*args, **{**more, "disable": True}))
+    try:
         return _quiet(kind).from_pretrained(
             None,
             config=config,
@@ -99,23 +93,6 @@ def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]
             ignore_mismatched_sizes=True,
             **options,
         )
-
-
-@contextmanager
-def _no_bar() -> Iterator[None]:
-    """Disable transformers' progress bar in this thread only."""
-    from transformers.utils.logging import set_tqdm_hook
-
-    this = threading.get_ident()
-
-    def hook(bar: Any, args: Any, options: dict[str, Any]) -> Any:
-        if threading.get_ident() == this:
-            options = {**options, "disable": True}
-        return bar(*args, **options)
-
-    before = set_tqdm_hook(hook)
-    try:
-        yield
     finally:
         set_tqdm_hook(before)
 
@@ -180,3 +157,26 @@ def tokenizer_of(folder: Path) -> Any:
             "(tokenizer.json) that cuts long texts at their end is needed."
         ) from error
     return found
+
+
+def image_processor_of(stated: Mapping[str, Any]) -> Any:
+    """Return the image processor of a ``preprocessor_config.json``, with the defaults of its class.
+
+    Raises
+    ------
+    BackboneError
+        If its settings are not those of an image processor.
+    """
+    import transformers
+
+    kind = str(stated.get("image_processor_type") or stated.get("feature_extractor_type"))
+    stem = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", kind)
+    # The class for the Pillow backend where there is one. That of DINOv3 scales as for ImageNet.
+    names = (f"{stem}ImageProcessorPil", f"{stem}ImageProcessor", "DINOv3ViTImageProcessor")
+    found = next(name for name in names if hasattr(transformers, name))
+    try:
+        # In files of older versions, null stands for the default.
+        settings = {name: value for name, value in stated.items() if value is not None}
+        return getattr(transformers, found)(**settings)
+    except Exception as error:  # whatever the class raises for unsuitable settings
+        raise BackboneError(f"The image processor {kind!r} cannot be used: {error}.") from error

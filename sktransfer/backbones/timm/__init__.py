@@ -20,14 +20,13 @@ from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import (
     announce_download,
     load_strict,
+    obtaining,
     read_state_dict,
     some,
 )
 from sktransfer.backbones.timm._split_timm import classifiers_of, split
-from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
+from sktransfer.exceptions import BackboneError, WeightsError
 from sktransfer.modalities.image import ImageRecipe
-
-__all__ = ["NAME", "as_backbone", "create", "is_whole", "load", "owns", "rebuild", "rows", "split"]
 
 NAME = "timm"
 PREFIX = "timm:"
@@ -67,7 +66,7 @@ def load(
     else:
         net = create(model, random_state=random_state)
         if weights is not None:
-            _load_file(net, Path(weights))
+            load_file(net, Path(weights))
     return as_backbone(
         net, name=name, model=published or model, recipe=recipe_of(net), licence=licence
     )
@@ -141,8 +140,6 @@ def _row(model: str) -> dict[str, Any]:
         name=PREFIX + model,
         source=NAME,
         modality="image",
-        parameters=None,
-        feature_size=None,
         input_size=config.input_size[-1],
         licence=config.license or "unknown",
         on_this_machine=_local_file(config) is not None,
@@ -162,11 +159,11 @@ def _check_known(model: str) -> None:
 def _published(model: str, weights: str | Path | None) -> str | None:
     """Return the "architecture.tag" of published weights; None for a file or random weights."""
     architecture = model.partition(".")[0]
-    if weights is None or str(weights) in _tags(architecture):
-        return None if weights is None else f"{architecture}.{weights}"
-    if str(weights) == "pretrained":
-        if not timm.is_model_pretrained(model):
-            raise WeightsError(_no_weights(architecture, "pretrained"))
+    if weights is None:
+        return None
+    if str(weights) in _tags(architecture):
+        return f"{architecture}.{weights}"
+    if str(weights) == "pretrained" and timm.is_model_pretrained(model):
         return model
     if not Path(weights).is_file():
         raise WeightsError(_no_weights(architecture, str(weights)))
@@ -189,30 +186,19 @@ def _no_weights(architecture: str, asked: str) -> str:
 
 def _pretrained(model: str, random_state: int) -> Any:
     file = _local_file(timm.models.get_pretrained_cfg(model))
-    if file is None:
-        announce_download(
-            f"the weights of {PREFIX}{model}",
-            _download_size(model),
-            fix="On a machine with a network, this puts them into the local cache: "
-            f"python -c \"import timm; timm.create_model('{model}', pretrained=True)\". "
-            "Or pass the path of a file as weights=.",
-        )
+    what = f"the weights of {PREFIX}{model}"
+    size = _download_size(model) if file is None else "local"
+    fix = (
+        "On a machine with a network, this puts them into the local cache: "
+        f"python -c \"import timm; timm.create_model('{model}', pretrained=True)\". "
+        "Or pass the path of a file as weights=."
+    )
     # From a named file, weights are read without network access, even to compare dates.
     overlay = {"file": str(file)} if file else {}
-    try:
-        with seeded(random_state):
-            return timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
-    except Exception as error:  # whatever the loader, its hub client or the network throws
-        reason = f"{type(error).__name__}: {error}"
-        if file is not None or isinstance(error, RuntimeError):
-            where = f" in {str(file)!r}" if file else ""
-            raise WeightsError(
-                f"timm cannot load the weights of {model}{where} ({reason})."
-            ) from error
-        raise OfflineError(
-            f"The weights of {PREFIX}{model} could not be fetched ({reason}). "
-            "Try again with a network, or pass the path of a file as weights=."
-        ) from error
+    with obtaining(f"{what} ({size})", fix=fix, local=file), seeded(random_state):
+        if file is None:
+            announce_download(what, size)
+        return timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
 
 
 def _local_file(config: Any) -> Path | None:
@@ -238,7 +224,8 @@ def _download_size(model: str) -> str:
     return f"about {sum(p.numel() for p in net.parameters()) * 4 / 1e6:.0f} MB"
 
 
-def _load_file(net: Any, path: Path) -> None:
+def load_file(net: Any, path: Path) -> None:
+    """Load the weights of a file; those of classifiers need not fit."""
     heads = {id(head) for head in classifiers_of(net)}
     ignore = tuple(f"{name}." for name, part in net.named_modules() if id(part) in heads)
     load_strict(net, read_state_dict(path), source=str(path), ignore=ignore)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sktransfer.backbones._network import Chain, Layout, Stages, numbered, pool
+from sktransfer.backbones._network import Chain, Layout, Stages, cut, numbered, pool
 
 
 @dataclass(frozen=True)
@@ -182,25 +182,16 @@ def _vision_transformer(net: Any) -> Chain:
 
 
 def _densenet(net: Any) -> Chain:
-    names = [name for name, _ in net.features.named_children()]
-    starts = [at for at, name in enumerate(names) if name.startswith("denseblock")]
-    layers = list(net.features)
-    ends = [*starts[1:], len(layers)]
-    stages: Stages = {"stem": nn.Sequential(*layers[: starts[0]])}
-    groups = [nn.Sequential(*layers[a:b]) for a, b in zip(starts, ends, strict=True)]
-    stages |= numbered("stage", groups)
+    # The transition behind a block belongs to its stage.
+    stem, *groups = cut(net.features, lambda _, layer: type(layer).__name__ == "DenseBlock")
+    stages = {"stem": stem} | numbered("stage", groups)
     return Chain(stages, Pooled(_without(net, ("features",)), "NCHW"))
 
 
 def _vgg(net: Any) -> Chain:
-    groups: list[list[nn.Module]] = [[]]
-    for layer in net.features:
-        groups[-1].append(layer)
-        if isinstance(layer, nn.MaxPool2d):
-            groups.append([])
-    stages = numbered("stage", [nn.Sequential(*group) for group in groups if group])
+    groups = cut(net.features, lambda previous, _: isinstance(previous, nn.MaxPool2d))
     # Two fully connected layers, which VGG counts to its classifier.
-    stages["head"] = net.pre_logits
+    stages = numbered("stage", groups) | {"head": net.pre_logits}
     return Chain(stages, Pooled(net.head, "NCHW"))
 
 

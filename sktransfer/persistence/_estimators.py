@@ -87,7 +87,7 @@ class LoadHooks(StateHooks):
             return {n: tensor.numpy() for n, tensor in load_tensors(members[name]).items()}
 
         for estimator in self.estimators:
-            estimator.get_params(deep=False)  # an error names the parameter that is missing
+            _check_parameters(estimator)
             key = _key_of(estimator)
             _put_module(estimator, modules)
             with _explained(by_key.get(key) if key else None):
@@ -107,6 +107,12 @@ def needs_of(estimators: Iterable[Any]) -> dict[Need, Backbone]:
             backbone = estimator._fitted_backbone()
             found[Need(*key, backbone.modality, backbone.source, backbone.library)] = backbone
     return found
+
+
+def _check_parameters(estimator: Any) -> None:
+    for name in estimator.get_params(deep=False):
+        if name not in vars(estimator):
+            raise PersistenceError(f"its {type(estimator).__name__} lacks the parameter {name!r}")
 
 
 def _key_of(estimator: Any) -> tuple[str, str, str | None] | None:

@@ -27,7 +27,7 @@ def unit(rows):
 @pytest.fixture(scope="module")
 def hidden_states():
     """Return transformers' own token vectors of TEXTS, a list a text, one array a stage."""
-    folder = needs("all-MiniLM-L6-v2").path.parent
+    folder = needs("all-MiniLM-L6-v2").folder / "model"
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     network = transformers.AutoModel.from_pretrained(folder).eval()
     with torch.inference_mode():

@@ -149,7 +149,7 @@ def test_a_masked_image_is_refused():
     [
         (nn.Linear, "pretrained", "is a class"),
         ("", "pretrained", "no backbone ''"),
-        (tiny_network(), None, "does not go with a module"),
+        (tiny_network(), None, "does not go with a Sequential"),
         (__file__, "pretrained", "file of weights"),
     ],
 )

@@ -61,7 +61,9 @@ def test_images_equal_the_network_published_in_2020():
     pixels = np.stack([np.asarray(prepare(photo), np.float32) for photo in PHOTOS])
     inputs = torch.from_numpy((pixels - 127) / 128).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        expected = Reference(torch.load(bundle.path, weights_only=True))(inputs).numpy()
+        expected = Reference(torch.load(bundle.folder / bundle.files[0], weights_only=True))(
+            inputs
+        ).numpy()
     found = ImageEmbedder(cache=False).fit_transform(PHOTOS)
     assert furthest(found, expected) < 1e-4
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
@@ -75,7 +77,7 @@ def test_the_published_classifier_sees_a_palace_and_a_daisy_in_the_features():
 
 def test_a_thousand_varied_texts_equal_sentence_transformers():
     library = pytest.importorskip("sentence_transformers")
-    folder = needs("all-MiniLM-L6-v2").path.parent
+    folder = needs("all-MiniLM-L6-v2").folder / "model"
     column = varied_texts(1000)
     model = library.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     expected = model.encode(column, show_progress_bar=False)

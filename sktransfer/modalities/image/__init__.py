@@ -1,6 +1,6 @@
 """Images: read from any cell, decoded by Pillow, resized and scaled by a recipe."""
 
-from sktransfer.modalities.image._decode import decode_image, load_pixels
+from sktransfer.modalities.image._decode import decode_image
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_modality import ImageModality
@@ -16,5 +16,4 @@ __all__ = [
     "ImageRecipe",
     "decode_image",
     "image_augmentation",
-    "load_pixels",
 ]

@@ -44,28 +44,23 @@ def _check_shape(array: np.ndarray) -> None:
 
 
 def _pixels(array: np.ndarray) -> np.ndarray:
-    kind, itemsize = array.dtype.kind, array.dtype.itemsize
-    if kind == "b":
-        return array.astype(np.uint8) * np.uint8(255)
-    if kind == "u" and itemsize == 1:
+    """Return uint8, or float32 in [0, 1]."""
+    if array.dtype == np.uint8:
         return array
-    if kind == "u" and itemsize == 2:
-        return scaled_16_bits(array)
-    if kind in "ui":
-        return _eight_bits(array)
-    if kind == "f":
+    if array.dtype.kind == "f":
         return unit_interval(array)
-    raise BadCellError(
-        f"an array of dtype {array.dtype} is not an image; "
-        "pass uint8, uint16, bool, or floats in [0, 1]"
-    )
-
-
-def _eight_bits(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "b":
+        return array * np.uint8(255)
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        return scaled_16_bits(array)
     low, high = array.min(), array.max()
     if low < 0 or high > 255:
+        # A cast to uint16 would change values outside its range without an error.
+        advice = (
+            "cast 16-bit images with X.astype('uint16'), or " if 0 <= low <= high < 1 << 16 else ""
+        )
         raise BadCellError(
             f"{array.dtype} pixels must lie in 0..255, found {low} to {high}; "
-            "cast 16-bit images with X.astype('uint16'), or pass floats in [0, 1]"
+            f"{advice}scale them to [0, 1] and pass floats"
         )
     return array.astype(np.uint8)

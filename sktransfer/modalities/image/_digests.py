@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-import numpy as np
 from PIL import Image
 
 from sktransfer.columns import name_cell
@@ -13,7 +12,7 @@ from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._files import FileCell, digest_files, file_cell
 from sktransfer.modalities._hashes import array_digest, content_digest
 from sktransfer.modalities._modality import FileMemo
-from sktransfer.modalities.image._decode import decode_image
+from sktransfer.modalities.image._decode import decode_source
 from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes
 from sktransfer.modalities.image._pixel_sources import image_source
 
@@ -50,27 +49,12 @@ def digest_images(
 def _digest(cell: object, max_pixels: int | None) -> bytes | BadCellError | FileCell:
     try:
         source = image_source(cell)
-        if isinstance(source, np.ndarray):
-            return _digest_array(source)
-        if isinstance(source, (bytes, bytearray)):
-            return content_digest(source)
         if isinstance(source, str):
             return file_cell(source, partial(check_bytes, max_pixels=max_pixels))
+        if isinstance(source, (bytes, bytearray)):
+            return content_digest(source)
+        if isinstance(source, Image.Image):
+            source = decode_source(source, max_pixels=max_pixels)
+        return array_digest(source)
     except BadCellError as error:
         return name_cell(cell, error)
-    return _digest_pillow(source, max_pixels)
-
-
-def _digest_array(array: np.ndarray) -> bytes:
-    if array.dtype.kind not in "buif":
-        raise BadCellError(
-            f"an array of dtype {array.dtype} is not an image; pass one array of numbers per row"
-        )
-    return array_digest(array)
-
-
-def _digest_pillow(image: Image.Image, max_pixels: int | None) -> bytes | BadCellError:
-    try:
-        return array_digest(decode_image(image, max_pixels=max_pixels))
-    except BadCellError as error:
-        return error

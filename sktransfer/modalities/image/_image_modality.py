@@ -10,14 +10,13 @@ import numpy as np
 
 from sktransfer.exceptions import BadCellError, ColumnError
 from sktransfer.modalities._modality import Augmentation, FileMemo, Modality, Preparer, Recipe
-from sktransfer.modalities.image._decode import load_pixels
+from sktransfer.modalities.image._decode import decode_image
 from sktransfer.modalities.image._digests import digest_images
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_recipe import ImageRecipe
 from sktransfer.modalities.image._limits import MAX_PIXELS
 from sktransfer.modalities.image._planes import stack_pixels
-from sktransfer.modalities.image._resample import resample
 from sktransfer.modalities.image._stacks import checked_shape, images_of_array
 
 if TYPE_CHECKING:
@@ -114,12 +113,11 @@ class ImagePreparer(Preparer):
     def __init__(self, recipe: ImageRecipe, max_pixels: int | None, exact: bool) -> None:
         self.recipe = recipe
         self._max_pixels = max_pixels
-        resampling = None if exact else resample
-        self._geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, resampling)
+        self._geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, exact)
 
     def prepare(self, cell: Any, digest: bytes | None) -> np.ndarray:
         """Return pixels (H, W, 3)."""
-        return load_pixels(cell, self._geometry, digest=digest, max_pixels=self._max_pixels)
+        return decode_image(cell, self._geometry, digest=digest, max_pixels=self._max_pixels)
 
     def collate(self, items: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
         """Return scaled pixels (n, 3, H, W)."""

@@ -72,13 +72,9 @@ def _numeric(X: np.ndarray) -> np.ndarray:
     try:
         if X.dtype.kind == "O":
             X = np.asarray(X.tolist())  # Python's integers stay integers, and so stay in 0..255
-        if X.dtype.kind == "c":
-            raise ColumnError("Complex data not supported; pass one column of real numbers")
-        # Other types fail as in scikit-learn, a TypeError as one.
-        return X if X.dtype.kind in "buif" else X.astype(np.float64)
+        # Other types fail as in scikit-learn, a TypeError as one; complex numbers as cells.
+        return X if X.dtype.kind in "buifc" else X.astype(np.float64)
     except ValueError as error:
-        if isinstance(error, ColumnError):
-            raise
         raise ColumnError(f"flattened images must be numbers: {error}") from error
 
 

@@ -170,6 +170,8 @@ CELLS: dict[str, tuple[Any, str]] = {
     "inf pixels": (np.array([[0, np.inf]]), "NaN or infinite values"),
     "int above": (np.array([[0, 256]]), r"int64 pixels must lie in 0\.\.255, found 0 to 256"),
     "int below": (np.array([[-1, 9]]), r"must lie in 0\.\.255, found -1 to 9"),
+    "int16 above": (np.array([[0, 300]], np.int16), r"found 0 to 300; cast 16-bit .*'uint16'\)"),
+    "int16 below": (np.array([[-300, 300]], np.int16), "found -300 to 300; scale them to"),
     "int8 below": (np.array([[-1, 9]], np.int8), r"int8 pixels must lie in 0\.\.255"),
     "uint32 above": (np.array([[70_000]], np.uint32), r"must lie in 0\.\.255"),
     "object": (np.array([["a"]], dtype=object), "dtype object is not an image"),

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from io import BufferedReader
 from typing import NamedTuple, TypeAlias
 
+from sktransfer.cache import FeatureCache
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._hashes import file_digest, status_digest
-from sktransfer.modalities._modality import FileMemo
 
 #: Raises `BadCellError` for a number of bytes that no cell of the modality has.
 SizeCheck: TypeAlias = Callable[[int], None]
@@ -85,7 +85,7 @@ def file_cell(path: str, check_size: SizeCheck) -> FileCell:
 
 
 def digest_files(
-    files: Iterable[FileCell], memo: FileMemo, check_size: SizeCheck
+    files: Iterable[FileCell], cache: FeatureCache, check_size: SizeCheck
 ) -> dict[bytes, bytes | BadCellError]:
     """Return the content digest of each file by its key, or the error, not raised.
 
@@ -93,7 +93,7 @@ def digest_files(
     ----------
     files : iterable of FileCell
         The same file may occur more than once.
-    memo : FileMemo
+    cache : FeatureCache
         Read once and written once per call.
     check_size : callable
         As for `read_file`.
@@ -103,12 +103,12 @@ def digest_files(
         return {}
     digests: dict[bytes, bytes | BadCellError] = {}
     fresh: dict[bytes, bytes] = {}
-    for file, known in zip(by_key.values(), memo.read_file_digests([*by_key]), strict=True):
+    for file, known in zip(by_key.values(), cache.read_file_digests([*by_key]), strict=True):
         digest = digests[file.key] = known or _digest_file(file.path, check_size)
         if not known and isinstance(digest, bytes) and _is_unchanged(file, check_size):
             fresh[file.key] = digest
     if fresh:
-        memo.write_file_digests([*fresh], [*fresh.values()])
+        cache.write_file_digests([*fresh], [*fresh.values()])
     return digests
 
 

@@ -55,12 +55,10 @@ def _pixels(array: np.ndarray) -> np.ndarray:
         return scaled_16_bits(array)
     low, high = array.min(), array.max()
     if low < 0 or high > 255:
-        # A cast to uint16 would change values outside its range without an error.
-        advice = (
-            "cast 16-bit images with X.astype('uint16'), or " if 0 <= low <= high < 1 << 16 else ""
-        )
+        advice = "scale them to [0, 1] and pass floats"
+        if 0 <= low <= high <= 65535:  # a cast would change other values without an error
+            advice = f"cast 16-bit images with X.astype('uint16'), or {advice}"
         raise BadCellError(
-            f"{array.dtype} pixels must lie in 0..255, found {low} to {high}; "
-            f"{advice}scale them to [0, 1] and pass floats"
+            f"{array.dtype} pixels must lie in 0..255, found {low} to {high}; {advice}"
         )
     return array.astype(np.uint8)

@@ -7,18 +7,18 @@ from functools import partial
 
 from PIL import Image
 
+from sktransfer.cache import FeatureCache
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._files import FileCell, digest_files, file_cell
 from sktransfer.modalities._hashes import array_digest, content_digest
-from sktransfer.modalities._modality import FileMemo
 from sktransfer.modalities.image._decode import decode_source
 from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes
 from sktransfer.modalities.image._pixel_sources import image_source
 
 
 def digest_images(
-    cells: Iterable[object], memo: FileMemo, *, max_pixels: int | None = MAX_PIXELS
+    cells: Iterable[object], cache: FeatureCache, *, max_pixels: int | None = MAX_PIXELS
 ) -> list[bytes | BadCellError]:
     """Return 16 bytes for each image cell; equal content has equal digests.
 
@@ -29,7 +29,7 @@ def digest_images(
     ----------
     cells : iterable of object
         Image cells, as `decode_image` takes them.
-    memo : FileMemo
+    cache : FeatureCache
         Stores the digests of files.
     max_pixels : int or None
         As for `decode_image`. The pixels of bytes and files are counted when they are decoded.
@@ -42,7 +42,7 @@ def digest_images(
     """
     found = [_digest(cell, max_pixels) for cell in cells]
     files = [entry for entry in found if isinstance(entry, FileCell)]
-    digests = digest_files(files, memo, partial(check_bytes, max_pixels=max_pixels))
+    digests = digest_files(files, cache, partial(check_bytes, max_pixels=max_pixels))
     return [digests[entry.key] if isinstance(entry, FileCell) else entry for entry in found]
 
 

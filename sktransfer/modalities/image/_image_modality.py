@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from sktransfer.exceptions import BadCellError, ColumnError
-from sktransfer.modalities._modality import Augmentation, FileMemo, Modality, Preparer, Recipe
+from sktransfer.cache import FeatureCache
+from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._modality import Modality, Preparer, Recipe
 from sktransfer.modalities.image._decode import decode_image
 from sktransfer.modalities.image._digests import digest_images
 from sktransfer.modalities.image._geometry import Geometry
@@ -17,7 +18,7 @@ from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_recipe import ImageRecipe
 from sktransfer.modalities.image._limits import MAX_PIXELS
 from sktransfer.modalities.image._planes import stack_pixels
-from sktransfer.modalities.image._stacks import checked_shape, images_of_array
+from sktransfer.modalities.image._stacks import images_of_array
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,7 @@ class ImageModality(Modality):
     noun: ClassVar[str] = "image"
     library: ClassVar[str] = "pillow"
     recipe_type: ClassVar[type[Recipe]] = ImageRecipe
+    augmentation = staticmethod(image_augmentation)
     columns_advice: ClassVar[str] = "; if its rows are flattened images, set image_shape"
 
     image_size: int | tuple[int, int] | None = None
@@ -63,25 +65,15 @@ class ImageModality(Modality):
         """Whether the rows of a matrix are flattened images."""
         return self.image_shape is not None
 
-    def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
+    def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
         """Return the images of a stack or of flattened rows."""
-        shape = None if self.image_shape is None else tuple(self.image_shape)
-        return images_of_array(X, shape)
-
-    def check_rows(self) -> int:
-        """Return the number of values of a flattened image; refuse a column of single values."""
-        assert self.image_shape is not None
-        needed = int(np.prod(checked_shape(self.image_shape)))
-        raise ColumnError(
-            f"X has 1 feature(s), but image_shape={self.image_shape} needs H*W*C = {needed}. "
-            "Reshape your data: one flattened image per row."
-        )
+        return images_of_array(X, self.image_shape and tuple(self.image_shape))
 
     def digest(
-        self, cells: Iterable[object], memo: FileMemo
+        self, cells: Iterable[object], cache: FeatureCache
     ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
         """Digest every image; nothing but Pillow images is decoded."""
-        return cells, digest_images(cells, memo, max_pixels=self.max_pixels)  # type: ignore[return-value]
+        return cells, digest_images(cells, cache, max_pixels=self.max_pixels)  # type: ignore[return-value]
 
     def recipe(self, backbone: Any) -> ImageRecipe:
         """Return the backbone's recipe at this size."""
@@ -90,11 +82,6 @@ class ImageModality(Modality):
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""
         return ImagePreparer(self.recipe(backbone), self.max_pixels, self.exact)
-
-    @classmethod
-    def augmentation(cls, augment: Any) -> Augmentation | None:
-        """Return the augmentation that `augment` names."""
-        return image_augmentation(augment)
 
     @staticmethod
     def to_plain(inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:

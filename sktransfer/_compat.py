@@ -5,24 +5,16 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+from sklearn.callback import with_callbacks as with_callbacks
+from sklearn.utils._param_validation import HasMethods as HasMethods
+from sklearn.utils._param_validation import Interval as Interval
+from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as count_rows
 
-__all__ = [
-    "CallbackSupportMixin",
-    "HasMethods",
-    "Interval",
-    "StrOptions",
-    "check_sample_weight",
-    "count_rows",
-    "cpu_has_bfloat16",
-    "gives_frames",
-    "set_threads_of_mkl",
-    "with_callbacks",
-]
+__all__ = ["check_sample_weight", "count_rows"]
 
 
 def gives_frames(estimator: object) -> bool:

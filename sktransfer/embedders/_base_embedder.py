@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils import gen_batches
+from sklearn.utils.extmath import row_norms
 
 from sktransfer import _runtime
-from sktransfer._compat import (
-    CallbackSupportMixin,
-    Interval,
-    StrOptions,
-    with_callbacks,
-)
+from sktransfer._compat import CallbackSupportMixin, Interval, StrOptions, with_callbacks
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import ColumnEstimator
 from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.columns import Column
 from sktransfer.compute import (
-    CHUNK,
     CellErrors,
     ConvertedExtractor,
     FeatureExtractor,
@@ -193,9 +187,8 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:
         if self.normalize:
-            for part in gen_batches(len(rows), CHUNK):
-                lengths = np.linalg.norm(rows[part], axis=1, keepdims=True)
-                rows[part] /= np.where(lengths == 0, 1, lengths)
+            lengths = row_norms(rows)[:, np.newaxis]
+            rows /= np.where(lengths == 0, 1, lengths)
         return rows
 
     def __sklearn_tags__(self) -> Any:

@@ -34,9 +34,7 @@ def __getattr__(name: str) -> Any:
     # Imported on first use, so that `import sktransfer` imports no torch.
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(HOMES[name]), name)
-    globals()[name] = value
-    return value
+    return getattr(import_module(HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -51,13 +51,11 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
     if precision != "auto":
         return precision
-    if device.type == "cpu":
-        native = cpu_has_bfloat16()
-    elif device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cuda":
+        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = False
-    return "bfloat16" if native else "float32"
+        is_native = device.type == "cpu" and cpu_has_bfloat16()
+    return "bfloat16" if is_native else "float32"
 
 
 @contextmanager

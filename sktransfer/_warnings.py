@@ -38,13 +38,7 @@ def warnings_ignored(
     message, module : str
         Regular expressions of how they begin and of the module that issues them; empty for all.
     """
-    entry = (
-        "ignore",
-        re.compile(message) if message else None,
-        category,
-        re.compile(module) if module else None,
-        0,
-    )
+    entry = ("ignore", re.compile(message), category, re.compile(module), 0)
     # Not `warnings.catch_warnings`: it restores a saved list, so blocks that overlap in two
     # threads leave the wrong filters behind. Each block here adds one entry and removes it from
     # the list that it was added to.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -150,31 +150,24 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
             asked, extractor = extractor, extractor.ready()
             if extractor is not asked:
                 plan.look_in(extractor.space)
-        reporting = progress(self, asked=len(cells.digests), todo=len(plan.todo), fitting=fitting)
-        with reporting as advance, _runtime.undisturbed():
+        counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
+        with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
             if plan.todo:
                 extractor.warn_of_fallback()
                 parallelism = extractor.parallelism(self.batch_size)
                 preparer = extractor.modality.bind(backbone)
                 how = (preparer, cells, errors, extractor.device, self.batch_size, parallelism)
-                self._compute(plan, Runner(*how), extractor, advance, cache)
+                runner = Runner(*how)
+                batches = self._batches(plan, runner, is_cached=cache.folder is not None)
+                plan.fill(runner.run(extractor.features, batches), advance)
         errors.warn(cells.digests)
         return self._normalized(plan.rows())
 
-    def _compute(
-        self,
-        plan: RowPlan,
-        runner: Runner,
-        extractor: FeatureExtractor,
-        advance: Callable[[int], None],
-        cache: FeatureCache,
-    ) -> None:
+    def _batches(self, plan: RowPlan, runner: Runner, *, is_cached: bool) -> Iterable[Any]:
+        if not (is_cached and _runtime.may_be_one_of_several_jobs()):
+            return runner.batches(plan.todo, shuffle=False)
         # Parallel jobs of a cross-validation need the same rows: each computes a part of them.
-        is_shared = cache.folder is not None and _runtime.may_be_one_of_several_jobs()
-        batches = runner.batches(plan.todo, shuffle=is_shared)
-        if is_shared:
-            batches = plan.without_done(batches)
-        plan.fill(runner.run(extractor.features, batches), advance)
+        return plan.without_done(runner.batches(plan.todo, shuffle=True))
 
     def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:
         check_engine(self.engine)

@@ -132,7 +132,7 @@ def test_a_file_that_changes_between_digest_and_decoding_is_noticed(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(RGB))
     taken = digest(path)
-    geometry = Geometry((6, 5), None)
+    geometry = Geometry((6, 5), (6, 5))
     np.testing.assert_array_equal(decode_image(path, geometry, digest=taken), RGB)
     path.write_bytes(encoded(RGB[::-1]))
     with pytest.raises(BadCellError, match=r"the file has changed.*run it again"):

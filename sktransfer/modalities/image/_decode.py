@@ -14,18 +14,10 @@ from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._files import read_file
 from sktransfer.modalities._hashes import content_digest
-from sktransfer.modalities.image._arrays import array_planes
 from sktransfer.modalities.image._geometry import Geometry, fit, reduce
 from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes, check_content, check_pixels
 from sktransfer.modalities.image._pixel_sources import Source, guess_content, image_source
-from sktransfer.modalities.image._planes import (
-    Planes,
-    float_planes,
-    opaque_rgb,
-    scaled_16_bits,
-    to_array,
-    unit_interval,
-)
+from sktransfer.modalities.image._planes import Planes, array_planes, image_planes, to_array
 
 # Formats with a signature and a decoder in C that is fuzzed upstream. Left out on purpose: formats
 # for which Pillow starts another program (EPS) or renders (WMF), formats without a signature, which
@@ -95,46 +87,37 @@ def decode_image(
     [[[0, 0, 0], [255, 255, 255]]]
     """
     try:
-        return decode_source(image_source(cell), geometry, digest=digest, max_pixels=max_pixels)
+        return decode_source(image_source(cell), geometry, digest, max_pixels)
     except BadCellError as error:
         raise name_cell(cell, error) from error.__cause__
 
 
 def decode_source(
-    source: Source,
-    geometry: Geometry | None = None,
-    *,
-    digest: bytes | None = None,
-    max_pixels: int | None = MAX_PIXELS,
+    source: Source, geometry: Geometry | None, digest: bytes | None, max_pixels: int | None
 ) -> np.ndarray:
-    """Return the pixels of what `image_source` returns, as `decode_image` does.
-
-    Errors do not name the cell.
-    """
-    if isinstance(source, str):
-        source = read_file(source, partial(check_bytes, max_pixels=max_pixels))
-        if digest is not None and content_digest(source) != digest:
-            raise BadCellError("the file has changed since this call began; run it again")
+    """Return the pixels of what `image_source` returns; errors do not name the cell."""
     with warnings_ignored(module=r"PIL\."):
-        planes = _planes(source, geometry, max_pixels)
+        planes = _planes(source, geometry, digest, max_pixels)
     return to_array(planes if geometry is None else [fit(plane, geometry) for plane in planes])
 
 
 def _planes(
-    source: np.ndarray | Image.Image | bytes | bytearray,
-    geometry: Geometry | None,
-    max_pixels: int | None,
+    source: Source, geometry: Geometry | None, digest: bytes | None, max_pixels: int | None
 ) -> Planes:
     if isinstance(source, np.ndarray):
         return array_planes(source)
+    if isinstance(source, str):
+        source = read_file(source, partial(check_bytes, max_pixels=max_pixels))
+        if digest is not None and content_digest(source) != digest:
+            raise BadCellError("the file has changed since this call began; run it again")
     try:
         if isinstance(source, Image.Image):
             with _shared_images:
                 image = _upright(source, None, max_pixels)
-            return _image_planes(image)
+            return image_planes(image)
         check_content(source, max_pixels)
         with Image.open(io.BytesIO(source), formats=_formats()) as image:
-            return _image_planes(_upright(image, geometry, max_pixels))
+            return image_planes(_upright(image, geometry, max_pixels))
     except BadCellError:
         raise
     except Exception as error:  # damaged data makes Pillow raise nearly anything
@@ -182,14 +165,3 @@ def _upright(image: Image.Image, geometry: Geometry | None, max_pixels: int | No
         return ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF data; the pixels are still good
         return image.copy()
-
-
-def _image_planes(image: Image.Image) -> Planes:
-    if image.mode == "F":
-        return float_planes(unit_interval(np.asarray(image)))
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        if (transparent := image.info.get("transparency")) is not None:
-            values = np.where(values == transparent, 65535, values)
-        return float_planes(scaled_16_bits(values))
-    return [opaque_rgb(image)]

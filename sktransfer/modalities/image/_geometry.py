@@ -7,8 +7,6 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
-from sktransfer.modalities.image._resample import resample
-
 Size: TypeAlias = tuple[int, int]
 Box: TypeAlias = tuple[float, float, float, float]
 
@@ -27,9 +25,9 @@ class Geometry:
     ----------
     resize : int or tuple of (int, int)
         Length of the short side, the aspect ratio being kept, or (height, width).
-    crop : tuple of (int, int) or None
-        Height and width of the centre crop after it, None for no crop. Where the
-        image is smaller than the crop, it is padded with black.
+    crop : tuple of (int, int)
+        Height and width of the centre crop after it. Where the image is smaller than the crop, it
+        is padded with black.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"}
         Pillow's name of the filter. Apart from "nearest", all of them antialias.
     exact : bool
@@ -37,7 +35,7 @@ class Geometry:
     """
 
     resize: int | tuple[int, int]
-    crop: tuple[int, int] | None
+    crop: tuple[int, int]
     interpolation: str = "bilinear"
     exact: bool = True
 
@@ -51,18 +49,14 @@ class Geometry:
 
 def fit(image: Image.Image, geometry: Geometry) -> Image.Image:
     """Return the image resized and cropped."""
-    size = _resized(image.size, geometry.resize)
     box = (0.0, 0.0, float(image.width), float(image.height))
-    if geometry.crop is not None:
-        size, box = _without_far_ends(size, box, geometry.crop)
+    size, box = _without_far_ends(_resized(image.size, geometry.resize), box, geometry.crop)
     if size != image.size:
         image = _resized_by_filter(image, size, box, geometry)
-    if geometry.crop is not None:
-        height, width = geometry.crop
-        left, top = _offset(image.width, width), _offset(image.height, height)
-        # Where the box extends beyond the image, Pillow pads with black.
-        image = image.crop((left, top, left + width, top + height))
-    return image
+    height, width = geometry.crop
+    left, top = _offset(image.width, width), _offset(image.height, height)
+    # Where the box extends beyond the image, Pillow pads with black.
+    return image.crop((left, top, left + width, top + height))
 
 
 def reduce(image: Image.Image, geometry: Geometry) -> None:
@@ -78,6 +72,30 @@ def reduce(image: Image.Image, geometry: Geometry) -> None:
         if factor < 1:
             width, height = (math.ceil(side * factor) for side in image.size)
             image.draft(image.mode, (width, height))
+
+
+def resample(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """Resize with torch: several times faster than Pillow, equal to one or two grey levels.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (H, W, 3), uint8
+    size : tuple of int
+        Height and width.
+    interpolation : {"bilinear", "bicubic"}
+        Both antialias.
+
+    Returns
+    -------
+    ndarray of shape (*size, 3), uint8
+    """
+    import torch
+
+    # A view (1, 3, H, W) of memory in the order (1, H, W, 3): torch has a fast kernel for that
+    # order, and returns it, as long as the stride of the first axis fits too.
+    planes = torch.from_numpy(pixels).unsqueeze(0).permute(0, 3, 1, 2)
+    resized = torch.nn.functional.interpolate(planes, size, mode=interpolation, antialias=True)
+    return resized.permute(0, 2, 3, 1).squeeze(0).numpy()
 
 
 def _resized_by_filter(image: Image.Image, size: Size, box: Box, geometry: Geometry) -> Image.Image:

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from sktransfer.cache import FeatureCache
+from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._files import FileCell, digest_files, file_cell
+from sktransfer.modalities._hashes import array_digest, content_digest
 from sktransfer.modalities._modality import Modality, Preparer, Recipe
-from sktransfer.modalities.image._decode import decode_image
-from sktransfer.modalities.image._digests import digest_images
+from sktransfer.modalities.image._decode import decode_image, decode_source
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_recipe import ImageRecipe
-from sktransfer.modalities.image._limits import MAX_PIXELS
+from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes
+from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
 from sktransfer.modalities.image._stacks import images_of_array
 
@@ -72,8 +76,33 @@ class ImageModality(Modality):
     def digest(
         self, cells: Iterable[object], cache: FeatureCache
     ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
-        """Digest every image; nothing but Pillow images is decoded."""
-        return cells, digest_images(cells, cache, max_pixels=self.max_pixels)  # type: ignore[return-value]
+        """Digest every image; nothing but Pillow images is decoded.
+
+        A file has the digest of its bytes, a Pillow image that of its decoded pixels. Arrays of
+        another dtype or shape have another digest, even if they show the same picture. A cell
+        that has a digest may still fail when it is decoded.
+        """
+        found = [self._digest(cell) for cell in cells]
+        files = [entry for entry in found if isinstance(entry, FileCell)]
+        digests = digest_files(files, cache, self._check_bytes)
+        of_cells = [digests[entry.key] if isinstance(entry, FileCell) else entry for entry in found]
+        return cells, of_cells  # type: ignore[return-value]
+
+    def _digest(self, cell: object) -> bytes | BadCellError | FileCell:
+        try:
+            source = image_source(cell)
+            if isinstance(source, str):
+                return file_cell(source, self._check_bytes)
+            if isinstance(source, (bytes, bytearray)):
+                return content_digest(source)
+            if isinstance(source, Image.Image):
+                source = decode_source(source, None, None, self.max_pixels)
+            return array_digest(source)
+        except BadCellError as error:
+            return name_cell(cell, error)
+
+    def _check_bytes(self, count: int) -> None:
+        check_bytes(count, self.max_pixels)
 
     def recipe(self, backbone: Any) -> ImageRecipe:
         """Return the backbone's recipe at this size."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sktransfer.exceptions import ColumnError
-from sktransfer.modalities.image._arrays import CHANNELS
+from sktransfer.modalities.image._planes import CHANNELS
 
 Shape = tuple[int, ...]
 

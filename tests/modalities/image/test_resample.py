@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sktransfer.modalities.image import Geometry, decode_image
-from sktransfer.modalities.image._resample import resample
+from sktransfer.modalities.image._geometry import resample
 from tests.modalities.image._photos import GEOMETRIES, PHOTOS, photo
 
 

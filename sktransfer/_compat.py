@@ -38,13 +38,11 @@ def set_threads_of_mkl(threads: int) -> None:
 
     MKL follows OpenMP's limit unless `torch.set_num_threads` was called, which sets its own.
     """
-    setter = _setter_of_mkl()
-    if setter:
-        setter(threads)
+    _setter_of_mkl()(threads)
 
 
 @functools.cache
-def _setter_of_mkl() -> Callable[[int], int] | None:
+def _setter_of_mkl() -> Callable[[int], object]:
     import torch
 
     for library in (Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"):
@@ -52,4 +50,4 @@ def _setter_of_mkl() -> Callable[[int], int] | None:
             return ctypes.CDLL(str(library)).MKL_Set_Num_Threads_Local
         except (OSError, AttributeError):  # built without it, or not accessible
             continue
-    return None
+    return bool  # does nothing

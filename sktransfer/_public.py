@@ -1,7 +1,5 @@
 """Registry of public names: where each is defined, and the one name under which it is known."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound=type)

@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_in_children
 
 if TYPE_CHECKING:
     import torch
 
 # A generator belongs to the whole process, so only one thread may use it at a time.
-_LOCK = threading.RLock()
-
-
-@in_a_forked_child
-def _start_anew() -> None:
-    global _LOCK
-    _LOCK = threading.RLock()
+_LOCK = released_in_children(threading.RLock())
 
 
 class Randomness:

@@ -1,7 +1,5 @@
 """Warnings to the user, and warnings of other libraries that are ignored, in any thread."""
 
-from __future__ import annotations
-
 import re
 import sys
 import warnings

@@ -1,6 +1,6 @@
 """Containers of one column: lists, arrays, Series and frames of any library."""
 
-from sktransfer.columns._cells import describe, is_blank, is_missing, name_cell
+from sktransfer.columns._cells import describe, is_missing, name_cell
 from sktransfer.columns._column import CellType, Column
 from sktransfer.columns._containers import as_column
 
@@ -9,7 +9,6 @@ __all__ = [
     "Column",
     "as_column",
     "describe",
-    "is_blank",
     "is_missing",
     "name_cell",
 ]

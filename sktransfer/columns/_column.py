@@ -1,7 +1,5 @@
 """One column of cells, whatever the cells are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

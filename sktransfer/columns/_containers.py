@@ -1,7 +1,5 @@
 """From a container to one column of cells."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Progress of an embedding: scikit-learn's callbacks in a fit, and a bar with `verbose`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +22,7 @@ _APART = "contrastive"
 
 
 @public
+@dataclass(eq=False, repr=False)
 class HistoryDisplay:
     """Losses and scores of a fine-tuner over the epochs of its training.
 
@@ -60,16 +62,9 @@ class HistoryDisplay:
     [1, 2, 3]
     """
 
-    def __init__(
-        self,
-        history: list[dict[str, Any]],
-        *,
-        best_epoch: int | None = None,
-        score_name: str = "score",
-    ) -> None:
-        self.history = history
-        self.best_epoch = best_epoch
-        self.score_name = score_name
+    history: list[dict[str, Any]]
+    best_epoch: int | None = field(default=None, kw_only=True)
+    score_name: str = field(default="score", kw_only=True)
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:

@@ -1,7 +1,5 @@
 """Estimator methods over the partitions of a Dask collection; the only file that imports Dask."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The kinds of cells: one folder each, and one line in the table below."""
 
-from __future__ import annotations
-
 from pkgutil import resolve_name
 
 from sktransfer.modalities._inputs import (

@@ -1,7 +1,5 @@
 """Cells that are paths: opened safely, digested by content, remembered while unchanged."""
 
-from __future__ import annotations
-
 import os
 import stat
 import time

@@ -1,7 +1,5 @@
 """Random changes of training images that keep what they show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

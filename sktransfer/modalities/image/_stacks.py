@@ -1,7 +1,5 @@
 """Arrays that hold one image per row: stacks (n, H, W[, C]) and flattened rows."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import Any
 

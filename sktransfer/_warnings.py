@@ -14,13 +14,9 @@ _LIBRARIES = ("sktransfer", "sklearn", "skorch", "joblib", "contextlib")
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the user's line: the first frame outside of this package and scikit-learn."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_library(frame.f_globals.get("__name__", "")):
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
-
-
-def _is_library(module: str) -> bool:
-    return module.partition(".")[0] in _LIBRARIES
 
 
 @contextmanager

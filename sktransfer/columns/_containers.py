@@ -147,12 +147,9 @@ def _from_series(X: Any, cell_type: CellType) -> Column:
 
 
 def _index(X: Any) -> Sequence[object] | None:
-    index = getattr(X, "index", None)
-    if index is None or callable(index):
-        return None
-    if type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1:
-        return None
-    return index
+    index: Any = getattr(X, "index", None)
+    is_default = type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
+    return None if is_default or callable(index) else index
 
 
 def _from_sequence(X: Sequence[Any], cell_type: CellType) -> Column:

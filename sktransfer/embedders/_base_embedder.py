@@ -110,8 +110,6 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         self._validate_params()
         column = self._modality().column(X)
         backbone = self._get_backbone()
-        self._modality().recipe(backbone)
-        check_engine(self.engine)
         self._torch_device()
         self._n_features_out = self._width(backbone)
         self.fingerprint_ = backbone.fingerprint
@@ -130,6 +128,7 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         return backbone
 
     def _torch_device(self) -> torch.device:
+        check_engine(self.engine)
         return engine_device(self.engine, self.device)
 
     def _width(self, backbone: Backbone) -> int:
@@ -156,8 +155,8 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
                 extractor.warn_of_fallback()
                 parallelism = extractor.parallelism(self.batch_size)
                 preparer = extractor.modality.bind(backbone)
-                how = (preparer, cells, errors, extractor.device, self.batch_size, parallelism)
-                runner = Runner(*how)
+                device, size = extractor.device, self.batch_size
+                runner = Runner(preparer, cells, errors, device, size, parallelism)
                 batches = self._batches(plan, runner, is_cached=cache.folder is not None)
                 plan.fill(runner.run(extractor.features, batches), advance)
         errors.warn(cells.digests)
@@ -170,7 +169,6 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         return plan.without_done(runner.batches(plan.todo, shuffle=True))
 
     def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:
-        check_engine(self.engine)
         device = self._torch_device()
         precision = _runtime.resolve_precision(self.precision, device)
         how = (self._modality(), backbone, self.layer, self.pooling, device, precision)

@@ -23,13 +23,40 @@ CHANNELS = (1, 3, 4)
 
 def array_planes(array: np.ndarray) -> Planes:
     """Return one image array as planes; values are never guessed to have another scale."""
-    _check_shape(array)
+    if array.size == 0:
+        raise BadCellError(f"an array of shape {array.shape} has no pixels")
+    accepted = "an image; pass (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+    if problem := axes_problem(array.shape, 0, accepted):
+        raise BadCellError(problem)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     pixels = _pixels(array)
     if pixels.dtype == np.uint8:
         return [_opaque_rgb(Image.fromarray(pixels))]
     return _float_planes(pixels)
+
+
+def axes_problem(shape: tuple[int, ...], first: int, accepted: str) -> str:
+    """Return what is wrong with the axes of an array; empty if it holds images.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    first : int
+        First axis of an image.
+    accepted : str
+        What the array should be, and the shapes to pass.
+    """
+    image = shape[first:]
+    if len(image) == 2 or (len(image) == 3 and image[2] in CHANNELS):
+        return ""
+    if len(image) == 3 and image[0] in CHANNELS:
+        move = f"numpy.moveaxis({'X' if first else 'image'}, {first}, -1)"
+        return (
+            f"an array of shape {shape} has its channels first; move them to the end, e.g. {move}"
+        )
+    return f"an array of shape {shape} is not {accepted}"
 
 
 def image_planes(image: Image.Image) -> Planes:
@@ -58,22 +85,6 @@ def stack_pixels(images: Sequence[np.ndarray]) -> np.ndarray:
     if any(image.dtype != np.uint8 for image in images):
         return np.stack([i / np.float32(255) if i.dtype == np.uint8 else i for i in images])
     return np.stack(images)
-
-
-def _check_shape(array: np.ndarray) -> None:
-    shape = array.shape
-    if array.size == 0:
-        raise BadCellError(f"an array of shape {shape} has no pixels")
-    if array.ndim == 2 or (array.ndim == 3 and shape[2] in CHANNELS):
-        return
-    if array.ndim == 3 and shape[0] in CHANNELS:
-        raise BadCellError(
-            f"an array of shape {shape} has its channels first; "
-            "move them to the end, e.g. numpy.moveaxis(image, 0, -1)"
-        )
-    raise BadCellError(
-        f"an array of shape {shape} is not an image; pass (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
-    )
 
 
 def _pixels(array: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sktransfer.exceptions import ColumnError
-from sktransfer.modalities.image._planes import CHANNELS
+from sktransfer.modalities.image._planes import CHANNELS, axes_problem
 
 Shape = tuple[int, ...]
 
@@ -72,14 +72,7 @@ def _stack(X: np.ndarray) -> np.ndarray:
             f"an array of shape {X.shape} looks like one image; pass [X] for it, or X[..., None] "
             f"for {X.shape[0]} grey images of {X.shape[1]}x{X.shape[2]} pixels"
         )
-    if X.ndim == 4 and X.shape[3] not in CHANNELS and X.shape[1] in CHANNELS:
-        raise ColumnError(
-            f"an array of shape {X.shape} has its channels first; "
-            "move them to the end, e.g. numpy.moveaxis(X, 1, -1)"
-        )
-    if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in CHANNELS):
-        raise ColumnError(
-            f"an array of shape {X.shape} is not a stack of images; "
-            f"pass (n, H, W) or (n, H, W, C) with C one of {CHANNELS}"
-        )
+    accepted = f"a stack of images; pass (n, H, W) or (n, H, W, C) with C one of {CHANNELS}"
+    if problem := axes_problem(X.shape, 1, accepted):
+        raise ColumnError(problem)
     return X

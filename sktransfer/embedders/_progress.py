@@ -33,8 +33,7 @@ def progress(
         if fitting is not None:
             listeners.append(stack.enter_context(_callbacks(estimator, todo, *fitting)))
         if estimator.verbose:
-            title = type(estimator).__name__
-            listeners.append(stack.enter_context(_bar(title, asked, todo)))
+            listeners.append(stack.enter_context(_bar(type(estimator).__name__, asked, todo)))
 
         def advance(rows: int) -> None:
             for listener in listeners:

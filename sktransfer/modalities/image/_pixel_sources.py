@@ -35,8 +35,6 @@ def image_source(cell: object) -> Source:
     """
     if isinstance(cell, np.ma.MaskedArray):
         raise BadCellError("the mask of a masked array would be lost; pass cell.filled(0)")
-    if isinstance(cell, np.ndarray):
-        return _checked(cell)
     if isinstance(cell, (Image.Image, bytes, bytearray)):
         return cell
     if isinstance(cell, memoryview):
@@ -67,15 +65,16 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
     """
     if not data:
         return "empty"
+    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
+        return "a HEIC image (convert it to JPEG or PNG)"
+    start = bytes(data[:16]).ljust(16, b"\0")  # Pillow takes the length for granted
     for name in formats:
         accepts = Image.OPEN[name][1]
-        if accepts and accepts(bytes(data[:16])):
+        if accepts and accepts(start) is True:
             return f"a damaged {name} image"
     for first_bytes, name in _FIRST_BYTES.items():
         if data.startswith(first_bytes):
             return name
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
-        return "a HEIC image (convert it to JPEG or PNG)"
     beginning = bytes(data[:1000]).lower()
     if b"<svg" in beginning:
         return "an SVG drawing (render it to PNG)"
@@ -104,10 +103,6 @@ def _as_array(cell: Any) -> np.ndarray:
             f"cannot be read as a NumPy array ({error}); "
             "convert it first, e.g. tensor.detach().cpu().float().numpy()"
         ) from error
-    return _checked(array)
-
-
-def _checked(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "buif":
         raise BadCellError(
             f"an array of dtype {array.dtype} is not an image; "

@@ -129,6 +129,8 @@ CELLS: dict[str, tuple[Any, str]] = {
     "tar": (_tar(PNG), UNKNOWN),
     "lfs": (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
     "heic": (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image"),
+    "heic of another brand": (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC image"),
+    "one byte of a format": (b"P", UNKNOWN),
     "noise": (b"\x07\x08\x09" * 99, UNKNOWN),
     # Formats that are not opened
     "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a PostScript document"),

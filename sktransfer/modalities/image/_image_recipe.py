@@ -85,11 +85,13 @@ class ImageRecipe(Recipe):
             torch.tensor(values, dtype=torch.float32, device=pixels.device).repeat(width)
             for values in (self.mean, self.std)
         )
-        # A copy, then in place: on a CPU, allocation costs as much as the arithmetic.
-        rows = pixels.flatten(2).to(torch.float32, copy=True)
-        if pixels.dtype == torch.uint8:
-            rows.div_(255)
-        return rows.sub_(mean).div_(std).unflatten(2, (width, len(self.mean))).permute(0, 3, 1, 2)
+        rows = pixels.flatten(2)
+        if rows.dtype == torch.uint8:
+            # In place: on a CPU, allocation costs as much as the arithmetic.
+            rows = rows.to(torch.float32).div_(255).sub_(mean)
+        else:
+            rows = rows - mean
+        return rows.div_(std).unflatten(2, (width, len(self.mean))).permute(0, 3, 1, 2)
 
     def blank(self, rows: int) -> torch.Tensor:
         """Return zeros (rows, 3, H, W)."""

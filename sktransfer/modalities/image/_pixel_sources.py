@@ -35,6 +35,8 @@ def image_source(cell: object) -> Source:
     """
     if isinstance(cell, np.ma.MaskedArray):
         raise BadCellError("the mask of a masked array would be lost; pass cell.filled(0)")
+    if isinstance(cell, np.ndarray):
+        return _as_array(cell)
     if isinstance(cell, (Image.Image, bytes, bytearray)):
         return cell
     if isinstance(cell, memoryview):

@@ -11,45 +11,30 @@ from typing import TYPE_CHECKING, Any
 from sktransfer._public import HOMES
 from sktransfer._version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from sktransfer.backbones import list_backbones
-    from sktransfer.cache import cache_info, clear_cache
-    from sktransfer.embedders import ImageEmbedder, TextEmbedder
-    from sktransfer.finetune import (
-        ImageClassifier,
-        ImageRegressor,
-        TextClassifier,
-        TextRegressor,
-    )
-    from sktransfer.inspection import HistoryDisplay, find_lr
-    from sktransfer.persistence import load, save
-    from sktransfer.training import train_together
+if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getattr__`
+    from sktransfer.backbones import list_backbones as list_backbones
+    from sktransfer.cache import cache_info as cache_info
+    from sktransfer.cache import clear_cache as clear_cache
+    from sktransfer.embedders import ImageEmbedder as ImageEmbedder
+    from sktransfer.embedders import TextEmbedder as TextEmbedder
+    from sktransfer.finetune import ImageClassifier as ImageClassifier
+    from sktransfer.finetune import ImageRegressor as ImageRegressor
+    from sktransfer.finetune import TextClassifier as TextClassifier
+    from sktransfer.finetune import TextRegressor as TextRegressor
+    from sktransfer.inspection import HistoryDisplay as HistoryDisplay
+    from sktransfer.inspection import find_lr as find_lr
+    from sktransfer.persistence import load as load
+    from sktransfer.persistence import save as save
+    from sktransfer.training import train_together as train_together
 
-__all__ = [
-    "HistoryDisplay",
-    "ImageClassifier",
-    "ImageEmbedder",
-    "ImageRegressor",
-    "TextClassifier",
-    "TextEmbedder",
-    "TextRegressor",
-    "cache_info",
-    "clear_cache",
-    "find_lr",
-    "list_backbones",
-    "load",
-    "save",
-    "train_together",
-]
+__all__ = sorted(HOMES)
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `import sktransfer` imports no torch.
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(HOMES[name]), name)
-    globals()[name] = value
-    return value
+    return getattr(import_module(HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

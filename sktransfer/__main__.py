@@ -33,40 +33,26 @@ def _parser() -> argparse.ArgumentParser:
         prog="sktransfer", description="The pretrained half of scikit-learn."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    _add_cache(commands.add_parser("cache", help="show or empty the cache of features"))
+    cache = commands.add_parser("cache", help="show or empty the cache of features")
+    cache.set_defaults(run=_run_cache)
+    what = "info (default): how much it holds; clear: remove all of it"
+    cache.add_argument("action", nargs="?", choices=("info", "clear"), default="info", help=what)
+    cache.add_argument("--folder", default=True, help="another folder than the user's own")
+    cache.add_argument("--yes", action="store_true", help="clear without asking")
     backbones = commands.add_parser("backbones", help="list the pretrained backbones")
     backbones.set_defaults(run=_list_backbones)
     return parser
 
 
-def _add_cache(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_run_cache)
-    parser.add_argument(
-        "action",
-        nargs="?",
-        choices=("info", "clear"),
-        default="info",
-        help="info (default): how much it holds; clear: remove all of it",
-    )
-    parser.add_argument("--folder", default=True, help="another folder than the user's own")
-    parser.add_argument("--yes", action="store_true", help="clear without asking")
-
-
 def _run_cache(arguments: argparse.Namespace) -> int:
-    return _clear(arguments) if arguments.action == "clear" else _show(arguments)
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    print(cache_info(arguments.folder))
-    return 0
-
-
-def _clear(arguments: argparse.Namespace) -> int:
-    if not arguments.yes:
+    clears = arguments.action == "clear"
+    if not (clears and arguments.yes):
         print(cache_info(arguments.folder))
-        if not _agreed("Remove all of it? [y/N] "):
-            print("Nothing was removed.")
-            return 1
+    if not clears:
+        return 0
+    if not (arguments.yes or _agreed("Remove all of it? [y/N] ")):
+        print("Nothing was removed.")
+        return 1
     clear_cache(arguments.folder)
     print("The cache is empty.")
     return 0

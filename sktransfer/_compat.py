@@ -5,24 +5,16 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+from sklearn.callback import with_callbacks as with_callbacks
+from sklearn.utils._param_validation import HasMethods as HasMethods
+from sklearn.utils._param_validation import Interval as Interval
+from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as count_rows
 
-__all__ = [
-    "CallbackSupportMixin",
-    "HasMethods",
-    "Interval",
-    "StrOptions",
-    "check_sample_weight",
-    "count_rows",
-    "cpu_has_bfloat16",
-    "gives_frames",
-    "set_threads_of_mkl",
-    "with_callbacks",
-]
+__all__ = ["check_sample_weight", "count_rows"]
 
 
 def gives_frames(estimator: object) -> bool:
@@ -46,13 +38,11 @@ def set_threads_of_mkl(threads: int) -> None:
 
     MKL follows OpenMP's limit unless `torch.set_num_threads` was called, which sets its own.
     """
-    setter = _setter_of_mkl()
-    if setter:
-        setter(threads)
+    _setter_of_mkl()(threads)
 
 
 @functools.cache
-def _setter_of_mkl() -> Callable[[int], int] | None:
+def _setter_of_mkl() -> Callable[[int], object]:
     import torch
 
     for library in (Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"):
@@ -60,4 +50,4 @@ def _setter_of_mkl() -> Callable[[int], int] | None:
             return ctypes.CDLL(str(library)).MKL_Set_Num_Threads_Local
         except (OSError, AttributeError):  # built without it, or not accessible
             continue
-    return None
+    return bool  # does nothing

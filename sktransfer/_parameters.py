@@ -1,7 +1,5 @@
 """Declare estimator parameters once: name, type, default and constraints in one line."""
 
-from __future__ import annotations
-
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypeVar, dataclass_transform
 

@@ -1,28 +1,21 @@
 """Registry of public names: where each is defined, and the one name under which it is known."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound=type)
 
-#: Modules that define the public names. They are imported on first use.
-HOMES = {
-    "HistoryDisplay": "sktransfer.inspection",
-    "ImageClassifier": "sktransfer.finetune",
-    "ImageEmbedder": "sktransfer.embedders",
-    "ImageRegressor": "sktransfer.finetune",
-    "TextClassifier": "sktransfer.finetune",
-    "TextEmbedder": "sktransfer.embedders",
-    "TextRegressor": "sktransfer.finetune",
-    "cache_info": "sktransfer.cache",
-    "clear_cache": "sktransfer.cache",
-    "find_lr": "sktransfer.inspection",
-    "list_backbones": "sktransfer.backbones",
-    "load": "sktransfer.persistence",
-    "save": "sktransfer.persistence",
-    "train_together": "sktransfer.training",
+_NAMES = {
+    "backbones": ["list_backbones"],
+    "cache": ["cache_info", "clear_cache"],
+    "embedders": ["ImageEmbedder", "TextEmbedder"],
+    "finetune": ["ImageClassifier", "ImageRegressor", "TextClassifier", "TextRegressor"],
+    "inspection": ["HistoryDisplay", "find_lr"],
+    "persistence": ["load", "save"],
+    "training": ["train_together"],
 }
+
+#: Module that defines each public name. It is imported on first use.
+HOMES = {name: f"sktransfer.{room}" for room, names in _NAMES.items() for name in names}
 
 
 def public(kind: Kind) -> Kind:

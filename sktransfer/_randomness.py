@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_in_children
 
 if TYPE_CHECKING:
     import torch
 
 # A generator belongs to the whole process, so only one thread may use it at a time.
-_LOCK = threading.RLock()
-
-
-@in_a_forked_child
-def _start_anew() -> None:
-    global _LOCK
-    _LOCK = threading.RLock()
+_LOCK = released_in_children(threading.RLock())
 
 
 class Randomness:
@@ -47,38 +41,31 @@ class Randomness:
             torch.default_generator.manual_seed(seed)
             for other in self._devices:
                 torch.get_device_module(other).manual_seed(seed)
-            self._states = self._get()
 
     @contextmanager
     def own(self) -> Iterator[None]:
         """Draw from this stream within the block, then restore the generators."""
+        import torch
+
         with self._forked():
-            self._set(self._states)
-            try:
-                yield
-            finally:
-                self._states = self._get()
+            torch.set_rng_state(self._state)
+            for device, state in zip(self._devices, self._others, strict=True):
+                torch.get_device_module(device).set_rng_state(state, device)
+            yield
 
     @contextmanager
     def _forked(self) -> Iterator[None]:
+        """Keep what the generators come to within the block, and restore them."""
         import torch
 
         kind = self._devices[0].type if self._devices else "cuda"
         with _LOCK, torch.random.fork_rng(self._devices, device_type=kind):
-            yield
-
-    def _get(self) -> list[torch.Tensor]:
-        import torch
-
-        others = [torch.get_device_module(d).get_rng_state(d) for d in self._devices]
-        return [torch.get_rng_state(), *others]
-
-    def _set(self, states: list[torch.Tensor]) -> None:
-        import torch
-
-        torch.set_rng_state(states[0])
-        for device, state in zip(self._devices, states[1:], strict=True):
-            torch.get_device_module(device).set_rng_state(state, device)
+            try:
+                yield
+            finally:
+                self._state = torch.get_rng_state()
+                modules = [(torch.get_device_module(device), device) for device in self._devices]
+                self._others = [module.get_rng_state(device) for module, device in modules]
 
 
 def seeded(seed: int) -> AbstractContextManager[None]:

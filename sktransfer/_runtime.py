@@ -34,14 +34,12 @@ def resolve_device(device: str) -> torch.device:
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
         found = torch.device(device)
-        torch.empty(0, device=found)
+        torch.empty(0, device=found).cpu()  # fails on "meta", which has no values
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
             f"device={device!r} cannot be used here: {reason} Use 'auto' or 'cpu'."
         ) from error
-    if found.type == "meta":
-        raise ValueError("device='meta' has no numbers, only shapes. Use 'auto' or 'cpu'.")
     return found
 
 
@@ -51,13 +49,11 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
     if precision != "auto":
         return precision
-    if device.type == "cpu":
-        native = cpu_has_bfloat16()
-    elif device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cuda":
+        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = False
-    return "bfloat16" if native else "float32"
+        is_native = device.type == "cpu" and cpu_has_bfloat16()
+    return "bfloat16" if is_native else "float32"
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """Warnings to the user, and warnings of other libraries that are ignored, in any thread."""
 
-from __future__ import annotations
-
 import re
 import sys
 import warnings
@@ -16,13 +14,9 @@ _LIBRARIES = ("sktransfer", "sklearn", "skorch", "joblib", "contextlib")
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the user's line: the first frame outside of this package and scikit-learn."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_library(frame.f_globals.get("__name__", "")):
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
-
-
-def _is_library(module: str) -> bool:
-    return module.partition(".")[0] in _LIBRARIES
 
 
 @contextmanager
@@ -38,13 +32,7 @@ def warnings_ignored(
     message, module : str
         Regular expressions of how they begin and of the module that issues them; empty for all.
     """
-    entry = (
-        "ignore",
-        re.compile(message) if message else None,
-        category,
-        re.compile(module) if module else None,
-        0,
-    )
+    entry = ("ignore", re.compile(message), category, re.compile(module), 0)
     # Not `warnings.catch_warnings`: it restores a saved list, so blocks that overlap in two
     # threads leave the wrong filters behind. Each block here adds one entry and removes it from
     # the list that it was added to.

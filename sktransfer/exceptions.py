@@ -4,29 +4,6 @@ Every error says what was wrong, where, and what to do. Errors about an argument
 ``ValueError`` or ``TypeError``, so code written for scikit-learn catches them.
 """
 
-__all__ = [
-    "BackboneError",
-    "BadCellError",
-    "BadCellWarning",
-    "CacheWarning",
-    "ColumnError",
-    "DivergedError",
-    "EngineError",
-    "EngineWarning",
-    "MemoryWarning",
-    "OfflineError",
-    "PersistenceError",
-    "ReuseWarning",
-    "SktransferError",
-    "SktransferWarning",
-    "StoppedWarning",
-    "TargetError",
-    "UntrustedError",
-    "UntrustedWarning",
-    "VersionWarning",
-    "WeightsError",
-]
-
 
 class SktransferError(Exception):
     """Base class of all errors of this package."""

@@ -31,9 +31,10 @@ from sktransfer import (
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.backbones import Backbone
 from sktransfer.backbones._network import Chain
+from sktransfer.cache import FeatureCache
 from sktransfer.columns import Column
 from sktransfer.embedders._base_embedder import BaseEmbedder
-from sktransfer.modalities import FileMemo, Modality, Preparer, Recipe
+from sktransfer.modalities import Modality, Preparer, Recipe
 from tests._tiny import images, texts
 
 
@@ -84,7 +85,7 @@ class NumericModality(Modality):
         X = validate_data(self.estimator, X, dtype=np.float64, reset=reset)
         return Column(X, n_features=X.shape[1])
 
-    def digest(self, cells: np.ndarray, memo: FileMemo) -> tuple[np.ndarray, list[bytes]]:
+    def digest(self, cells: np.ndarray, cache: FeatureCache) -> tuple[np.ndarray, list[bytes]]:
         return cells, [xxhash.xxh3_128_digest(row.tobytes()) for row in cells]
 
     def recipe(self, backbone: Backbone) -> NumericRecipe:

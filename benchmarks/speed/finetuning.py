@@ -22,7 +22,7 @@ from benchmarks._measure import icons
 from benchmarks._table import OURS, Case, compare
 from sktransfer import ImageClassifier
 from sktransfer.backbones import Backbone, get_backbone
-from sktransfer.modalities import ImageModality
+from sktransfer.modalities.image import ImageModality
 from sktransfer.training import FineTuned
 from sktransfer.training._optimizers import make_optimizer
 from sktransfer.training._parameter_groups import parameter_groups

@@ -15,7 +15,7 @@ from benchmarks._table import OURS, Case, take_turns
 from docs.examples._data import reuters_news, trec_questions
 from sktransfer import TextEmbedder
 from sktransfer.backbones import get_backbone
-from sktransfer.modalities import TextModality
+from sktransfer.modalities.text import TextModality
 
 FOLDER = str(minilm_folder())
 AUTO, OPENVINO = f'{OURS}, precision="auto"', f'{OURS}, precision="auto", engine="openvino"'

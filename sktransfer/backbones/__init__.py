@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sktransfer import modalities
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import (
     POOLED,
@@ -15,6 +14,7 @@ from sktransfer.backbones._packing import Packed, find_from_file, keep_from_file
 from sktransfer.backbones._registry import get_backbone, list_backbones
 from sktransfer.backbones._table import BackboneTable
 from sktransfer.backbones._weights import refuse_misfits
+from sktransfer.modalities import MODALITIES, modality_of
 
 __all__ = [
     "POOLED",
@@ -37,6 +37,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # The recipes of all modalities, which a module of the user's names in its attribute `recipe`.
-    if name.endswith("Recipe"):
-        return getattr(modalities, name)
+    modality = name.removesuffix("Recipe").lower()
+    if name.endswith("Recipe") and modality in MODALITIES:
+        return modality_of(modality).recipe_type
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
 from sktransfer.backbones._network import POOLED, Level, StagedNetwork, pool
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities import Recipe, device_of, mask_of
+from sktransfer.modalities import Recipe, mask_of, tensors_of
 
 POOLINGS = ("default", "mean", "max", "cls", "flatten")
 
@@ -124,7 +124,7 @@ class Backbone:
         -------
         Tensor of shape (n, d), float32
         """
-        return self._through(self.fast(device_of(inputs)), inputs, layer, pooling)
+        return self._through(self.fast(tensors_of(inputs)[0].device), inputs, layer, pooling)
 
     def _through(
         self, network: StagedNetwork, inputs: Any, layer: str | int, pooling: str

@@ -78,7 +78,6 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         -------
         ndarray of shape (n, d), float32
         """
-        check_is_fitted(self)
         return self._outputs(X, head=False)
 
     # To be implemented by subclasses ---------------------------------------------------------
@@ -254,6 +253,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         """Return the outputs of the head, or the features below it, one row per cell."""
         from sktransfer.training import outputs_of
 
+        check_is_fitted(self)
         self._validate_params()
         column = self._check_column(X)
         backbone = self._fitted_backbone()

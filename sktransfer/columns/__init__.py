@@ -1,16 +1,14 @@
 """Containers of one column: lists, arrays, Series and frames of any library."""
 
-from sktransfer.columns._cells import describe, is_blank, is_missing, name_cell
+from sktransfer.columns._cells import describe, is_missing, name_cell
 from sktransfer.columns._column import CellType, Column
-from sktransfer.columns._containers import as_array, as_column
+from sktransfer.columns._containers import as_column
 
 __all__ = [
     "CellType",
     "Column",
-    "as_array",
     "as_column",
     "describe",
-    "is_blank",
     "is_missing",
     "name_cell",
 ]

@@ -52,10 +52,8 @@ def name_cell(cell: object, error: BadCellError) -> BadCellError:
 
 
 def _describe(cell: object) -> str:
-    if isinstance(cell, memoryview):
-        return f"<{cell.nbytes} bytes>"
-    if isinstance(cell, (bytes, bytearray)):
-        return f"<{len(cell)} bytes>"
+    if isinstance(cell, (bytes, bytearray, memoryview)):
+        return f"<{memoryview(cell).nbytes} bytes>"
     if hasattr(cell, "mode") and hasattr(cell, "width") and hasattr(cell, "height"):
         return f"<PIL image {cell.mode} {cell.width}x{cell.height}>"
     if isinstance(cell, os.PathLike):

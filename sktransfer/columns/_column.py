@@ -1,10 +1,8 @@
 """One column of cells, whatever the cells are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,36 +41,30 @@ class Column:
         return f"row {row} (index {describe(self.index[row])})"
 
 
-class CellType(Protocol):
+class CellType:
     """What `as_column` has to know about the cells of a column.
 
     Attributes
     ----------
     noun : str
         What one cell is called in messages, such as "image".
-    takes_rows : bool
-        Whether each row of a matrix or of a wide frame is one cell.
     number_advice, columns_advice : str
         Added to the errors about a column of numbers and about several columns.
     """
 
-    @property
-    def noun(self) -> str: ...
-    @property
-    def takes_rows(self) -> bool: ...
-    @property
-    def number_advice(self) -> str: ...
-    @property
-    def columns_advice(self) -> str: ...
+    noun: ClassVar[str]
+    number_advice: ClassVar[str] = ""
+    columns_advice: ClassVar[str] = ""
 
-    def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
+    @property
+    def takes_rows(self) -> bool:
+        """Whether each row of a matrix or of a wide frame is one cell."""
+        return False
+
+    def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
         """Return the cells of an array that holds one per row, and the values per cell.
 
         None if it holds none in its further axes. Raises `ColumnError` if it seems to be another
         arrangement of such cells.
         """
-        ...
-
-    def check_rows(self) -> int:
-        """Return the number of values of a flattened cell, where `takes_rows`."""
-        ...
+        return None

@@ -1,7 +1,5 @@
 """From a container to one column of cells."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
@@ -15,8 +13,6 @@ from sktransfer.columns._cells import describe, is_missing
 from sktransfer.columns._column import CellType, Column
 from sktransfer.exceptions import ColumnError
 from sktransfer.lazy import is_lazy
-
-_EMPTY = "Found array with 0 {unit} (shape={shape}) while a minimum of 1 is required."
 
 
 def as_column(X: Any, cell_type: CellType) -> Column:
@@ -42,8 +38,8 @@ def as_column(X: Any, cell_type: CellType) -> Column:
 
     Examples
     --------
-    >>> from sktransfer.modalities import TextModality
-    >>> column = as_column(np.array([["one"], ["two"]]), TextModality())
+    >>> from sktransfer.modalities import modality_of
+    >>> column = as_column(np.array([["one"], ["two"]]), modality_of("text")())
     >>> column.cells, column.n_features
     (['one', 'two'], 1)
     """
@@ -55,7 +51,7 @@ def as_column(X: Any, cell_type: CellType) -> Column:
     elif isinstance(X, Sequence):
         column = _from_sequence(X, cell_type)
     elif hasattr(X, "__array__"):
-        column = _from_array(as_array(X), cell_type)
+        column = _from_array(_as_array(X), cell_type)
     else:
         raise ColumnError(
             f"a {type(X).__name__} is not a column; "
@@ -65,17 +61,10 @@ def as_column(X: Any, cell_type: CellType) -> Column:
     return column
 
 
-def as_array(X: Any) -> np.ndarray:
-    """Return a container as a NumPy array.
-
-    Raises
-    ------
-    ColumnError
-        For ragged lists, and tensors that are on a device or require a gradient.
-    """
+def _as_array(X: Any) -> np.ndarray:
     try:
         return np.asarray(X)
-    except Exception as error:
+    except Exception as error:  # ragged lists; tensors on a device or with a gradient
         raise ColumnError(
             f"X cannot be read as a NumPy array ({error}); convert it first"
         ) from error
@@ -85,7 +74,9 @@ def _refuse_other_objects(X: Any) -> None:
     name = type(X).__name__
     if X is None or isinstance(X, (Number, np.generic)):
         raise ColumnError(f"{describe(X)} is not a column; pass a list with one value per row")
-    if isinstance(X, (str, bytes, bytearray, memoryview, os.PathLike)) or _is_picture(X):
+    # A Pillow image, which alone has `getbbox`, has an array interface but no rows.
+    one_cell = (str, bytes, bytearray, memoryview, os.PathLike)
+    if isinstance(X, one_cell) or hasattr(X, "getbbox"):
         raise ColumnError(f"{describe(X)} is one cell, not a column; pass a list with one element")
     if isinstance(X, Mapping):
         raise ColumnError(f"a {name} is not a column; choose one of its values, e.g. X['name']")
@@ -103,15 +94,13 @@ def _refuse_other_objects(X: Any) -> None:
         raise ColumnError("a masked array is not supported; pass X.filled() or drop the rows")
 
 
-def _is_picture(X: Any) -> bool:
-    # A Pillow image has an array interface but no rows.
-    return hasattr(X, "getbbox") and hasattr(X, "mode")
-
-
 def _refuse_empty(shape: tuple[int, ...]) -> None:
     for length, unit in zip(shape, ("sample(s)", "feature(s)"), strict=False):
         if length == 0:
-            raise ColumnError(_EMPTY.format(unit=unit, shape=shape))  # scikit-learn's wording
+            # The wording of scikit-learn.
+            raise ColumnError(
+                f"Found array with 0 {unit} (shape={shape}) while a minimum of 1 is required."
+            )
 
 
 def _refuse_numbers(column: Column, cell_type: CellType) -> None:
@@ -120,8 +109,6 @@ def _refuse_numbers(column: Column, cell_type: CellType) -> None:
     # One number among other cells is a bad cell; a column of numbers is the wrong column.
     if first is None or not all(_is_number(column.cells[row]) for row in chain([first], present)):
         return
-    if cell_type.takes_rows:
-        cell_type.check_rows()
     article = "an" if cell_type.noun[0] in "aeiou" else "a"
     raise ColumnError(
         f"{column.where(first)} is the number {describe(column.cells[first])}, not {article} "
@@ -160,19 +147,16 @@ def _from_series(X: Any, cell_type: CellType) -> Column:
 
 
 def _index(X: Any) -> Sequence[object] | None:
-    index = getattr(X, "index", None)
-    if index is None or callable(index):
-        return None
-    if type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1:
-        return None
-    return index
+    index: Any = getattr(X, "index", None)
+    is_default = type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
+    return None if is_default or callable(index) else index
 
 
 def _from_sequence(X: Sequence[Any], cell_type: CellType) -> Column:
     _refuse_empty((len(X),))
     is_row = isinstance(X[0], (list, tuple)) or getattr(X[0], "ndim", None) == 1
     if cell_type.takes_rows and is_row:
-        return _from_array(as_array(X), cell_type)
+        return _from_array(_as_array(X), cell_type)
     return Column(X)
 
 
@@ -185,20 +169,16 @@ def _from_array(X: np.ndarray, cell_type: CellType) -> Column:
     found = cell_type.cells_of_array(X)
     if found is not None:
         return Column(found[0], n_features=found[1])
-    if X.ndim == 1:
-        return Column(_listed(X))
     if X.ndim == 2 and X.shape[1] == 1:
-        return Column(_listed(X[:, 0]))
+        X = X[:, 0]
+    if X.ndim == 1:
+        # Never tolist() on an object array: it would open nested arrays.
+        return Column(list(X) if X.dtype.kind == "O" else X.tolist())
     if X.ndim == 2:
         raise _several_columns(X.shape[1], "", "X[:, 0]", cell_type)
     raise ColumnError(
         f"an array of shape {X.shape} and dtype {X.dtype} is not a column of {cell_type.noun}s"
     )
-
-
-def _listed(X: np.ndarray) -> list[object]:
-    # Never tolist() on an object array: it would open nested arrays.
-    return list(X) if X.dtype.kind == "O" else X.tolist()
 
 
 def _several_columns(count: int, names: str, example: str, cell_type: CellType) -> ColumnError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sktransfer._warnings import warn
+from sktransfer.cache import FeatureCache
 from sktransfer.columns import Column
 from sktransfer.exceptions import BadCellError, BadCellWarning
-from sktransfer.modalities import DigestedCells, FileMemo, Modality
+from sktransfer.modalities import DigestedCells, Modality
 
 _MOST_NAMED = 5
 
@@ -74,10 +75,10 @@ class CellErrors:
 
 
 def digest_column(
-    modality: Modality, column: Column, memo: FileMemo, errors: CellErrors
+    modality: Modality, column: Column, cache: FeatureCache, errors: CellErrors
 ) -> DigestedCells:
     """Return the cells of a column with their digests; cells that cannot be read are recorded."""
-    cells, found = modality.digest(column.cells, memo)
+    cells, found = modality.digest(column.cells, cache)
     digests: list[bytes | None] = []
     for row, digest in enumerate(found):
         if isinstance(digest, BadCellError):

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils import gen_batches
+from sklearn.utils.extmath import row_norms
 
 from sktransfer import _runtime
-from sktransfer._compat import (
-    CallbackSupportMixin,
-    Interval,
-    StrOptions,
-    with_callbacks,
-)
+from sktransfer._compat import CallbackSupportMixin, Interval, StrOptions, with_callbacks
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import ColumnEstimator
 from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.columns import Column
 from sktransfer.compute import (
-    CHUNK,
     CellErrors,
     ConvertedExtractor,
     FeatureExtractor,
@@ -116,8 +110,6 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         self._validate_params()
         column = self._modality().column(X)
         backbone = self._get_backbone()
-        self._modality().recipe(backbone)
-        check_engine(self.engine)
         self._torch_device()
         self._n_features_out = self._width(backbone)
         self.fingerprint_ = backbone.fingerprint
@@ -136,6 +128,7 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         return backbone
 
     def _torch_device(self) -> torch.device:
+        check_engine(self.engine)
         return engine_device(self.engine, self.device)
 
     def _width(self, backbone: Backbone) -> int:
@@ -156,34 +149,26 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
             asked, extractor = extractor, extractor.ready()
             if extractor is not asked:
                 plan.look_in(extractor.space)
-        reporting = progress(self, asked=len(cells.digests), todo=len(plan.todo), fitting=fitting)
-        with reporting as advance, _runtime.undisturbed():
+        counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
+        with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
             if plan.todo:
                 extractor.warn_of_fallback()
                 parallelism = extractor.parallelism(self.batch_size)
                 preparer = extractor.modality.bind(backbone)
-                how = (preparer, cells, errors, extractor.device, self.batch_size, parallelism)
-                self._compute(plan, Runner(*how), extractor, advance, cache)
+                device, size = extractor.device, self.batch_size
+                runner = Runner(preparer, cells, errors, device, size, parallelism)
+                batches = self._batches(plan, runner, is_cached=cache.folder is not None)
+                plan.fill(runner.run(extractor.features, batches), advance)
         errors.warn(cells.digests)
         return self._normalized(plan.rows())
 
-    def _compute(
-        self,
-        plan: RowPlan,
-        runner: Runner,
-        extractor: FeatureExtractor,
-        advance: Callable[[int], None],
-        cache: FeatureCache,
-    ) -> None:
+    def _batches(self, plan: RowPlan, runner: Runner, *, is_cached: bool) -> Iterable[Any]:
+        if not (is_cached and _runtime.may_be_one_of_several_jobs()):
+            return runner.batches(plan.todo, shuffle=False)
         # Parallel jobs of a cross-validation need the same rows: each computes a part of them.
-        is_shared = cache.folder is not None and _runtime.may_be_one_of_several_jobs()
-        batches = runner.batches(plan.todo, shuffle=is_shared)
-        if is_shared:
-            batches = plan.without_done(batches)
-        plan.fill(runner.run(extractor.features, batches), advance)
+        return plan.without_done(runner.batches(plan.todo, shuffle=True))
 
     def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:
-        check_engine(self.engine)
         device = self._torch_device()
         precision = _runtime.resolve_precision(self.precision, device)
         how = (self._modality(), backbone, self.layer, self.pooling, device, precision)
@@ -193,9 +178,8 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:
         if self.normalize:
-            for part in gen_batches(len(rows), CHUNK):
-                lengths = np.linalg.norm(rows[part], axis=1, keepdims=True)
-                rows[part] /= np.where(lengths == 0, 1, lengths)
+            lengths = row_norms(rows)[:, np.newaxis]
+            rows /= np.where(lengths == 0, 1, lengths)
         return rows
 
     def __sklearn_tags__(self) -> Any:

@@ -1,7 +1,5 @@
 """Features of a column of images."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters

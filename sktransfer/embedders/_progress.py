@@ -1,7 +1,5 @@
 """Progress of an embedding: scikit-learn's callbacks in a fit, and a bar with `verbose`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -35,8 +33,7 @@ def progress(
         if fitting is not None:
             listeners.append(stack.enter_context(_callbacks(estimator, todo, *fitting)))
         if estimator.verbose:
-            title = type(estimator).__name__
-            listeners.append(stack.enter_context(_bar(title, asked, todo)))
+            listeners.append(stack.enter_context(_bar(type(estimator).__name__, asked, todo)))
 
         def advance(rows: int) -> None:
             for listener in listeners:

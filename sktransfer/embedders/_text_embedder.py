@@ -1,7 +1,5 @@
 """Features of a column of texts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters

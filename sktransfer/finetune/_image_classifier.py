@@ -1,7 +1,5 @@
 """Fine-tuning on a column of images, to predict classes or labels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters

@@ -1,7 +1,5 @@
 """Base class of the fine-tuners of images."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sktransfer._compat import StrOptions

@@ -1,7 +1,5 @@
 """Base class of the fine-tuners of texts."""
 
-from __future__ import annotations
-
 from sktransfer._compat import StrOptions
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import TextColumnEstimator

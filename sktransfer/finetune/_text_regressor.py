@@ -1,7 +1,5 @@
 """Fine-tuning on a column of texts, to predict numbers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sktransfer._parameters import parameter, with_parameters

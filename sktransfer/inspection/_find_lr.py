@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,8 +12,6 @@ from sktransfer.inspection._axes import TRAIN, VALID, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 # Decay of the exponential moving average of the loss. From 0.8 to 0.98 the minimum is at about the
 # same rate; a larger decay delays it.
@@ -121,6 +120,7 @@ def _suggested(test: Any) -> float:
     return float(test.rates[highest + np.argmax(fall[highest:] <= halfway)])
 
 
+@dataclass(eq=False, repr=False)
 class LearningRateDisplay:
     """Training loss as a function of the learning rate, as returned by `find_lr`.
 
@@ -148,17 +148,10 @@ class LearningRateDisplay:
     HistoryDisplay : Losses and scores over the epochs of a training.
     """
 
-    ax_: Axes
-    figure_: Figure | Any
-    lines_: list[Line2D]
-
-    def __init__(
-        self, rates: np.ndarray, losses: np.ndarray, smoothed_losses: np.ndarray, suggestion: float
-    ) -> None:
-        self.rates = rates
-        self.losses = losses
-        self.smoothed_losses = smoothed_losses
-        self.suggestion = suggestion
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed_losses: np.ndarray
+    suggestion: float
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw the losses and the suggestion.
@@ -176,25 +169,17 @@ class LearningRateDisplay:
         """
         self.ax_ = axes_or_new(ax)
         self.figure_ = self.ax_.figure
-        thin: dict[str, Any] = {
-            "color": TRAIN,
-            "alpha": 0.3,
-            "linewidth": 1,
-            "label": "loss of a batch",
-        }
-        thick: dict[str, Any] = {"color": TRAIN, "linewidth": 2, "label": "smoothed loss", **kwargs}
-        self.lines_ = self.ax_.plot(self.rates, self.losses, **thin)
-        self.lines_ += self.ax_.plot(self.rates, self.smoothed_losses, **thick)
+        style: dict[str, Any] = {"color": TRAIN, "linewidth": 2, "label": "smoothed loss", **kwargs}
         label = f"suggestion: {self.suggestion:.1e}"
-        self.lines_.append(
-            self.ax_.axvline(self.suggestion, color=VALID, linestyle=":", linewidth=2, label=label)
-        )
-        # The loss of the last batches may be in the millions.
-        top = 1.1 * np.nanmax(self.smoothed_losses[np.isfinite(self.smoothed_losses)])
-        lowest = np.nanmin(self.losses[np.isfinite(self.losses)])
-        self.ax_.set(xscale="log", xlabel="learning rate", ylabel="training loss")
-        if top > lowest:
-            self.ax_.set_ylim(lowest - 0.05 * (top - lowest), top)
+        self.lines_ = [
+            *self.ax_.plot(
+                self.rates, self.losses, color=TRAIN, alpha=0.3, label="loss of a batch"
+            ),
+            *self.ax_.plot(self.rates, self.smoothed_losses, **style),
+            self.ax_.axvline(self.suggestion, color=VALID, linestyle=":", label=label),
+        ]
+        # Logarithmic: the loss of the last batches may be in the millions.
+        self.ax_.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="training loss")
         self.ax_.legend(frameon=True, framealpha=0.9, edgecolor="none")
         return self
 

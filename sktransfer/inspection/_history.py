@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +15,6 @@ from sktransfer.inspection._axes import SCORE, TRAIN, VALID, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 # The loss of this phase is of another kind, so no line connects it with other phases.
@@ -22,6 +22,7 @@ _APART = "contrastive"
 
 
 @public
+@dataclass(eq=False, repr=False)
 class HistoryDisplay:
     """Losses and scores of a fine-tuner over the epochs of its training.
 
@@ -61,21 +62,9 @@ class HistoryDisplay:
     [1, 2, 3]
     """
 
-    ax_: Axes
-    score_ax_: Axes | None
-    figure_: Figure | Any
-    lines_: list[Line2D]
-
-    def __init__(
-        self,
-        history: list[dict[str, Any]],
-        *,
-        best_epoch: int | None = None,
-        score_name: str = "score",
-    ) -> None:
-        self.history = history
-        self.best_epoch = best_epoch
-        self.score_name = score_name
+    history: list[dict[str, Any]]
+    best_epoch: int | None = field(default=None, kw_only=True)
+    score_name: str = field(default="score", kw_only=True)
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Axes | None = None, **kwargs: Any) -> Self:
@@ -126,30 +115,32 @@ class HistoryDisplay:
         """
         self.ax_ = axes_or_new(ax)
         self.figure_ = self.ax_.figure
-        self.score_ax_ = None
-        self.lines_ = []
+        self.score_ax_: Any = None
+        self.lines_: list[Line2D] = []
         style = {"marker": "o", "markersize": 4, "linewidth": 1.8, **kwargs}
-        self._line(self.ax_, "train_loss", "training loss", {"color": TRAIN, **style})
+        self._line(self.ax_, "train_loss", {"label": "training loss", "color": TRAIN, **style})
         if self._has("valid_loss"):
-            self._line(self.ax_, "valid_loss", "validation loss", {"color": VALID, **style})
+            self._line(
+                self.ax_, "valid_loss", {"label": "validation loss", "color": VALID, **style}
+            )
         if self._has("valid_score"):
             self._plot_score({"color": SCORE, "linestyle": "--", **style})
-        self._mark_best()
         self._shade_phases()
-        self._label()
+        self._label([*self.lines_, *self._best_epoch()])
         return self
 
     def _plot_score(self, style: dict[str, Any]) -> None:
+        name = f"validation {self.score_name}"
         self.score_ax_ = self.ax_.twinx()
         self.score_ax_.spines["top"].set_visible(False)
-        self._line(self.score_ax_, "valid_score", f"validation {self.score_name}", style)
-        self.score_ax_.set_ylabel(f"validation {self.score_name}", color=style["color"])
+        self._line(self.score_ax_, "valid_score", {"label": name, **style})
+        self.score_ax_.set_ylabel(name, color=style["color"])
         self.score_ax_.tick_params(axis="y", colors=style["color"])
 
     def _has(self, key: str) -> bool:
         return any(key in record for record in self.history)
 
-    def _line(self, ax: Axes, key: str, label: str, style: dict[str, Any]) -> None:
+    def _line(self, ax: Axes, key: str, style: dict[str, Any]) -> None:
         # Positions instead of `epoch`, which may restart when a training is continued.
         epochs = list(range(1, len(self.history) + 1))
         values = [record.get(key, np.nan) for record in self.history]
@@ -158,55 +149,35 @@ class HistoryDisplay:
             if key != "valid_score" and phases[place - 1] == _APART != phases[place]:
                 epochs.insert(place, epochs[place])
                 values.insert(place, np.nan)
-        self.lines_ += ax.plot(epochs, values, **{"label": label, **style})
+        self.lines_ += ax.plot(epochs, values, **style)
 
-    def _mark_best(self) -> None:
-        places = [i for i, record in enumerate(self.history) if record["epoch"] == self.best_epoch]
-        if places:
-            self.ax_.axvline(
-                places[-1] + 1,
-                color="0.35",
-                linestyle=":",
-                linewidth=1.4,
-                zorder=1,
-                label=f"weights kept (epoch {places[-1] + 1})",
-            )
+    def _best_epoch(self) -> list[Line2D]:
+        """Mark the epoch whose weights were kept."""
+        places = [
+            n for n, record in enumerate(self.history, 1) if record["epoch"] == self.best_epoch
+        ]
+        return [
+            self.ax_.axvline(n, color="0.35", linestyle=":", label=f"weights kept (epoch {n})")
+            for n in places[-1:]
+        ]
 
     def _shade_phases(self) -> None:
         phases = [(name, len(list(run))) for name, run in groupby(r["phase"] for r in self.history)]
         if len(phases) < 2:
             return
-        start = 0.5
+        start, above = 0.5, self.ax_.get_xaxis_transform()
         for number, (name, length) in enumerate(phases):
             if number % 2 == 0:
                 self.ax_.axvspan(start, start + length, color="0.5", alpha=0.1, linewidth=0)
-            self.ax_.annotate(
-                name,
-                (start + length / 2, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 4),
-                textcoords="offset points",
-                ha="center",
-                fontsize="small",
-                color="0.35",
-            )
+            middle = start + length / 2
+            self.ax_.text(middle, 1.02, name, transform=above, ha="center", fontsize="small")
             start += length
 
-    def _label(self) -> None:
+    def _label(self, handles: list[Line2D]) -> None:
         from matplotlib.ticker import MaxNLocator
 
         self.ax_.set(xlabel="epoch", ylabel="loss", xlim=(0.5, len(self.history) + 0.5))
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        handles, labels = self.ax_.get_legend_handles_labels()
-        if self.score_ax_ is not None:
-            more = self.score_ax_.get_legend_handles_labels()
-            handles, labels = handles + more[0], labels + more[1]
         # Below the axes: with two y-axes, no place inside is sure to be free.
-        self.ax_.legend(
-            handles,
-            labels,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.13),
-            ncols=2,
-            frameon=False,
-        )
+        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13)}
+        self.ax_.legend(handles=handles, ncols=2, frameon=False, **below)

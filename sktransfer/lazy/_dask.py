@@ -1,16 +1,16 @@
 """Estimator methods over the partitions of a Dask collection; the only file that imports Dask."""
 
-from __future__ import annotations
-
 import copy
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dask
+import dask.array as da
+import dask.bag as db
 import numpy as np
 from dask.base import tokenize
+from dask.utils import is_dataframe_like, is_series_like
 
 from sktransfer.exceptions import ColumnError, SktransferError
 from sktransfer.lazy._spec import OutputSpec
@@ -18,13 +18,13 @@ from sktransfer.lazy._spec import OutputSpec
 
 def sample(X: Any) -> Any:
     """Return a column in memory of the same kind as X, with made-up values."""
-    if _is(X, "dataframe", "DataFrame", "Series") and not _is(X, "dataframe", "Index"):
+    if is_dataframe_like(X) or is_series_like(X):
         from dask.dataframe.utils import make_meta, meta_nonempty
 
         return meta_nonempty(make_meta(X))
-    if _is(X, "array", "Array"):
+    if isinstance(X, da.Array):
         return _one_row(X)
-    if _is(X, "bag", "Bag"):
+    if isinstance(X, db.Bag):
         return [None]  # a Bag does not tell the type of its elements
     raise ColumnError(
         f"a {type(X).__name__} of dask is not a column; make a Series, an Array or a Bag of it"
@@ -54,9 +54,9 @@ def lazy_map(estimator: Any, method: str, X: Any) -> Any:
     # A node of its own in the graph: a worker gets it once, not with each partition.
     name = f"{type(estimator).__name__}-{tokenize(estimator, method, call.spec)}"
     node = dask.delayed(call, name=name, traverse=False)
-    if _is(X, "array", "Array"):
+    if isinstance(X, da.Array):
         return _map_array(X, call.spec, node)
-    if _is(X, "bag", "Bag"):
+    if isinstance(X, db.Bag):
         return _map_bag(X, call.spec, node)
     meta = call.spec.frame(call.spec.empty(), rows.index[:0])
     return X.map_partitions(_frame_of, call=node, meta=meta, enforce_metadata=False)
@@ -94,11 +94,9 @@ def _elements_of(part: Iterable[Any], numbers: Iterable[int], call: _Call) -> li
 
 
 def _map_array(X: Any, spec: OutputSpec, node: Any) -> Any:
-    import dask.array
-
     whole = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))  # each cell in one chunk
     empty = spec.empty()
-    found = dask.array.map_blocks(
+    found = da.map_blocks(
         _block_of,
         whole,
         call=node,
@@ -116,9 +114,7 @@ def _map_array(X: Any, spec: OutputSpec, node: Any) -> Any:
 
 
 def _map_bag(X: Any, spec: OutputSpec, node: Any) -> Any:
-    import dask.bag
-
-    numbers = dask.bag.from_sequence(range(X.npartitions), npartitions=X.npartitions)
+    numbers = db.from_sequence(range(X.npartitions), npartitions=X.npartitions)
     found = X.map_partitions(_elements_of, numbers, call=node)
     return found.to_dataframe(meta=spec.frame(spec.empty())) if spec.as_frame else found
 
@@ -131,9 +127,3 @@ def _one_row(X: Any) -> np.ndarray:
             "Call X.compute_chunk_sizes() first."
         )
     return np.full(shape, None if X.dtype == object else 0, dtype=X.dtype)
-
-
-def _is(X: Any, module: str, *names: str) -> bool:
-    """Return whether X is of a class of a module of Dask, without importing the module."""
-    found = sys.modules.get(f"dask.{module}")
-    return found is not None and isinstance(X, tuple(getattr(found, name) for name in names))

@@ -1,7 +1,5 @@
 """Which columns are lazy, and a mixin through which methods accept them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import Any

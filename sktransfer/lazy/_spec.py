@@ -1,7 +1,5 @@
 """Type and column names of a method's output, known before it is computed."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,18 +1,17 @@
 """Cells that are paths: opened safely, digested by content, remembered while unchanged."""
 
-from __future__ import annotations
-
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from typing import NamedTuple, TypeAlias
 
+from sktransfer.cache import FeatureCache
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._hashes import file_digest, status_digest
-from sktransfer.modalities._modality import FileMemo
 
 #: Raises `BadCellError` for a number of bytes that no cell of the modality has.
 SizeCheck: TypeAlias = Callable[[int], None]
@@ -70,20 +69,21 @@ def stat_file(path: str, check_size: SizeCheck) -> os.stat_result:
 
 def read_file(path: str, check_size: SizeCheck) -> bytes:
     """Return the content of a regular file."""
-    with _open_file(path, check_size) as file:
-        try:
-            return file.read()
-        except OSError as error:
-            raise _unreadable(error) from error
+    with _opened(path, check_size) as file:
+        return file.read()
 
 
 def file_cell(path: str, check_size: SizeCheck) -> FileCell:
     """Return a path with the status of its file."""
-    return _with_status(path, time.time_ns(), check_size)
+    status = stat_file(path, check_size)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    key = status_digest(path, status.st_size, *times, status.st_dev, status.st_ino)
+    # A time in the future, of an archive or a wrong clock, counts as recent.
+    return FileCell(path, key, racy=time.time_ns() - max(times) < _RACY_NS)
 
 
 def digest_files(
-    files: Iterable[FileCell], memo: FileMemo, check_size: SizeCheck
+    files: Iterable[FileCell], cache: FeatureCache, check_size: SizeCheck
 ) -> dict[bytes, bytes | BadCellError]:
     """Return the content digest of each file by its key, or the error, not raised.
 
@@ -91,39 +91,36 @@ def digest_files(
     ----------
     files : iterable of FileCell
         The same file may occur more than once.
-    memo : FileMemo
-        Asked once and written to once per call.
+    cache : FeatureCache
+        Read once and written once per call.
     check_size : callable
         As for `read_file`.
     """
     by_key = {file.key: file for file in files}
-    known = _known(list(by_key), memo)
-    digests = {
-        key: known.get(key) or _digest_file(file.path, check_size) for key, file in by_key.items()
-    }
-    fresh = {
-        key: digest
-        for key, digest in digests.items()
-        if key not in known and isinstance(digest, bytes) and _is_unchanged(by_key[key])
-    }
+    if not by_key:
+        return {}
+    digests: dict[bytes, bytes | BadCellError] = {}
+    fresh: dict[bytes, bytes] = {}
+    for file, known in zip(by_key.values(), cache.read_file_digests([*by_key]), strict=True):
+        digest = digests[file.key] = known or _digest_file(file.path, check_size)
+        if not known and isinstance(digest, bytes) and _is_unchanged(file, check_size):
+            fresh[file.key] = digest
     if fresh:
-        memo.write_file_digests(list(fresh), list(fresh.values()))
+        cache.write_file_digests([*fresh], [*fresh.values()])
     return digests
 
 
-def _open_file(path: str, check_size: SizeCheck) -> BufferedReader:
+@contextmanager
+def _opened(path: str, check_size: SizeCheck) -> Iterator[BufferedReader]:
+    """Open a regular file; errors of the system within the block become `BadCellError`."""
     stat_file(path, check_size)
     try:
-        file = os.fdopen(os.open(path, _OPENING), "rb")
+        with os.fdopen(os.open(path, _OPENING), "rb") as file:
+            # Again: the path may lead to something else by now.
+            _check_status(os.fstat(file.fileno()), check_size)
+            yield file
     except OSError as error:
         raise _unreadable(error) from error
-    try:
-        # Again: the path may lead to something else by now.
-        _check_status(os.fstat(file.fileno()), check_size)
-    except BadCellError:
-        file.close()
-        raise
-    return file
 
 
 def _check_status(status: os.stat_result, check_size: SizeCheck) -> None:
@@ -138,36 +135,21 @@ def _unreadable(error: OSError | ValueError) -> BadCellError:
     return BadCellError(f"the file cannot be read ({reason}); check the path and its permissions")
 
 
-def _with_status(path: str, now: int, check_size: SizeCheck) -> FileCell:
-    status = stat_file(path, check_size)
-    times = status.st_mtime_ns, status.st_ctime_ns
-    key = status_digest(path, status.st_size, *times, status.st_dev, status.st_ino)
-    # A time in the future, of an archive or a wrong clock, counts as recent.
-    return FileCell(path, key, racy=now - max(times) < _RACY_NS)
-
-
-def _is_unchanged(file: FileCell) -> bool:
+def _is_unchanged(file: FileCell, check_size: SizeCheck) -> bool:
     """Return whether the path led to the same file before and after it was read.
 
     It can be a link that was turned to another file meanwhile; turned back later, the digest of
     that other file would be taken for this one's.
     """
     try:
-        return not file.racy and _with_status(file.path, 0, lambda size: None).key == file.key
+        return not file.racy and file_cell(file.path, check_size).key == file.key
     except BadCellError:
         return False
 
 
-def _known(keys: Sequence[bytes], memo: FileMemo) -> dict[bytes, bytes]:
-    digests = memo.read_file_digests(keys) if keys else []
-    return {key: digest for key, digest in zip(keys, digests, strict=True) if digest}
-
-
 def _digest_file(path: str, check_size: SizeCheck) -> bytes | BadCellError:
     try:
-        with _open_file(path, check_size) as file:
+        with _opened(path, check_size) as file:
             return file_digest(file)
     except BadCellError as error:
         return name_cell(path, error)
-    except OSError as error:
-        return name_cell(path, _unreadable(error))

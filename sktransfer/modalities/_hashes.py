@@ -28,8 +28,7 @@ def file_digest(file: BufferedReader) -> bytes:
 
 def array_digest(array: np.ndarray) -> bytes:
     """Return the digest of dtype, shape and values in C order."""
-    header = f"{array.dtype.str}{array.shape}"
-    hasher = xxhash.xxh3_128(_ARRAY + header.encode())
+    hasher = xxhash.xxh3_128(_ARRAY + f"{array.dtype.str}{array.shape}".encode())
     hasher.update(np.ascontiguousarray(array).data)
     return hasher.digest()
 

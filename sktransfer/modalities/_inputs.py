@@ -23,11 +23,6 @@ def map_inputs(function: Callable[[torch.Tensor], torch.Tensor], inputs: Any) ->
     return None if inputs is None else function(inputs)
 
 
-def device_of(inputs: Any) -> torch.device:
-    """Return the device of the inputs."""
-    return tensors_of(inputs)[0].device
-
-
 def tensors_of(inputs: Any) -> tuple[torch.Tensor, ...]:
     """Return the tensors of the inputs in a fixed order."""
     return tuple(inputs.values()) if isinstance(inputs, Mapping) else (inputs,)

@@ -6,33 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sktransfer.columns import Column, as_column
+from sktransfer.cache import FeatureCache
+from sktransfer.columns import CellType, Column, as_column
 from sktransfer.exceptions import BackboneError, BadCellError
 from sktransfer.modalities._inputs import map_inputs, tensors_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 #: Changes prepared cells of training rows, and their targets, which may be None; returns both.
 Augmentation = Callable[[list[Any], Any], tuple[list[Any], Any]]
-
-
-class FileMemo(Protocol):
-    """Stores the content digests of files, so that unchanged files are not read again.
-
-    A key is a digest of a file's absolute path, size, times, device and inode.
-    """
-
-    def read_file_digests(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the content digest for each key, None where it is not known."""
-        ...
-
-    def write_file_digests(self, keys: Sequence[bytes], digests: Sequence[bytes]) -> None:
-        """Store one content digest for each key."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -148,7 +133,7 @@ class Preparer(ABC):
         return 1
 
 
-class Modality(ABC):
+class Modality(CellType, ABC):
     """Cells of one kind, read by the parameters of an estimator.
 
     Subclasses are frozen dataclasses of these parameters. A new modality is a folder here, with
@@ -156,8 +141,8 @@ class Modality(ABC):
 
     Attributes
     ----------
-    name, noun : str
-        Name in the table; what one cell is called in messages.
+    name : str
+        Name in the table.
     library : str
         Package that prepares the cells: another version of it may give other values.
     recipe_type : type
@@ -167,25 +152,9 @@ class Modality(ABC):
     """
 
     name: ClassVar[str]
-    noun: ClassVar[str]
     library: ClassVar[str]
     recipe_type: ClassVar[type[Recipe]]
     can_blend: ClassVar[bool] = True
-    number_advice: ClassVar[str] = ""
-    columns_advice: ClassVar[str] = ""
-
-    @property
-    def takes_rows(self) -> bool:
-        """Whether each row of a matrix is one cell."""
-        return False
-
-    def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
-        """Return the cells of an array with one in its further axes; see `CellType`."""
-        return None
-
-    def check_rows(self) -> int:
-        """Return the number of values of a flattened cell."""
-        return 1
 
     def column(self, X: Any) -> Column:
         """Read a container as one column of cells."""
@@ -193,12 +162,12 @@ class Modality(ABC):
 
     @abstractmethod
     def digest(
-        self, cells: Iterable[object], memo: FileMemo
+        self, cells: Iterable[object], cache: FeatureCache
     ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
         """Return the cells in the form that `Preparer.prepare` takes, and their digests.
 
         A cell that cannot be read has an error, not raised, in place of its digest; one that is
-        to be left NaN has None.
+        to be left NaN has None. The digests of files are read from the cache and written to it.
         """
 
     def recipe(self, backbone: Any) -> Any:

@@ -10,7 +10,7 @@ from sktransfer import ImageEmbedder
 from sktransfer.backbones import _fusion, get_backbone
 from sktransfer.backbones._fusion import fused
 from sktransfer.backbones._network import Chain
-from sktransfer.modalities import ImageRecipe
+from sktransfer.modalities.image import ImageRecipe
 from tests._jobs import in_threads
 from tests._tiny import images, tiny_network
 

@@ -15,7 +15,7 @@ from sktransfer.backbones import get_backbone, list_backbones
 from sktransfer.backbones import timm as timm_source
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities import ImageRecipe
+from sktransfer.modalities.image import ImageRecipe
 from tests._tiny import tiny_network
 
 

@@ -25,7 +25,7 @@ def test_only_bfloat16_lets_torch_resize(monkeypatch, precision, exact):
     plain = _geometry._resized_by_filter
 
     def noted(image, size, box, geometry):
-        seen.append(geometry.resample is None)
+        seen.append(geometry.exact)
         return plain(image, size, box, geometry)
 
     monkeypatch.setattr(_geometry, "_resized_by_filter", noted)

@@ -8,7 +8,8 @@ import torch
 
 from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.backbones import get_backbone
-from sktransfer.modalities import ImageModality, TextModality
+from sktransfer.modalities.image import ImageModality
+from sktransfer.modalities.text import TextModality
 from sktransfer.modalities.text._text_modality import TextPreparer
 from tests._jobs import our_threads
 from tests._tiny import counted_rows, images, seen_batches, texts, tiny_network

@@ -164,7 +164,7 @@ def little_memory(folder: Path, choice: random.Random, trials: int) -> Counter[s
 
 def changed_while_read(folder: Path, choice: random.Random, trials: int) -> Counter[str]:
     """Change files between the moments in which they are digested and decoded."""
-    from sktransfer.modalities import ImageModality
+    from sktransfer.modalities.image import ImageModality
 
     network, contents = _network(), _images(12)
     expected = _embedder(False, network).fit_transform(contents)

@@ -23,7 +23,7 @@ from PIL import Image
 
 from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import BadCellError
-from sktransfer.modalities.image import Geometry, load_pixels
+from sktransfer.modalities.image import Geometry, decode_image
 
 OUTCOMES = ("pixels", "refused", "wrong", "crashed", "hung")
 """An array as it should be; a BadCellError; anything else that came back; and nothing did."""
@@ -132,7 +132,7 @@ def whole_files() -> Files:
 def read_cell(content: bytes) -> str:
     """Return the outcome of one file as an image cell."""
     try:
-        pixels = load_pixels(content, Geometry(_SIDE, (_SIDE, _SIDE)), max_pixels=1_000_000)
+        pixels = decode_image(content, Geometry(_SIDE, (_SIDE, _SIDE)), max_pixels=1_000_000)
     except BadCellError:
         return "refused"
     return "pixels" if pixels.shape == (_SIDE, _SIDE, 3) and np.isfinite(pixels).all() else "wrong"

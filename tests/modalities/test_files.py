@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sktransfer.exceptions import BadCellError
-from sktransfer.modalities.image import Geometry, load_pixels
+from sktransfer.modalities.image import Geometry, decode_image
 from tests.modalities._memos import Memo
 from tests.modalities.image._bad_images import encoded
 from tests.modalities.image._digests import digest, digests
@@ -132,8 +132,8 @@ def test_a_file_that_changes_between_digest_and_decoding_is_noticed(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(RGB))
     taken = digest(path)
-    geometry = Geometry((6, 5), None)
-    np.testing.assert_array_equal(load_pixels(path, geometry, digest=taken), RGB)
+    geometry = Geometry((6, 5), (6, 5))
+    np.testing.assert_array_equal(decode_image(path, geometry, digest=taken), RGB)
     path.write_bytes(encoded(RGB[::-1]))
     with pytest.raises(BadCellError, match=r"the file has changed.*run it again"):
-        load_pixels(path, geometry, digest=taken)
+        decode_image(path, geometry, digest=taken)

@@ -1,20 +1,15 @@
 """Images: read from any cell, decoded by Pillow, resized and scaled by a recipe."""
 
-from sktransfer.modalities.image._decode import decode_image, load_pixels
+from sktransfer.modalities.image._decode import decode_image
 from sktransfer.modalities.image._geometry import Geometry
-from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_modality import ImageModality
 from sktransfer.modalities.image._image_recipe import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
-from sktransfer.modalities.image._limits import MAX_PIXELS
 
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
-    "MAX_PIXELS",
     "Geometry",
     "ImageModality",
     "ImageRecipe",
     "decode_image",
-    "image_augmentation",
-    "load_pixels",
 ]

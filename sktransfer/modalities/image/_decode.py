@@ -8,46 +8,35 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_in_children
 from sktransfer._warnings import warnings_ignored
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._files import read_file
 from sktransfer.modalities._hashes import content_digest
-from sktransfer.modalities.image._arrays import array_planes
 from sktransfer.modalities.image._geometry import Geometry, fit, reduce
 from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes, check_content, check_pixels
-from sktransfer.modalities.image._pixel_sources import guess_content, image_source
-from sktransfer.modalities.image._planes import (
-    Planes,
-    float_planes,
-    opaque_rgb,
-    scaled_16_bits,
-    to_array,
-    unit_interval,
-)
+from sktransfer.modalities.image._pixel_sources import Source, guess_content, image_source
+from sktransfer.modalities.image._planes import Planes, array_planes, image_planes, to_array
 
 # Formats with a signature and a decoder in C that is fuzzed upstream. Left out on purpose: formats
 # for which Pillow starts another program (EPS) or renders (WMF), formats without a signature, which
 # claim any file (TGA, PCX), containers, whose content would bypass this list and the limit of
 # pixels (ICNS, DCX, MPEG), and rare formats (PSD, DDS, QOI, FITS, ...): each is one more decoder
 # that a hostile file may choose.
-_FORMATS = (
-    *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"),
-    *("JPEG2000", "ICO", "PPM"),
-)
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "ICO", "PPM")
 
 # Loading and copying change a Pillow image internally, and one image may be in several rows.
-_shared_images = threading.Lock()
+_shared_images = released_in_children(threading.Lock())
 
 
-@in_a_forked_child
-def _start_anew() -> None:
-    global _shared_images
-    _shared_images = threading.Lock()
-
-
-def decode_image(cell: object, *, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:
+def decode_image(
+    cell: object,
+    geometry: Geometry | None = None,
+    *,
+    digest: bytes | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+) -> np.ndarray:
     """Return the pixels of one image cell.
 
     Parameters
@@ -55,6 +44,11 @@ def decode_image(cell: object, *, max_pixels: int | None = MAX_PIXELS) -> np.nda
     cell : str, Path, bytes, PIL image, or array of shape (H, W) or (H, W, 1 | 3 | 4)
         Arrays are bool, integers in 0..255, uint16, or floats in [0, 1]; files and
         bytes are of a common raster format.
+    geometry : Geometry, optional
+        How the image is resized and cropped; None to return it whole.
+    digest : bytes, optional
+        Digest of the cell. A file that has changed since it was taken is an error, so that no
+        features are stored under the digest of other content.
     max_pixels : int or None
         Most pixels of a file, of bytes or of a Pillow image; an array is in memory already.
 
@@ -87,119 +81,60 @@ def decode_image(cell: object, *, max_pixels: int | None = MAX_PIXELS) -> np.nda
     [[[0, 0, 0], [255, 255, 255]]]
     """
     try:
-        return to_array(_planes(cell, max_pixels))
+        return decode_source(image_source(cell), geometry, digest, max_pixels)
     except BadCellError as error:
         raise name_cell(cell, error) from error.__cause__
 
 
-def load_pixels(
-    cell: object,
-    geometry: Geometry,
-    *,
-    digest: bytes | None = None,
-    max_pixels: int | None = MAX_PIXELS,
+def decode_source(
+    source: Source, geometry: Geometry | None, digest: bytes | None, max_pixels: int | None
 ) -> np.ndarray:
-    """Return the pixels of one image cell at the size that a network wants.
-
-    Parameters
-    ----------
-    cell : object
-        As for `decode_image`.
-    geometry : Geometry
-        How the image is resized and cropped.
-    digest : bytes, optional
-        Digest of the cell. A file that has changed since it was taken is an error, so that no
-        features are stored under the digest of other content.
-    max_pixels : int or None
-        As for `decode_image`.
-
-    Returns
-    -------
-    ndarray of shape (H, W, 3)
-        RGB; uint8, or float32 in [0, 1] where the source has more than 8 bits. It is
-        always a new, writable array.
-
-    Raises
-    ------
-    BadCellError
-        As for `decode_image`.
-    """
-    try:
-        planes = _planes(cell, max_pixels, digest, geometry)
-        return to_array([fit(plane, geometry) for plane in planes])
-    except BadCellError as error:
-        raise name_cell(cell, error) from error.__cause__
+    """Return the pixels of what `image_source` returns; errors do not name the cell."""
+    with warnings_ignored(module=r"PIL\."):
+        planes = _planes(source, geometry, digest, max_pixels)
+    return to_array(planes if geometry is None else [fit(plane, geometry) for plane in planes])
 
 
 def _planes(
-    cell: object,
-    max_pixels: int | None,
-    digest: bytes | None = None,
-    geometry: Geometry | None = None,
+    source: Source, geometry: Geometry | None, digest: bytes | None, max_pixels: int | None
 ) -> Planes:
-    source = image_source(cell)
     if isinstance(source, np.ndarray):
         return array_planes(source)
-    if isinstance(source, Image.Image):
-        return _decode_pillow(source, max_pixels)
-    if isinstance(source, (bytes, bytearray)):
-        return _decode_bytes(source, max_pixels, geometry)
-    content = read_file(source, partial(check_bytes, max_pixels=max_pixels))
-    if digest is not None and content_digest(content) != digest:
-        raise BadCellError("the file has changed since this call began; run it again")
-    return _decode_bytes(content, max_pixels, geometry)
-
-
-def _decode_bytes(
-    data: bytes | bytearray, max_pixels: int | None, geometry: Geometry | None
-) -> Planes:
-    check_content(data, max_pixels)
+    if isinstance(source, str):
+        source = read_file(source, partial(check_bytes, max_pixels=max_pixels))
+        if digest is not None and content_digest(source) != digest:
+            raise BadCellError("the file has changed since this call began; run it again")
     try:
-        with (
-            warnings_ignored(module=r"PIL\."),
-            Image.open(io.BytesIO(data), formats=_formats()) as image,
-        ):
-            if geometry is not None:
-                check_pixels(image.size, max_pixels)
-                reduce(image, geometry)
-            return _image_planes(_upright(image, max_pixels))
-    except BadCellError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise BadCellError(
-            f"{_reason(error).rstrip('.')}; make it smaller, or raise both max_pixels and "
-            "PIL.Image.MAX_IMAGE_PIXELS if you trust where it comes from"
-        ) from error
-    except UnidentifiedImageError as error:
-        known = ", ".join(_formats())
-        raise BadCellError(
-            f"not an image that can be decoded, it seems to be {guess_content(data)}; "
-            f"the formats are {known}; open others yourself and pass arrays or PIL images"
-        ) from error
-    except Exception as error:  # damaged data makes Pillow raise nearly anything
-        raise BadCellError(
-            f"cannot be decoded ({_reason(error)}), it seems to be {guess_content(data)}; "
-            "get the image anew, or drop the row"
-        ) from error
-
-
-def _decode_pillow(image: Image.Image, max_pixels: int | None) -> Planes:
-    try:
-        with warnings_ignored(module=r"PIL\."):
+        if isinstance(source, Image.Image):
             with _shared_images:
-                image = _upright(image, max_pixels)
-            return _image_planes(image)
+                image = _upright(source, None, max_pixels)
+            return image_planes(image)
+        check_content(source, max_pixels)
+        with Image.open(io.BytesIO(source), formats=_formats()) as image:
+            return image_planes(_upright(image, geometry, max_pixels))
     except BadCellError:
         raise
-    except Exception as error:  # it may be opened lazily, and its file damaged or closed
-        raise BadCellError(
-            f"cannot be decoded ({_reason(error)}); "
-            "see whether its load() and its convert('RGB') work"
-        ) from error
+    except Exception as error:  # damaged data makes Pillow raise nearly anything
+        raise BadCellError(_problem(error, source)) from error
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _problem(error: Exception, source: Image.Image | bytes | bytearray) -> str:
+    """Return why an image cannot be decoded, and what to do."""
+    reason = str(error) or type(error).__name__
+    if isinstance(source, Image.Image):
+        return f"cannot be decoded ({reason}); see whether its load() and its convert('RGB') work"
+    if isinstance(error, Image.DecompressionBombError):
+        return (
+            f"{reason.rstrip('.')}; make it smaller, or raise both max_pixels and "
+            "PIL.Image.MAX_IMAGE_PIXELS if you trust where it comes from"
+        )
+    guess = f"it seems to be {guess_content(source, _formats())}"
+    if isinstance(error, UnidentifiedImageError):
+        return (
+            f"not an image that can be decoded, {guess}; the formats are {', '.join(_formats())}; "
+            "open others yourself and pass arrays or PIL images"
+        )
+    return f"cannot be decoded ({reason}), {guess}; get the image anew, or drop the row"
 
 
 @functools.cache
@@ -209,24 +144,18 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _upright(image: Image.Image, max_pixels: int | None) -> Image.Image:
-    """Return a loaded copy with the EXIF rotation applied."""
+def _upright(image: Image.Image, geometry: Geometry | None, max_pixels: int | None) -> Image.Image:
+    """Return a loaded copy with the EXIF rotation applied, at least as large as `geometry` needs.
+
+    With `geometry`, the image may be changed, so it is None for an image of the user's.
+    """
     if 0 in image.size:
         raise BadCellError(f"an image of {image.width}x{image.height} pixels has no pixels")
     check_pixels(image.size, max_pixels)
+    if geometry is not None:
+        reduce(image, geometry)
     image.load()
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF data; the pixels are still good
         return image.copy()
-
-
-def _image_planes(image: Image.Image) -> Planes:
-    if image.mode == "F":
-        return float_planes(unit_interval(np.asarray(image)))
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        if (transparent := image.info.get("transparency")) is not None:
-            values = np.where(values == transparent, 65535, values)
-        return float_planes(scaled_16_bits(values))
-    return [opaque_rgb(image)]

@@ -1,7 +1,5 @@
 """Random changes of training images that keep what they show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -39,15 +37,12 @@ def _transform(name: str) -> Callable[[Any], Any]:
 
     flip = v2.RandomHorizontalFlip()
     if name == "light":
-        return v2.Compose([flip, v2.RandomAffine(0, translate=(0.1, 0.1), fill=0)])
-    return v2.Compose([flip, _random_crop, v2.ColorJitter(0.4, 0.4, 0.4)])
+        return v2.Compose([flip, v2.RandomAffine(0, translate=(0.1, 0.1))])
 
+    def crop(image: Any) -> Any:
+        return v2.RandomResizedCrop(image.shape[-2:], scale=(0.5, 1.0))(image)
 
-def _random_crop(image: Any) -> Any:
-    """Return a random part of an image, resized to the size of the whole."""
-    from torchvision.transforms import v2
-
-    return v2.RandomResizedCrop(image.shape[-2:], scale=(0.5, 1.0), antialias=True)(image)
+    return v2.Compose([flip, crop, v2.ColorJitter(0.4, 0.4, 0.4)])
 
 
 def _stacked(images: list[Any]) -> Any:

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
-from sktransfer.exceptions import BadCellError, ColumnError
-from sktransfer.modalities._modality import Augmentation, FileMemo, Modality, Preparer, Recipe
-from sktransfer.modalities.image._decode import load_pixels
-from sktransfer.modalities.image._digests import digest_images
+from sktransfer.cache import FeatureCache
+from sktransfer.columns import name_cell
+from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._files import FileCell, digest_files, file_cell
+from sktransfer.modalities._hashes import array_digest, content_digest
+from sktransfer.modalities._modality import Modality, Preparer, Recipe
+from sktransfer.modalities.image._decode import decode_image, decode_source
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_recipe import ImageRecipe
-from sktransfer.modalities.image._limits import MAX_PIXELS
+from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes
+from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
-from sktransfer.modalities.image._resample import resample
-from sktransfer.modalities.image._stacks import checked_shape, images_of_array
+from sktransfer.modalities.image._stacks import images_of_array
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +56,7 @@ class ImageModality(Modality):
     noun: ClassVar[str] = "image"
     library: ClassVar[str] = "pillow"
     recipe_type: ClassVar[type[Recipe]] = ImageRecipe
+    augmentation = staticmethod(image_augmentation)
     columns_advice: ClassVar[str] = "; if its rows are flattened images, set image_shape"
 
     image_size: int | tuple[int, int] | None = None
@@ -64,25 +69,40 @@ class ImageModality(Modality):
         """Whether the rows of a matrix are flattened images."""
         return self.image_shape is not None
 
-    def cells_of_array(self, X: np.ndarray) -> tuple[Sequence[object], int] | None:
+    def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
         """Return the images of a stack or of flattened rows."""
-        shape = None if self.image_shape is None else tuple(self.image_shape)
-        return images_of_array(X, shape)
-
-    def check_rows(self) -> int:
-        """Return the number of values of a flattened image; refuse a column of single values."""
-        assert self.image_shape is not None
-        needed = int(np.prod(checked_shape(self.image_shape)))
-        raise ColumnError(
-            f"X has 1 feature(s), but image_shape={self.image_shape} needs H*W*C = {needed}. "
-            "Reshape your data: one flattened image per row."
-        )
+        return images_of_array(X, self.image_shape and tuple(self.image_shape))
 
     def digest(
-        self, cells: Iterable[object], memo: FileMemo
+        self, cells: Iterable[object], cache: FeatureCache
     ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
-        """Digest every image; nothing but Pillow images is decoded."""
-        return cells, digest_images(cells, memo, max_pixels=self.max_pixels)  # type: ignore[return-value]
+        """Digest every image; nothing but Pillow images is decoded.
+
+        A file has the digest of its bytes, a Pillow image that of its decoded pixels. Arrays of
+        another dtype or shape have another digest, even if they show the same picture. A cell
+        that has a digest may still fail when it is decoded.
+        """
+        found = [self._digest(cell) for cell in cells]
+        files = [entry for entry in found if isinstance(entry, FileCell)]
+        digests = digest_files(files, cache, self._check_bytes)
+        of_cells = [digests[entry.key] if isinstance(entry, FileCell) else entry for entry in found]
+        return cells, of_cells  # type: ignore[return-value]
+
+    def _digest(self, cell: object) -> bytes | BadCellError | FileCell:
+        try:
+            source = image_source(cell)
+            if isinstance(source, str):
+                return file_cell(source, self._check_bytes)
+            if isinstance(source, (bytes, bytearray)):
+                return content_digest(source)
+            if isinstance(source, Image.Image):
+                source = decode_source(source, None, None, self.max_pixels)
+            return array_digest(source)
+        except BadCellError as error:
+            return name_cell(cell, error)
+
+    def _check_bytes(self, count: int) -> None:
+        check_bytes(count, self.max_pixels)
 
     def recipe(self, backbone: Any) -> ImageRecipe:
         """Return the backbone's recipe at this size."""
@@ -91,11 +111,6 @@ class ImageModality(Modality):
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""
         return ImagePreparer(self.recipe(backbone), self.max_pixels, self.exact)
-
-    @classmethod
-    def augmentation(cls, augment: Any) -> Augmentation | None:
-        """Return the augmentation that `augment` names."""
-        return image_augmentation(augment)
 
     @staticmethod
     def to_plain(inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -114,12 +129,11 @@ class ImagePreparer(Preparer):
     def __init__(self, recipe: ImageRecipe, max_pixels: int | None, exact: bool) -> None:
         self.recipe = recipe
         self._max_pixels = max_pixels
-        resampling = None if exact else resample
-        self._geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, resampling)
+        self._geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, exact)
 
     def prepare(self, cell: Any, digest: bytes | None) -> np.ndarray:
         """Return pixels (H, W, 3)."""
-        return load_pixels(cell, self._geometry, digest=digest, max_pixels=self._max_pixels)
+        return decode_image(cell, self._geometry, digest=digest, max_pixels=self._max_pixels)
 
     def collate(self, items: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
         """Return scaled pixels (n, 3, H, W)."""

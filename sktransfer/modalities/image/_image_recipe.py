@@ -88,10 +88,10 @@ class ImageRecipe(Recipe):
         rows = pixels.flatten(2)
         if rows.dtype == torch.uint8:
             # In place: on a CPU, allocation costs as much as the arithmetic.
-            rows = rows.to(torch.float32).div_(255).sub_(mean).div_(std)
+            rows = rows.to(torch.float32).div_(255).sub_(mean)
         else:
-            rows = (rows - mean).div_(std)
-        return rows.unflatten(2, (width, len(self.mean))).permute(0, 3, 1, 2)
+            rows = rows - mean
+        return rows.div_(std).unflatten(2, (width, len(self.mean))).permute(0, 3, 1, 2)
 
     def blank(self, rows: int) -> torch.Tensor:
         """Return zeros (rows, 3, H, W)."""

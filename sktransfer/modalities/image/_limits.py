@@ -1,7 +1,7 @@
 """Limits of an image: pixels, bytes of the file, and scans of a JPEG."""
 
 import re
-from typing import Literal
+from functools import partial
 
 from sktransfer.exceptions import BadCellError
 
@@ -47,6 +47,8 @@ _MOST_SCANS = 100
 # Start of a segment of a JPEG file. Restart markers within compressed pixels start none, nor does
 # TEM, which has no length and is skipped by decoders.
 _MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
+_little = partial(int.from_bytes, byteorder="little")
+
 _START_OF_SCAN, _END = b"\xda", b"\xd9"
 
 
@@ -72,21 +74,16 @@ def _check_scans(data: bytes | bytearray) -> None:
                 "if you trust where it comes from, open it with PIL.Image.open"
             )
         # What is in a segment may look like a marker, so it is skipped by its length.
-        position = marker.end() + _number(data, marker.end(), 2, "big")
+        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
 
 
 def _check_icon(data: bytes | bytearray, max_pixels: int | None) -> None:
     # Pillow decodes a picture when it opens the file, and the directory may be wrong about it.
-    for entry in range(6, 6 + 16 * _number(data, 4, 2), 16):
-        start = _number(data, entry + 12, 4)
-        if data[start : start + 4] == b"\x89PNG":
-            size = _number(data, start + 16, 4, "big"), _number(data, start + 20, 4, "big")
+    for entry in range(6, 6 + 16 * _little(data[4:6]), 16):
+        start = _little(data[entry + 12 : entry + 16])
+        picture = data[start : start + 24]
+        if picture.startswith(b"\x89PNG"):
+            size = int.from_bytes(picture[16:20]), int.from_bytes(picture[20:])
         else:  # a bitmap, with a mask below it of the same height
-            size = _number(data, start + 4, 4), _number(data, start + 8, 4) // 2
+            size = _little(picture[4:8]), _little(picture[8:12]) // 2
         check_pixels(size, max_pixels)
-
-
-def _number(
-    data: bytes | bytearray, start: int, count: int, order: Literal["little", "big"] = "little"
-) -> int:
-    return int.from_bytes(data[start : start + count], order)

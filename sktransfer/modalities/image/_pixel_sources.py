@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,12 +16,6 @@ Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
 _URL = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+://")
 
 _FIRST_BYTES = {
-    b"\x89PNG": "a damaged PNG image",
-    b"\xff\xd8\xff": "a damaged JPEG image",
-    b"GIF8": "a damaged GIF image",
-    b"BM": "a damaged BMP image",
-    b"II*\x00": "a damaged TIFF image",
-    b"MM\x00*": "a damaged TIFF image",
     b"%PDF": "a PDF document",
     b"%!PS": "a PostScript document",
     b"PK\x03\x04": "a zip archive",
@@ -40,7 +35,9 @@ def image_source(cell: object) -> Source:
     """
     if isinstance(cell, np.ma.MaskedArray):
         raise BadCellError("the mask of a masked array would be lost; pass cell.filled(0)")
-    if isinstance(cell, (np.ndarray, Image.Image, bytes, bytearray)):
+    if isinstance(cell, np.ndarray):
+        return _as_array(cell)
+    if isinstance(cell, (Image.Image, bytes, bytearray)):
         return cell
     if isinstance(cell, memoryview):
         return cell.tobytes()
@@ -58,15 +55,28 @@ def image_source(cell: object) -> Source:
     )
 
 
-def guess_content(data: bytes | bytearray) -> str:
-    """Return what bytes that cannot be decoded seem to be, for a message."""
+def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
+    """Return what bytes that cannot be decoded seem to be, for a message.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of a file.
+    formats : sequence of str
+        Pillow's names of the formats that can be decoded.
+    """
     if not data:
         return "empty"
+    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
+        return "a HEIC image (convert it to JPEG or PNG)"
+    start = bytes(data[:16]).ljust(16, b"\0")  # Pillow takes the length for granted
+    for name in formats:
+        accepts = Image.OPEN[name][1]
+        if accepts and accepts(start) is True:
+            return f"a damaged {name} image"
     for first_bytes, name in _FIRST_BYTES.items():
         if data.startswith(first_bytes):
             return name
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
-        return "a HEIC image (convert it to JPEG or PNG)"
     beginning = bytes(data[:1000]).lower()
     if b"<svg" in beginning:
         return "an SVG drawing (render it to PNG)"
@@ -89,9 +99,15 @@ def _as_path(cell: str | os.PathLike[Any]) -> str:
 
 def _as_array(cell: Any) -> np.ndarray:
     try:
-        return np.asarray(cell)
+        array = np.asarray(cell)
     except Exception as error:  # tensors on a device, with a gradient, of a foreign dtype
         raise BadCellError(
             f"cannot be read as a NumPy array ({error}); "
             "convert it first, e.g. tensor.detach().cpu().float().numpy()"
         ) from error
+    if array.dtype.kind not in "buif":
+        raise BadCellError(
+            f"an array of dtype {array.dtype} is not an image; "
+            "pass uint8, uint16, bool, or floats in [0, 1]"
+        )
+    return array

@@ -1,22 +1,17 @@
 """Arrays that hold one image per row: stacks (n, H, W[, C]) and flattened rows."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from math import prod
-from typing import cast
+from typing import Any
 
 import numpy as np
 
 from sktransfer.exceptions import ColumnError
-from sktransfer.modalities.image._arrays import CHANNELS
+from sktransfer.modalities.image._planes import CHANNELS, axes_problem
 
 Shape = tuple[int, ...]
 
 
-def images_of_array(
-    X: np.ndarray, image_shape: Shape | None
-) -> tuple[Sequence[object], int] | None:
+def images_of_array(X: np.ndarray, image_shape: Shape | None) -> tuple[Any, int] | None:
     """Return the images of an array and the values per image; None where X is a plain column.
 
     Parameters
@@ -37,8 +32,8 @@ def images_of_array(
             "pass the list of bytes itself, or an array made with dtype=object"
         )
     numeric = X.dtype.kind in "buif"
-    if X.ndim == 2 and image_shape is not None and (numeric or X.shape[1] > 1):
-        return _flattened(X, image_shape)
+    if X.ndim < 3 and image_shape is not None and (numeric or prod(X.shape[1:]) > 1):
+        return _flattened(X.reshape(len(X), -1), image_shape)
     if X.ndim == 2 and numeric and X.shape[1] > 1:
         raise ColumnError(
             f"an array of shape {X.shape} is not a column of images. If its rows are flattened "
@@ -48,55 +43,36 @@ def images_of_array(
     return (_stack(X), 1) if X.ndim > 2 and numeric else None
 
 
-def checked_shape(image_shape: Shape) -> Shape:
-    """Return the shape of flattened images, or raise `ColumnError` if it is none."""
-    shape = tuple(image_shape)
+def _flattened(X: np.ndarray, shape: Shape) -> tuple[Any, int]:
     if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] not in CHANNELS):
         raise ColumnError(
-            f"image_shape={image_shape} is not (H, W) or (H, W, C) with C one of {CHANNELS}"
+            f"image_shape={shape} is not (H, W) or (H, W, C) with C one of {CHANNELS}"
         )
-    return shape
-
-
-def _flattened(X: np.ndarray, image_shape: Shape) -> tuple[Sequence[object], int]:
-    shape = checked_shape(image_shape)
     if X.shape[1] != prod(shape):
         raise ColumnError(
-            f"X has {X.shape[1]} feature(s), but image_shape={image_shape} needs "
-            f"H*W*C = {prod(shape)} per row"
+            f"X has {X.shape[1]} feature(s), but image_shape={shape} needs H*W*C = {prod(shape)}. "
+            "Reshape your data: one flattened image per row."
         )
-    return cast("Sequence[object]", _numeric(X).reshape(-1, *shape)), prod(shape)
+    return _numeric(X).reshape(-1, *shape), prod(shape)
 
 
 def _numeric(X: np.ndarray) -> np.ndarray:
     try:
         if X.dtype.kind == "O":
             X = np.asarray(X.tolist())  # Python's integers stay integers, and so stay in 0..255
-        if X.dtype.kind == "c":
-            raise ColumnError("Complex data not supported; pass one column of real numbers")
-        # Other types fail as in scikit-learn, a TypeError as one.
-        return X if X.dtype.kind in "buif" else X.astype(np.float64)
+        # Other types fail as in scikit-learn, a TypeError as one; complex numbers as cells.
+        return X if X.dtype.kind in "buifc" else X.astype(np.float64)
     except ValueError as error:
-        if isinstance(error, ColumnError):
-            raise
         raise ColumnError(f"flattened images must be numbers: {error}") from error
 
 
-def _stack(X: np.ndarray) -> Sequence[object]:
+def _stack(X: np.ndarray) -> np.ndarray:
     if X.ndim == 3 and X.shape[2] in CHANNELS and min(X.shape[:2]) > max(CHANNELS):
         raise ColumnError(
             f"an array of shape {X.shape} looks like one image; pass [X] for it, or X[..., None] "
             f"for {X.shape[0]} grey images of {X.shape[1]}x{X.shape[2]} pixels"
         )
-    if X.ndim == 4 and X.shape[3] not in CHANNELS and X.shape[1] in CHANNELS:
-        raise ColumnError(
-            f"an array of shape {X.shape} has its channels first; "
-            "move them to the end, e.g. numpy.moveaxis(X, 1, -1)"
-        )
-    if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in CHANNELS):
-        raise ColumnError(
-            f"an array of shape {X.shape} is not a stack of images; "
-            f"pass (n, H, W) or (n, H, W, C) with C one of {CHANNELS}"
-        )
-    # An array has all that is asked of a sequence of cells: length, indices, slices, iteration.
-    return cast("Sequence[object]", X)
+    accepted = f"a stack of images; pass (n, H, W) or (n, H, W, C) with C one of {CHANNELS}"
+    if problem := axes_problem(X.shape, 1, accepted):
+        raise ColumnError(problem)
+    return X

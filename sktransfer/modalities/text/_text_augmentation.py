@@ -1,7 +1,5 @@
 """Random changes of training texts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sktransfer.modalities._modality import Augmentation

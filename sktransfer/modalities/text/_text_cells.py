@@ -56,16 +56,11 @@ def _text(cell: object, missing: Missing) -> str | None:
             f"a value of type {type(cell).__name__} is not text; "
             "pass one string per row, e.g. column.astype(str)"
         )
-    _refuse_surrogates(cell)
-    return str.__str__(cell)  # of a subclass the plain string
-
-
-def _refuse_surrogates(text: str) -> None:
     try:
-        text.encode("utf-8")
+        cell.encode("utf-8")
     except UnicodeEncodeError as error:
-        code, position = ord(text[error.start]), error.start
         raise BadCellError(
-            f"the lone surrogate U+{code:04X} at position {position} is no character; remove "
-            "it, e.g. text.encode('utf-8', 'ignore').decode('utf-8')"
+            f"the lone surrogate U+{ord(cell[error.start]):04X} at position {error.start} is no "
+            "character; remove it, e.g. text.encode('utf-8', 'ignore').decode('utf-8')"
         ) from error
+    return str.__str__(cell)  # of a subclass the plain string

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sktransfer.cache import FeatureCache
 from sktransfer.exceptions import BackboneError, BadCellError
 from sktransfer.modalities._hashes import text_digest
-from sktransfer.modalities._modality import Augmentation, FileMemo, Modality, Preparer, Recipe
+from sktransfer.modalities._modality import Modality, Preparer, Recipe
 from sktransfer.modalities.text._text_augmentation import text_augmentation
 from sktransfer.modalities.text._text_cells import Missing, read_texts
 from sktransfer.modalities.text._text_recipe import TextRecipe
@@ -37,6 +38,8 @@ class TextModality(Modality):
     noun: ClassVar[str] = "text"
     library: ClassVar[str] = "tokenizers"
     recipe_type: ClassVar[type[Recipe]] = TextRecipe
+    augmentation = staticmethod(text_augmentation)
+    processor_from_dict = TextTokenizer.from_dict
     can_blend: ClassVar[bool] = False
     number_advice: ClassVar[str] = ", or pass X.astype(str)"
 
@@ -44,7 +47,7 @@ class TextModality(Modality):
     missing: Missing = "raise"
 
     def digest(
-        self, cells: Iterable[object], memo: FileMemo
+        self, cells: Iterable[object], cache: FeatureCache
     ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
         """Check and digest every text."""
         texts = list(read_texts(cells, missing=self.missing))
@@ -57,16 +60,6 @@ class TextModality(Modality):
     def bind(self, backbone: Any) -> TextPreparer:
         """Return what cuts texts into tokens for a backbone."""
         return TextPreparer(self.recipe(backbone), backbone.processor)
-
-    @classmethod
-    def augmentation(cls, augment: Any) -> Augmentation | None:
-        """Return the augmentation that `augment` names."""
-        return text_augmentation(augment)
-
-    @classmethod
-    def processor_from_dict(cls, packed: Mapping[str, Any]) -> TextTokenizer:
-        """Return a tokenizer from what its `to_dict` has returned."""
-        return TextTokenizer.from_dict(packed)
 
     @classmethod
     def module_recipe(cls, module: Any) -> Recipe:

@@ -1,10 +1,8 @@
 """How texts become what a network takes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities._modality import Recipe
@@ -39,7 +37,7 @@ class TextRecipe(Recipe):
     normalize: bool = False
     tokenizer: str = ""
 
-    def at(self, max_length: int | None) -> TextRecipe:
+    def at(self, max_length: int | None) -> Self:
         """Return the recipe for another number of tokens."""
         if max_length is None:
             return self

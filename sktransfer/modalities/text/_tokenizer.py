@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import xxhash
@@ -96,13 +97,11 @@ class TextTokenizer:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
         import torch
 
-        longest = max(map(len, rows), default=0)
-        ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)
-        mask = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)] = torch.tensor(row, dtype=torch.int64)
-            mask[number, : len(row)] = 1
-        return {"input_ids": ids, "attention_mask": mask}
+        lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+        mask = torch.arange(max(map(len, rows), default=0)) < lengths[:, None]
+        ids = torch.full(mask.shape, self.pad_id, dtype=torch.int64)
+        ids[mask] = torch.tensor([*chain.from_iterable(rows)], dtype=torch.int64)
+        return {"input_ids": ids, "attention_mask": mask.long()}
 
     def _encode(self, text: str, room: int) -> list[int]:
         text = self._prefix + (text.lower() if self._lower else text)

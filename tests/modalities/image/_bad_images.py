@@ -129,6 +129,8 @@ CELLS: dict[str, tuple[Any, str]] = {
     "tar": (_tar(PNG), UNKNOWN),
     "lfs": (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
     "heic": (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image"),
+    "heic of another brand": (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC image"),
+    "one byte of a format": (b"P", UNKNOWN),
     "noise": (b"\x07\x08\x09" * 99, UNKNOWN),
     # Formats that are not opened
     "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a PostScript document"),
@@ -170,6 +172,8 @@ CELLS: dict[str, tuple[Any, str]] = {
     "inf pixels": (np.array([[0, np.inf]]), "NaN or infinite values"),
     "int above": (np.array([[0, 256]]), r"int64 pixels must lie in 0\.\.255, found 0 to 256"),
     "int below": (np.array([[-1, 9]]), r"must lie in 0\.\.255, found -1 to 9"),
+    "int16 above": (np.array([[0, 300]], np.int16), r"found 0 to 300; cast 16-bit .*'uint16'\)"),
+    "int16 below": (np.array([[-300, 300]], np.int16), "found -300 to 300; scale them to"),
     "int8 below": (np.array([[-1, 9]], np.int8), r"int8 pixels must lie in 0\.\.255"),
     "uint32 above": (np.array([[70_000]], np.uint32), r"must lie in 0\.\.255"),
     "object": (np.array([["a"]], dtype=object), "dtype object is not an image"),

@@ -13,7 +13,7 @@ PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]
 GEOMETRIES = [
     Geometry(256, (224, 224)),
     Geometry(224, (224, 224), "bicubic"),
-    Geometry((100, 150), None),
+    Geometry((100, 150), (100, 150)),
 ]
 
 

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from sktransfer.exceptions import BadCellError
-from sktransfer.modalities.image import Geometry, decode_image, load_pixels
+from sktransfer.modalities.image import Geometry, decode_image
 from tests.modalities.image._bad_images import CELLS, FILES, NOISE, PNG, encoded
 from tests.modalities.image._digests import digests
 
@@ -30,7 +30,7 @@ def within_seconds(seconds):
 
 
 def _load(cell):
-    return load_pixels(cell, Geometry(8, (8, 8)))
+    return decode_image(cell, Geometry(8, (8, 8)))
 
 
 @pytest.mark.parametrize("read", [decode_image, _load])

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from sktransfer.modalities.image import ImageRecipe, image_augmentation
+from sktransfer.modalities.image import ImageRecipe
+from sktransfer.modalities.image._image_augmentation import image_augmentation
 from tests._tiny import images
 
 

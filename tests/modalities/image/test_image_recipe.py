@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.transforms import functional
 
-from sktransfer.modalities import ImageRecipe
+from sktransfer.modalities.image import ImageRecipe
 
 SHAPES = [(2, 31, 17, 3), (1, 1, 1, 3), (3, 8, 224, 3), (0, 4, 4, 3)]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import BadCellError
-from sktransfer.modalities.image import Geometry, decode_image, load_pixels
+from sktransfer.modalities.image import Geometry, decode_image
 from tests.modalities.image._bad_images import (
     NOISE,
     PNG,
@@ -51,7 +51,7 @@ def test_the_limit_of_pixels_holds_for_every_format(content):
         with pytest.raises(BadCellError, match="32x32 pixels is above the limit of 1023 pixels"):
             decode_image(cell, max_pixels=1023)
     with pytest.raises(BadCellError, match="raise max_pixels if you trust where it comes from"):
-        load_pixels(content, Geometry(8, (8, 8)), max_pixels=1023)
+        decode_image(content, Geometry(8, (8, 8)), max_pixels=1023)
 
 
 def test_an_icon_is_refused_before_any_of_it_is_decoded():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sktransfer.modalities.text import text_augmentation
+from sktransfer.modalities.text._text_augmentation import text_augmentation
 
 
 def test_dropped_tokens_are_never_the_first_or_last_and_never_all():

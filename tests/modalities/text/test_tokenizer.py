@@ -18,7 +18,7 @@ from tokenizers import (
 )
 
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities import TextTokenizer
+from sktransfer.modalities.text import TextTokenizer
 
 PHRASE = "the quick brown fox jumps over a lazy dog while it rains in naïve Straße 日本 😀 42"
 WORDS = PHRASE.split()

@@ -3,7 +3,6 @@
 from sktransfer.cache._counts import record
 from sktransfer.cache._errors import warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
-from sktransfer.cache._file_store import FileStore
 from sktransfer.cache._info import CacheInfo, cache_info, clear_cache
 from sktransfer.cache._key import FORMAT_VERSION, space_key
 from sktransfer.cache._limit import format_size, size_limit
@@ -14,7 +13,6 @@ __all__ = [
     "FORMAT_VERSION",
     "CacheInfo",
     "FeatureCache",
-    "FileStore",
     "NoCache",
     "SqliteCache",
     "cache_info",

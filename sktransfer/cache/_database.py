@@ -21,8 +21,6 @@ _SCHEMA = (
     "CREATE TABLE keys (key BLOB PRIMARY KEY, id INTEGER, used INTEGER) WITHOUT ROWID",
     # number of the row -> checksum and float32 values
     "CREATE TABLE rows (id INTEGER PRIMARY KEY, value BLOB)",
-    # path and status of a file -> checksum and digest of its content
-    "CREATE TABLE files (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
 )
 
 _SETTINGS = (

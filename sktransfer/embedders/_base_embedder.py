@@ -24,13 +24,18 @@ from sktransfer.columns import Column
 from sktransfer.compute import (
     CHUNK,
     CellErrors,
-    ConvertedExtractor,
     FeatureExtractor,
     RowPlan,
     Runner,
     digest_column,
 )
-from sktransfer.compute.engines import ENGINES, OPENVINO, check_engine, engine_device
+from sktransfer.compute.engines import (
+    ENGINES,
+    OPENVINO,
+    ConvertedExtractor,
+    check_engine,
+    engine_device,
+)
 from sktransfer.embedders._progress import progress
 from sktransfer.exceptions import BackboneError
 from sktransfer.lazy import LazyMixin, sample
@@ -188,7 +193,7 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         precision = _runtime.resolve_precision(self.precision, device)
         how = (self._modality(), backbone, self.layer, self.pooling, device, precision)
         if self.engine == OPENVINO:
-            return ConvertedExtractor(*how, folder=cache.folder)
+            return ConvertedExtractor(*how, cache=cache)
         return FeatureExtractor(*how)
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:

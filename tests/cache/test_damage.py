@@ -17,7 +17,7 @@ ID_OF = "SELECT id FROM keys WHERE key = ?"
 
 @pytest.fixture
 def data(folder):
-    return folder / "v2" / "features.sqlite"
+    return folder / "v3" / "features.sqlite"
 
 
 @pytest.fixture
@@ -82,10 +82,11 @@ def test_a_row_of_another_length_or_type_is_not_found(cache, space, digests, row
 def test_a_flipped_bit_in_the_digest_of_a_file_is_a_digest_not_known(cache, digests):
     cache.write_file_digests(digests, digests)
     with cache.database.transaction(write=True) as connection:
-        select = "SELECT value FROM files WHERE key = ?"
-        value = bytearray(connection.execute(select, digests[:1]).fetchone()[0])
+        (number,) = connection.execute(ID_OF, [bytes(16) + digests[0]]).fetchone()
+        select = "SELECT value FROM rows WHERE id = ?"
+        value = bytearray(connection.execute(select, [number]).fetchone()[0])
         value[-1] ^= 1
-        connection.execute("UPDATE files SET value = ? WHERE key = ?", (bytes(value), digests[0]))
+        connection.execute("UPDATE rows SET value = ? WHERE id = ?", (bytes(value), number))
     assert cache.read_file_digests(digests[:2]) == [None, digests[1]]
 
 
@@ -161,7 +162,7 @@ for i in range(0, 100, 10):
     cache.write(space, [digest(j) for j in range(i, i + 10)], np.stack([row(j) for j in range(i, i + 10)]))
 os._exit(0)
 """)
-    path = folder / "v2" / name
+    path = folder / "v3" / name
     content = bytearray(path.read_bytes())
     choice = random.Random(seed)
     for _ in range(10 ** choice.randrange(4)):

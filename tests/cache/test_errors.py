@@ -78,7 +78,7 @@ def test_a_disk_that_fills_up_is_a_warning_and_the_rows_so_far_stay(run):
 import resource, warnings
 cache = open_cache(folder)
 cache.write(space, [digest(0)], row(0)[None])
-size = os.stat(folder + "/v2/features.sqlite-wal").st_size
+size = os.stat(folder + "/v3/features.sqlite-wal").st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, resource.RLIM_INFINITY))
 many = range(1, 1000)
 with warnings.catch_warnings(record=True) as warned:
@@ -135,20 +135,20 @@ with open_cache(folder).database.transaction(write=True):
 
 
 def test_a_cache_that_cannot_be_read_counts_as_empty(folder):
-    (folder / "v2").mkdir(parents=True)
-    (folder / "v2" / "features.sqlite").write_bytes(b"x" * 20_000)
+    (folder / "v3").mkdir(parents=True)
+    (folder / "v3" / "features.sqlite").write_bytes(b"x" * 20_000)
     with pytest.warns(CacheWarning, match="clear_cache"):
         assert cache_info(folder).rows == 0
 
 
 def test_what_lies_beside_the_cache_stays(folder, cache, space, digests, rows_of):
     cache.write(space, digests, rows_of(digests, 8))
-    for path in (folder / "thesis.txt", folder / "v2" / "thesis.txt"):
+    for path in (folder / "thesis.txt", folder / "v3" / "thesis.txt"):
         path.write_text("mine")
     clear_cache(folder)
     assert (folder / "thesis.txt").read_text() == "mine"
-    assert (folder / "v2" / "thesis.txt").read_text() == "mine"
-    assert not (folder / "v2" / "features.sqlite").exists()
+    assert (folder / "v3" / "thesis.txt").read_text() == "mine"
+    assert not (folder / "v3" / "features.sqlite").exists()
 
 
 @pytest.mark.parametrize("cache", [True, "~/cache", "~nobody.of.this.name/cache"])

@@ -64,7 +64,7 @@ def test_clearing_forgets_all_and_gives_the_space_back(cache, folder, space, dig
     cache.write(space, digests, rows_of(digests, 384))
     cache.write_file_digests(digests, digests)
     clear_cache(folder)
-    assert [path.name for path in (folder / "v2").iterdir()] == ["lock"]
+    assert [path.name for path in (folder / "v3").iterdir()] == ["lock"]
     assert cache.database._connection is None  # the disk frees what no process holds open
     assert cache_info(folder).rows == 0
     assert not cache.read(space, digests, 384)[1].any()

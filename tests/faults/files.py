@@ -31,7 +31,7 @@ from tests.faults.trials import (
 )
 
 _PAGE = 8192
-_DATA = "v2/features.sqlite"
+_DATA = "v3/features.sqlite"
 Damage = Callable[[bytearray, random.Random], None]
 
 
@@ -209,7 +209,7 @@ def other_versions(trials: int, seed: int) -> Counter[str]:
         for version in ("v1", "v3"):
             (folder / version).mkdir(parents=True)
             (folder / version / "features.sqlite").write_bytes(choice.randbytes(10_000))
-        (folder / "v2").mkdir(mode=0o700)
+        (folder / "v3").mkdir(mode=0o700)
         table = choice.choice(
             [
                 "keys (key BLOB PRIMARY KEY, id INTEGER)",
@@ -242,7 +242,7 @@ def planted(trials: int, seed: int) -> Counter[str]:
         victim.mkdir(parents=True)
         (victim / "letter").write_text("mine")
         endings = ("", "-wal", "-shm", "-journal")
-        names = ("v2", "v2/lock", *(_DATA + ending for ending in endings))
+        names = ("v3", "v3/lock", *(_DATA + ending for ending in endings))
         path = folder / "cache" / choice.choice(names)
         path.parent.mkdir(parents=True, mode=0o700)
         plants = (
@@ -251,7 +251,7 @@ def planted(trials: int, seed: int) -> Counter[str]:
             lambda: path.symlink_to(victim),
             lambda: path.symlink_to(path),
             lambda: os.mkfifo(path),
-            lambda: path.write_text("no folder") if path.name == "v2" else path.mkdir(),
+            lambda: path.write_text("no folder") if path.name == "v3" else path.mkdir(),
         )
         choice.choice(plants)()
         outcome = _few_warnings(lambda: use(folder / "cache"))

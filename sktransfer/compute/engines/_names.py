@@ -48,8 +48,6 @@ def engine_device(engine: str, device: str) -> torch.device:
     return found
 
 
-def engine_name(engine: str, device: torch.device) -> str:
-    """Return name and version of an engine: rows of different engines may differ by rounding."""
-    own = _runtime.engine(device)
-    # With torch, which has traced the network.
-    return own if engine != OPENVINO else f"{OPENVINO} {_runtime.version_of(OPENVINO)} of {own}"
+def openvino_name(device: torch.device) -> str:
+    """Return name and version of OpenVINO and of torch, which traces the network."""
+    return f"{OPENVINO} {_runtime.version_of(OPENVINO)} of {_runtime.engine(device)}"

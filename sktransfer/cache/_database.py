@@ -101,11 +101,6 @@ class Database:
                 raise
             self._timed_out &= not write
 
-    def check(self) -> None:
-        """Open the files now, to find out whether they can be used."""
-        with self.transaction(write=False):
-            pass
-
     def remove(self) -> None:
         """Remove the data files, whatever they hold, and nothing else.
 
@@ -127,12 +122,6 @@ class Database:
                         (self._home / name).unlink(missing_ok=True)
             except sqlite3.Error as error:
                 raise OSError(f"{self._home} cannot be emptied: {error}") from error
-
-    def close_if_removed(self) -> None:
-        """Close a removed file, whose disk space is freed only then."""
-        with self.lock:
-            if not self.exists():
-                self.close()
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another one."""

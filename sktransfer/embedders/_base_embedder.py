@@ -29,13 +29,7 @@ from sktransfer.compute import (
     Runner,
     digest_column,
 )
-from sktransfer.compute.engines import (
-    ENGINES,
-    OPENVINO,
-    ConvertedExtractor,
-    check_engine,
-    engine_device,
-)
+from sktransfer.compute.engines import ENGINES, OPENVINO, ConvertedExtractor, engine_device
 from sktransfer.embedders._progress import progress
 from sktransfer.exceptions import BackboneError
 from sktransfer.lazy import LazyMixin, sample
@@ -122,7 +116,6 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         column = self._modality().column(X)
         backbone = self._get_backbone()
         self._modality().recipe(backbone)
-        check_engine(self.engine)
         self._torch_device()
         self._n_features_out = self._width(backbone)
         self.fingerprint_ = backbone.fingerprint
@@ -188,7 +181,6 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         plan.fill(runner.run(extractor.features, batches), advance)
 
     def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:
-        check_engine(self.engine)
         device = self._torch_device()
         precision = _runtime.resolve_precision(self.precision, device)
         how = (self._modality(), backbone, self.layer, self.pooling, device, precision)

@@ -3,10 +3,9 @@
 from sktransfer.cache._counts import record
 from sktransfer.cache._errors import warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
-from sktransfer.cache._file_store import FileStore
 from sktransfer.cache._info import CacheInfo, cache_info, clear_cache
 from sktransfer.cache._key import FORMAT_VERSION, space_key
-from sktransfer.cache._limit import format_size, size_limit
+from sktransfer.cache._limit import size_limit
 from sktransfer.cache._open import open_cache
 from sktransfer.cache._sqlite_cache import SqliteCache
 
@@ -14,12 +13,10 @@ __all__ = [
     "FORMAT_VERSION",
     "CacheInfo",
     "FeatureCache",
-    "FileStore",
     "NoCache",
     "SqliteCache",
     "cache_info",
     "clear_cache",
-    "format_size",
     "open_cache",
     "record",
     "size_limit",

@@ -21,8 +21,6 @@ _SCHEMA = (
     "CREATE TABLE keys (key BLOB PRIMARY KEY, id INTEGER, used INTEGER) WITHOUT ROWID",
     # number of the row -> checksum and float32 values
     "CREATE TABLE rows (id INTEGER PRIMARY KEY, value BLOB)",
-    # path and status of a file -> checksum and digest of its content
-    "CREATE TABLE files (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
 )
 
 _SETTINGS = (
@@ -103,11 +101,6 @@ class Database:
                 raise
             self._timed_out &= not write
 
-    def check(self) -> None:
-        """Open the files now, to find out whether they can be used."""
-        with self.transaction(write=False):
-            pass
-
     def remove(self) -> None:
         """Remove the data files, whatever they hold, and nothing else.
 
@@ -129,12 +122,6 @@ class Database:
                         (self._home / name).unlink(missing_ok=True)
             except sqlite3.Error as error:
                 raise OSError(f"{self._home} cannot be emptied: {error}") from error
-
-    def close_if_removed(self) -> None:
-        """Close a removed file, whose disk space is freed only then."""
-        with self.lock:
-            if not self.exists():
-                self.close()
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another one."""

@@ -37,7 +37,7 @@ def warn_once(folder: Path, error: Exception) -> None:
     error : Exception
         One of `CACHE_ERRORS`.
     """
-    code = getattr(error, "sqlite_errorcode", None) or getattr(error, "errno", None)
+    code = getattr(error, "sqlite_errorcode", getattr(error, "errno", None))
     reason = (folder, f"{type(error).__name__} {code}")
     with _lock:
         if reason in _warned:
@@ -77,7 +77,3 @@ def _primary(error: BaseException) -> int | None:
     """Return SQLite's result code without the extended bits; None for other errors."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
-
-
-def _code(error: Exception) -> int | None:
-    return getattr(error, "sqlite_errorcode", None) or getattr(error, "errno", None)

@@ -5,10 +5,10 @@ import time
 
 from sktransfer.cache._database import Database, data_size
 from sktransfer.cache._errors import DamagedError
+from sktransfer.cache._feature_cache import FIRST_OBJECT
 
 KEPT = 0.8  # share of the limit that is left after making room
 REFRESH_AFTER = 3600  # seconds for which a stamp of the last use stands, so that reads seldom write
-_MEMO_SHARE = 0.1  # of what is kept, for the digests of files
 _MOST_KEYS = 200_000  # looked up at a time; about 40 MB
 _MOST_REMOVED = 500  # rows in one transaction
 _LATEST = 2**32  # seconds
@@ -22,7 +22,6 @@ def stamp() -> int:
 def make_room(database: Database) -> None:
     """Remove rows, those unused for longest first, until the data is well below the limit."""
     target = int(database.limit * KEPT)
-    _empty_large_memo(database, target)
     before: list[tuple] = []
     while keys := _oldest_keys(database, target):
         if keys == before:
@@ -34,14 +33,6 @@ def make_room(database: Database) -> None:
             connection.execute("DELETE FROM rows")
 
 
-def _empty_large_memo(database: Database, target: int) -> None:
-    # Digests of files are quickly computed again, so an order among them is not worth its cost.
-    with database.transaction(write=True) as connection:
-        (size,) = connection.execute("SELECT total(length(key) + 24) FROM files").fetchone()
-        if size > target * _MEMO_SHARE:
-            connection.execute("DELETE FROM files")
-
-
 def _oldest_keys(database: Database, target: int) -> list[tuple]:
     """Return the (key, id) of about as many rows as have to go."""
     with database.transaction(write=False) as connection:
@@ -49,10 +40,12 @@ def _oldest_keys(database: Database, target: int) -> list[tuple]:
         if excess <= 0:
             return []
         (count,) = connection.execute("SELECT count(*) FROM keys").fetchone()
-        # A stamp from the future, set by a clock that was wrong for a while, says nothing.
+        # Digests of files are quickly computed again. A stamp from the future, set by a clock that
+        # was wrong for a while, says nothing.
         return connection.execute(
-            "SELECT key, id FROM keys ORDER BY CASE WHEN used > ? THEN 0 ELSE used END LIMIT ?",
-            (stamp() + REFRESH_AFTER, min(math.ceil(count * excess), _MOST_KEYS)),
+            "SELECT key, id FROM keys "
+            "ORDER BY CASE WHEN key < ? OR used > ? THEN 0 ELSE used END LIMIT ?",
+            (FIRST_OBJECT, stamp() + REFRESH_AFTER, min(math.ceil(count * excess), _MOST_KEYS)),
         ).fetchall()
 
 

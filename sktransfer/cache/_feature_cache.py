@@ -1,10 +1,24 @@
 """The interface of a store of feature rows, and the store that keeps nothing."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import xxhash
+
+from sktransfer.cache._limit import size_limit
+
+# Spaces that `space_key` never returns, of rows that are no features. They are the first keys.
+_FILE_DIGESTS, _OBJECTS = bytes(16), bytes(15) + b"\1"
+#: Keys from here on are of features, keys before it are of something else.
+FIRST_OBJECT, FIRST_FEATURE = _OBJECTS, bytes(15) + b"\2"
+
+_PART_SIZE = 2**20  # bytes of an object per row
+_LARGEST_SHARE = 5  # an object may take a fifth of the limit of the cache
 
 
 class FeatureCache:
@@ -70,17 +84,51 @@ class FeatureCache:
         Parameters
         ----------
         keys : sequence of bytes
-            One per file: path and status, which are known without reading the file.
+            16 bytes per file, of what is known without reading it: path and status.
 
         Returns
         -------
         list of bytes or None
             16 bytes per key; None where it is unknown.
         """
-        return [None] * len(keys)
+        rows, found = self.read(_FILE_DIGESTS, keys, width=4)
+        return [row.tobytes() if known else None for row, known in zip(rows, found, strict=True)]
 
     def write_file_digests(self, keys: Sequence[bytes], digests: Sequence[bytes]) -> None:
         """Store the content digest, of 16 bytes, of each file."""
+        self.write(_FILE_DIGESTS, keys, np.frombuffer(b"".join(digests), "<f4").reshape(-1, 4))
+
+    def read_object(self, key: bytes) -> np.ndarray | None:
+        """Return the bytes stored under a key by `write_object`, as an array of uint8.
+
+        Returns
+        -------
+        ndarray of shape (n,), uint8, or None
+            None if they are missing or damaged, or written by several processes at once.
+        """
+        (stored,), found = self.read(_OBJECTS, [_part_key(key, 0)], width=6)
+        size = int.from_bytes(stored.tobytes()[:8], "little") if found[0] else 0
+        parts, _ = self.read(_OBJECTS, _part_keys(key, size), _PART_SIZE // 4)
+        content = parts.view(np.uint8).reshape(-1)[:size]
+        return content if found[0] and _summary(content.data) == stored.tobytes() else None
+
+    def write_object(self, key: bytes, content: bytes) -> None:
+        """Store bytes under a key, in rows; nothing larger than a fifth of the limit.
+
+        Parameters
+        ----------
+        key : bytes
+            From `space_key`.
+        content : bytes
+            For example, a converted network.
+        """
+        if len(content) > size_limit() // _LARGEST_SHARE:
+            return
+        keys = _part_keys(key, len(content))
+        padded = content.ljust(len(keys) * _PART_SIZE, b"\0")
+        self.write(_OBJECTS, keys, np.frombuffer(padded, "<f4").reshape(-1, _PART_SIZE // 4))
+        summary = np.frombuffer(_summary(content), "<f4")
+        self.write(_OBJECTS, [_part_key(key, 0)], summary[None])
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A cache is not pickled or copied; call open_cache where it is needed.")
@@ -88,6 +136,18 @@ class FeatureCache:
 
 class NoCache(FeatureCache):
     """A cache that stores nothing."""
+
+
+def _part_key(key: bytes, number: int) -> bytes:
+    return xxhash.xxh3_128_digest(key + number.to_bytes(8, "little"))
+
+
+def _part_keys(key: bytes, size: int) -> list[bytes]:
+    return [_part_key(key, number) for number in range(1, math.ceil(size / _PART_SIZE) + 1)]
+
+
+def _summary(content: bytes | memoryview) -> bytes:
+    return len(content).to_bytes(8, "little") + xxhash.xxh3_128_digest(content)
 
 
 def nothing_found(count: int, width: int) -> tuple[np.ndarray, np.ndarray]:

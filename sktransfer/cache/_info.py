@@ -4,11 +4,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sktransfer.cache._counts import counts
+from rich.filesize import decimal
+
+from sktransfer.cache._counts import COUNTS
 from sktransfer.cache._database import data_size
 from sktransfer.cache._errors import CACHE_ERRORS, warn_once
-from sktransfer.cache._file_store import FileStore
-from sktransfer.cache._limit import format_size, size_limit
+from sktransfer.cache._feature_cache import FIRST_FEATURE
+from sktransfer.cache._limit import size_limit
 from sktransfer.cache._open import cache_folder, cache_in
 
 
@@ -21,7 +23,7 @@ class CacheInfo:
     folder : Path or None
         Folder of the files; None for ``cache=False``.
     rows : int
-        Number of stored rows.
+        Number of stored feature rows.
     size : int
         Bytes of data. The files may be larger: the space of removed rows is used for new
         ones, and returned to the disk only by `clear_cache`.
@@ -44,7 +46,7 @@ class CacheInfo:
         lines = [
             f"folder    {self.folder or '(none)'}",
             f"rows      {self.rows:,}",
-            f"size      {format_size(self.size)} of {format_size(self.limit)}",
+            f"size      {decimal(self.size)} of {decimal(self.limit)}",
         ]
         if self.asked:
             lines += [
@@ -76,8 +78,7 @@ def cache_info(cache: bool | str | os.PathLike = True) -> CacheInfo:
     """
     folder = cache_folder(cache)
     rows, size = _rows_and_size(folder) if folder else (0, 0)
-    asked, computed = counts()
-    return CacheInfo(folder, rows, size, size_limit(), asked, computed)
+    return CacheInfo(folder, rows, size, size_limit(), COUNTS["asked"], COUNTS["computed"])
 
 
 def clear_cache(cache: bool | str | os.PathLike = True) -> None:
@@ -100,7 +101,6 @@ def clear_cache(cache: bool | str | os.PathLike = True) -> None:
     folder = cache_folder(cache)
     if folder:
         cache_in(folder).database.remove()
-        FileStore(folder).remove()
 
 
 def _rows_and_size(folder: Path) -> tuple[int, int]:
@@ -108,7 +108,8 @@ def _rows_and_size(folder: Path) -> tuple[int, int]:
     try:
         if database.exists():
             with database.transaction(write=False) as connection:
-                (rows,) = connection.execute("SELECT count(*) FROM keys").fetchone()
+                select = "SELECT count(*) FROM keys WHERE key >= ?"
+                (rows,) = connection.execute(select, [FIRST_FEATURE]).fetchone()
                 return rows, data_size(connection)
     except CACHE_ERRORS as error:
         warn_once(folder, error)

@@ -51,11 +51,11 @@ def open_cache(cache: bool | str | os.PathLike) -> FeatureCache:
     try:
         found = cache_in(folder)
         found.database.limit = limit
-        found.database.check()
+        with found.database.transaction(write=False):  # only to see whether it can be used
+            return found
     except CACHE_ERRORS as error:
         warn_once(folder, error)
         return NoCache()
-    return found
 
 
 def cache_folder(cache: bool | str | os.PathLike) -> Path | None:
@@ -71,7 +71,7 @@ def cache_folder(cache: bool | str | os.PathLike) -> Path | None:
         return None
     try:
         return _real_path(_user_folder() if is_flag else _named(cache))
-    except OSError as error:  # no home folder
+    except (OSError, RuntimeError) as error:  # no home folder, or no entry for this user
         warn_once(Path("~"), error)
         return None
 
@@ -80,7 +80,8 @@ def cache_in(folder: Path) -> SqliteCache:
     """Return the one cache of this process in a folder, which need not be open yet."""
     with _lock:
         for other in _caches.values():
-            other.database.close_if_removed()
+            if not other.database.exists():
+                other.database.close()  # frees the disk space of a removed file
         if folder not in _caches:
             _caches[folder] = SqliteCache(Database(folder, size_limit()))
         return _caches[folder]
@@ -96,11 +97,7 @@ def _named(cache: object) -> str:
 
 
 def _user_folder() -> str:
-    try:
-        named = os.environ.get(FOLDER_VARIABLE)
-        return named or str(platformdirs.user_cache_path("sktransfer"))
-    except RuntimeError as error:  # no HOME, and no entry for this user in the password database
-        raise FileNotFoundError(str(error)) from error
+    return os.environ.get(FOLDER_VARIABLE) or str(platformdirs.user_cache_path("sktransfer"))
 
 
 def _real_path(path: str) -> Path:

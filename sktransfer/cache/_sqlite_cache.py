@@ -18,7 +18,6 @@ from sktransfer.cache._feature_cache import FeatureCache, nothing_found
 Items = TypeVar("Items", Sequence, np.ndarray)
 
 _CHECKSUM_SIZE = 8  # bytes
-_DIGEST_SIZE = 16  # bytes of the digest of a cell or of a file's content
 _KEY_SIZE = 32  # bytes: space + digest
 _READ_ROWS = 65_536  # rows read in one transaction: about a second
 _READ_BYTES = 32 * 1024**2  # read by one statement
@@ -61,28 +60,6 @@ class SqliteCache(FeatureCache):
             for start in range(0, len(rows), step):
                 part = slice(start, start + step)
                 self._write_part(_keys(space, digests[part]), rows[part])
-        except CACHE_ERRORS as error:
-            warn_once(self.folder, error)
-
-    def read_file_digests(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return known digests of files, see `FeatureCache.read_file_digests`."""
-        values: dict[bytes, object] = {}
-        try:
-            with self.database.transaction(write=False) as connection:
-                values = dict(_select(connection, "key, value FROM files WHERE key", keys))
-        except CACHE_ERRORS as error:
-            warn_once(self.folder, error)
-        return [_payload(key, values.get(key), _DIGEST_SIZE) for key in keys]
-
-    def write_file_digests(self, keys: Sequence[bytes], digests: Sequence[bytes]) -> None:
-        """Store the digests of files, see `FeatureCache.write_file_digests`."""
-        items = [(key, _sealed(key, digest)) for key, digest in zip(keys, digests, strict=True)]
-        try:
-            with self.database.transaction(write=True) as connection:
-                connection.executemany("REPLACE INTO files VALUES (?, ?)", sorted(items))
-                size = data_size(connection)
-            if size > self.database.limit:
-                make_room(self.database)
         except CACHE_ERRORS as error:
             warn_once(self.folder, error)
 

@@ -2,7 +2,7 @@
 
 from sktransfer.compute._batching import equal_batches
 from sktransfer.compute._cell_errors import CellErrors, digest_column
-from sktransfer.compute._extractor import ConvertedExtractor, FeatureExtractor
+from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter
 from sktransfer.compute._plan import CHUNK, RowPlan, first_rows
 from sktransfer.compute._progress_bar import progress_bar
@@ -12,7 +12,6 @@ __all__ = [
     "CHUNK",
     "Batch",
     "CellErrors",
-    "ConvertedExtractor",
     "FeatureExtractor",
     "OutOfMemorySplitter",
     "RowPlan",

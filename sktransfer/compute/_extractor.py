@@ -1,10 +1,8 @@
-"""Features of a layer of a frozen network, by torch or another engine."""
+"""Features of a layer of a frozen network, computed by torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +11,7 @@ from sktransfer import _runtime
 from sktransfer._warnings import warn
 from sktransfer.cache import space_key
 from sktransfer.compute._parallel import best_parallelism
-from sktransfer.compute.engines import OPENVINO, ConvertedLayer, engine_name
-from sktransfer.exceptions import EngineError, EngineWarning
+from sktransfer.exceptions import EngineWarning
 from sktransfer.modalities import Modality
 
 if TYPE_CHECKING:
@@ -98,55 +95,3 @@ class FeatureExtractor:
         with _runtime.inference(self.device, self.precision):
             features = self.backbone.extract(inputs, layer=self.layer, pooling=self.pooling)
         return features.cpu().numpy()
-
-
-@dataclass(frozen=True)
-class ConvertedExtractor(FeatureExtractor):
-    """Features computed by OpenVINO.
-
-    Parameters
-    ----------
-    folder : Path, optional
-        Where converted networks are kept; None to keep none.
-    """
-
-    folder: Path | None = None
-
-    @property
-    def engine(self) -> str:
-        """Name and version of OpenVINO, and of torch, which the network is converted from."""
-        return engine_name(OPENVINO, self.device)
-
-    def parallelism(self, batch_size: int | str) -> int:
-        """Return 1: OpenVINO distributes its threads itself."""
-        return 1
-
-    def ready(self) -> FeatureExtractor:
-        """Convert the network; return an extractor by torch where that fails."""
-        from sktransfer.compute.engines._converted import converted
-
-        try:
-            converted(self._converted_layer)
-        except EngineError as error:
-            how = (self.modality, self.backbone, self.layer, self.pooling)
-            reason = str(error).rstrip(".")
-            return FeatureExtractor(*how, self.device, self.precision, fallback_reason=reason)
-        return self
-
-    def features(self, inputs: Any) -> np.ndarray:
-        """Return one vector per row, float32."""
-        from sktransfer.compute.engines._converted import run
-
-        return run(self._converted_layer, inputs)
-
-    @cached_property
-    def _converted_layer(self) -> ConvertedLayer:
-        return ConvertedLayer(
-            self.backbone,
-            self.layer,
-            self.pooling,
-            recipe=self.modality.recipe(self.backbone),
-            precision=self.precision,
-            device=self.device,
-            folder=self.folder,
-        )

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NoReturn, TypeVar
 
 from sktransfer import _runtime
-from sktransfer.compute._prefetch import prefetch
-
-Job = TypeVar("Job")
-Result = TypeVar("Result")
+from sktransfer.compute._prefetch import Job, Result, prefetch
 
 # Threads that share a batch synchronize after every layer; threads with a batch each do not. But
 # every batch in flight takes memory.
@@ -48,24 +44,5 @@ def parallel_map(
         yield from map(function, jobs)
         return
     share = partial(_runtime.compute_on, _runtime.threads() // parallelism)
-    tasks = _tasks(function, jobs)
-    yield from prefetch(_call, tasks, depth=2 * parallelism, threads=parallelism, initializer=share)
-
-
-def _tasks(
-    function: Callable[[Job], Result], jobs: Iterable[Job]
-) -> Iterator[Callable[[], Result]]:
-    # An error among the jobs becomes a task, so that it is raised after the results before it.
-    try:
-        for job in jobs:
-            yield partial(function, job)
-    except Exception as error:
-        yield partial(_raise, error)
-
-
-def _call(task: Callable[[], Result]) -> Result:
-    return task()
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
+    ahead = 2 * parallelism
+    yield from prefetch(function, jobs, ahead, threads=parallelism, initializer=share)

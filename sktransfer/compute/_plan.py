@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from sktransfer import _runtime
 from sktransfer.cache import FeatureCache, record
-from sktransfer.compute._runner import Batch, Computed
+from sktransfer.compute._runner import Batch, Computed, Runner
 from sktransfer.exceptions import BackboneError
 
 # Computed rows are written to the cache about this often: a killed process loses little, and few
@@ -68,6 +69,16 @@ class RowPlan:
         self._rows, found = self._cache.read(space, self._distinct, self._width)
         self.todo = [self._first[self._distinct[i]] for i in np.flatnonzero(~found)]
         self._n_left = len(self.todo)
+
+    def batches(self, runner: Runner) -> Iterator[Batch]:
+        """Group the rows to compute into batches of a runner.
+
+        Parallel jobs of a cross-validation need the same rows at the same time. With a cache, each
+        takes batches in random order and leaves out what another has written meanwhile.
+        """
+        if self._cache.folder is None or not _runtime.may_be_one_of_several_jobs():
+            return runner.batches(self.todo)
+        return self.without_done(runner.batches(self.todo, shuffle=True))
 
     def without_done(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Leave out rows that other jobs have written to the cache since the look-up."""

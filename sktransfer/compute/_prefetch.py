@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain, islice
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -32,7 +33,8 @@ def prefetch(
     function : callable
         Called in several threads.
     jobs : iterable
-        Consumed in the caller's thread.
+        Consumed in the caller's thread. Where it raises, the results of the jobs before come
+        first.
     depth : int
         Number of jobs submitted ahead.
     threads : int
@@ -40,18 +42,18 @@ def prefetch(
     initializer : callable, optional
         Called first in each thread.
     """
-    jobs = iter(jobs)
-    first = list(islice(jobs, 2))
+    tasks = _tasks(function, jobs)
+    first = list(islice(tasks, 2))
     if len(first) == 1:
-        yield function(first[0])
+        yield first[0]()
         return
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(
         threads, thread_name_prefix="sktransfer", initializer=initializer
     ) as pool:
         try:
-            for job in chain(first, jobs):
-                waiting.append(pool.submit(function, job))
+            for task in chain(first, tasks):
+                waiting.append(pool.submit(task))
                 if len(waiting) > depth:
                     yield waiting.popleft().result()
             while waiting:
@@ -59,3 +61,18 @@ def prefetch(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _tasks(
+    function: Callable[[Job], Result], jobs: Iterable[Job]
+) -> Iterator[Callable[[], Result]]:
+    # An error among the jobs becomes a task, so that it is raised after the results before it.
+    try:
+        for job in jobs:
+            yield partial(function, job)
+    except Exception as error:
+        yield partial(_raise, error)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

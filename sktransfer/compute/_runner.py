@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -94,8 +95,7 @@ class Runner:
         if self.preparer.variable_length:
             yield from self._by_length(rows, shuffle)
             return
-        budget = self.preparer.budget(self._on_cpu)
-        size = even_size(budget, len(rows), self.parallelism)
+        size = even_size(self._budget, len(rows), self.parallelism)
         if self.batch_size != "auto":
             size = int(self.batch_size)
         yield from map(Batch, equal_batches(shuffled(rows) if shuffle else rows, size))
@@ -110,15 +110,12 @@ class Runner:
                     sizes.append(len(batch.rows))
                     yield from batch.rows
 
-        done: list[tuple[int, Any]] = []
-        for prepared in prefetch(self._prepare_row, rows(), depth=_PREPARED_AHEAD):
-            done.append(prepared)
-            if len(done) == sizes[0]:
-                sizes.popleft()
-                good = [(row, item) for row, item in done if item is not None]
-                if good:
-                    yield Batch([row for row, _ in good], [item for _, item in good])
-                done = []
+        prepared = prefetch(self._prepare_row, rows(), depth=_PREPARED_AHEAD)
+        for first in prepared:
+            rest = islice(prepared, sizes.popleft() - 1)
+            good = [(row, item) for row, item in (first, *rest) if item is not None]
+            if good:
+                yield _batch(good)
 
     def run(self, forward: Forward, batches: Iterable[Batch]) -> Iterator[Computed]:
         """Yield what a function computes for each batch, in order.
@@ -133,35 +130,32 @@ class Runner:
         """
         splitter = OutOfMemorySplitter(self._size)
 
+        def on_items(items: list[Any]) -> np.ndarray:
+            with _runtime.inference(self.device, "float32"):
+                inputs = self.preparer.collate(items, self.device)
+            return forward(inputs)
+
         def compute(batch: Batch) -> Computed:
-            return batch.rows, splitter.run(self._on_items(forward), batch.items)
+            return batch.rows, splitter.run(on_items, batch.items)
 
         # Closed even if the caller keeps an error, which keeps its frames.
         with closing(self._prepared(batches)) as ready:
             yield from parallel_map(compute, ready, self.parallelism)
 
     @property
-    def _on_cpu(self) -> bool:
-        return self.device.type == "cpu"
-
-    def _on_items(self, forward: Forward) -> Callable[[list[Any]], np.ndarray]:
-        def compute(items: list[Any]) -> np.ndarray:
-            with _runtime.inference(self.device, "float32"):
-                inputs = self.preparer.collate(items, self.device)
-            return forward(inputs)
-
-        return compute
+    def _budget(self) -> int:
+        return self.preparer.budget(self.device.type == "cpu")
 
     def _prepared(self, batches: Iterable[Batch]) -> Generator[Batch]:
         yield from batches if self.preparer.variable_length else self.prepare(batches)
 
     def _by_length(self, rows: Sequence[int], shuffle: bool) -> Iterator[Batch]:
         def window(some: Sequence[int]) -> list[Batch]:
-            prepared = [self._prepare_row(row) for row in some]
+            prepared = map(self._prepare_row, some)
             good = [(row, item) for row, item in prepared if item is not None]
             groups = self._grouped([self.preparer.length(item) for _, item in good])
             groups = shuffled(groups) if shuffle else groups
-            return [Batch([good[i][0] for i in g], [good[i][1] for i in g]) for g in groups]
+            return [_batch([good[i] for i in group]) for group in groups]
 
         for batches in prefetch(window, equal_batches(rows, self.preparer.window)):
             yield from batches
@@ -169,8 +163,7 @@ class Runner:
     def _grouped(self, lengths: list[int]) -> list[Sequence[int]]:
         if self.batch_size != "auto":
             return sorted_batches(lengths, int(self.batch_size))
-        budget = self.preparer.budget(self._on_cpu)
-        return budget_batches(lengths, even_size(budget, sum(lengths), self.parallelism))
+        return budget_batches(lengths, even_size(self._budget, sum(lengths), self.parallelism))
 
     def _prepare_row(self, row: int) -> tuple[int, Any]:
         try:
@@ -181,3 +174,7 @@ class Runner:
 
     def _size(self, items: list[Any]) -> int:
         return len(items) * max(map(self.preparer.length, items))
+
+
+def _batch(prepared: list[tuple[int, Any]]) -> Batch:
+    return Batch([row for row, _ in prepared], [item for _, item in prepared])

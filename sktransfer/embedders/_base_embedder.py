@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,13 +17,12 @@ from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.columns import Column
 from sktransfer.compute import (
     CellErrors,
-    ConvertedExtractor,
     FeatureExtractor,
     RowPlan,
     Runner,
     digest_column,
 )
-from sktransfer.compute.engines import ENGINES, OPENVINO, check_engine, engine_device
+from sktransfer.compute.engines import ENGINES, OPENVINO, ConvertedExtractor, engine_device
 from sktransfer.embedders._progress import progress
 from sktransfer.exceptions import BackboneError
 from sktransfer.lazy import LazyMixin, sample
@@ -128,7 +126,6 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         return backbone
 
     def _torch_device(self) -> torch.device:
-        check_engine(self.engine)
         return engine_device(self.engine, self.device)
 
     def _width(self, backbone: Backbone) -> int:
@@ -157,23 +154,16 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
                 preparer = extractor.modality.bind(backbone)
                 device, size = extractor.device, self.batch_size
                 runner = Runner(preparer, cells, errors, device, size, parallelism)
-                batches = self._batches(plan, runner, is_cached=cache.folder is not None)
-                plan.fill(runner.run(extractor.features, batches), advance)
+                plan.fill(runner.run(extractor.features, plan.batches(runner)), advance)
         errors.warn(cells.digests)
         return self._normalized(plan.rows())
-
-    def _batches(self, plan: RowPlan, runner: Runner, *, is_cached: bool) -> Iterable[Any]:
-        if not (is_cached and _runtime.may_be_one_of_several_jobs()):
-            return runner.batches(plan.todo, shuffle=False)
-        # Parallel jobs of a cross-validation need the same rows: each computes a part of them.
-        return plan.without_done(runner.batches(plan.todo, shuffle=True))
 
     def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:
         device = self._torch_device()
         precision = _runtime.resolve_precision(self.precision, device)
         how = (self._modality(), backbone, self.layer, self.pooling, device, precision)
         if self.engine == OPENVINO:
-            return ConvertedExtractor(*how, folder=cache.folder)
+            return ConvertedExtractor(*how, cache=cache)
         return FeatureExtractor(*how)
 
     def _normalized(self, rows: np.ndarray) -> np.ndarray:

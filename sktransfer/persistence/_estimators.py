@@ -31,19 +31,16 @@ class SaveHooks(StateHooks):
     ----------
     members : dict of str to bytes
         Trained weights, as members of the file.
+    estimators : dict of int to estimator
+        Each of our estimators, by its id.
     """
 
     members: dict[str, bytes] = field(default_factory=dict)
-    _estimators: dict[int, Any] = field(default_factory=dict)
-
-    @property
-    def estimators(self) -> list[Any]:
-        """Each of our estimators, once."""
-        return list(self._estimators.values())
+    estimators: dict[int, Any] = field(default_factory=dict)
 
     def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Register the estimator, and replace a module given as its backbone by a name."""
-        self._estimators[id(estimator)] = estimator
+        self.estimators[id(estimator)] = estimator
         if isinstance(state["backbone"], nn.Module):
             name = _MODULE.format(_module_fingerprint(estimator, state["backbone"]))
             return {**state, "backbone": name}
@@ -51,7 +48,7 @@ class SaveHooks(StateHooks):
 
     def put_weights(self, estimator: Any, weights: dict[str, np.ndarray]) -> str:
         """Add a member with the weights, once per estimator, and return its name."""
-        name = f"trained/{list(self._estimators).index(id(estimator))}.safetensors"
+        name = f"trained/{list(self.estimators).index(id(estimator))}.safetensors"
         if name not in self.members:
             tensors = {n: torch.from_numpy(array).contiguous() for n, array in weights.items()}
             self.members[name] = tensors_to_bytes(tensors)

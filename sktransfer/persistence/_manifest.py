@@ -119,7 +119,7 @@ class Manifest:
         other = [
             f"{name} {self.versions.get(name)} (here {here[name]})"
             for name, parts in _COMPARED_PARTS.items()
-            if _start(self.versions.get(name, ""), parts) != _start(here[name], parts)
+            if self.versions.get(name, "").split(".")[:parts] != here[name].split(".")[:parts]
         ]
         if other:
             warn(
@@ -147,7 +147,3 @@ def _parse(about: dict[str, Any]) -> Manifest:
     if not all(isinstance(name, str) for name in names) or type(manifest.standalone) is not bool:
         raise TypeError("a version, digest, type or flag is of another type")
     return manifest
-
-
-def _start(version: str, parts: int) -> list[str]:
-    return version.split(".")[:parts]

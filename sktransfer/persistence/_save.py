@@ -75,10 +75,11 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
     """
     hooks = SaveHooks()
     tree = _named_tree(estimator, hooks)
-    needs = needs_of(hooks.estimators)
+    estimators = list(hooks.estimators.values())
+    needs = needs_of(estimators)
     members = {ESTIMATOR: to_bytes(tree), **hooks.members}
     if standalone:
-        if hooks.estimators and not any(e.__sklearn_is_fitted__() for e in hooks.estimators):
+        if estimators and not any(e.__sklearn_is_fitted__() for e in estimators):
             raise PersistenceError(
                 "standalone=True writes the weights of the fit, and nothing is fitted here. Fit "
                 "first, or save with standalone=False."

@@ -36,11 +36,6 @@ _PARTS_OF_ESTIMATORS = {
 # Modules all of whose classes are plain Python: links, losses, kernels and splitters.
 _MODULES = ("_loss.link", "_loss.loss", "gaussian_process.kernels", "model_selection._split")
 
-_PATHS = frozenset(
-    f"{module}.{kind}"
-    for module in ("pathlib", "pathlib._local")
-    for kind in ("PosixPath", "WindowsPath")
-)
 _PRIMITIVES = frozenset(f"builtins.{name}" for name in ("bool", "float", "int", "str"))
 _NUMBERS = SCALARS - {"numpy.void"}
 # What selectors of columns name; these types cannot be called with a number.
@@ -48,6 +43,27 @@ _ABSTRACT = frozenset(
     {"builtins.object", "numpy.generic", "numpy.number", "numpy.integer", "numpy.signedinteger"}
     | {"numpy.unsignedinteger", "numpy.inexact", "numpy.floating", "numpy.complexfloating"}
 )
+
+_SPARSE = (scipy.sparse.spmatrix, scipy.sparse.sparray)
+
+# What may be in each kind of node that needs no list of scikit-learn's or ours.
+_PLAIN_NODES = {
+    "BytearrayNode": "builtins.bytearray",
+    "BytesNode": "builtins.bytes",
+    "ConstructorFromReduceNode": "builtins.frozenset pathlib.PosixPath pathlib.WindowsPath "
+    "pathlib._local.PosixPath pathlib._local.WindowsPath",
+    "DTypeNode": "numpy.dtype",
+    "DefaultDictNode": "collections.defaultdict",
+    "DictNode": "builtins.dict collections.OrderedDict sklearn.utils._bunch.Bunch",
+    "JsonNode": "builtins.str",
+    "ListNode": "builtins.list",
+    "MaskedArrayNode": "numpy.ma.MaskedArray numpy.ma.core.MaskedArray",
+    "RandomGeneratorNode": "numpy.random._generator.Generator",
+    "RandomStateNode": "numpy.random.mtrand.RandomState",
+    "SetNode": "builtins.set",
+    "SliceNode": "builtins.slice",
+    "TupleNode": "builtins.tuple",
+}
 
 # All other kinds of node call what they name with values of the file, so it must be a class.
 _NOT_CALLING = frozenset({"FunctionNode", "MethodNode", "PartialNode", "TypeNode"})
@@ -149,57 +165,38 @@ def _untrusted_names(node: Node, trusted: frozenset[str]) -> list[str]:
 @cache
 def _known() -> Mapping[str, frozenset[str]]:
     """Return the names that each kind of node may have: no class is used as a function."""
+    functions = (
+        getattr(module, name)
+        for module in (sklearn.metrics, sklearn.feature_selection)
+        for name in module.__all__
+    )
+    ours = (getattr(import_module(home), name) for name, home in HOMES.items())
+    parts = _PARTS_OF_ESTIMATORS.items()
+    plain = {loader: frozenset(names.split()) for loader, names in _PLAIN_NODES.items()}
     return {
-        **{f"{k.title()}Node": frozenset({f"builtins.{k}"}) for k in ("list", "set", "tuple")},
-        "BytearrayNode": frozenset({"builtins.bytearray"}),
-        "BytesNode": frozenset({"builtins.bytes"}),
-        "ConstructorFromReduceNode": _PATHS | {"builtins.frozenset"},
-        "DTypeNode": frozenset({"numpy.dtype"}),
-        "DefaultDictNode": frozenset({"collections.defaultdict"}),
-        "DictNode": frozenset(
-            {"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"}
-        ),
-        "FunctionNode": UFUNCS | _functions_of(sklearn.metrics, sklearn.feature_selection),
-        "JsonNode": frozenset({"builtins.str"}),
+        **plain,
+        "FunctionNode": UFUNCS | _names_of(functions, inspect.isfunction),
         "LossNode": _classes_of("_loss._loss", "linear_model._sgd_fast"),
-        "MaskedArrayNode": frozenset({"numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"}),
         "NdArrayNode": _NUMBERS | {"numpy.ndarray"},
-        "ObjectNode": ESTIMATORS | _ours() | _parts_of_estimators() | _classes_of(*_MODULES),
-        "RandomGeneratorNode": frozenset({"numpy.random._generator.Generator"}),
-        "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
-        "SliceNode": frozenset({"builtins.slice"}),
-        "SparseMatrixNode": _sparse(),
+        "ObjectNode": ESTIMATORS
+        | _names_of(ours, _is_subclass_of(BaseEstimator))
+        | {f"sklearn.{home}.{name}" for home, names in parts for name in names.split()}
+        | _classes_of(*_MODULES),
+        "SparseMatrixNode": _names_of(vars(scipy.sparse).values(), _is_subclass_of(*_SPARSE)),
         "TypeNode": _NUMBERS | _PRIMITIVES | _ABSTRACT,
     }
 
 
-def _ours() -> frozenset[str]:
-    public = {name: getattr(import_module(home), name) for name, home in HOMES.items()}
-    return frozenset(
-        f"sktransfer.{name}"
-        for name, value in public.items()
-        if isinstance(value, type) and issubclass(value, BaseEstimator)
-    )
-
-
-def _parts_of_estimators() -> frozenset[str]:
-    parts = _PARTS_OF_ESTIMATORS.items()
-    return frozenset(f"sklearn.{home}.{name}" for home, names in parts for name in names.split())
-
-
 def _classes_of(*modules: str) -> frozenset[str]:
     homes = (import_module(f"sklearn.{name}") for name in modules)
-    found = (inspect.getmembers(home, inspect.isclass) for home in homes)
-    names = (f"{kind.__module__}.{kind.__name__}" for members in found for _, kind in members)
-    return frozenset(name for name in names if name.startswith("sklearn."))
+    found = _names_of((value for home in homes for value in vars(home).values()), inspect.isclass)
+    return frozenset(name for name in found if name.startswith("sklearn."))
 
 
-def _functions_of(*modules: Any) -> frozenset[str]:
-    found = (getattr(module, name) for module in modules for name in module.__all__)
-    return frozenset(f"{f.__module__}.{f.__name__}" for f in found if inspect.isfunction(f))
+def _is_subclass_of(*bases: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, type) and issubclass(value, bases)
 
 
-def _sparse() -> frozenset[str]:
-    bases = (scipy.sparse.spmatrix, scipy.sparse.sparray)
-    kinds = [k for k in vars(scipy.sparse).values() if isinstance(k, type) and issubclass(k, bases)]
-    return frozenset(f"{kind.__module__}.{kind.__name__}" for kind in kinds)
+def _names_of(values: Iterable[Any], is_wanted: Callable[[Any], bool]) -> frozenset[str]:
+    """Return the full names of those types and functions that are wanted."""
+    return frozenset(f"{v.__module__}.{v.__name__}" for v in values if is_wanted(v))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.filesize import decimal
 
 from sktransfer._warnings import warn
 from sktransfer.backbones import POOLED
-from sktransfer.cache import FeatureCache, NoCache, format_size, size_limit
+from sktransfer.cache import FeatureCache, NoCache, size_limit
 from sktransfer.compute import CHUNK, Batch, FeatureExtractor, Runner, equal_batches
 from sktransfer.exceptions import ReuseWarning
 from sktransfer.modalities import Augmentation, Modality
@@ -108,7 +109,7 @@ class ColumnData:
                 advice = f"or make room in {tempfile.gettempdir()}"
         warn(
             f"The outputs of {self.backbone.name!r} at {cut!r} for {len(rows):,} rows take "
-            f"{format_size(size)}, more than is kept in memory or on disk, so they are computed "
+            f"{decimal(size)}, more than is kept in memory or on disk, so they are computed "
             f"again in each epoch. Open more stages, use smaller images, {advice}.",
             ReuseWarning,
         )

@@ -82,10 +82,11 @@ def test_a_row_of_another_length_or_type_is_not_found(cache, space, digests, row
 def test_a_flipped_bit_in_the_digest_of_a_file_is_a_digest_not_known(cache, digests):
     cache.write_file_digests(digests, digests)
     with cache.database.transaction(write=True) as connection:
-        select = "SELECT value FROM files WHERE key = ?"
-        value = bytearray(connection.execute(select, digests[:1]).fetchone()[0])
+        (number,) = connection.execute(ID_OF, [bytes(16) + digests[0]]).fetchone()
+        select = "SELECT value FROM rows WHERE id = ?"
+        value = bytearray(connection.execute(select, [number]).fetchone()[0])
         value[-1] ^= 1
-        connection.execute("UPDATE files SET value = ? WHERE key = ?", (bytes(value), digests[0]))
+        connection.execute("UPDATE rows SET value = ? WHERE id = ?", (bytes(value), number))
     assert cache.read_file_digests(digests[:2]) == [None, digests[1]]
 
 

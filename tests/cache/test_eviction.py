@@ -157,7 +157,8 @@ def test_the_memo_of_files_does_not_take_the_place_of_rows(small, space):
     for _ in range(20):
         keys = [os.urandom(16) for _ in range(1000)]
         small.write_file_digests(keys, keys)
-    assert small.read_file_digests(keys) in (keys, [None] * 1000)
+    known = small.read_file_digests(keys)
+    assert all(digest in (key, None) for key, digest in zip(keys, known, strict=True))
     assert found(small, space, rows).any()
     assert cache_info(small.folder).size <= MB
 
@@ -186,7 +187,7 @@ def test_rows_stamped_by_a_clock_that_was_ahead_are_the_first_to_go(cache, space
     wrong = write(cache, space, 50)
     clock[0] = 1.8e9  # the clock is set right
     right = write(cache, space, 50)
-    cache.database.limit = 150_000
+    cache.database.limit = 140_000
     make_room(cache.database)
     assert count(cache, space, wrong) == 0
     assert count(cache, space, right) > 10

@@ -54,7 +54,7 @@ def test_info_reads_well(cache, folder, space, digests, rows_of):
     text = str(cache_info(folder))
     assert f"folder    {folder}" in text
     assert "rows      100" in text
-    assert "of 10 GB" in text
+    assert "of 10.0 GB" in text
     assert "rows by this process" in text
 
 

@@ -1,9 +1,9 @@
-"""The limit of the cache, and sizes as people read and write them."""
+"""The limit of the cache, and sizes as people write them."""
 
 import pytest
 
 from sktransfer.cache import cache_info, open_cache
-from sktransfer.cache._limit import format_size, parse_size
+from sktransfer.cache._limit import parse_size
 
 MB = 1000**2
 
@@ -44,11 +44,3 @@ def test_the_limit_is_10_gb_and_follows_the_environment(folder, monkeypatch):
 def test_an_empty_limit_is_the_default(folder, monkeypatch):
     monkeypatch.setenv("SKTRANSFER_CACHE_LIMIT", "  ")
     assert cache_info(folder).limit == 10**10
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 bytes"), (1050, "1.1 kB"), (999_600, "1 MB"), (10**10, "10 GB"), (10**16, "10000 TB")],
-)
-def test_sizes_are_written_as_people_read_them(size, text):
-    assert format_size(size) == text

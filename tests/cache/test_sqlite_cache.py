@@ -98,7 +98,7 @@ def test_a_space_or_digest_of_another_size_is_refused(cache, space, digests):
 
 
 def test_digests_of_files_come_back(cache, digests):
-    keys = [b"a file", b"another", b"a third"]
+    keys = [b"a file".ljust(16), b"another".ljust(16), b"a third".ljust(16)]
     assert cache.read_file_digests(keys) == [None, None, None]
     cache.write_file_digests(keys[:2], digests[:2])
     assert cache.read_file_digests(keys) == [digests[0], digests[1], None]

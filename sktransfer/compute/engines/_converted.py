@@ -9,20 +9,24 @@ from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
+import torch
 
 from sktransfer import _runtime
-from sktransfer.cache import FileStore, warn_once
+from sktransfer.cache import FeatureCache, space_key, warn_once
+from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute.engines import _openvino
-from sktransfer.compute.engines._layer import ConvertedLayer
+from sktransfer.compute.engines._names import openvino_name
 from sktransfer.compute.engines._openvino import Compiled
 from sktransfer.compute.engines._probe import check
 from sktransfer.exceptions import EngineError
 
-_Key = tuple[str, str, int]
+# Of converted networks on disk. Raise it when older ones must not be read any more.
+_FORMAT = 3
+_Key = tuple[bytes, str, int]
 
 _KEPT = 8  # networks: each is a copy with its weights
 _compiled: OrderedDict[_Key, Compiled] = OrderedDict()
-_refused: dict[tuple[str, str], str] = {}
+_refused: dict[tuple[bytes, str], str] = {}
 _lock = threading.RLock()
 _held = ExitStack()
 # The threads of OpenVINO do not exist in a forked child, which would wait for them. It must not
@@ -31,8 +35,15 @@ _is_forked = False
 _of_parents: list[Any] = []
 
 
-def converted(layer: ConvertedLayer) -> Compiled:
+def converted(layer: FeatureExtractor, cache: FeatureCache) -> Compiled:
     """Return the compiled network of a layer; the same one for all threads.
+
+    Parameters
+    ----------
+    layer : FeatureExtractor
+        The layer, computed by torch.
+    cache : FeatureCache
+        Where converted networks are kept.
 
     Raises
     ------
@@ -41,20 +52,20 @@ def converted(layer: ConvertedLayer) -> Compiled:
         already known.
     """
     _runtime.rest_after_fork()
-    key = (layer.name, layer.precision, _runtime.threads())
+    key = (_network_key(layer), layer.precision, _runtime.threads())
     # One lock for all: two threads must not convert the same network twice, and torch traces one
     # network at a time.
     with _lock:
         found = _compiled.get(key)
         if found is None or found.broken:
-            found = _compiled[key] = _make(layer, threads=key[-1])
+            found = _compiled[key] = _make(layer, cache, key)
         _compiled.move_to_end(key)
         while len(_compiled) > _KEPT:
             _compiled.popitem(last=False)
         return found
 
 
-def run(layer: ConvertedLayer, inputs: Any) -> np.ndarray:
+def run(layer: FeatureExtractor, cache: FeatureCache, inputs: Any) -> np.ndarray:
     """Return one feature vector per row, float32 (n, d).
 
     Raises
@@ -65,62 +76,84 @@ def run(layer: ConvertedLayer, inputs: Any) -> np.ndarray:
     arrays = [tensor.numpy() for tensor in layer.modality.to_plain(inputs)]
     rows = None
     while rows is None:  # another thread may have broken the network that this one was given
-        rows = converted(layer).run(*arrays)
+        rows = converted(layer, cache).run(*arrays)
     return rows
 
 
-def _make(layer: ConvertedLayer, threads: int) -> Compiled:
+def _network_key(layer: FeatureExtractor) -> bytes:
+    """Return the key of a converted network, the same for any precision."""
+    return space_key(
+        format=_FORMAT,
+        fingerprint=layer.backbone.fingerprint,
+        layer=layer.backbone.resolve(layer.layer),
+        pooling=layer.pooling,
+        shape=repr(layer.modality.recipe(layer.backbone).input_shape()),
+        engine=openvino_name(layer.device),
+        library=layer.backbone.library,
+    )
+
+
+def _make(layer: FeatureExtractor, cache: FeatureCache, key: _Key) -> Compiled:
     if _is_forked:
         raise EngineError(
             "this process was forked from one that has used OpenVINO; joblib's default, loky, "
             "starts processes that can use it"
         )
-    key = (layer.name, layer.precision)
-    if key in _refused:
-        raise EngineError(_refused[key])
+    if key[:2] in _refused:
+        raise EngineError(_refused[key[:2]])
     try:
-        return _from_disk(layer, threads) or _convert(layer, threads)
+        return _from_disk(layer, cache, key) or _convert(layer, cache, key)
     except Exception as error:  # whatever the network, torch's tracer or OpenVINO raises
         reason = str(error) if isinstance(error, EngineError) else _openvino.brief(error)
         if not _runtime.is_out_of_memory(error):
-            _refused[key] = reason
+            _refused[key[:2]] = reason
         raise EngineError(reason) from error
 
 
-def _from_disk(layer: ConvertedLayer, threads: int) -> Compiled | None:
-    packed = FileStore(layer.folder).read(layer.name)
+def _from_disk(layer: FeatureExtractor, cache: FeatureCache, key: _Key) -> Compiled | None:
+    packed = cache.read_object(key[0])
     if packed is None:
         return None
     try:
-        return _checked(_openvino.unpack(packed), layer, threads)
-    except Exception:  # a correct checksum does not prove what a file contains
+        return _checked(_openvino.unpack(packed), layer, key)
+    except Exception:  # a correct checksum does not prove what the bytes are
         return None
 
 
-def _convert(layer: ConvertedLayer, threads: int) -> Compiled:
-    example = layer.modality.to_plain(layer.examples()[0])
+def _convert(layer: FeatureExtractor, cache: FeatureCache, key: _Key) -> Compiled:
+    def compute(*tensors: torch.Tensor) -> torch.Tensor:
+        inputs = layer.modality.from_plain(*tensors)
+        return layer.backbone.extract(inputs, layer=layer.layer, pooling=layer.pooling)
+
     # The fast network is made on first use, and a trace must not follow how.
     layer.backbone.fast(layer.device)
-    model = _openvino.convert(layer.compute, example, layer.recipe.input_shape())
-    compiled = _checked(model, layer, threads)
-    if layer.folder is not None:
+    example = layer.modality.to_plain(_examples(layer)[0])
+    shape = layer.modality.recipe(layer.backbone).input_shape()
+    model = _openvino.convert(compute, example, shape)
+    compiled = _checked(model, layer, key)
+    if cache.folder is not None:
         try:
-            FileStore(layer.folder).write(layer.name, *_openvino.pack(model))
+            cache.write_object(key[0], _openvino.pack(model))
         except OSError as error:  # it computes all the same
-            warn_once(layer.folder, error)
+            warn_once(cache.folder, error)
     return compiled
 
 
-def _checked(model: Any, layer: ConvertedLayer, threads: int) -> Compiled:
-    compiled = Compiled(model, layer.precision, threads)
+def _checked(model: Any, layer: FeatureExtractor, key: _Key) -> Compiled:
+    compiled = Compiled(model, layer.precision, key[-1])
 
     def run_once(inputs: Any) -> np.ndarray:
         rows = compiled.run(*(tensor.numpy() for tensor in layer.modality.to_plain(inputs)))
         assert rows is not None  # no other thread has it yet
         return rows
 
-    check(layer, run_once)
+    check(layer, _examples(layer), run_once)
     return compiled
+
+
+def _examples(layer: FeatureExtractor) -> Any:
+    """Return network inputs of two, three and one rows, of variable length with padding."""
+    return layer.modality.recipe(layer.backbone).examples(layer.backbone.processor)
 
 
 def _hold_all() -> None:

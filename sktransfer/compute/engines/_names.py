@@ -14,30 +14,22 @@ OPENVINO = "openvino"
 ENGINES = ("torch", OPENVINO)
 
 
-def check_engine(engine: str) -> None:
-    """Check that an engine is installed, without importing it.
-
-    Raises
-    ------
-    ImportError
-        If it is not.
-    """
-    if engine == OPENVINO and find_spec(OPENVINO) is None:
-        raise ImportError(
-            "engine='openvino' needs the package openvino: pip install 'sktransfer[openvino]'"
-        )
-
-
 def engine_device(engine: str, device: str) -> torch.device:
     """Return the torch device on which an engine, or torch in its place, computes.
 
     Raises
     ------
+    ImportError
+        If the engine is not installed, which is checked without importing it.
     ValueError
         If there is no such device, or the engine does not compute on it.
     """
     if engine != OPENVINO:
         return _runtime.resolve_device(device)
+    if find_spec(OPENVINO) is None:
+        raise ImportError(
+            "engine='openvino' needs the package openvino: pip install 'sktransfer[openvino]'"
+        )
     # "auto" means the CPU here, even where torch has a GPU.
     found = _runtime.resolve_device("cpu" if device == "auto" else device)
     if found.type != "cpu":
@@ -48,8 +40,6 @@ def engine_device(engine: str, device: str) -> torch.device:
     return found
 
 
-def engine_name(engine: str, device: torch.device) -> str:
-    """Return name and version of an engine: rows of different engines may differ by rounding."""
-    own = _runtime.engine(device)
-    # With torch, which has traced the network.
-    return own if engine != OPENVINO else f"{OPENVINO} {_runtime.version_of(OPENVINO)} of {own}"
+def openvino_name(device: torch.device) -> str:
+    """Return name and version of OpenVINO and of torch, which traces the network."""
+    return f"{OPENVINO} {_runtime.version_of(OPENVINO)} of {_runtime.engine(device)}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,18 @@ from sktransfer.exceptions import EngineError
 _TELEMETRY = "openvino_telemetry"
 
 
-@contextmanager
-def _no_telemetry() -> Iterator[None]:
-    """Let an import of OpenVINO find no telemetry, for which it has a stand-in that is silent.
-
-    Otherwise its import writes to the home folder and sends a message.
-    """
-    there = sys.modules.get(_TELEMETRY)
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[_TELEMETRY]
-        if there is not None:
-            sys.modules[_TELEMETRY] = there
-
-
-with _no_telemetry():
+# OpenVINO is imported without its telemetry, for which it has a stand-in that is silent.
+# Otherwise its import writes to the home folder and sends a message.
+_telemetry = sys.modules.get(_TELEMETRY)
+sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+try:
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+finally:
+    del sys.modules[_TELEMETRY]
+    if _telemetry is not None:
+        sys.modules[_TELEMETRY] = _telemetry
 
 _PRECISIONS = {"float32": ("f32", "ACCURACY"), "bfloat16": ("bf16", "PERFORMANCE")}
 
@@ -125,7 +116,7 @@ def convert(
     return model
 
 
-def pack(model: Any) -> tuple[bytes, bytes, bytes]:
+def pack(model: Any) -> bytes:
     """Return a network as bytes: how long its description is, that, and its weights.
 
     Raises
@@ -142,18 +133,15 @@ def pack(model: Any) -> tuple[bytes, bytes, bytes]:
                 f"a converted network cannot be written to {tempfile.gettempdir()} ({brief(error)})"
             ) from error
         described = path.read_bytes()
-        return (
-            len(described).to_bytes(8, "little"),
-            described,
-            path.with_suffix(".bin").read_bytes(),
-        )
+        weights = path.with_suffix(".bin").read_bytes()
+        return len(described).to_bytes(8, "little") + described + weights
 
 
-def unpack(packed: memoryview) -> Any:
+def unpack(packed: np.ndarray) -> Any:
     """Return the network of which `pack` has made these bytes."""
     end = 8 + int.from_bytes(packed[:8], "little")
-    weights = openvino.Tensor(np.frombuffer(packed[end:], dtype=np.uint8))
-    return openvino.Core().read_model(bytes(packed[8:end]).decode(), weights)
+    weights = openvino.Tensor(packed[end:])
+    return openvino.Core().read_model(packed[8:end].tobytes().decode(), weights)
 
 
 def brief(error: BaseException) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sktransfer import _runtime
-from sktransfer.compute.engines._layer import ConvertedLayer
+from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.exceptions import EngineError
 
 #: Largest distance of a float32 row from torch's, relative to its length.
@@ -17,7 +17,9 @@ TOLERANCE = 1e-4
 _LOWER_TOLERANCE, _TIMES = 0.05, 3.0
 
 
-def check(layer: ConvertedLayer, run: Callable[[Any], np.ndarray]) -> None:
+def check(
+    by_torch: FeatureExtractor, examples: Iterable[Any], run: Callable[[Any], np.ndarray]
+) -> None:
     """Check that a converted network gives torch's features, in batches of several sizes.
 
     A conversion traces the network on one example: what the network decides by its inputs, and
@@ -25,8 +27,10 @@ def check(layer: ConvertedLayer, run: Callable[[Any], np.ndarray]) -> None:
 
     Parameters
     ----------
-    layer : ConvertedLayer
+    by_torch : FeatureExtractor
         What was converted.
+    examples : iterable
+        Network inputs.
     run : callable
         From network inputs to features, as it computes them.
 
@@ -35,34 +39,26 @@ def check(layer: ConvertedLayer, run: Callable[[Any], np.ndarray]) -> None:
     EngineError
         If it does not.
     """
-    for inputs in layer.examples():
-        exact = _by_torch(layer, inputs, "float32")
+    for inputs in examples:
+        exact = replace(by_torch, precision="float32").features(inputs)
         distance = _largest_distance(run(inputs), exact)
-        if distance > _allowed(layer, inputs, exact, distance):
+        if distance > _allowed(by_torch, inputs, exact, distance):
             raise EngineError(
                 f"its features differ from torch's by {distance:.2g} of the length of a row: what "
                 "the network does may depend on its inputs, on chance, or on the number of rows"
             )
 
 
-def _allowed(layer: ConvertedLayer, inputs: Any, exact: np.ndarray, distance: float) -> float:
-    if layer.precision == "float32":
+def _allowed(by_torch: FeatureExtractor, inputs: Any, exact: np.ndarray, distance: float) -> float:
+    if by_torch.precision == "float32":
         return TOLERANCE
     if distance <= _LOWER_TOLERANCE:
         return _LOWER_TOLERANCE
-    return _TIMES * _largest_distance(_by_torch(layer, inputs, layer.precision), exact)
-
-
-def _by_torch(layer: ConvertedLayer, inputs: Any, precision: str) -> np.ndarray:
-    with _runtime.inference(layer.device, precision):
-        found = layer.backbone.extract(inputs, layer=layer.layer, pooling=layer.pooling)
-    return found.numpy()
+    return _TIMES * _largest_distance(by_torch.features(inputs), exact)
 
 
 def _largest_distance(rows: np.ndarray, exact: np.ndarray) -> float:
-    if rows.shape != exact.shape:
-        return np.inf
-    if not np.array_equal(np.isfinite(rows), np.isfinite(exact)):
+    if not np.array_equal(np.isfinite(rows), np.isfinite(exact)):  # or another shape
         return np.inf
     distances = np.linalg.norm(np.nan_to_num(rows - exact), axis=1)
     lengths = np.linalg.norm(np.nan_to_num(exact), axis=1)

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import clone
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, clear_cache
-from sktransfer.cache import FileStore
+from sktransfer.cache import open_cache
 from sktransfer.compute.engines import _converted
 from sktransfer.exceptions import CacheWarning
 from tests._jobs import in_threads
@@ -34,8 +34,16 @@ def forget(monkeypatch):
     return forget
 
 
+def execute(folder, statement, *values):
+    with open_cache(folder).database.transaction(write=True) as connection:
+        return connection.execute(statement, values).fetchall()
+
+
 def kept_in(folder):
-    return sorted((folder / "files-v2").glob("*.bin"))
+    """Return the number of the row that each kept network begins with."""
+    smallest = bytes(15) + b"\2"  # of the keys of features
+    parts = "SELECT id FROM rows JOIN keys USING (id) WHERE key < ? AND length(value) > 1000"
+    return [number for (number,) in execute(folder, parts, smallest)]
 
 
 def test_estimators_and_clones_share_one_conversion(conversions, cache_folder):
@@ -128,14 +136,15 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_network_whose_file_is_damaged_is_converted_again(
+def test_a_network_whose_row_is_damaged_is_converted_again(
     damage, conversions, cache_folder, forget
 ):
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
     embed()
-    (path,) = kept_in(cache_folder)
-    whole = path.read_bytes()
-    path.write_bytes(DAMAGE[damage](whole))
+    (row,) = kept_in(cache_folder)
+    ((whole,),) = execute(cache_folder, "SELECT value FROM rows WHERE id = ?", row)
+    damaged = DAMAGE[damage](whole)
+    execute(cache_folder, "UPDATE rows SET value = ? WHERE id = ?", damaged, row)
     forget()
     assert furthest(embed(column=images(4, seed=1)), expected) < 1e-5
     assert len(conversions) == 2
@@ -153,14 +162,12 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_file_of_another_network_is_not_used(kind, conversions, cache_folder, forget):
+def test_bytes_of_another_network_are_not_used(kind, conversions, cache_folder, forget):
     """Its checksum fits: somebody else has written it."""
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4, seed=1))
     embed()
-    (path,) = kept_in(cache_folder)
-    blobs = FileStore(cache_folder)
-    packed = bytes(blobs.read(path.stem))
-    blobs.write(path.stem, *FOREIGN[kind](packed))
+    (key, *_), cache = next(iter(_converted._compiled)), open_cache(cache_folder)
+    cache.write_object(key, b"".join(FOREIGN[kind](cache.read_object(key).tobytes())))
     forget()
     assert furthest(embed(column=images(4, seed=1)), expected) < 1e-5
     assert len(conversions) == 2
@@ -180,7 +187,7 @@ def test_a_full_disk_costs_a_warning_only(conversions, cache_folder, monkeypatch
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sktransfer.cache._file_store._write", full)
+    monkeypatch.setattr("sktransfer.cache._sqlite_cache.SqliteCache._write_part", full)
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(4))
     with pytest.warns(CacheWarning, match="No space left"):
         assert furthest(embed(), expected) < 1e-5
@@ -203,8 +210,8 @@ def test_a_network_that_cannot_be_packed_computes_all_the_same(
 
 def test_rows_that_are_all_in_the_cache_need_no_conversion(conversions, cache_folder, forget):
     rows = embed()
-    clear = FileStore(cache_folder)
-    clear.remove()
+    execute(cache_folder, "DELETE FROM keys WHERE key < ?", bytes(15) + b"\2")
+    assert not kept_in(cache_folder)
     forget()
     np.testing.assert_array_equal(embed(), rows)
     assert len(conversions) == 1

@@ -72,7 +72,9 @@ def test_a_network_that_cannot_be_converted_is_run_by_torch(why, cache_folder):
         found = ImageEmbedder(network, engine="openvino").fit_transform(images(5))
     if kind is not Draws:
         np.testing.assert_array_equal(found, expected)
-    assert not (cache_folder / "files-v2").exists()
+    assert cache_info(cache_folder).rows == 5
+    assert _converted._refused
+    assert not _converted._compiled
 
 
 class SeldomDecides(Own):

@@ -95,9 +95,8 @@ class Monitor(Callback):
         """Keep outputs of validation rows."""
         if not training:
             rows, targets = batch
-            weights = net.weights_of(rows, training=False)
             outputs = y_pred.float().cpu().numpy()
-            self._seen.append((outputs, targets.cpu().numpy(), weights.cpu().numpy()))
+            self._seen.append((outputs, targets.cpu().numpy(), rows.weights.cpu().numpy()))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Score the validation rows, before the user's callbacks see the epoch."""
@@ -114,7 +113,7 @@ class Monitor(Callback):
         record["lr"] = net.last_lr
         record |= _recorded(net.history[-1])
         if "valid_loss" in record:  # it decides when all processes stop
-            record["valid_loss"] = net.processes.of_first(record["valid_loss"])
+            record["valid_loss"] = net.training.processes.of_first(record["valid_loss"])
         trained = _copied(net.module_.trained())
         _refuse_diverged(record, trained)
         self.history.append(record)

@@ -37,13 +37,8 @@ class Sampler:
     random: np.random.RandomState | None = None
     processes: SingleProcess = field(default_factory=processes)
 
-    @classmethod
-    def per_epoch(cls, rows: np.ndarray, batch_size: int) -> int:
-        """Return the number of batches per epoch."""
-        return len(in_batches(rows, batch_size))
-
     def __len__(self) -> int:
-        return self.per_epoch(self.split.rows, self.batch_size)
+        return len(in_batches(self.split.rows, self.batch_size))
 
     def __iter__(self) -> Iterator[tuple[TrainingBatch, Any]]:
         drawn = self._drawn()
@@ -59,7 +54,8 @@ class Sampler:
             targets = batch.targets
             if targets is None:
                 targets = self.split.targets_of(batch.rows)
-            yield replace(batch, batch_size=size), targets
+            weights = self.split.weights[batch.rows]
+            yield replace(batch, batch_size=size, weights=weights), targets
 
     def _drawn(self) -> list[list[int]]:
         rows = self.split.rows
@@ -84,10 +80,8 @@ class BalancedSampler(Sampler):
     has one.
     """
 
-    @classmethod
-    def per_epoch(cls, rows: np.ndarray, batch_size: int) -> int:
-        """Return the number of batches per epoch, at least 32."""
-        return max(_LEAST_BATCHES, super().per_epoch(rows, batch_size))
+    def __len__(self) -> int:
+        return max(_LEAST_BATCHES, super().__len__())
 
     def _drawn(self) -> list[list[int]]:
         assert self.random is not None

@@ -30,8 +30,10 @@ class TrainingBatch:
         Encoded targets of the rows, where augmentation may have changed them.
     other_views : tuple
         Network inputs of further views of the same rows.
+    weights : Tensor of shape (n,), optional
+        Row weights, with mean 1 over all training rows.
     batch_size : int
-        Rows of the whole batch, where processes share it; 0 where they do not.
+        Rows of the whole batch, of which this process computes a share.
     """
 
     rows: list[int]
@@ -39,6 +41,7 @@ class TrainingBatch:
     cached: CachedActivation | None = None
     targets: Any = None
     other_views: tuple[Any, ...] = ()
+    weights: Any = None
     batch_size: int = 0
 
     def __len__(self) -> int:

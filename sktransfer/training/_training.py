@@ -19,9 +19,7 @@ from sktransfer.training._data import Split
 from sktransfer.training._loop import Loop
 from sktransfer.training._module import FineTuned, cut_below
 from sktransfer.training._monitor import Monitor
-from sktransfer.training._optimizers import make_optimizer, make_schedule
 from sktransfer.training._outputs import outputs_of
-from sktransfer.training._parameter_groups import parameter_groups
 from sktransfer.training._phases import Phase
 from sktransfer.training._processes import SingleProcess, processes
 from sktransfer.training._samplers import Sampler, in_batches
@@ -112,7 +110,7 @@ class Training:
             return
         self.monitor.phase_is_over = False
         self.monitor.phase = phase.name
-        loop = self._loop(phase)
+        loop = Loop(self, phase)
         try:
             for stages, epochs in phase.runs:
                 self._run_epochs(loop, phase, stages, epochs)
@@ -168,39 +166,6 @@ class Training:
         width, rows = self.module.head.n_features, split.rows.tolist()
         found = outputs_of(self.module, split.data, width, head=False, rows=rows)
         return FeatureSource(torch.from_numpy(found).to(split.data.device))
-
-    def _loop(self, phase: Phase) -> Loop:
-        params, objective = self.params, phase.objective
-        per_epoch = objective.sampler.per_epoch(self.train.rows, params.batch_size)
-        steps = per_epoch * len(phase.stages)
-
-        def optimizer(module: FineTuned) -> torch.optim.Optimizer:
-            groups = parameter_groups(
-                module,
-                lr=params.lr * objective.lr_scale,
-                layer_decay=params.layer_decay,
-                weight_decay=params.weight_decay,
-            )
-            return make_optimizer(groups, params.optimizer, momentum=params.momentum)
-
-        loop = Loop(
-            self.module,
-            objective=objective,
-            target=self.train.target,
-            make_optimizer=optimizer,
-            make_schedule=lambda made: make_schedule(
-                made, params.lr_schedule, warmup=params.warmup, steps=steps
-            ),
-            randomness=self.randomness,
-            processes=self.processes,
-            precision=self.train.data.precision,
-            monitor=self.monitor,
-            # Most callbacks are about predictions, which need a head.
-            callbacks=self.callbacks if objective.uses_head else [],
-            device=str(self.train.data.device),
-            verbose=0,
-        )
-        return loop.initialize()
 
     def _start_head(self, phase: Phase) -> None:
         """Set mean and deviation of the head from the features when the phase begins."""

@@ -25,7 +25,7 @@ from sktransfer.modalities import Augmentation
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone, Level
-    from sktransfer.training import FineTuned, Monitor, Phase
+    from sktransfer.training import FineTuned, Phase
     from sktransfer.training.targets import Target
 
 
@@ -129,7 +129,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target: Target | None = None,
         prepare: bool = False,
     ) -> Self:
-        from sktransfer.training import Training, reported
+        from sktransfer.training import Monitor, Training, reported
 
         column = self._check_column(X) if continues else self._modality().column(X)
         weights = self._checked_weights(y, column, sample_weight)
@@ -160,7 +160,24 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             blends_inputs=self._modality().can_blend,
         )
 
-        def attributes(monitor: Monitor) -> dict[str, Any]:
+        monitor = Monitor(
+            target,
+            expected=sum(len(phase.stages) for phase in phases),
+            patience=self.n_iter_no_change if self.early_stopping else None,
+            earlier=earlier,
+        )
+        training = Training(
+            self,
+            module,
+            train,
+            valid,
+            random,
+            monitor,
+            augment=self._augmentation(),
+            changed=module.opened if continues else (),
+        )
+
+        def attributes() -> dict[str, Any]:
             return {
                 **self._seen(column),
                 **self._target_attributes(target),
@@ -172,23 +189,14 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
                 "_n_features_out": module.head.n_features,
             }
 
-        planned = sum(len(phase.stages) for phase in phases)
-        reporting = reported(
-            self, X, y, epochs=planned, earlier=earlier, target=target, attributes=attributes
-        )
-        with reporting as monitor:
-            changed = module.opened if continues else ()
-            augment = self._augmentation()
-            training = Training(
-                self, module, train, valid, random, monitor, augment=augment, changed=changed
-            )
+        with reported(self, X, y, monitor, attributes):
             training.run(phases, start_head=not continues)
         whole.data.runner.errors.warn(whole.data.digests, "left out of the fit")
         if valid is not None and valid.data is not whole.data:
             valid.data.runner.errors.warn(valid.data.digests, "left out of the validation")
         # All at once, and last: an error leaves the estimator as it was.
         self._remember(column)
-        self.__dict__.update(attributes(monitor))
+        self.__dict__.update(attributes())
         return self
 
     def _validate_all(self) -> None:

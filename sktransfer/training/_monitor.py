@@ -38,13 +38,13 @@ class Monitor(Callback):
         Number of planned epochs.
     patience : int or None
         Epochs without a lower validation loss after which a phase stops; None for no limit.
-    tell : callable
-        Is given the record of each epoch; returns whether to stop.
     earlier : sequence of dict
         Records of fits that this one continues.
 
     Attributes
     ----------
+    tell : callable
+        Called with the record of each epoch; returns whether to stop.
     log : skorch.history.History
         What skorch's callbacks see: all epochs, those of other phases and earlier fits included.
     history : list of dict
@@ -55,22 +55,21 @@ class Monitor(Callback):
         The epoch with the lowest validation loss, or the last one.
     """
 
+    tell: Callable[[dict[str, Any]], bool]
+
     def __init__(
         self,
         target: Target | None,
         *,
         expected: int,
         patience: int | None,
-        tell: Callable[[dict[str, Any]], bool],
-        earlier: Sequence[dict[str, Any]] = (),
+        earlier: Sequence[dict[str, Any]],
     ) -> None:
         self.target = target
         self.expected = expected
         self.patience = patience
-        self.tell = tell
         self.log = _as_skorch_history(earlier)
         self.before = len(earlier)
-        self.phase = ""
         self.history: list[dict[str, Any]] = []
         self.phase_is_over = False
         self.is_over = False
@@ -79,11 +78,6 @@ class Monitor(Callback):
         self._best: dict[str, torch.Tensor] = {}
         self._last: dict[str, torch.Tensor] = {}
         self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-
-    @property
-    def done(self) -> int:
-        """Number of finished epochs."""
-        return len(self.history)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Forget the outputs of the last epoch."""
@@ -108,13 +102,15 @@ class Monitor(Callback):
 
     def finish_epoch(self, net: Any) -> None:
         """Record the epoch, after all callbacks have."""
-        record: dict[str, Any] = {"epoch": self.before + self.done + 1}
-        record["phase"] = self.phase
-        record["lr"] = net.last_lr
-        record |= _recorded(net.history[-1])
+        record: dict[str, Any] = {
+            "epoch": self.before + len(self.history) + 1,
+            "phase": net.phase.name,
+            "lr": net.last_lr,
+            **_recorded(net.history[-1]),
+        }
         if "valid_loss" in record:  # it decides when all processes stop
             record["valid_loss"] = net.training.processes.of_first(record["valid_loss"])
-        trained = _copied(net.module_.trained())
+        trained = {name: t.detach().clone() for name, t in net.module_.trained().items()}
         _refuse_diverged(record, trained)
         self.history.append(record)
         self._last = trained
@@ -175,7 +171,3 @@ def _refuse_diverged(record: dict[str, Any], trained: dict[str, torch.Tensor]) -
             return
         what = f"After epoch {record['epoch']} there are weights that are no numbers"
     raise DivergedError(f"{what}: the steps were too large. Set a lower lr, or a longer warmup.")
-
-
-def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

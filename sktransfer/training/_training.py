@@ -91,11 +91,12 @@ class Training:
                     start_head = False
                 self._run_phase(phase)
         except KeyboardInterrupt:
-            if not monitor.done or (start_head and any(p.objective.uses_head for p in phases)):
+            if not monitor.history or (start_head and any(p.objective.uses_head for p in phases)):
                 raise
             monitor.restore_last(self.module)
             warn(
-                f"The fit was interrupted; the estimator is fitted with the {monitor.done} of "
+                f"The fit was interrupted; the estimator is fitted with the "
+                f"{len(monitor.history)} of "
                 f"{monitor.expected} epochs that were done. With warm_start=True, fit continues.",
                 StoppedWarning,
             )
@@ -109,7 +110,6 @@ class Training:
         if self.monitor.is_over:
             return
         self.monitor.phase_is_over = False
-        self.monitor.phase = phase.name
         loop = Loop(self, phase)
         try:
             for stages, epochs in phase.runs:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import CallbackSupportMixin, Interval, StrOptions
@@ -26,6 +25,7 @@ from sktransfer.modalities import Augmentation
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone, Level
     from sktransfer.training import FineTuned, Phase
+    from sktransfer.training.strategies import Strategy
     from sktransfer.training.targets import Target
 
 
@@ -78,7 +78,6 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         -------
         ndarray of shape (n, d), float32
         """
-        check_is_fitted(self)
         return self._outputs(X, head=False)
 
     # To be implemented by subclasses ---------------------------------------------------------
@@ -112,11 +111,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
 
     # Fitting ---------------------------------------------------------------------------------
 
-    def _train(self, *args: Any, **options: Any) -> Self:
-        with _runtime.gradients():
-            return self._train_on(*args, **options)
-
-    def _train_on(
+    @_runtime.gradients()
+    def _train(
         self,
         X: Any,
         y: Any,
@@ -234,21 +230,20 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
                 )
         # Only adapters are drawn at random.
         seed = 0 if strategy.copies_stages else random.randint(2**31)
-        return self._make_module(backbone, target, opened, self.trainable, seed)
+        return self._make_module(backbone, target, opened, strategy, seed)
 
     def _make_module(
         self,
         backbone: Backbone,
         target: Any,
         opened: tuple[str, ...],
-        trainable: str | int,
+        strategy: Strategy,
         seed: int = 0,
     ) -> FineTuned:
         from sktransfer.training import FineTuned
         from sktransfer.training.heads import head_of
-        from sktransfer.training.strategies import strategy_of
 
-        device, strategy = self._torch_device(), strategy_of(trainable)
+        device = self._torch_device()
         level: Level = target.level if target is not None else "row"
         width = backbone.feature_width(level, self._modality().recipe(backbone))
         head = head_of(target, width, self.dropout)
@@ -262,9 +257,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         """Return the outputs of the head, or the features below it, one row per cell."""
         from sktransfer.training import outputs_of
 
-        self._validate_params()
-        column = self._check_column(X)
-        backbone = self._fitted_backbone()
+        column, backbone = self._check_call(X)
         if repr(self._modality().recipe(backbone)) != self._recipe:
             raise BackboneError(
                 f"This {type(self).__name__} was fitted on cells that were prepared as "
@@ -272,9 +265,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
                 "setting parameters."
             )
         data = self._column_data(column, backbone)
-        width = self.module_.n_outputs if head else self._n_features_out
         with _runtime.undisturbed():
-            rows = outputs_of(self.module_, data, width, head=head)
+            rows = outputs_of(self.module_, data, head=head)
         errors = data.runner.errors
         usable = np.array(errors.usable(data.digests), dtype=np.int64)
         is_finite = _are_finite(rows[usable])
@@ -326,20 +318,18 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
 
     def _complete(self, find: Callable[[Any], Any]) -> None:
         trained = self.__dict__.pop("_trained", None)
-        if trained is not None:
-            opened, strategy, weights = trained
-            self._restore(tuple(opened), strategy, find(weights))
-
-    def _restore(
-        self, opened: tuple[str, ...], strategy: str, trained: dict[str, np.ndarray]
-    ) -> None:
+        if trained is None:
+            return
         import torch
 
-        trainable = strategy if strategy != "stages" else len(opened)
+        from sktransfer.training.strategies import strategy_of
+
+        opened, name, weights = trained
+        strategy = strategy_of(name if name != "stages" else len(opened))
         with _runtime.gradients():
             backbone = self._fitted_backbone()
-            self.module_ = self._make_module(backbone, self._target, opened, trainable)
-            self.module_.restore({name: torch.tensor(t) for name, t in trained.items()})
+            self.module_ = self._make_module(backbone, self._target, tuple(opened), strategy)
+            self.module_.restore({n: torch.tensor(t) for n, t in find(weights).items()})
         self.module_.eval()
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import Interval, StrOptions
 from sktransfer._parameters import fitted, parameter, with_parameters
@@ -78,7 +77,6 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         -------
         ndarray of shape (n,), or (n, k) of int
         """
-        check_is_fitted(self)
         outputs = self._outputs(X, head=True)
         bad = np.flatnonzero(np.isnan(outputs).any(axis=1))
         if len(bad):
@@ -105,9 +103,8 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         """
         import torch
 
-        check_is_fitted(self)
-        assert self._target is not None
         outputs = torch.from_numpy(self._outputs(X, head=True).astype(np.float64))
+        assert self._target is not None
         return self._target.to_proba(outputs).numpy()
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> Target:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer.finetune._base_fine_tuner import BaseFineTuner
 from sktransfer.lazy import OutputSpec
@@ -50,7 +49,6 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         ndarray of shape (n,) or (n, k), float64
             NaN for cells that cannot be used, with ``on_error="nan"``.
         """
-        check_is_fitted(self)
         return cast("ValueTarget", self._target).decode(self._outputs(X, head=True))
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> ValueTarget:

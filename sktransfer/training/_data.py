@@ -92,7 +92,7 @@ class ColumnData:
         if augment is not None or views > 1 or not self._resumes(cut):
             return CellSource(self.runner, augment, views, targets_of)
         assert cut is not None
-        if self.reuse is False:
+        if not self.reuse:
             return RecomputedSource(self.activations(cut, NoCache()))
         activations = self.activations(cut, self.cache)
         size = size_of(activations.shapes(rows))
@@ -101,7 +101,7 @@ class ColumnData:
         if size <= MEMORY:
             return StoredSource(activations, rows)
         advice = "or insist with reuse_activations=True"
-        if self.reuse is True or size <= disk_room():
+        if self.reuse != "auto" or size <= disk_room():
             try:
                 return StoredSource(activations, rows, on_disk=True)
             except NoRoomError:

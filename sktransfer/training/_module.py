@@ -95,11 +95,6 @@ class FineTuned(nn.Module):
             return by_length(self._pooled, inputs, cached)
         return self._pooled(inputs, cached)
 
-    @property
-    def n_outputs(self) -> int:
-        """Number of outputs of the head."""
-        return self.head.n_outputs
-
     def _pooled(self, inputs: Any, cached: CachedActivation | None) -> torch.Tensor:
         return self.network(inputs, cached=cached).float()
 

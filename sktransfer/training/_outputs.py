@@ -20,12 +20,7 @@ _ROWS = 64
 
 
 def outputs_of(
-    module: FineTuned,
-    data: ColumnData,
-    width: int,
-    *,
-    head: bool,
-    rows: Sequence[int] | None = None,
+    module: FineTuned, data: ColumnData, *, head: bool, rows: Sequence[int] | None = None
 ) -> np.ndarray:
     """Return outputs of the head, or the features below it.
 
@@ -35,8 +30,6 @@ def outputs_of(
         Is put into eval mode.
     data : ColumnData
         The column.
-    width : int
-        Length of an output row.
     head : bool
         Whether rows go through the head.
     rows : sequence of int, optional
@@ -44,13 +37,13 @@ def outputs_of(
 
     Returns
     -------
-    ndarray of shape (n, width), float32
+    ndarray of shape (n, n_outputs) or (n, d), float32
         NaN where a cell cannot be used or is not wanted. Below the level of rows, an object
         array of (n,) such arrays, one per cell, None where there is none. Equal cells are
         computed once.
     """
     module.eval()
-    digests = data.digests
+    digests, width = data.digests, module.head.n_outputs if head else module.head.n_features
     first = first_rows(digests, range(len(digests)) if rows is None else rows)
     found: np.ndarray = np.full((len(digests), width), np.nan, dtype=np.float32)
     if module.level != "row":

@@ -163,8 +163,7 @@ class Training:
 
     def _features(self, split: Split) -> Source:
         """Return the features of stages that have been trained and are frozen now."""
-        width, rows = self.module.head.n_features, split.rows.tolist()
-        found = outputs_of(self.module, split.data, width, head=False, rows=rows)
+        found = outputs_of(self.module, split.data, head=False, rows=split.rows.tolist())
         return FeatureSource(torch.from_numpy(found).to(split.data.device))
 
     def _start_head(self, phase: Phase) -> None:

@@ -23,7 +23,7 @@ from sktransfer.training._outputs import outputs_of
 from sktransfer.training._phases import Phase
 from sktransfer.training._processes import SingleProcess, processes
 from sktransfer.training._samplers import Sampler, in_batches
-from sktransfer.training._sources import FeatureSource, Source
+from sktransfer.training._sources import CellSource, FeatureSource, Source
 from sktransfer.training.strategies import Stages
 
 # The head is standardized on at most this number of rows.
@@ -145,19 +145,19 @@ class Training:
         self, split: Split, stages: Stages, augment: Augmentation | None = None, views: int = 1
     ) -> Source:
         """Return the source of batches while these stages are trained; all below them is frozen."""
+        if augment is not None or views > 1:  # nothing can be kept from epoch to epoch
+            return CellSource(split.data.runner, augment, views, split.targets_of)
         changed = max(self.changed, stages, key=len)
         cut = cut_below(list(self.module.network.stages), changed, self.module.level)
-        rows = split.rows.tolist()
-        if augment is not None or views > 1:
-            options: Any = {"augment": augment, "views": views, "targets_of": split.targets_of}
-            return split.data.source(cut, rows, **options)
         of_features = bool(self.changed) and not stages and self.module.level == "row"
         key = (split is self.train, cut, of_features)
         if key not in self._sources:
             for other in [k for k in self._sources if k[0] == key[0]]:
                 del self._sources[other]  # frees its memory before the next is allocated
             self._sources[key] = (
-                self._features(split) if of_features else split.data.source(cut, rows)
+                self._features(split)
+                if of_features
+                else split.data.source(cut, split.rows.tolist())
             )
         return self._sources[key]
 

@@ -20,7 +20,6 @@ from sktransfer.base._state import state_hooks
 from sktransfer.base._trainer_data import TrainedColumnEstimator
 from sktransfer.exceptions import BackboneError, DivergedError, TargetError
 from sktransfer.lazy import LazyMixin
-from sktransfer.modalities import Augmentation
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone, Level
@@ -93,8 +92,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target : Target or None
             What `_learn_target` has returned.
         **options
-            ``epochs``, ``prepare``, ``done``, ``random`` and ``blends_inputs``, see
-            `supervised_phases`.
+            ``epochs``, ``prepare``, ``done`` and ``random``, see `supervised_phases`.
         """
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
@@ -104,10 +102,6 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
     def _target_attributes(self, target: Any) -> dict[str, Any]:
         """Return the fitted attributes that depend on the target."""
         return {"_target": target}
-
-    def _augmentation(self) -> Augmentation | None:
-        """Return the augmentation of prepared training cells."""
-        return self._modality().augmentation(self.augment)
 
     # Fitting ---------------------------------------------------------------------------------
 
@@ -125,7 +119,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target: Target | None = None,
         prepare: bool = False,
     ) -> Self:
-        from sktransfer.training import Monitor, Training, reported
+        from sktransfer.training import Training, reported
 
         column = self._check_column(X) if continues else self._modality().column(X)
         weights = self._checked_weights(y, column, sample_weight)
@@ -146,47 +140,26 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             # Stages that are opened only now start from the backbone.
             module.restore(module.trained() | self.module_.trained())
         earlier = self.history_ if continues else []
+        done = sum(record.get("phase") == "gradual" for record in earlier)
         phases = self._phases(
-            module,
-            target,
-            epochs=epochs,
-            prepare=prepare,
-            done=sum(record.get("phase") == "gradual" for record in earlier),
-            random=random,
-            blends_inputs=self._modality().can_blend,
+            module, target, epochs=epochs, prepare=prepare, done=done, random=random
         )
-
-        monitor = Monitor(
-            target,
-            expected=sum(len(phase.stages) for phase in phases),
-            patience=self.n_iter_no_change if self.early_stopping else None,
-            earlier=earlier,
-        )
-        training = Training(
-            self,
-            module,
-            train,
-            valid,
-            random,
-            monitor,
-            augment=self._augmentation(),
-            changed=module.opened if continues else (),
-        )
+        training = Training(self, module, train, valid, random, phases, earlier)
 
         def attributes() -> dict[str, Any]:
             return {
                 **self._seen(column),
                 **self._target_attributes(target),
                 "module_": module,
-                "history_": earlier + monitor.history,
-                "best_epoch_": monitor.best_epoch,
+                "history_": earlier + training.monitor.history,
+                "best_epoch_": training.monitor.best_epoch,
                 "fingerprint_": backbone.fingerprint,
                 "_recipe": repr(self._modality().recipe(backbone)),
                 "_n_features_out": module.head.n_features,
             }
 
-        with reported(self, X, y, monitor, attributes):
-            training.run(phases, start_head=not continues)
+        with reported(self, X, y, training.monitor, attributes):
+            training.run()
         whole.data.runner.errors.warn(whole.data.digests, "left out of the fit")
         if valid is not None and valid.data is not whole.data:
             valid.data.runner.errors.warn(valid.data.digests, "left out of the validation")
@@ -221,9 +194,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         strategy = strategy_of(self.trainable)
         opened = strategy.opened(backbone.stages)
         if continues:  # stages that have been trained stay open: they are not the backbone's
-            before = self.module_.strategy
             opened = max(opened, self.module_.opened, key=len)
-            if strategy.copies_stages != before.copies_stages:
+            if strategy.copies_stages != self.module_.strategy.copies_stages:
                 raise BackboneError(
                     "A warm start cannot change to trainable='lora' or from it: what was "
                     "learned has no place there. Set warm_start=False."
@@ -300,8 +272,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         module = state.pop("module_", None)
         if module is not None:
             trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
-            hooks = state_hooks()
-            weights = hooks.put_weights(self, trained) if hooks else trained
+            weights = state_hooks().put_weights(self, trained)
             state["_trained"] = (module.opened, module.strategy.name, weights)
         if state.get("_target") is not None:
             state["_target"] = state["_target"].to_dict()
@@ -313,10 +284,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
 
             state = {**state, "_target": target_from_dict(state["_target"])}
         super().__setstate__(state)
-        if state_hooks() is None:
-            self._complete(lambda weights: weights)
 
-    def _complete(self, find: Callable[[Any], Any]) -> None:
+    def _restore(self, find: Callable[[Any], Any]) -> None:
         trained = self.__dict__.pop("_trained", None)
         if trained is None:
             return

@@ -145,8 +145,9 @@ class ColumnData:
     def _extractor(self, cut: str) -> FeatureExtractor:
         # Pooled features are those of the embedders, and cached for both.
         pooling = "default" if cut == POOLED else "none"
-        how = (self.modality, self.backbone, cut, pooling, self.device, self.precision)
-        return FeatureExtractor(*how)
+        return FeatureExtractor(
+            self.modality, self.backbone, cut, pooling, self.device, self.precision
+        )
 
     def _resumes(self, cut: str) -> bool:
         return cut == POOLED or self.backbone.network.resumes

@@ -54,10 +54,10 @@ class Loop(NeuralNet):
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [
-            ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
             ("monitor", self.training.monitor),
+            ("epoch_timer", EpochTimer()),
         ]
 
     @property
@@ -125,10 +125,8 @@ class Loop(NeuralNet):
         try:
             step = super().train_step(batch, **params)
         except (RuntimeError, ValueError) as error:
-            explained = _explained(error, len(batch[0]))
-            if explained is None:
-                raise
-            raise explained from error
+            _explain(error, len(batch[0]))
+            raise
         # Read before the schedule moves on to the next step, or to zero.
         self.last_lr = float(self.optimizer_.param_groups[0]["lr"])
         self.schedule_.step()
@@ -195,18 +193,16 @@ class Loop(NeuralNet):
         return _runtime.autocast(data.device, data.precision)
 
 
-def _explained(error: Exception, rows: int) -> Exception | None:
-    """Return an error with advice in place of some errors of torch's."""
-    message = str(error)
-    if "more than 1 value per channel" in message:
-        return TargetError(
+def _explain(error: Exception, rows: int) -> None:
+    """Raise an error with advice in place of some errors of torch's."""
+    if "more than 1 value per channel" in str(error):
+        raise TargetError(
             "A batch norm in training mode needs more than one value per channel, and a batch of "
             f"{rows} row(s) of this size has one. Set a larger batch_size or image_size, or "
             "open fewer stages."
-        )
+        ) from error
     if _runtime.is_out_of_memory(error):
-        return MemoryError(
+        raise MemoryError(
             f"Out of memory in a step of {rows} rows. Try "
             f"batch_size={max(1, rows // 2)}, fewer opened stages, or smaller images."
-        )
-    return None
+        ) from error

@@ -15,16 +15,8 @@ from sktransfer.exceptions import DivergedError
 from sktransfer.training._module import FineTuned
 from sktransfer.training.targets import Target
 
-#: Names of our records in skorch's history.
-_NAMES = {
-    "train_loss": "train_loss",
-    "valid_loss": "valid_loss",
-    "valid_score": "valid_score",
-    "seconds": "dur",
-}
-# Not taken from skorch's history: what it records for itself, and what we record.
-_OWN = {"batches", "epoch", "phase", "lr", "train_batch_count", "valid_batch_count"}
-_OWN |= {*_NAMES, *_NAMES.values()}
+# Not taken from skorch's history: what it records for itself, and what we record beside it.
+_OWN = {"epoch", "phase", "lr", "seconds", "train_batch_count", "valid_batch_count"}
 
 
 class Monitor(Callback):
@@ -69,7 +61,6 @@ class Monitor(Callback):
         self.expected = expected
         self.patience = patience
         self.log = _as_skorch_history(earlier)
-        self.before = len(earlier)
         self.history: list[dict[str, Any]] = []
         self.phase_is_over = False
         self.is_over = False
@@ -103,7 +94,7 @@ class Monitor(Callback):
     def finish_epoch(self, net: Any) -> None:
         """Record the epoch, after all callbacks have."""
         record: dict[str, Any] = {
-            "epoch": self.before + len(self.history) + 1,
+            "epoch": len(net.history),
             "phase": net.phase.name,
             "lr": net.last_lr,
             **_recorded(net.history[-1]),
@@ -141,11 +132,10 @@ class Monitor(Callback):
             self.phase_is_over = True
 
 
-def _recorded(epoch: dict[str, Any]) -> dict[str, Any]:
-    """Return our names and values of an epoch, and the numbers that callbacks have recorded."""
-    record = {ours: float(epoch[theirs]) for ours, theirs in _NAMES.items() if theirs in epoch}
-    return record | {
-        name: float(value)
+def _recorded(epoch: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers that skorch and callbacks have recorded, with `dur` as `seconds`."""
+    return {
+        "seconds" if name == "dur" else name: float(value)
         for name, value in epoch.items()
         if isinstance(value, Real)
         and name not in _OWN
@@ -159,7 +149,7 @@ def _as_skorch_history(records: Sequence[dict[str, Any]]) -> History:
     for record in records:
         history.new_epoch()
         for name, value in record.items():
-            history.record(_NAMES.get(name, name), value)
+            history.record("dur" if name == "seconds" else name, value)
     return history
 
 

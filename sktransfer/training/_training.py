@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from sktransfer.training._module import FineTuned, cut_below
 from sktransfer.training._monitor import Monitor
 from sktransfer.training._outputs import outputs_of
 from sktransfer.training._phases import Phase
-from sktransfer.training._processes import SingleProcess, processes
+from sktransfer.training._processes import processes
 from sktransfer.training._samplers import Sampler, in_batches
 from sktransfer.training._sources import CellSource, FeatureSource, Source
 from sktransfer.training.strategies import Stages
@@ -46,12 +47,10 @@ class Training:
         Rows to validate on.
     random : RandomState
         Draws the order of rows; all other randomness derives from it.
-    monitor : Monitor
-        Follows the training.
-    augment : callable, optional
-        Changes prepared cells of training rows.
-    changed : tuple of str
-        Stages that differ from the backbone's already.
+    phases : list of Phase
+        In order.
+    earlier : list of dict
+        Records of the fits that this one continues; empty for a new fit.
     """
 
     params: Any
@@ -59,44 +58,44 @@ class Training:
     train: Split
     valid: Split | None
     random: np.random.RandomState
-    monitor: Monitor
-    augment: Augmentation | None = None
-    changed: Stages = ()
-    randomness: Randomness = field(init=False)
-    callbacks: list[Any] = field(init=False)
-    processes: SingleProcess = field(init=False, default_factory=processes)
-    _sources: dict[Any, Source] = field(init=False, default_factory=dict)
+    phases: list[Phase]
+    earlier: list[dict[str, Any]]
 
     def __post_init__(self) -> None:
+        self.processes = processes()
         self.processes.check([self.train, self.valid], self.random)
         self.callbacks = own_callbacks(self.params.callbacks)
         seed = self.random.randint(2**31) + self.processes.number
         self.randomness = Randomness(seed, self.train.data.device)
+        augment = self.params._modality().augmentation(self.params.augment)
+        self.augment = augment and self.randomness.own()(augment)
+        self.monitor = Monitor(
+            self.train.target,
+            expected=sum(len(phase.stages) for phase in self.phases),
+            patience=self.params.n_iter_no_change if self.params.early_stopping else None,
+            earlier=self.earlier,
+        )
+        # Stages that differ from the backbone's already.
+        self.changed: Stages = self.module.opened if self.earlier else ()
+        self._sources: dict[Any, Source] = {}
 
-    def run(self, phases: list[Phase], *, start_head: bool) -> None:
-        """Train; on an interrupt, keep the finished epochs.
-
-        Parameters
-        ----------
-        phases : list of Phase
-            In order.
-        start_head : bool
-            Whether the head is standardized, and its bias set, before its first phase.
-        """
+    def run(self) -> None:
+        """Train; on an interrupt, keep the finished epochs."""
+        start_head = not self.earlier
         monitor = self.monitor
         try:
-            for phase in phases:
+            for phase in self.phases:
                 if start_head and phase.objective.uses_head:
                     self._start_head(phase)
                     start_head = False
                 self._run_phase(phase)
         except KeyboardInterrupt:
-            if not monitor.history or (start_head and any(p.objective.uses_head for p in phases)):
+            done = len(monitor.history)
+            if not done or (start_head and any(p.objective.uses_head for p in self.phases)):
                 raise
             monitor.restore_last(self.module)
             warn(
-                f"The fit was interrupted; the estimator is fitted with the "
-                f"{len(monitor.history)} of "
+                f"The fit was interrupted; the estimator is fitted with the {done} of "
                 f"{monitor.expected} epochs that were done. With warm_start=True, fit continues.",
                 StoppedWarning,
             )
@@ -112,8 +111,8 @@ class Training:
         self.monitor.phase_is_over = False
         loop = Loop(self, phase)
         try:
-            for stages, epochs in phase.runs:
-                self._run_epochs(loop, phase, stages, epochs)
+            for stages, run in groupby(phase.stages):
+                self._run_epochs(loop, phase, stages, len(list(run)))
                 if self.monitor.phase_is_over:
                     return
         finally:
@@ -122,24 +121,13 @@ class Training:
     def _run_epochs(self, loop: Loop, phase: Phase, stages: Stages, epochs: int) -> None:
         self.module.open(stages)
         size, objective = self.params.batch_size, phase.objective
-        source = self._source(self.train, stages, self._augmentation(), objective.views)
+        source = self._source(self.train, stages, self.augment, objective.views)
         train = objective.sampler(source, self.train, size, self.random)
         valid = None
         if self.valid and objective.uses_head:
             valid = Sampler(self._source(self.valid, stages), self.valid, size)
         loop.run(train, valid, epochs)
         self.changed = max(self.changed, stages, key=len)
-
-    def _augmentation(self) -> Augmentation | None:
-        augment = self.augment
-        if augment is None:
-            return None
-
-        def augmented(items: list[Any], targets: Any) -> tuple[list[Any], Any]:
-            with self.randomness.own():
-                return augment(items, targets)
-
-        return augmented
 
     def _source(
         self, split: Split, stages: Stages, augment: Augmentation | None = None, views: int = 1
@@ -179,8 +167,6 @@ class Training:
                 self._flat_features(batch)
                 for batch in self._first_source(rows, phase.stages[0])(in_batches(rows, 32))
             ]
-        if not parts:
-            return
         features = torch.cat(parts).clone()
         if not features.isfinite().all():
             raise BackboneError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +15,10 @@ from sktransfer import _runtime
 from sktransfer.exceptions import TargetError
 from sktransfer.training._optimizers import make_optimizer, make_schedule
 from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training._phases import Phase
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
-
-if TYPE_CHECKING:
-    from sktransfer.training._phases import Phase
-    from sktransfer.training._training import Training
+from sktransfer.training._training_state import TrainingState
 
 
 class Loop(NeuralNet):
@@ -28,13 +26,13 @@ class Loop(NeuralNet):
 
     Parameters
     ----------
-    training : Training
+    training : TrainingState
         Its module is trained in place, by its estimator's parameters.
     phase : Phase
         Defines the loss and the length of the schedule.
     """
 
-    def __init__(self, training: Training, phase: Phase) -> None:
+    def __init__(self, training: TrainingState, phase: Phase) -> None:
         self.target = training.train.target
         # skorch requires a criterion; the objective takes its place.
         super().__init__(

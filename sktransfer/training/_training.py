@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -10,71 +9,29 @@ import numpy as np
 import torch
 
 from sktransfer import _runtime
-from sktransfer._randomness import Randomness
 from sktransfer._warnings import warn
 from sktransfer.backbones import POOLED
 from sktransfer.exceptions import BackboneError, StoppedWarning
 from sktransfer.modalities import Augmentation, mask_of
-from sktransfer.training._callbacks import own_callbacks
 from sktransfer.training._data import Split
 from sktransfer.training._loop import Loop
-from sktransfer.training._module import FineTuned, cut_below
-from sktransfer.training._monitor import Monitor
+from sktransfer.training._module import cut_below
 from sktransfer.training._outputs import outputs_of
 from sktransfer.training._phases import Phase
-from sktransfer.training._processes import processes
 from sktransfer.training._samplers import Sampler, in_batches
 from sktransfer.training._sources import CellSource, FeatureSource, Source
+from sktransfer.training._training_state import TrainingState
 from sktransfer.training.strategies import Stages
 
 # The head is standardized on at most this number of rows.
 _STANDARDIZED_ON = 256
 
 
-@dataclass
-class Training:
-    """Trains a module by the parameters of an estimator.
-
-    Parameters
-    ----------
-    params : estimator
-        Its parameters are read, nothing else.
-    module : FineTuned
-        Is trained in place.
-    train : Split
-        Rows to train on.
-    valid : Split, optional
-        Rows to validate on.
-    random : RandomState
-        Draws the order of rows; all other randomness derives from it.
-    phases : list of Phase
-        In order.
-    earlier : list of dict
-        Records of the fits that this one continues; empty for a new fit.
-    """
-
-    params: Any
-    module: FineTuned
-    train: Split
-    valid: Split | None
-    random: np.random.RandomState
-    phases: list[Phase]
-    earlier: list[dict[str, Any]]
+class Training(TrainingState):
+    """Trains a module by the parameters of an estimator, phase by phase."""
 
     def __post_init__(self) -> None:
-        self.processes = processes()
-        self.processes.check([self.train, self.valid], self.random)
-        self.callbacks = own_callbacks(self.params.callbacks)
-        seed = self.random.randint(2**31) + self.processes.number
-        self.randomness = Randomness(seed, self.train.data.device)
-        augment = self.params._modality().augmentation(self.params.augment)
-        self.augment = augment and self.randomness.own()(augment)
-        self.monitor = Monitor(
-            self.train.target,
-            expected=sum(len(phase.stages) for phase in self.phases),
-            patience=self.params.n_iter_no_change if self.params.early_stopping else None,
-            earlier=self.earlier,
-        )
+        super().__post_init__()
         # Stages that differ from the backbone's already.
         self.changed: Stages = self.module.opened if self.earlier else ()
         self._sources: dict[Any, Source] = {}

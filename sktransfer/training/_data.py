@@ -30,7 +30,7 @@ _CHECKED_TOGETHER = 64
 
 @dataclass(frozen=True)
 class ColumnData:
-    """The cells of a column, and the network that they are for.
+    """The cells of a column, and the network that computes on them.
 
     Parameters
     ----------

@@ -12,7 +12,6 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from sktransfer.exceptions import DivergedError
-from sktransfer.training._module import FineTuned
 from sktransfer.training.targets import Target
 
 # Not taken from skorch's history: what it records for itself, and what we record beside it.
@@ -43,6 +42,9 @@ class Monitor(Callback):
         Records of the epochs of this fit.
     phase_is_over, is_over : bool
         Whether the phase, or the whole training, ends after this epoch.
+    last, best : dict of str to Tensor
+        Trained weights after the last epoch, and after that with the lowest validation loss;
+        empty if there is none.
     best_epoch : int or None
         The epoch with the lowest validation loss, or the last one.
     """
@@ -66,12 +68,12 @@ class Monitor(Callback):
         self.is_over = False
         self.best_epoch: int | None = None
         self._best_loss = np.inf
-        self._best: dict[str, torch.Tensor] = {}
-        self._last: dict[str, torch.Tensor] = {}
+        self.best: dict[str, torch.Tensor] = {}
+        self.last: dict[str, torch.Tensor] = {}
         self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Forget the outputs of the last epoch."""
+        """Drop the validation outputs of the epoch before."""
         self._seen = []
 
     def on_batch_end(
@@ -104,7 +106,7 @@ class Monitor(Callback):
         trained = {name: t.detach().clone() for name, t in net.module_.trained().items()}
         _refuse_diverged(record, trained)
         self.history.append(record)
-        self._last = trained
+        self.last = trained
         self._compare(record)
         if self.tell(record):
             self.stop()
@@ -113,21 +115,12 @@ class Monitor(Callback):
         """End the training after this epoch."""
         self.phase_is_over = self.is_over = True
 
-    def restore_best(self, module: FineTuned) -> None:
-        """Restore the weights of the best epoch, if a validation loss was ever a number."""
-        if self._best:
-            module.restore(self._best)
-
-    def restore_last(self, module: FineTuned) -> None:
-        """Restore the weights of the last finished epoch."""
-        module.restore(self._last)
-
     def _compare(self, record: dict[str, Any]) -> None:
         loss = record.get("valid_loss")
         if loss is None or self.patience is None:
             self.best_epoch = record["epoch"]
         elif loss < self._best_loss:
-            self._best_loss, self.best_epoch, self._best = loss, record["epoch"], self._last
+            self._best_loss, self.best_epoch, self.best = loss, record["epoch"], self.last
         elif record["epoch"] - (self.best_epoch or 0) >= self.patience:
             self.phase_is_over = True
 

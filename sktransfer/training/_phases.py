@@ -22,7 +22,7 @@ class Phase:
     Attributes
     ----------
     name : str
-        As `history_` has it.
+        Name in `history_`.
     objective : Objective
         What is minimized.
     stages : list of tuple of str

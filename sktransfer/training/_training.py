@@ -50,14 +50,14 @@ class Training(TrainingState):
             done = len(monitor.history)
             if not done or (start_head and any(p.objective.uses_head for p in self.phases)):
                 raise
-            monitor.restore_last(self.module)
+            self.module.restore(monitor.last)
             warn(
                 f"The fit was interrupted; the estimator is fitted with the {done} of "
                 f"{monitor.expected} epochs that were done. With warm_start=True, fit continues.",
                 StoppedWarning,
             )
-        if self.params.early_stopping:
-            monitor.restore_best(self.module)
+        if self.params.early_stopping and monitor.best:
+            self.module.restore(monitor.best)
         self.processes.align(self.module)
         self.module.open(self.module.opened)
         self.module.eval()

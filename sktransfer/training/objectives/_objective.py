@@ -1,4 +1,4 @@
-"""What an objective brings: the loss of a batch, and from which views of its rows."""
+"""Interface of an objective: the loss of a batch, and the number of views of its rows."""
 
 from __future__ import annotations
 

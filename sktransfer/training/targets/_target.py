@@ -1,4 +1,4 @@
-"""What a target brings: from y as users write it to tensors and losses, and back."""
+"""Interface of a target: encoding of y, loss, decoding and score."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class TrainingState:
         seed = self.random.randint(2**31) + self.processes.number
         self.randomness = Randomness(seed, self.train.data.device)
         augment = self.params._modality().augmentation(self.params.augment)
-        self.augment = augment and self.randomness.own()(augment)
+        self.augment = None if augment is None else self.randomness.own()(augment)
         self.monitor = Monitor(
             self.train.target,
             expected=sum(len(phase.stages) for phase in self.phases),

@@ -151,15 +151,11 @@ class ColumnEstimator(BaseEstimator):
         return backbone
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        hooks = state_hooks()
-        return hooks.on_getstate(self, state) if hooks else state
+        return state_hooks().on_getstate(self, dict(super().__getstate__()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        hooks = state_hooks()
-        if hooks:
-            hooks.on_setstate(self)
+        state_hooks().on_setstate(self)
 
     def __dask_tokenize__(self) -> object:
         """Return a token of this estimator, for dask's task names."""
@@ -168,16 +164,14 @@ class ColumnEstimator(BaseEstimator):
         state["backbone"] = getattr(self, "fingerprint_", self.backbone)
         return type(self).__qualname__, state
 
-    def _complete(self, find: Callable[[Any], Any]) -> None:
-        """Restore what the state leaves out, and check that the backbone is that of the fit.
+    def _restore(self, find: Callable[[Any], Any]) -> None:
+        """Restore the weights that the state leaves out.
 
         Parameters
         ----------
         find : callable
             Maps the placeholder of trained weights in the state to the weights.
         """
-        if self.__sklearn_is_fitted__():
-            self._fitted_backbone()
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fingerprint_")

@@ -18,15 +18,17 @@ class StateHooks:
         return state
 
     def on_setstate(self, estimator: Any) -> None:
-        """Register an estimator whose state is set, so that `_complete` is called later."""
+        """Restore the weights of an estimator whose state is set."""
+        estimator._restore(lambda weights: weights)
 
     def put_weights(self, estimator: Any, weights: dict[str, np.ndarray]) -> Any:
         """Store trained weights, and return the reference to them for the state."""
         return weights
 
 
+_DEFAULT = StateHooks()
 # One per thread: a thread that saves does not affect pickles made in another.
-_HOOKS: ContextVar[StateHooks | None] = ContextVar("sktransfer_state_hooks", default=None)
+_HOOKS: ContextVar[StateHooks] = ContextVar("sktransfer_state_hooks")
 
 
 @contextmanager
@@ -39,6 +41,6 @@ def use_state_hooks(hooks: StateHooks) -> Iterator[None]:
         _HOOKS.reset(token)
 
 
-def state_hooks() -> StateHooks | None:
-    """Return the hooks in use; None while estimators are pickled or copied."""
-    return _HOOKS.get()
+def state_hooks() -> StateHooks:
+    """Return the hooks in use; the defaults while estimators are pickled or copied."""
+    return _HOOKS.get(_DEFAULT)

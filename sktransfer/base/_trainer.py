@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import CallbackSupportMixin, Interval, StrOptions
@@ -21,11 +20,11 @@ from sktransfer.base._state import state_hooks
 from sktransfer.base._trainer_data import TrainedColumnEstimator
 from sktransfer.exceptions import BackboneError, DivergedError, TargetError
 from sktransfer.lazy import LazyMixin
-from sktransfer.modalities import Augmentation
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone, Level
-    from sktransfer.training import FineTuned, Monitor, Phase
+    from sktransfer.training import FineTuned, Phase
+    from sktransfer.training.strategies import Strategy
     from sktransfer.training.targets import Target
 
 
@@ -93,8 +92,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target : Target or None
             What `_learn_target` has returned.
         **options
-            ``epochs``, ``prepare``, ``done``, ``random`` and ``blends_inputs``, see
-            `supervised_phases`.
+            ``epochs``, ``prepare``, ``done`` and ``random``, see `supervised_phases`.
         """
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
@@ -105,17 +103,10 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         """Return the fitted attributes that depend on the target."""
         return {"_target": target}
 
-    def _augmentation(self) -> Augmentation | None:
-        """Return the augmentation of prepared training cells."""
-        return self._modality().augmentation(self.augment)
-
     # Fitting ---------------------------------------------------------------------------------
 
-    def _train(self, *args: Any, **options: Any) -> Self:
-        with _runtime.gradients():
-            return self._train_on(*args, **options)
-
-    def _train_on(
+    @_runtime.gradients()
+    def _train(
         self,
         X: Any,
         y: Any,
@@ -149,45 +140,32 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             # Stages that are opened only now start from the backbone.
             module.restore(module.trained() | self.module_.trained())
         earlier = self.history_ if continues else []
+        done = sum(record.get("phase") == "gradual" for record in earlier)
         phases = self._phases(
-            module,
-            target,
-            epochs=epochs,
-            prepare=prepare,
-            done=sum(record.get("phase") == "gradual" for record in earlier),
-            random=random,
-            blends_inputs=self._modality().can_blend,
+            module, target, epochs=epochs, prepare=prepare, done=done, random=random
         )
+        training = Training(self, module, train, valid, random, phases, earlier)
 
-        def attributes(monitor: Monitor) -> dict[str, Any]:
+        def attributes() -> dict[str, Any]:
             return {
                 **self._seen(column),
                 **self._target_attributes(target),
                 "module_": module,
-                "history_": earlier + monitor.history,
-                "best_epoch_": monitor.best_epoch,
+                "history_": earlier + training.monitor.history,
+                "best_epoch_": training.monitor.best_epoch,
                 "fingerprint_": backbone.fingerprint,
                 "_recipe": repr(self._modality().recipe(backbone)),
                 "_n_features_out": module.head.n_features,
             }
 
-        planned = sum(len(phase.stages) for phase in phases)
-        reporting = reported(
-            self, X, y, epochs=planned, earlier=earlier, target=target, attributes=attributes
-        )
-        with reporting as monitor:
-            changed = module.opened if continues else ()
-            augment = self._augmentation()
-            training = Training(
-                self, module, train, valid, random, monitor, augment=augment, changed=changed
-            )
-            training.run(phases, start_head=not continues)
+        with reported(self, X, y, training.monitor, attributes):
+            training.run()
         whole.data.runner.errors.warn(whole.data.digests, "left out of the fit")
         if valid is not None and valid.data is not whole.data:
             valid.data.runner.errors.warn(valid.data.digests, "left out of the validation")
         # All at once, and last: an error leaves the estimator as it was.
         self._remember(column)
-        self.__dict__.update(attributes(monitor))
+        self.__dict__.update(attributes())
         return self
 
     def _validate_all(self) -> None:
@@ -216,30 +194,28 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         strategy = strategy_of(self.trainable)
         opened = strategy.opened(backbone.stages)
         if continues:  # stages that have been trained stay open: they are not the backbone's
-            before = self.module_.strategy
             opened = max(opened, self.module_.opened, key=len)
-            if strategy.copies_stages != before.copies_stages:
+            if strategy.copies_stages != self.module_.strategy.copies_stages:
                 raise BackboneError(
                     "A warm start cannot change to trainable='lora' or from it: what was "
                     "learned has no place there. Set warm_start=False."
                 )
         # Only adapters are drawn at random.
         seed = 0 if strategy.copies_stages else random.randint(2**31)
-        return self._make_module(backbone, target, opened, self.trainable, seed)
+        return self._make_module(backbone, target, opened, strategy, seed)
 
     def _make_module(
         self,
         backbone: Backbone,
         target: Any,
         opened: tuple[str, ...],
-        trainable: str | int,
+        strategy: Strategy,
         seed: int = 0,
     ) -> FineTuned:
         from sktransfer.training import FineTuned
         from sktransfer.training.heads import head_of
-        from sktransfer.training.strategies import strategy_of
 
-        device, strategy = self._torch_device(), strategy_of(trainable)
+        device = self._torch_device()
         level: Level = target.level if target is not None else "row"
         width = backbone.feature_width(level, self._modality().recipe(backbone))
         head = head_of(target, width, self.dropout)
@@ -253,10 +229,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         """Return the outputs of the head, or the features below it, one row per cell."""
         from sktransfer.training import outputs_of
 
-        check_is_fitted(self)
-        self._validate_params()
-        column = self._check_column(X)
-        backbone = self._fitted_backbone()
+        column, backbone = self._check_call(X)
         if repr(self._modality().recipe(backbone)) != self._recipe:
             raise BackboneError(
                 f"This {type(self).__name__} was fitted on cells that were prepared as "
@@ -264,9 +237,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
                 "setting parameters."
             )
         data = self._column_data(column, backbone)
-        width = self.module_.n_outputs if head else self._n_features_out
         with _runtime.undisturbed():
-            rows = outputs_of(self.module_, data, width, head=head)
+            rows = outputs_of(self.module_, data, head=head)
         errors = data.runner.errors
         usable = np.array(errors.usable(data.digests), dtype=np.int64)
         is_finite = _are_finite(rows[usable])
@@ -300,8 +272,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         module = state.pop("module_", None)
         if module is not None:
             trained = {name: t.detach().cpu().numpy() for name, t in module.trained().items()}
-            hooks = state_hooks()
-            weights = hooks.put_weights(self, trained) if hooks else trained
+            weights = state_hooks().put_weights(self, trained)
             state["_trained"] = (module.opened, module.strategy.name, weights)
         if state.get("_target") is not None:
             state["_target"] = state["_target"].to_dict()
@@ -313,25 +284,21 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
 
             state = {**state, "_target": target_from_dict(state["_target"])}
         super().__setstate__(state)
-        if state_hooks() is None:
-            self._complete(lambda weights: weights)
 
-    def _complete(self, find: Callable[[Any], Any]) -> None:
+    def _restore(self, find: Callable[[Any], Any]) -> None:
         trained = self.__dict__.pop("_trained", None)
-        if trained is not None:
-            opened, strategy, weights = trained
-            self._restore(tuple(opened), strategy, find(weights))
-
-    def _restore(
-        self, opened: tuple[str, ...], strategy: str, trained: dict[str, np.ndarray]
-    ) -> None:
+        if trained is None:
+            return
         import torch
 
-        trainable = strategy if strategy != "stages" else len(opened)
+        from sktransfer.training.strategies import strategy_of
+
+        opened, name, weights = trained
+        strategy = strategy_of(name if name != "stages" else len(opened))
         with _runtime.gradients():
             backbone = self._fitted_backbone()
-            self.module_ = self._make_module(backbone, self._target, opened, trainable)
-            self.module_.restore({name: torch.tensor(t) for name, t in trained.items()})
+            self.module_ = self._make_module(backbone, self._target, tuple(opened), strategy)
+            self.module_.restore({n: torch.tensor(t) for n, t in find(weights).items()})
         self.module_.eval()
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -63,17 +63,15 @@ class TrainedColumnEstimator(ColumnEstimator):
         from sktransfer.training import ColumnData
 
         modality, cache, device = self._modality(), open_cache(self.cache), self._torch_device()
-        preparer = modality.bind(backbone)
         errors = CellErrors(column, self.on_error)
         cells = digest_column(modality, column, cache, errors)
-        reuse = self.reuse_activations
         return ColumnData(
             modality=modality,
-            runner=Runner(preparer, cells, errors, device),
+            runner=Runner(modality.bind(backbone), cells, errors, device),
             backbone=backbone,
             precision=_runtime.resolve_precision(self.precision, device),
             cache=cache,
-            reuse=reuse if reuse == "auto" else bool(reuse),
+            reuse=self.reuse_activations,
         )
 
     def _whole_split(

@@ -31,7 +31,7 @@ def shuffled(items: Sequence[Item]) -> list[Item]:
     return random.Random().sample(items, len(items))
 
 
-def equal_batches(rows: Sequence[int], size: int) -> list[Sequence[int]]:
+def equal_batches(rows: Sequence[Item], size: int) -> list[Sequence[Item]]:
     """Cut rows into batches of `size`, the last one shorter."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 

@@ -49,8 +49,7 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         ndarray of shape (n,) or (n, k), float64
             NaN for cells that cannot be used, with ``on_error="nan"``.
         """
-        outputs = self._outputs(X, head=True)
-        return cast("ValueTarget", self._target).decode(outputs)
+        return cast("ValueTarget", self._target).decode(self._outputs(X, head=True))
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> ValueTarget:
         from sktransfer.training.targets import ValueTarget

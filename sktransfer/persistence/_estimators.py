@@ -88,7 +88,9 @@ class LoadHooks(StateHooks):
             key = _key_of(estimator)
             _put_module(estimator, modules)
             with _explained(by_key.get(key) if key else None):
-                estimator._complete(find)
+                estimator._restore(find)
+                if estimator.__sklearn_is_fitted__():
+                    estimator._fitted_backbone()
         keys = {_key_of(estimator) for estimator in self.estimators} - {None}
         trained = {name for name in members if name.startswith("trained/")}
         if keys != by_key.keys() or trained != used:

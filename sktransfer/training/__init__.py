@@ -2,30 +2,23 @@
 
 from sktransfer.training._as_backbone import as_backbone, digest_of
 from sktransfer.training._data import ColumnData, Split
-from sktransfer.training._module import FineTuned, cut_below
-from sktransfer.training._monitor import Monitor
+from sktransfer.training._module import FineTuned
 from sktransfer.training._outputs import outputs_of
 from sktransfer.training._phases import Phase, supervised_phases
 from sktransfer.training._processes import train_together
 from sktransfer.training._progress_report import reported
 from sktransfer.training._range_test import RangeTest, run_range_test
-from sktransfer.training._samplers import Sampler
-from sktransfer.training._sources import TrainingBatch
 from sktransfer.training._training import Training
 from sktransfer.training._validation_split import hold_out
 
 __all__ = [
     "ColumnData",
     "FineTuned",
-    "Monitor",
     "Phase",
     "RangeTest",
-    "Sampler",
     "Split",
     "Training",
-    "TrainingBatch",
     "as_backbone",
-    "cut_below",
     "digest_of",
     "hold_out",
     "outputs_of",

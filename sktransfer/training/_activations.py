@@ -19,8 +19,8 @@ from sktransfer.training._row_store import RowStore, Shape, size_of
 # A row gives the same bits in any batch of at least this many rows without padding; in smaller
 # ones, matrix products sum in another order.
 _EXACT_ROWS = 8
-# Looked up together: bounds the memory beside the store.
-_WINDOW_BYTES = 64 << 20
+#: Bytes of rows that are looked up together: bounds the memory beside the store.
+WINDOW_BYTES = 64 << 20
 
 
 class Activations:
@@ -66,22 +66,9 @@ class Activations:
     def compute(self, rows: Sequence[int], on_disk: bool = False) -> RowStore:
         """Return the outputs of these rows, in their order, cached ones among them."""
         store = RowStore(self.shapes(rows), on_disk)
-        for window in self.windows(rows):
-            for numbers in self._of_equal_length([rows[number] for number in window]):
-                self._fill(store, [window[number] for number in numbers], rows)
+        for numbers in self._together(rows):
+            self._fill(store, numbers, rows)
         return store
-
-    def windows(self, rows: Sequence[int]) -> list[list[int]]:
-        """Cut rows into parts that are looked up together; return the numbers of their rows."""
-        windows: list[list[int]] = [[]]
-        size = 0
-        for number, shape in enumerate(self.shapes(rows)):
-            size += size_of([shape])
-            if windows[-1] and size > _WINDOW_BYTES:
-                windows.append([])
-                size = size_of([shape])
-            windows[-1].append(number)
-        return windows
 
     def usable(self) -> list[int]:
         """Return the rows whose cells have not failed."""
@@ -133,19 +120,16 @@ class Activations:
 
     def _batch_size(self, rows: Sequence[int]) -> int:
         budget = self.runner.preparer.budget(self.runner.device.type == "cpu")
-        if self._items is not None and rows:
-            budget //= max(1, self._length(rows[0]))
-        return max(_EXACT_ROWS, budget)
+        longest = max(map(self._length, rows), default=1)
+        return max(_EXACT_ROWS, budget // max(1, longest))
 
     def _length(self, row: int) -> int:
-        assert self._items is not None
-        return self.runner.preparer.length(self._items[row])
+        return self.runner.preparer.length(self._items[row]) if self._items else 1
 
-    def _of_equal_length(self, rows: Sequence[int]) -> list[list[int]]:
-        """Group the numbers of rows that need no padding among them."""
-        if self._items is None:
-            return [list(range(len(rows)))] if len(rows) else []
-        groups: dict[int, list[int]] = defaultdict(list)
-        for number, row in enumerate(rows):
-            groups[self._length(row)].append(number)
-        return [groups[length] for length in sorted(groups)]
+    def _together(self, rows: Sequence[int]) -> list[list[int]]:
+        """Group the numbers of rows that are looked up together and need no padding."""
+        windows = np.cumsum([size_of([shape]) for shape in self.shapes(rows)]) // WINDOW_BYTES
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for number, (row, window) in enumerate(zip(rows, windows.tolist(), strict=True)):
+            groups[window, self._length(row)].append(number)
+        return [groups[key] for key in sorted(groups)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from sktransfer.backbones import POOLED
 from sktransfer.cache import FeatureCache, NoCache, size_limit
 from sktransfer.compute import CHUNK, Batch, FeatureExtractor, Runner, equal_batches
 from sktransfer.exceptions import ReuseWarning
-from sktransfer.modalities import Augmentation, Modality
+from sktransfer.modalities import Modality
 from sktransfer.training._activations import Activations
 from sktransfer.training._row_store import MEMORY, NoRoomError, disk_room, size_of
 from sktransfer.training._sources import CellSource, RecomputedSource, Source, StoredSource
@@ -31,7 +31,7 @@ _CHECKED_TOGETHER = 64
 
 @dataclass(frozen=True)
 class ColumnData:
-    """The cells of a column, and the network that they are for.
+    """The cells of a column, and the network that computes on them.
 
     Parameters
     ----------
@@ -66,15 +66,7 @@ class ColumnData:
         """Digest of each cell."""
         return self.runner.cells.digests
 
-    def source(
-        self,
-        cut: str | None,
-        rows: Sequence[int],
-        *,
-        augment: Augmentation | None = None,
-        views: int = 1,
-        targets_of: Callable[[Sequence[int]], Any] = lambda rows: None,
-    ) -> Source:
+    def source(self, cut: str | None, rows: Sequence[int]) -> Source:
         """Return the source of training batches of these rows, epoch after epoch.
 
         Parameters
@@ -83,17 +75,10 @@ class ColumnData:
             Layer that the frozen part ends with; None if nothing is frozen.
         rows : sequence of int
             All rows that will be asked for.
-        augment : callable, optional
-            Changes prepared cells in each epoch, so that nothing can be kept.
-        views : int
-            Number of views of each row.
-        targets_of : callable
-            Returns the targets of some rows, for `augment` to change.
         """
-        if augment is not None or views > 1 or not self._resumes(cut):
-            return CellSource(self.runner, augment, views, targets_of)
-        assert cut is not None
-        if self.reuse is False:
+        if cut is None or not self._resumes(cut):
+            return CellSource(self.runner)
+        if not self.reuse:
             return RecomputedSource(self.activations(cut, NoCache()))
         activations = self.activations(cut, self.cache)
         size = size_of(activations.shapes(rows))
@@ -102,7 +87,7 @@ class ColumnData:
         if size <= MEMORY:
             return StoredSource(activations, rows)
         advice = "or insist with reuse_activations=True"
-        if self.reuse is True or size <= disk_room():
+        if self.reuse != "auto" or size <= disk_room():
             try:
                 return StoredSource(activations, rows, on_disk=True)
             except NoRoomError:
@@ -141,9 +126,8 @@ class ColumnData:
 
     def recomputed(self, cut: str | None) -> RecomputedSource | None:
         """Return the source of rows that are needed once; None if they pass the whole network."""
-        if not self._resumes(cut):
+        if cut is None or not self._resumes(cut):
             return None
-        assert cut is not None
         return RecomputedSource(self.activations(cut, self.cache, exact=False))
 
     def activations(self, cut: str, cache: FeatureCache, exact: bool = True) -> Activations:
@@ -162,11 +146,12 @@ class ColumnData:
     def _extractor(self, cut: str) -> FeatureExtractor:
         # Pooled features are those of the embedders, and cached for both.
         pooling = "default" if cut == POOLED else "none"
-        how = (self.modality, self.backbone, cut, pooling, self.device, self.precision)
-        return FeatureExtractor(*how)
+        return FeatureExtractor(
+            self.modality, self.backbone, cut, pooling, self.device, self.precision
+        )
 
-    def _resumes(self, cut: str | None) -> bool:
-        return cut is not None and (cut == POOLED or self.backbone.network.resumes)
+    def _resumes(self, cut: str) -> bool:
+        return cut == POOLED or self.backbone.network.resumes
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,13 @@ from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 from torch import nn
 
 from sktransfer import _runtime
-from sktransfer._randomness import Randomness
 from sktransfer.exceptions import TargetError
-from sktransfer.training._module import FineTuned
-from sktransfer.training._monitor import Monitor
-from sktransfer.training._processes import SingleProcess
+from sktransfer.training._optimizers import make_optimizer, make_schedule
+from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training._phases import Phase
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
-from sktransfer.training.objectives import Objective
-from sktransfer.training.targets import Target
+from sktransfer.training._training_state import TrainingState
 
 
 class Loop(NeuralNet):
@@ -29,64 +26,36 @@ class Loop(NeuralNet):
 
     Parameters
     ----------
-    module : FineTuned
-        Is trained in place.
-    objective : Objective
-        Defines the loss.
-    target : Target or None
-        Tells scorers of callbacks what outputs mean.
-    make_optimizer, make_schedule : callable
-        From the module to an optimizer, and from that to a schedule that is stepped per batch.
-    randomness : Randomness
-        For dropout and other draws in a forward pass.
-    processes : SingleProcess
-        The processes that share each batch.
-    precision : {"float32", "bfloat16"}
-        Precision of the forward pass.
-    monitor : Monitor
-        Follows the training.
+    training : TrainingState
+        Its module is trained in place, by its estimator's parameters.
+    phase : Phase
+        Defines the loss and the length of the schedule.
     """
 
-    def __init__(
-        self,
-        module: FineTuned,
-        *,
-        objective: Objective,
-        target: Target | None,
-        make_optimizer: Callable[[FineTuned], torch.optim.Optimizer],
-        make_schedule: Callable[[torch.optim.Optimizer], Any],
-        randomness: Randomness,
-        processes: SingleProcess,
-        precision: str,
-        monitor: Monitor,
-        **kwargs: Any,
-    ) -> None:
-        # skorch requires a criterion; `get_loss` takes its place.
+    def __init__(self, training: TrainingState, phase: Phase) -> None:
+        self.target = training.train.target
+        # skorch requires a criterion; the objective takes its place.
         super().__init__(
-            module,
+            training.module,
             criterion=nn.Identity,
             train_split=None,
-            predict_nonlinearity=target.to_proba if target else None,
-            **kwargs,
+            predict_nonlinearity=self.target.to_proba if self.target else None,
+            # Most callbacks are about predictions, which need a head.
+            callbacks=training.callbacks if phase.objective.uses_head else [],
+            device=str(training.train.data.device),
+            verbose=0,
         )
-        self.objective = objective
-        self.target = target
-        self.make_optimizer = make_optimizer
-        self.make_schedule = make_schedule
-        self.randomness = randomness
-        self.processes = processes
-        self.precision = precision
-        self.monitor = monitor
+        self.training = training
+        self.phase = phase
         self.last_lr = 0.0
-        self._begun = False
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
         return [
-            ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
-            ("monitor", self.monitor),
+            ("monitor", self.training.monitor),
+            ("epoch_timer", EpochTimer()),
         ]
 
     @property
@@ -102,18 +71,18 @@ class Loop(NeuralNet):
     def run(self, train: Sampler, valid: Sampler | None, epochs: int) -> None:
         """Train for some epochs, from where the module is."""
         self._samplers = train, valid
-        if not self._begun:  # once per phase, however often the opened stages change
-            self._begun = True
+        if not self.initialized_:  # once per phase, however often the opened stages change
+            self.initialize()
             self.notify("on_train_begin", X=train, y=None)
         for _ in range(epochs):
-            self.processes.align(self.module_)
+            self.training.processes.align(self.module_)
             self.fit_loop(train, epochs=1)
-            if self.monitor.phase_is_over:
+            if self.training.monitor.phase_is_over:
                 break
 
     def end(self) -> None:
         """Notify callbacks that the phase is over, however it ended."""
-        if self._begun:
+        if self.initialized_:
             self.notify("on_train_end", X=self._samplers[0], y=None)
 
     def initialize_module(self) -> Loop:
@@ -123,13 +92,22 @@ class Loop(NeuralNet):
 
     def initialize_history(self) -> Loop:
         """Continue the history of the epochs before: callbacks count them and look back."""
-        self.history_ = self.monitor.log
+        self.history_ = self.training.monitor.log
         return self
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Loop:
-        """Create optimizer and schedule."""
-        self.optimizer_ = self.make_optimizer(self.module_)
-        self.schedule_ = self.make_schedule(self.optimizer_)
+        """Create the optimizer, and a schedule over all epochs of the phase."""
+        params, steps = self.training.params, len(self._samplers[0]) * len(self.phase.stages)
+        groups = parameter_groups(
+            self.module_,
+            lr=params.lr * self.phase.objective.lr_scale,
+            layer_decay=params.layer_decay,
+            weight_decay=params.weight_decay,
+        )
+        self.optimizer_ = make_optimizer(groups, params.optimizer, momentum=params.momentum)
+        self.schedule_ = make_schedule(
+            self.optimizer_, params.lr_schedule, warmup=params.warmup, steps=steps
+        )
         return self
 
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple[Any, Any]:
@@ -145,10 +123,8 @@ class Loop(NeuralNet):
         try:
             step = super().train_step(batch, **params)
         except (RuntimeError, ValueError) as error:
-            explained = _explained(error, len(batch[0]))
-            if explained is None:
-                raise
-            raise explained from error
+            _explain(error, len(batch[0]))
+            raise
         # Read before the schedule moves on to the next step, or to zero.
         self.last_lr = float(self.optimizer_.param_groups[0]["lr"])
         self.schedule_.step()
@@ -158,11 +134,13 @@ class Loop(NeuralNet):
         """Return the loss of a batch, with its gradients in the parameters."""
         self._set_training(True)
         rows, targets = batch
-        with self.randomness.own(), self._autocast():
-            weights = self.weights_of(rows, training=True)
-            loss, outputs = self.objective.training_loss(self.module_, rows, targets, weights)
+        with self.training.randomness.own(), self._autocast():
+            loss, outputs = self.phase.objective.training_loss(
+                self.module_, rows, targets, rows.weights
+            )
         loss.backward()
-        return {"loss": self.processes.summed(loss, len(rows), self.module_), "y_pred": outputs}
+        loss = self.training.processes.summed(loss, len(rows), self.module_)
+        return {"loss": loss, "y_pred": outputs}
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
@@ -176,19 +154,12 @@ class Loop(NeuralNet):
         self._set_training(False)
         rows, targets = batch
         with torch.no_grad(), self._autocast():
-            weights = self.weights_of(rows, training=False)
-            loss, outputs = self.objective.loss(self.module_, rows, targets, weights)
+            loss, outputs = self.phase.objective.loss(self.module_, rows, targets, rows.weights)
         return {"loss": loss, "y_pred": outputs}
 
     def infer(self, x: TrainingBatch, **params: Any) -> torch.Tensor:
         """Return outputs of the head: for scorers."""
         return self.module_(x.inputs, x.cached).float()
-
-    def weights_of(self, batch: TrainingBatch, training: bool) -> torch.Tensor:
-        """Return the weights of some rows of the training or the validation set."""
-        sampler = self._samplers[0] if training else self._samplers[1]
-        assert sampler is not None
-        return sampler.split.weights[batch.rows]
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call a method of all callbacks; skorch's EarlyStopping ends the training."""
@@ -197,7 +168,7 @@ class Loop(NeuralNet):
         except KeyboardInterrupt:  # raised by EarlyStopping
             if method_name != "on_epoch_end":
                 raise
-            self.monitor.stop()
+            self.training.monitor.stop()
         except KeyError as error:
             if "was not found in history" in str(error):
                 error.add_note(
@@ -206,7 +177,7 @@ class Loop(NeuralNet):
                 )
             raise
         if method_name == "on_epoch_end":
-            self.monitor.finish_epoch(self)
+            self.training.monitor.finish_epoch(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -216,22 +187,20 @@ class Loop(NeuralNet):
         return tags
 
     def _autocast(self) -> Any:
-        device = next(self.module_.parameters()).device
-        return _runtime.autocast(device, self.precision)
+        data = self.training.train.data
+        return _runtime.autocast(data.device, data.precision)
 
 
-def _explained(error: Exception, rows: int) -> Exception | None:
-    """Return an error with advice in place of some errors of torch's."""
-    message = str(error)
-    if "more than 1 value per channel" in message:
-        return TargetError(
+def _explain(error: Exception, rows: int) -> None:
+    """Raise an error with advice in place of some errors of torch's."""
+    if "more than 1 value per channel" in str(error):
+        raise TargetError(
             "A batch norm in training mode needs more than one value per channel, and a batch of "
             f"{rows} row(s) of this size has one. Set a larger batch_size or image_size, or "
             "open fewer stages."
-        )
+        ) from error
     if _runtime.is_out_of_memory(error):
-        return MemoryError(
+        raise MemoryError(
             f"Out of memory in a step of {rows} rows. Try "
             f"batch_size={max(1, rows // 2)}, fewer opened stages, or smaller images."
-        )
-    return None
+        ) from error

@@ -95,11 +95,6 @@ class FineTuned(nn.Module):
             return by_length(self._pooled, inputs, cached)
         return self._pooled(inputs, cached)
 
-    @property
-    def n_outputs(self) -> int:
-        """Number of outputs of the head."""
-        return self.head.n_outputs
-
     def _pooled(self, inputs: Any, cached: CachedActivation | None) -> torch.Tensor:
         return self.network(inputs, cached=cached).float()
 
@@ -132,14 +127,11 @@ class FineTuned(nn.Module):
     def trained(self) -> dict[str, torch.Tensor]:
         """Return, by name, every parameter and buffer that training may have changed."""
         frozen = _tensors_of(frozen_parts(self.network, self.opened))
-        of_network = (*self.network.named_parameters(), *self.network.named_buffers())
-        of_head = (*self.head.named_parameters(), *self.head.named_buffers())
-        changed = {
-            f"network.{name}": tensor
-            for name, tensor in of_network
-            if id(tensor) not in frozen and self.strategy.trains(name)
+        return {
+            name: tensor
+            for name, tensor in (*self.named_parameters(), *self.named_buffers())
+            if name.startswith("head.") or (id(tensor) not in frozen and self.strategy.trains(name))
         }
-        return changed | {f"head.{name}": tensor for name, tensor in of_head}
 
     def restore(self, trained: Mapping[str, torch.Tensor]) -> None:
         """Copy what `trained` has returned for a module of the same architecture.

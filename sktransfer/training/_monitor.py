@@ -12,19 +12,10 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from sktransfer.exceptions import DivergedError
-from sktransfer.training._module import FineTuned
 from sktransfer.training.targets import Target
 
-#: Names of our records in skorch's history.
-_NAMES = {
-    "train_loss": "train_loss",
-    "valid_loss": "valid_loss",
-    "valid_score": "valid_score",
-    "seconds": "dur",
-}
-# Not taken from skorch's history: what it records for itself, and what we record.
-_OWN = {"batches", "epoch", "phase", "lr", "train_batch_count", "valid_batch_count"}
-_OWN |= {*_NAMES, *_NAMES.values()}
+# Not taken from skorch's history: what it records for itself, and what we record beside it.
+_OWN = {"epoch", "phase", "lr", "seconds", "train_batch_count", "valid_batch_count"}
 
 
 class Monitor(Callback):
@@ -38,22 +29,27 @@ class Monitor(Callback):
         Number of planned epochs.
     patience : int or None
         Epochs without a lower validation loss after which a phase stops; None for no limit.
-    tell : callable
-        Is given the record of each epoch; returns whether to stop.
     earlier : sequence of dict
         Records of fits that this one continues.
 
     Attributes
     ----------
+    tell : callable
+        Called with the record of each epoch; returns whether to stop.
     log : skorch.history.History
         What skorch's callbacks see: all epochs, those of other phases and earlier fits included.
     history : list of dict
         Records of the epochs of this fit.
     phase_is_over, is_over : bool
         Whether the phase, or the whole training, ends after this epoch.
+    last, best : dict of str to Tensor
+        Trained weights after the last epoch, and after that with the lowest validation loss;
+        empty if there is none.
     best_epoch : int or None
         The epoch with the lowest validation loss, or the last one.
     """
+
+    tell: Callable[[dict[str, Any]], bool]
 
     def __init__(
         self,
@@ -61,32 +57,23 @@ class Monitor(Callback):
         *,
         expected: int,
         patience: int | None,
-        tell: Callable[[dict[str, Any]], bool],
-        earlier: Sequence[dict[str, Any]] = (),
+        earlier: Sequence[dict[str, Any]],
     ) -> None:
         self.target = target
         self.expected = expected
         self.patience = patience
-        self.tell = tell
         self.log = _as_skorch_history(earlier)
-        self.before = len(earlier)
-        self.phase = ""
         self.history: list[dict[str, Any]] = []
         self.phase_is_over = False
         self.is_over = False
         self.best_epoch: int | None = None
         self._best_loss = np.inf
-        self._best: dict[str, torch.Tensor] = {}
-        self._last: dict[str, torch.Tensor] = {}
+        self.best: dict[str, torch.Tensor] = {}
+        self.last: dict[str, torch.Tensor] = {}
         self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
-    @property
-    def done(self) -> int:
-        """Number of finished epochs."""
-        return len(self.history)
-
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Forget the outputs of the last epoch."""
+        """Drop the validation outputs of the epoch before."""
         self._seen = []
 
     def on_batch_end(
@@ -95,9 +82,8 @@ class Monitor(Callback):
         """Keep outputs of validation rows."""
         if not training:
             rows, targets = batch
-            weights = net.weights_of(rows, training=False)
             outputs = y_pred.float().cpu().numpy()
-            self._seen.append((outputs, targets.cpu().numpy(), weights.cpu().numpy()))
+            self._seen.append((outputs, targets.cpu().numpy(), rows.weights.cpu().numpy()))
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Score the validation rows, before the user's callbacks see the epoch."""
@@ -109,16 +95,18 @@ class Monitor(Callback):
 
     def finish_epoch(self, net: Any) -> None:
         """Record the epoch, after all callbacks have."""
-        record: dict[str, Any] = {"epoch": self.before + self.done + 1}
-        record["phase"] = self.phase
-        record["lr"] = net.last_lr
-        record |= _recorded(net.history[-1])
+        record: dict[str, Any] = {
+            "epoch": len(net.history),
+            "phase": net.phase.name,
+            "lr": net.last_lr,
+            **_recorded(net.history[-1]),
+        }
         if "valid_loss" in record:  # it decides when all processes stop
-            record["valid_loss"] = net.processes.of_first(record["valid_loss"])
-        trained = _copied(net.module_.trained())
+            record["valid_loss"] = net.training.processes.of_first(record["valid_loss"])
+        trained = {name: t.detach().clone() for name, t in net.module_.trained().items()}
         _refuse_diverged(record, trained)
         self.history.append(record)
-        self._last = trained
+        self.last = trained
         self._compare(record)
         if self.tell(record):
             self.stop()
@@ -127,30 +115,20 @@ class Monitor(Callback):
         """End the training after this epoch."""
         self.phase_is_over = self.is_over = True
 
-    def restore_best(self, module: FineTuned) -> None:
-        """Restore the weights of the best epoch, if a validation loss was ever a number."""
-        if self._best:
-            module.restore(self._best)
-
-    def restore_last(self, module: FineTuned) -> None:
-        """Restore the weights of the last finished epoch."""
-        module.restore(self._last)
-
     def _compare(self, record: dict[str, Any]) -> None:
         loss = record.get("valid_loss")
         if loss is None or self.patience is None:
             self.best_epoch = record["epoch"]
         elif loss < self._best_loss:
-            self._best_loss, self.best_epoch, self._best = loss, record["epoch"], self._last
+            self._best_loss, self.best_epoch, self.best = loss, record["epoch"], self.last
         elif record["epoch"] - (self.best_epoch or 0) >= self.patience:
             self.phase_is_over = True
 
 
-def _recorded(epoch: dict[str, Any]) -> dict[str, Any]:
-    """Return our names and values of an epoch, and the numbers that callbacks have recorded."""
-    record = {ours: float(epoch[theirs]) for ours, theirs in _NAMES.items() if theirs in epoch}
-    return record | {
-        name: float(value)
+def _recorded(epoch: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers that skorch and callbacks have recorded, with `dur` as `seconds`."""
+    return {
+        "seconds" if name == "dur" else name: float(value)
         for name, value in epoch.items()
         if isinstance(value, Real)
         and name not in _OWN
@@ -164,7 +142,7 @@ def _as_skorch_history(records: Sequence[dict[str, Any]]) -> History:
     for record in records:
         history.new_epoch()
         for name, value in record.items():
-            history.record(_NAMES.get(name, name), value)
+            history.record("dur" if name == "seconds" else name, value)
     return history
 
 
@@ -176,7 +154,3 @@ def _refuse_diverged(record: dict[str, Any], trained: dict[str, torch.Tensor]) -
             return
         what = f"After epoch {record['epoch']} there are weights that are no numbers"
     raise DivergedError(f"{what}: the steps were too large. Set a lower lr, or a longer warmup.")
-
-
-def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

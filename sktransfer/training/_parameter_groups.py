@@ -44,12 +44,15 @@ def parameter_groups(
         depth += bool(parameters)
         learning = [p for p in parameters if id(p) in may_learn]
         may_learn -= {id(p) for p in learning}  # stages may share a weight
-        matrices = [p for p in learning if p.ndim > 1]
-        others = [p for p in learning if p.ndim <= 1]
-        if matrices:
-            groups.append(_group(name, matrices, rate, weight_decay))
-        if others:
-            groups.append(_group(f"{name}, norms and biases", others, rate, 0.0))
+        kinds = (
+            (name, [p for p in learning if p.ndim > 1], weight_decay),
+            (f"{name}, norms and biases", [p for p in learning if p.ndim <= 1], 0.0),
+        )
+        groups += [
+            {"name": title, "params": params, "lr": rate, "weight_decay": decay}
+            for title, params, decay in kinds
+            if params
+        ]
     return groups
 
 
@@ -57,7 +60,3 @@ def _between(module: FineTuned) -> list[nn.Parameter]:
     """Return the parameters that lie between the last stage and the head."""
     in_stages = {id(p) for stage in module.network.stages.values() for p in stage.parameters()}
     return [p for p in module.network.parameters() if id(p) not in in_stages]
-
-
-def _group(name: str, params: list[nn.Parameter], lr: float, weight_decay: float) -> dict[str, Any]:
-    return {"name": name, "params": params, "lr": lr, "weight_decay": weight_decay}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ class Phase:
     Attributes
     ----------
     name : str
-        As `history_` has it.
+        Name in `history_`.
     objective : Objective
         What is minimized.
     stages : list of tuple of str
@@ -33,11 +32,6 @@ class Phase:
     name: str
     objective: Objective
     stages: list[Stages]
-
-    @property
-    def runs(self) -> list[tuple[Stages, int]]:
-        """Stages, and the number of consecutive epochs in which they are trained."""
-        return [(stages, len(list(run))) for stages, run in groupby(self.stages)]
 
 
 def supervised_phases(
@@ -49,7 +43,6 @@ def supervised_phases(
     prepare: bool,
     done: int,
     random: np.random.RandomState,
-    blends_inputs: bool,
 ) -> list[Phase]:
     """Return the phases of supervised training.
 
@@ -69,8 +62,6 @@ def supervised_phases(
         Epochs of gradual opening in fits that this one continues.
     random : RandomState
         Draws for mixup.
-    blends_inputs : bool
-        Whether mixup blends network inputs; otherwise features.
     """
     opened = module.opened
     objective: Objective = Supervised(target, params.label_smoothing)
@@ -80,7 +71,7 @@ def supervised_phases(
             params.label_smoothing,
             alpha=params.mixup,
             random=processes().own(random),
-            blends_inputs=blends_inputs,
+            blends_inputs=params._modality().can_blend,
         )
     phases: list[Phase] = []
     contrasts = prepare and bool(params.contrastive_epochs)

@@ -2,101 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sktransfer.compute import progress_bar
 from sktransfer.training._monitor import Monitor
 
 if TYPE_CHECKING:
-    from sktransfer.training.targets import Target
+    from rich.progress import Progress
 
-#: From the record of an epoch to whether to stop.
-Listener = Callable[[dict[str, Any]], bool]
+_COLUMNS = ("epoch", "phase", "train_loss", "valid_loss", "valid_score", "seconds")
 
 
 @contextmanager
 def reported(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    *,
-    epochs: int,
-    earlier: Sequence[dict[str, Any]],
-    target: Target | None,
-    attributes: Callable[[Monitor], dict[str, Any]],
-) -> Iterator[Monitor]:
-    """Follow a training, and report each epoch.
+    estimator: Any, X: Any, y: Any, monitor: Monitor, attributes: Callable[[], dict[str, Any]]
+) -> Iterator[None]:
+    """Report each epoch of the training in the block.
 
     Parameters
     ----------
     estimator : estimator
-        Its callbacks are called; its parameters set patience and verbosity.
+        Its callbacks are called; with `verbose`, epochs are shown on standard error.
     X, y
         Data of the fit, for callbacks.
-    epochs : int
-        Number of planned epochs.
-    earlier : sequence of dict
-        Records of fits that this one continues.
-    target : Target or None
-        Scores outputs of validation rows.
+    monitor : Monitor
+        Follows the training.
     attributes : callable
         Returns the attributes of an estimator that is fitted with the finished epochs.
     """
-    with ExitStack() as stack:
-        listeners: list[Listener] = []
-        monitor = Monitor(
-            target,
-            expected=epochs,
-            patience=estimator.n_iter_no_change if estimator.early_stopping else None,
-            # All are called, also after one that asks to stop.
-            tell=lambda record: sum(listener(record) for listener in listeners) > 0,
-            earlier=earlier,
-        )
-        fitted = lambda: attributes(monitor)  # noqa: E731 - evaluated only on demand
-        listeners.append(stack.enter_context(_callbacks(estimator, X, y, epochs, fitted)))
-        if estimator.verbose:
-            listeners.append(stack.enter_context(_table(type(estimator).__name__, epochs)))
-        yield monitor
-
-
-@contextmanager
-def _callbacks(
-    estimator: Any, X: Any, y: Any, epochs: int, fitted: Callable[[], dict[str, Any]]
-) -> Iterator[Listener]:
-    context = estimator._init_callback_context(task_name="fit", max_subtasks=epochs)
-    context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
-    known: dict[str, Any] = {"X": X, "y": y, "reconstruction_attributes": fitted}
-
-    def tell(record: dict[str, Any]) -> bool:
-        epoch = context.subcontext(task_name="epoch")
-        epoch.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
-        return bool(epoch.call_on_fit_task_end(estimator=estimator, **known))
-
-    yield tell
-    context.call_on_fit_task_end(estimator=estimator, **known)
-
-
-@contextmanager
-def _table(title: str, epochs: int) -> Iterator[Listener]:
-    """Show on standard error one line per epoch, and a bar with the remaining time below them."""
-    with progress_bar() as bar:
-        task = bar.add_task(title, total=epochs)
+    known = {"estimator": estimator, "X": X, "y": y}
+    finished = {**known, "reconstruction_attributes": attributes}
+    context = estimator._init_callback_context(task_name="fit", max_subtasks=monitor.expected)
+    context.call_on_fit_task_begin(**known)
+    with progress_bar() if estimator.verbose else nullcontext() as bar:
+        if bar is not None:
+            bar.add_task(type(estimator).__name__, total=monitor.expected)
 
         def tell(record: dict[str, Any]) -> bool:
-            if not bar.tasks[task].completed:
-                heads = [name.replace("_", " ") for name in _SHOWN if name in record]
-                bar.console.print("".join(f"{head:>12}" for head in heads), highlight=False)
-            cells = [_cell(record[name]) for name in _SHOWN if name in record]
-            bar.console.print("".join(f"{cell:>12}" for cell in cells), highlight=False)
-            bar.advance(task)
-            return False
+            if bar is not None:
+                _show(bar, record)
+            epoch = context.subcontext(task_name="epoch")
+            epoch.call_on_fit_task_begin(**known)
+            return bool(epoch.call_on_fit_task_end(**finished))
 
-        yield tell
+        monitor.tell = tell
+        yield
+    context.call_on_fit_task_end(**finished)
 
 
-_SHOWN = ("epoch", "phase", "train_loss", "valid_loss", "valid_score", "seconds")
+def _show(bar: Progress, record: dict[str, Any]) -> None:
+    """Print a line per epoch, and a bar with the remaining time below them."""
+    shown = [name for name in _COLUMNS if name in record]
+    lines = [[_cell(record[name]) for name in shown]]
+    [task] = bar.tasks
+    if not task.completed:
+        lines.insert(0, [name.replace("_", " ") for name in shown])
+    for line in lines:
+        bar.console.print("".join(f"{cell:>12}" for cell in line), highlight=False)
+    bar.advance(task.id)
 
 
 def _cell(value: Any) -> str:

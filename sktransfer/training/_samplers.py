@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,29 +38,19 @@ class Sampler:
     random: np.random.RandomState | None = None
     processes: SingleProcess = field(default_factory=processes)
 
-    @classmethod
-    def per_epoch(cls, rows: np.ndarray, batch_size: int) -> int:
-        """Return the number of batches per epoch."""
-        return len(in_batches(rows, batch_size))
-
     def __len__(self) -> int:
-        return self.per_epoch(self.split.rows, self.batch_size)
+        return len(in_batches(self.split.rows, self.batch_size))
 
     def __iter__(self) -> Iterator[tuple[TrainingBatch, Any]]:
         drawn = self._drawn()
-        shares = [self._share(batch) for batch in drawn]
-        # By any row of a share: the source leaves out rows whose cells fail, and whole batches.
-        elsewhere = {
-            row: len(batch) - len(share)
-            for batch, share in zip(drawn, shares, strict=True)
-            for row in share
-        }
-        for batch in self.source(shares):
-            size = len(batch) + elsewhere[batch.rows[0]]
+        # By any row of a batch: the source leaves out rows whose cells fail, and whole batches.
+        sizes = {row: len(batch) for batch in drawn for row in batch}
+        for batch in self.source([self._share(batch) for batch in drawn]):
             targets = batch.targets
             if targets is None:
                 targets = self.split.targets_of(batch.rows)
-            yield replace(batch, batch_size=size), targets
+            weights = self.split.weights[batch.rows]
+            yield replace(batch, batch_size=sizes[batch.rows[0]], weights=weights), targets
 
     def _drawn(self) -> list[list[int]]:
         rows = self.split.rows
@@ -84,22 +75,21 @@ class BalancedSampler(Sampler):
     has one.
     """
 
-    @classmethod
-    def per_epoch(cls, rows: np.ndarray, batch_size: int) -> int:
-        """Return the number of batches per epoch, at least 32."""
-        return max(_LEAST_BATCHES, super().per_epoch(rows, batch_size))
+    def __len__(self) -> int:
+        return max(_LEAST_BATCHES, super().__len__())
 
     def _drawn(self) -> list[list[int]]:
         assert self.random is not None
         rows = self.split.rows
         classes = self.split.targets_of(rows.tolist()).cpu().numpy()
-        decks = [Deck(rows[classes == n], self.random) for n in np.unique(classes)]
-        chosen = Deck(np.arange(len(decks)), self.random)
+        decks = [_dealt(rows[classes == n], self.random) for n in np.unique(classes)]
+        chosen = _dealt(np.arange(len(decks)), self.random)
         size = min(self.batch_size, len(rows))
         at_once = min(len(decks), max(2, size // 2))
         share = max(2, size // at_once)
+        # A list of classes, so that all of them are drawn before any row.
         return [
-            [row for number in chosen.deal(at_once) for row in decks[number].deal(share)]
+            [row for n in list(islice(chosen, at_once)) for row in islice(decks[n], share)]
             for _ in range(len(self))
         ]
 
@@ -107,28 +97,10 @@ class BalancedSampler(Sampler):
         return batch  # its rows are compared with one another
 
 
-class Deck:
-    """Numbers in random order, none of which is dealt again before all others were.
-
-    Parameters
-    ----------
-    numbers : ndarray of int
-        All of them.
-    random : RandomState
-        Shuffles.
-    """
-
-    def __init__(self, numbers: np.ndarray, random: np.random.RandomState) -> None:
-        self._numbers = numbers
-        self._random = random
-        self._left: list[int] = []
-
-    def deal(self, count: int) -> list[int]:
-        """Return the next `count` numbers."""
-        while len(self._left) < count:
-            self._left += self._random.permutation(self._numbers).tolist()
-        dealt, self._left = self._left[:count], self._left[count:]
-        return dealt
+def _dealt(numbers: np.ndarray, random: np.random.RandomState) -> Iterator[int]:
+    """Yield numbers in random order, none of them again before all others were."""
+    while True:
+        yield from random.permutation(numbers).tolist()
 
 
 def in_batches(rows: np.ndarray, size: int) -> list[list[int]]:

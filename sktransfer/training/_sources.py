@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from sktransfer.backbones import POOLED, CachedActivation
-from sktransfer.compute import Batch, Runner, first_rows
+from sktransfer.compute import Batch, Runner, equal_batches, first_rows
 from sktransfer.modalities import Augmentation, map_inputs
-from sktransfer.training._activations import Activations
+from sktransfer.training._activations import WINDOW_BYTES, Activations
+from sktransfer.training._row_store import size_of
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,10 @@ class TrainingBatch:
         Encoded targets of the rows, where augmentation may have changed them.
     other_views : tuple
         Network inputs of further views of the same rows.
+    weights : Tensor of shape (n,), optional
+        Row weights, with mean 1 over all training rows.
     batch_size : int
-        Rows of the whole batch, where processes share it; 0 where they do not.
+        Rows of the whole batch, of which this process computes a share.
     """
 
     rows: list[int]
@@ -39,6 +40,7 @@ class TrainingBatch:
     cached: CachedActivation | None = None
     targets: Any = None
     other_views: tuple[Any, ...] = ()
+    weights: Any = None
     batch_size: int = 0
 
     def __len__(self) -> int:
@@ -55,15 +57,13 @@ class TrainingBatch:
         return (self.inputs, *self.other_views)
 
 
-class Source(ABC):
-    """Turns positions of rows into training batches."""
-
-    @abstractmethod
-    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
-        """Yield the batches in order; rows whose cells fail are left out of them."""
+#: From positions of rows, in batches, to training batches in the same order; rows whose cells fail
+#: are left out of them.
+Source = Callable[[Sequence[Sequence[int]]], Iterator[TrainingBatch]]
 
 
-class CellSource(Source):
+@dataclass(frozen=True)
+class CellSource:
     """Cells through the whole network: nothing is frozen, or augmentation changes each view.
 
     Parameters
@@ -78,33 +78,26 @@ class CellSource(Source):
         Returns the targets of some rows, for `augment` to change.
     """
 
-    def __init__(
-        self,
-        runner: Runner,
-        augment: Augmentation | None = None,
-        views: int = 1,
-        targets_of: Callable[[Sequence[int]], Any] = lambda rows: None,
-    ) -> None:
-        self._runner = runner
-        self._augment = augment
-        self._views = views
-        self._targets_of = targets_of
+    runner: Runner
+    augment: Augmentation | None = None
+    views: int = 1
+    targets_of: Callable[[Sequence[int]], Any] = lambda rows: None
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
         """Prepare cells in threads, ahead of the network."""
-        for rows, items in self._runner.prepare(map(Batch, batches)):
+        for rows, items in self.runner.prepare(map(Batch, batches)):
             assert items is not None
             inputs, targets = [], None
-            for _ in range(self._views):
+            for _ in range(self.views):
                 view = items
-                if self._augment is not None:
-                    view, targets = self._augment(items, self._targets_of(rows))
-                inputs.append(self._runner.preparer.collate(view, self._runner.device))
+                if self.augment is not None:
+                    view, targets = self.augment(items, self.targets_of(rows))
+                inputs.append(self.runner.preparer.collate(view, self.runner.device))
             first, *others = inputs
             yield TrainingBatch(list(rows), first, targets=targets, other_views=tuple(others))
 
 
-class StoredSource(Source):
+class StoredSource:
     """Activations of the frozen part, computed once and kept.
 
     Parameters
@@ -137,7 +130,8 @@ class StoredSource(Source):
                 yield TrainingBatch(rows, *self._activations.inputs(self._store, numbers, rows))
 
 
-class RecomputedSource(Source):
+@dataclass(frozen=True)
+class RecomputedSource:
     """Activations of the frozen part, computed when needed and not kept.
 
     Parameters
@@ -146,32 +140,18 @@ class RecomputedSource(Source):
         Computes them.
     """
 
-    def __init__(self, activations: Activations) -> None:
-        self._activations = activations
+    activations: Activations
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
         """Compute a bounded number of batches together, then yield them."""
-        for some in self._together(batches):
-            rows = np.concatenate([np.asarray(batch) for batch in some]).tolist()
-            yield from StoredSource(self._activations, rows)(some)
-
-    def _together(self, batches: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
-        rows = [int(row) for batch in batches for row in batch]
-        ends = [window[-1] + 1 for window in self._activations.windows(rows)] if rows else []
-        some: list[Sequence[int]] = []
-        taken = 0
-        for batch in batches:
-            some.append(batch)
-            taken += len(batch)
-            if ends and taken >= ends[0]:
-                yield some
-                some = []
-                ends = [end for end in ends if end > taken]
-        if some:
-            yield some
+        largest = max([1, *(size_of(self.activations.shapes(batch)) for batch in batches)])
+        for some in equal_batches(batches, max(1, WINDOW_BYTES // largest)):
+            rows = [int(row) for batch in some for row in batch]
+            yield from StoredSource(self.activations, rows)(some)
 
 
-class FeatureSource(Source):
+@dataclass(frozen=True)
+class FeatureSource:
     """Features in memory, on which only the head is trained.
 
     Parameters
@@ -180,11 +160,10 @@ class FeatureSource(Source):
         One row per cell of the column.
     """
 
-    def __init__(self, features: torch.Tensor) -> None:
-        self._features = features
+    features: torch.Tensor
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
         """Stack the features of each batch."""
         for batch in batches:
-            features = CachedActivation(POOLED, self._features[list(batch)])
+            features = CachedActivation(POOLED, self.features[list(batch)])
             yield TrainingBatch(list(batch), None, features)

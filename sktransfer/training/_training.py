@@ -2,107 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import torch
 
 from sktransfer import _runtime
-from sktransfer._randomness import Randomness
 from sktransfer._warnings import warn
 from sktransfer.backbones import POOLED
 from sktransfer.exceptions import BackboneError, StoppedWarning
 from sktransfer.modalities import Augmentation, mask_of
-from sktransfer.training._callbacks import own_callbacks
 from sktransfer.training._data import Split
 from sktransfer.training._loop import Loop
-from sktransfer.training._module import FineTuned, cut_below
-from sktransfer.training._monitor import Monitor
-from sktransfer.training._optimizers import make_optimizer, make_schedule
+from sktransfer.training._module import cut_below
 from sktransfer.training._outputs import outputs_of
-from sktransfer.training._parameter_groups import parameter_groups
 from sktransfer.training._phases import Phase
-from sktransfer.training._processes import SingleProcess, processes
 from sktransfer.training._samplers import Sampler, in_batches
-from sktransfer.training._sources import FeatureSource, Source
+from sktransfer.training._sources import CellSource, FeatureSource, Source
+from sktransfer.training._training_state import TrainingState
 from sktransfer.training.strategies import Stages
 
 # The head is standardized on at most this number of rows.
 _STANDARDIZED_ON = 256
 
 
-@dataclass
-class Training:
-    """Trains a module by the parameters of an estimator.
-
-    Parameters
-    ----------
-    params : estimator
-        Its parameters are read, nothing else.
-    module : FineTuned
-        Is trained in place.
-    train : Split
-        Rows to train on.
-    valid : Split, optional
-        Rows to validate on.
-    random : RandomState
-        Draws the order of rows; all other randomness derives from it.
-    monitor : Monitor
-        Follows the training.
-    augment : callable, optional
-        Changes prepared cells of training rows.
-    changed : tuple of str
-        Stages that differ from the backbone's already.
-    """
-
-    params: Any
-    module: FineTuned
-    train: Split
-    valid: Split | None
-    random: np.random.RandomState
-    monitor: Monitor
-    augment: Augmentation | None = None
-    changed: Stages = ()
-    randomness: Randomness = field(init=False)
-    callbacks: list[Any] = field(init=False)
-    processes: SingleProcess = field(init=False, default_factory=processes)
-    _sources: dict[Any, Source] = field(init=False, default_factory=dict)
+class Training(TrainingState):
+    """Trains a module by the parameters of an estimator, phase by phase."""
 
     def __post_init__(self) -> None:
-        self.processes.check([self.train, self.valid], self.random)
-        self.callbacks = own_callbacks(self.params.callbacks)
-        seed = self.random.randint(2**31) + self.processes.number
-        self.randomness = Randomness(seed, self.train.data.device)
+        super().__post_init__()
+        # Stages that differ from the backbone's already.
+        self.changed: Stages = self.module.opened if self.earlier else ()
+        self._sources: dict[Any, Source] = {}
 
-    def run(self, phases: list[Phase], *, start_head: bool) -> None:
-        """Train; on an interrupt, keep the finished epochs.
-
-        Parameters
-        ----------
-        phases : list of Phase
-            In order.
-        start_head : bool
-            Whether the head is standardized, and its bias set, before its first phase.
-        """
+    def run(self) -> None:
+        """Train; on an interrupt, keep the finished epochs."""
+        start_head = not self.earlier
         monitor = self.monitor
         try:
-            for phase in phases:
+            for phase in self.phases:
                 if start_head and phase.objective.uses_head:
                     self._start_head(phase)
                     start_head = False
                 self._run_phase(phase)
         except KeyboardInterrupt:
-            if not monitor.done or (start_head and any(p.objective.uses_head for p in phases)):
+            done = len(monitor.history)
+            if not done or (start_head and any(p.objective.uses_head for p in self.phases)):
                 raise
-            monitor.restore_last(self.module)
+            self.module.restore(monitor.last)
             warn(
-                f"The fit was interrupted; the estimator is fitted with the {monitor.done} of "
+                f"The fit was interrupted; the estimator is fitted with the {done} of "
                 f"{monitor.expected} epochs that were done. With warm_start=True, fit continues.",
                 StoppedWarning,
             )
-        if self.params.early_stopping:
-            monitor.restore_best(self.module)
+        if self.params.early_stopping and monitor.best:
+            self.module.restore(monitor.best)
         self.processes.align(self.module)
         self.module.open(self.module.opened)
         self.module.eval()
@@ -111,11 +66,10 @@ class Training:
         if self.monitor.is_over:
             return
         self.monitor.phase_is_over = False
-        self.monitor.phase = phase.name
-        loop = self._loop(phase)
+        loop = Loop(self, phase)
         try:
-            for stages, epochs in phase.runs:
-                self._run_epochs(loop, phase, stages, epochs)
+            for stages, run in groupby(phase.stages):
+                self._run_epochs(loop, phase, stages, len(list(run)))
                 if self.monitor.phase_is_over:
                     return
         finally:
@@ -124,7 +78,7 @@ class Training:
     def _run_epochs(self, loop: Loop, phase: Phase, stages: Stages, epochs: int) -> None:
         self.module.open(stages)
         size, objective = self.params.batch_size, phase.objective
-        source = self._source(self.train, stages, self._augmentation(), objective.views)
+        source = self._source(self.train, stages, self.augment, objective.views)
         train = objective.sampler(source, self.train, size, self.random)
         valid = None
         if self.valid and objective.uses_head:
@@ -132,75 +86,30 @@ class Training:
         loop.run(train, valid, epochs)
         self.changed = max(self.changed, stages, key=len)
 
-    def _augmentation(self) -> Augmentation | None:
-        augment = self.augment
-        if augment is None:
-            return None
-
-        def augmented(items: list[Any], targets: Any) -> tuple[list[Any], Any]:
-            with self.randomness.own():
-                return augment(items, targets)
-
-        return augmented
-
     def _source(
         self, split: Split, stages: Stages, augment: Augmentation | None = None, views: int = 1
     ) -> Source:
         """Return the source of batches while these stages are trained; all below them is frozen."""
+        if augment is not None or views > 1:  # nothing can be kept from epoch to epoch
+            return CellSource(split.data.runner, augment, views, split.targets_of)
         changed = max(self.changed, stages, key=len)
         cut = cut_below(list(self.module.network.stages), changed, self.module.level)
-        rows = split.rows.tolist()
-        if augment is not None or views > 1:
-            options: Any = {"augment": augment, "views": views, "targets_of": split.targets_of}
-            return split.data.source(cut, rows, **options)
         of_features = bool(self.changed) and not stages and self.module.level == "row"
         key = (split is self.train, cut, of_features)
         if key not in self._sources:
             for other in [k for k in self._sources if k[0] == key[0]]:
                 del self._sources[other]  # frees its memory before the next is allocated
             self._sources[key] = (
-                self._features(split) if of_features else split.data.source(cut, rows)
+                self._features(split)
+                if of_features
+                else split.data.source(cut, split.rows.tolist())
             )
         return self._sources[key]
 
     def _features(self, split: Split) -> Source:
         """Return the features of stages that have been trained and are frozen now."""
-        width, rows = self.module.head.n_features, split.rows.tolist()
-        found = outputs_of(self.module, split.data, width, head=False, rows=rows)
+        found = outputs_of(self.module, split.data, head=False, rows=split.rows.tolist())
         return FeatureSource(torch.from_numpy(found).to(split.data.device))
-
-    def _loop(self, phase: Phase) -> Loop:
-        params, objective = self.params, phase.objective
-        per_epoch = objective.sampler.per_epoch(self.train.rows, params.batch_size)
-        steps = per_epoch * len(phase.stages)
-
-        def optimizer(module: FineTuned) -> torch.optim.Optimizer:
-            groups = parameter_groups(
-                module,
-                lr=params.lr * objective.lr_scale,
-                layer_decay=params.layer_decay,
-                weight_decay=params.weight_decay,
-            )
-            return make_optimizer(groups, params.optimizer, momentum=params.momentum)
-
-        loop = Loop(
-            self.module,
-            objective=objective,
-            target=self.train.target,
-            make_optimizer=optimizer,
-            make_schedule=lambda made: make_schedule(
-                made, params.lr_schedule, warmup=params.warmup, steps=steps
-            ),
-            randomness=self.randomness,
-            processes=self.processes,
-            precision=self.train.data.precision,
-            monitor=self.monitor,
-            # Most callbacks are about predictions, which need a head.
-            callbacks=self.callbacks if objective.uses_head else [],
-            device=str(self.train.data.device),
-            verbose=0,
-        )
-        return loop.initialize()
 
     def _start_head(self, phase: Phase) -> None:
         """Set mean and deviation of the head from the features when the phase begins."""
@@ -215,8 +124,6 @@ class Training:
                 self._flat_features(batch)
                 for batch in self._first_source(rows, phase.stages[0])(in_batches(rows, 32))
             ]
-        if not parts:
-            return
         features = torch.cat(parts).clone()
         if not features.isfinite().all():
             raise BackboneError(

@@ -18,7 +18,6 @@ class TwoViews(Objective):
     """The views of a row are closer to each other than to those of other rows (SimCLR)."""
 
     name: ClassVar[str] = "two views"
-    needs_targets: ClassVar[bool] = False
     uses_head: ClassVar[bool] = False
     views: ClassVar[int] = 2
 

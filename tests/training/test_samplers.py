@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from sktransfer.training import Sampler, Split, TrainingBatch
+from sktransfer.training import Split
 from sktransfer.training._processes import DataParallel
-from sktransfer.training._samplers import BalancedSampler, in_batches
+from sktransfer.training._samplers import BalancedSampler, Sampler, in_batches
+from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.targets import ClassTarget
 from tests.training.test_processes import Accelerator
 

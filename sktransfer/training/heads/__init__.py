@@ -10,11 +10,7 @@ from sktransfer.training.heads._linear import LinearHead
 from sktransfer.training.heads._none import NoHead
 
 #: The head of each level of targets.
-HEADS: dict[str, type[Any]] = {
-    "row": LinearHead,
-    "token": LinearHead,
-    "place": LinearHead,
-}
+HEADS: dict[str, type[Any]] = dict.fromkeys(("row", "token", "place"), LinearHead)
 
 
 def head_of(target: Any, n_features: int, dropout: float = 0.0) -> nn.Module:

@@ -43,7 +43,7 @@ class LinearHead(nn.Module):
 
     @torch.no_grad()
     def start(self, features: torch.Tensor, bias: torch.Tensor) -> None:
-        """Take mean and deviation from features (n, d), and the bias (k,) of the outputs."""
+        """Set mean and deviation from features (n, d), and the bias (k,) of the outputs."""
         self.linear.bias.copy_(bias)
         self.mean.copy_(features.mean(0))
         deviation = features.std(0, unbiased=False)

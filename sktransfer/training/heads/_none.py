@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 
 
-class NoHead(nn.Module):
+class NoHead(nn.Identity):
     """Returns the features as they are.
 
     Parameters
@@ -18,7 +17,3 @@ class NoHead(nn.Module):
     def __init__(self, n_features: int) -> None:
         super().__init__()
         self.n_features = self.n_outputs = n_features
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the features."""
-        return features

@@ -1,4 +1,4 @@
-"""What an objective brings: the loss of a batch, and from which views of its rows."""
+"""Interface of an objective: the loss of a batch, and the number of views of its rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ class Objective(ABC):
     ----------
     name : str
         Name of its phase in `history_`.
-    needs_targets : bool
-        Whether fit needs y.
     uses_head : bool
         Whether it trains the head. If not, it has no predictions for callbacks and scores.
     views : int
@@ -34,7 +32,6 @@ class Objective(ABC):
     """
 
     name: ClassVar[str]
-    needs_targets: ClassVar[bool] = True
     uses_head: ClassVar[bool] = True
     views: ClassVar[int] = 1
     lr_scale: ClassVar[float] = 1.0

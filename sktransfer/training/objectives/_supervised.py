@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from sktransfer.training.objectives._objective import Objective
 from sktransfer.training.targets import Target
 
 
+@dataclass
 class Supervised(Objective):
     """The mean of row losses times row weights.
 
@@ -30,9 +32,8 @@ class Supervised(Objective):
 
     name: ClassVar[str] = "train"
 
-    def __init__(self, target: Target, label_smoothing: float = 0.0) -> None:
-        self.target = target
-        self.label_smoothing = label_smoothing
+    target: Target
+    label_smoothing: float = 0.0
 
     def loss(
         self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor
@@ -48,6 +49,7 @@ class Supervised(Objective):
         return (losses * weights).mean()
 
 
+@dataclass
 class Mixup(Supervised):
     """Supervised training on blends of two rows each.
 
@@ -68,19 +70,10 @@ class Mixup(Supervised):
     https://arxiv.org/abs/1710.09412
     """
 
-    def __init__(
-        self,
-        target: Target,
-        label_smoothing: float,
-        *,
-        alpha: float,
-        random: np.random.RandomState,
-        blends_inputs: bool,
-    ) -> None:
-        super().__init__(target, label_smoothing)
-        self.alpha = alpha
-        self.random = random
-        self.blends_inputs = blends_inputs
+    _: KW_ONLY
+    alpha: float
+    random: np.random.RandomState
+    blends_inputs: bool
 
     def training_loss(
         self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor

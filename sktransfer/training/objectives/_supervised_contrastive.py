@@ -1,4 +1,4 @@
-"""Rows of one class close together, before there is a head."""
+"""Supervised contrastive loss on features, without a head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One more stage in each epoch, from the top."""
+"""Gradual unfreezing: one more stage per epoch, from the top."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a strategy brings: which parts of a network are trained, and when."""
+"""Interface of a strategy: which parts of a network are trained, and when."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ TARGETS: dict[str, type[Target]] = {
 
 def target_from_dict(content: Mapping[str, Any]) -> Target:
     """Return the target that its `to_dict` has described."""
-    return TARGETS[content["kind"]].from_dict(content)
+    return TARGETS[content["kind"]](**{n: value for n, value in content.items() if n != "kind"})
 
 
 __all__ = [

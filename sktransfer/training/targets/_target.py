@@ -1,11 +1,11 @@
-"""What a target brings: from y as users write it to tensors and losses, and back."""
+"""Interface of a target: encoding of y, loss, decoding and score."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -69,13 +69,13 @@ class Target(ABC):
     ) -> torch.Tensor:
         """Return the loss of each row (n,), given outputs of the head and a batch of targets."""
 
-    @abstractmethod
     def to_proba(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the probabilities of outputs, or the outputs themselves where there are none."""
+        return outputs
 
-    @abstractmethod
     def to_labels(self, proba: np.ndarray) -> np.ndarray:
         """Return predictions, encoded as `encode` does it, from `to_proba`."""
+        return proba
 
     @abstractmethod
     def bias(self, targets: Any, weights: torch.Tensor) -> torch.Tensor:
@@ -97,8 +97,3 @@ class Target(ABC):
         """Return the target as plain data: its kind, arrays, numbers and strings."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
         return {"kind": self.kind, **own}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return the target that `to_dict` has described."""
-        return cls(**{name: value for name, value in content.items() if name != "kind"})

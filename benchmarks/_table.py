@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
 OURS = "sktransfer"
 
-Ways = Mapping[str, Callable[[], object]]
+Alternatives = Mapping[str, Callable[[], object]]
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Case:
     least : dict of str to float
         Target of an alternative: the least relative time.
     ours : str
-        The alternative whose time is 1.
+        The alternative whose relative time is 1.
     limit : float, optional
         Seconds at the machine's peak throughput, measured in the same run.
     remark : str
@@ -52,10 +52,10 @@ class Case:
         ratios = [other / own for other, own in pairs]
         return statistics.median(ratios), min(ratios), max(ratios)
 
-    def only(self, *ways: str, **changed: Any) -> Case:
-        """Return a case with some of the alternatives, from the same rounds."""
-        times = {way: self.times[way] for way in ways}
-        return replace(self, **{"times": times, "ours": ways[0], **changed})
+    def only(self, *alternatives: str, **changed: Any) -> Case:
+        """Return a case with a subset of the alternatives, from the same rounds."""
+        times = {way: self.times[way] for way in alternatives}
+        return replace(self, **{"times": times, "ours": alternatives[0], **changed})
 
     def shortfalls(self) -> list[str]:
         """Return a line for each alternative whose ratio is below its target."""
@@ -83,23 +83,23 @@ class Case:
         return [*table, ""]
 
 
-def compare(name: str, ways: Ways, repeats: int, **about_it: Any) -> Case:
+def compare(name: str, alternatives: Alternatives, repeats: int, **about_it: Any) -> Case:
     """Measure alternatives in turn, and print their case; see `take_turns` and `Case`."""
-    case = Case(name, take_turns(ways, repeats), **about_it)
+    case = Case(name, take_turns(alternatives, repeats), **about_it)
     print("\n".join(case.lines()), flush=True)
     return case
 
 
-def take_turns(ways: Ways, repeats: int) -> dict[str, list[float]]:
+def take_turns(alternatives: Alternatives, repeats: int) -> dict[str, list[float]]:
     """Return the seconds of each alternative in each round, after one warm-up round.
 
-    The warm-up pays for imports, first allocations and what libraries set up for new shapes.
+    The warm-up covers imports, first allocations and per-shape initialization of the libraries.
     """
-    for way in ways.values():
+    for way in alternatives.values():
         way()
-    times: dict[str, list[float]] = {way: [] for way in ways}
+    times: dict[str, list[float]] = {way: [] for way in alternatives}
     for _ in range(repeats):
-        for way, work in ways.items():
+        for way, work in alternatives.items():
             times[way].append(seconds(work))
     return times
 

@@ -1,10 +1,10 @@
-"""Few labels: what a text classifier makes of 8, 16 and 64 of a class, beside SetFit.
+"""Text classification with 8, 16 and 64 labels per class, compared with SetFit.
 
 ``python -m benchmarks.few_labels [--seeds 3] [--tasks trec-8 r8-200]``
 
-All start from the same MiniLM and see the same rows; accuracy is on 1,000 others. SetFit trains
-for 300 steps of 16 pairs, with its other settings as they come. Seconds are those of `fit`, and
-nothing is kept from one fit to the next. The ways take turns, so that all see the same noise.
+All fine-tune or embed with the same MiniLM on the same rows; accuracy is measured on 1,000 other
+rows. SetFit trains for 300 steps of 16 pairs, with default settings otherwise. Seconds are those of
+`fit`; no results are reused between fits. Models alternate, so that all see the same system noise.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from sktransfer import TextClassifier, TextEmbedder
 TEST_ROWS = 1_000
 STEPS = 300
 
-#: What the documentation recommends for few labels.
+#: The recommended setting for few labels, from the documentation.
 RECOMMENDED: dict[str, Any] = {"trainable": 4, "contrastive_epochs": 6, "batch_size": 16}
 
 
 class SetFit:
-    """SetFit as its documentation shows it, with the methods of a classifier."""
+    """SetFit as in its documentation, with the interface of a classifier."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -76,29 +76,29 @@ WAYS: dict[str, Callable[[int], Any]] = {
 }
 
 
-def some_of_each(y: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Draw so many rows of each class."""
+def sample_per_class(y: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draw a fixed number of rows per class."""
     random = np.random.RandomState(seed)
     rows = [random.permutation(np.flatnonzero(y == label))[:count] for label in np.unique(y)]
     return np.concatenate(rows)
 
 
-def a_share(y: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Draw so many rows, with the classes in the shares that they have."""
+def sample_stratified(y: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draw rows with the class frequencies of the data."""
     return train_test_split(np.arange(len(y)), train_size=count, stratify=y, random_state=seed)[0]
 
 
-#: Where the rows come from, how some to train on are drawn, and how many.
+#: Source of the rows, how training rows are drawn, and their number.
 TASKS: dict[str, tuple[Callable[[], Any], Callable[..., np.ndarray], int]] = {
-    "trec-8": (trec_questions, some_of_each, 8),
-    "trec-16": (trec_questions, some_of_each, 16),
-    "trec-64": (trec_questions, some_of_each, 64),
-    "r8-200": (reuters_news, a_share, 200),
+    "trec-8": (trec_questions, sample_per_class, 8),
+    "trec-16": (trec_questions, sample_per_class, 16),
+    "trec-64": (trec_questions, sample_per_class, 64),
+    "r8-200": (reuters_news, sample_stratified, 200),
 }
 
 
 def measure(task: str, seeds: int) -> Runs:
-    """Fit each way once a seed."""
+    """Fit each model once per seed."""
     load, draw, count = TASKS[task]
     X, y = load()
     runs: Runs = {}
@@ -111,7 +111,7 @@ def measure(task: str, seeds: int) -> Runs:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))

@@ -1,10 +1,10 @@
-"""What fine-tuning brings where there are labels enough, beside frozen features and a plain model.
+"""Fine-tuning with enough labels, compared with frozen features and a model without pretraining.
 
 ``python -m benchmarks.learning [--seeds 3] [--tasks trec-2000 fashion-600]``
 
-TREC: 2,000 questions to train on, the other 3,381 to test on. Fashion-MNIST: 600 pictures to
-train on, 2,000 others to test on. Each seed draws its own rows. Seconds are those of `fit`; what
-networks give for a row is computed once, as by default.
+TREC: 2,000 training questions, the other 3,381 for testing. Fashion-MNIST: 600 training images,
+2,000 for testing. Rows are drawn per seed. Seconds are those of `fit`; outputs of frozen networks
+are computed once per row, as by default.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def questions(seed: int) -> dict[str, Any]:
     }
 
 
-def pictures(seed: int) -> dict[str, Any]:
-    """Return the models for pictures of 28 x 28 pixels."""
+def fashion_models(seed: int) -> dict[str, Any]:
+    """Return the models for images of 28 x 28 pixels."""
     return {
         "pixels + logistic regression": make_pipeline(
             FunctionTransformer(lambda images: np.stack(images).reshape(len(images), -1) / 255),
@@ -54,15 +54,15 @@ def pictures(seed: int) -> dict[str, Any]:
     }
 
 
-#: Rows, models, and how many rows to train and to test on.
+#: Rows, models, and the numbers of training and test rows.
 TASKS: dict[str, tuple[Callable[[], Any], Callable[[int], dict[str, Any]], int, int]] = {
     "trec-2000": (trec_questions, questions, 2_000, 3_381),
-    "fashion-600": (fashion, pictures, 600, 2_000),
+    "fashion-600": (fashion, fashion_models, 600, 2_000),
 }
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))

@@ -1,6 +1,6 @@
-"""How long it takes to load a Pipeline with the 17 MB backbone, in a fresh process.
+"""Time to load a Pipeline with the 17 MB backbone in a fresh process.
 
-Imports are not counted; everything else is: the file, its checks, the backbone and its fingerprint.
+Includes reading and checking the file, the backbone and its fingerprint; excludes imports.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ print(time.perf_counter() - start)
 
 
 def main() -> None:
-    """Print the seconds of several loads, with and without the weights in the file."""
+    """Print the seconds of several loads, with and without weights in the file."""
     images = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
     model = make_pipeline(ImageEmbedder(cache=False), LogisticRegression()).fit(images, [0, 1] * 4)
     with tempfile.TemporaryDirectory() as folder:

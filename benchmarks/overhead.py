@@ -1,8 +1,8 @@
-"""Overhead of an estimator over a bare loop that makes the same steps on the same network.
+"""Overhead of an estimator over a plain training loop with the same steps on the same network.
 
 ``python -m benchmarks.overhead [--rows 512] [--epochs 3] [--repeats 5]``
 
-The bare loop has its batches as tensors before the clock starts: no decoding, tokenizing,
+The plain loop gets its batches as tensors, prepared before timing starts: no decoding, tokenizing,
 validation, history, callbacks, standardization of features or copy of the best weights.
 """
 
@@ -33,7 +33,7 @@ BARE = "the bare loop"
 COMMON = {"batch_size": BATCH, "lr": 1e-4, "cache": False, "random_state": 0}
 
 
-def bare(backbone: Backbone, batches: list[Any], y: list[torch.Tensor], epochs: int) -> None:
+def plain_loop(backbone: Backbone, batches: list[Any], y: list[torch.Tensor], epochs: int) -> None:
     """Train all stages on these batches for some epochs."""
     head = LinearHead(backbone.feature_size, int(torch.cat(y).max()) + 1)
     module = FineTuned(backbone.network, head, backbone.stages, strategy_of("all")).train()
@@ -51,7 +51,7 @@ def texts_in_batches(backbone: Backbone, texts: list[str]) -> list[Any]:
     return [backbone.processor.collate(tokens[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
 
 
-def beside_bare(
+def compare_with_plain_loop(
     name: str,
     fit: Callable[[], object],
     backbone: Backbone,
@@ -60,16 +60,16 @@ def beside_bare(
     epochs: int,
     repeats: int,
 ) -> None:
-    """Measure both, and print."""
+    """Measure both, and print the relative times."""
     numbers = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
     y = list(numbers.split(BATCH))
-    ways = {OURS: fit, BARE: lambda: bare(backbone, batches, y, epochs)}
+    alternatives = {OURS: fit, BARE: lambda: plain_loop(backbone, batches, y, epochs)}
     title = f"{name}, all stages, {epochs} epochs over {len(labels)} rows"
-    compare(title, ways, repeats, least={BARE: round(1 / 1.15, 2)})
+    compare(title, alternatives, repeats, least={BARE: round(1 / 1.15, 2)})
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--epochs", type=int, default=3)
@@ -82,7 +82,7 @@ def main() -> None:
     backbone = get_backbone(classifier.backbone, weights="pretrained", modality="text")
     batches = texts_in_batches(backbone, list(questions))
     fit = lambda: classifier.fit(questions, kinds)  # noqa: E731
-    beside_bare("MiniLM", fit, backbone, batches, kinds, epochs, repeats)
+    compare_with_plain_loop("MiniLM", fit, backbone, batches, kinds, epochs, repeats)
 
     paths, labels = icons(size // 4)
     options_of_images = {"weights": None, "image_size": 224, **COMMON}
@@ -90,7 +90,7 @@ def main() -> None:
     backbone = get_backbone("resnet18", weights=None, modality="image")
     batches = list(scaled(backbone, paths).split(BATCH))
     fit = lambda: images.fit(paths, labels)  # noqa: E731
-    beside_bare("resnet18", fit, backbone, batches, np.array(labels), epochs, repeats)
+    compare_with_plain_loop("resnet18", fit, backbone, batches, np.array(labels), epochs, repeats)
 
 
 if __name__ == "__main__":

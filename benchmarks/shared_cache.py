@@ -1,8 +1,8 @@
-"""Two processes that open a large cache at the same time, after a third one was killed in a write.
+"""Two processes that open a large cache at the same time, after a third was killed during a write.
 
 ``python -m benchmarks.shared_cache [--gigabytes 4]``
 
-Each must find all old rows, store new ones and find those, without a warning.
+Each must find all existing rows, store new ones and read them back, without a warning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sktransfer.cache import cache_info, open_cache
 _SOME = 50_000  # rows that each process reads and writes
 
 
-def write_for_ever(folder: Path) -> None:
+def write_forever(folder: Path) -> None:
     """Write new rows until the process is killed."""
     cache, some = open_cache(folder), digests(10**9, 10**9 + _SOME)
     while True:
@@ -33,7 +33,7 @@ def write_for_ever(folder: Path) -> None:
 
 
 def use(folder: Path, number: int, begin: float, told: multiprocessing.Queue) -> None:
-    """Read old rows, write new ones, read those; tell the seconds, or the error."""
+    """Read existing rows, write new ones, read them back; return the seconds or the error."""
     warnings.simplefilter("error")
     old, new = digests(0, _SOME), digests((number + 2) * 10**9, (number + 2) * 10**9 + _SOME)
     rows = np.full((_SOME, WIDTH), number, dtype=np.float32)
@@ -52,7 +52,7 @@ def use(folder: Path, number: int, begin: float, told: multiprocessing.Queue) ->
 
 
 def main() -> None:
-    """Fill a cache, share it, and fail where a row was lost."""
+    """Fill a cache, open it from two processes, and fail if a row is missing."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--gigabytes", type=float, default=4)
     gigabytes = parser.parse_args().gigabytes
@@ -60,7 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder, max(_SOME, int(gigabytes * 1e9 / 1700)))
-        victim = context.Process(target=write_for_ever, args=(folder,))
+        victim = context.Process(target=write_forever, args=(folder,))
         victim.start()
         time.sleep(10)
         assert victim.pid is not None

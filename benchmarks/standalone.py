@@ -1,10 +1,10 @@
-"""Whether a standalone file predicts the same, to the bit, in a fresh virtual environment.
+"""Check that a standalone file gives bit-identical predictions in a fresh virtual environment.
 
 ``python -m benchmarks.standalone [--python PATH]``
 
-The environment gets the project without its packages of weights, which takes minutes and some
-6 GB; ``--python`` names the Python of one that is there. It is run with an empty home, empty
-caches, and without a network where the system can take it away (``unshare``).
+Creating the environment takes minutes and about 6 GB: the project without its weight packages.
+``--python`` gives the Python of an existing environment. It runs with an empty home, empty
+caches, and without network access where the system supports it (``unshare``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORDS = ("tax", "cat", "law", "kitten", "return", "garden", "clause", "milk")
 
 
 def columns() -> dict[str, np.ndarray]:
-    """Return what each model is fitted on and asked about: icon and name; a text."""
+    """Return the columns that each model is fitted on: icon and name; a text."""
     draw = np.random.default_rng(0)
     texts = [" ".join(draw.choice(_WORDS, 5)) for _ in range(_ROWS)]
     table = np.empty((_ROWS, 2), dtype=object)
@@ -53,7 +53,7 @@ def models() -> dict[str, Any]:
 
 
 def predict_all(folder: Path) -> None:
-    """Load the models that are there, in the environment without weights, and predict."""
+    """Load the saved models in the environment without weights, and predict."""
     there = [name for name in PACKAGES_OF_WEIGHTS if importlib.util.find_spec(name)]
     if there:
         sys.exit(f"this environment has packages of weights: {there}")
@@ -63,15 +63,15 @@ def predict_all(folder: Path) -> None:
 
 
 def fresh_environment(folder: Path) -> Path:
-    """Return the Python of a new environment with the project, as a user installs it."""
+    """Create a virtual environment, install the project as a user does, and return its Python."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", str(ROOT)], check=True)
     return python
 
 
-def bare(folder: Path) -> dict[str, str]:
-    """Return variables with nothing of this user's in them, and all folders empty."""
+def clean_environment(folder: Path) -> dict[str, str]:
+    """Return an environment without the user's variables, in which all folders are empty."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     empty = ("HOME", "XDG_CACHE_HOME", "SKTRANSFER_CACHE", "HF_HOME", "TORCH_HOME")
     for name in empty:
@@ -81,7 +81,7 @@ def bare(folder: Path) -> dict[str, str]:
 
 
 def without_network() -> list[str]:
-    """Return what a command is put behind to have no network; nothing, if it cannot be had."""
+    """Return the command prefix that disables network access; empty where that is not possible."""
     for way in (["unshare", "--net"], ["unshare", "--user", "--net"]):
         if (
             shutil.which(way[0])
@@ -92,7 +92,7 @@ def without_network() -> list[str]:
 
 
 def main() -> None:
-    """Save here, load there, compare; fail if one bit is another."""
+    """Save here, load in the other environment, and fail if any bit of the predictions differs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--python", type=Path, help="of an environment with the project")
     parser.add_argument("--predict", type=Path, help=argparse.SUPPRESS)
@@ -108,14 +108,14 @@ def main() -> None:
         python = options.python or fresh_environment(folder / "environment")
         way = without_network()
         command = [*way, python, "-I", __file__, "--predict", folder]
-        subprocess.run(command, env=bare(folder), cwd=folder, check=True)
+        subprocess.run(command, env=clean_environment(folder), cwd=folder, check=True)
         print(f"network: {'taken away by ' + ' '.join(way) if way else 'offline variables only'}")
-        equal = [_told(name, values, folder) for name, values in expected.items()]
+        equal = [_print_result(name, values, folder) for name, values in expected.items()]
     sys.exit(0 if all(equal) else 1)
 
 
-def _told(name: str, expected: np.ndarray, folder: Path) -> bool:
-    """Print whether the predictions of the other environment are the same to the bit."""
+def _print_result(name: str, expected: np.ndarray, folder: Path) -> bool:
+    """Print whether the predictions of the other environment are bit-identical."""
     found, size = np.load(folder / f"{name}.npy"), (folder / f"{name}.skt").stat().st_size
     equal = found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
     furthest = np.abs(found - expected).max()

@@ -1,4 +1,4 @@
-"""What reading a row from the cache costs, beside computing it.
+"""Reading a row from the cache, compared with computing it.
 
 ``python -m benchmarks.warm_row [--repeats 5]``
 """
@@ -18,7 +18,7 @@ from sktransfer import ImageEmbedder, TextEmbedder
 
 
 def columns() -> dict[str, tuple[Any, Any]]:
-    """Return a column of each kind and the embedder for it."""
+    """Return a column per modality and its embedder."""
     paths, _ = icons(300)
     arrays = [np.asarray(Image.open(path).convert("RGBA").convert("RGB")) for path in paths]
     words = [
@@ -44,7 +44,7 @@ def columns() -> dict[str, tuple[Any, Any]]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()

@@ -1,10 +1,10 @@
-"""The estimators that the checks run over; a new one is added with one line.
+"""The estimators under test; a new one is added with one line.
 
 Most of scikit-learn's own checks need numbers in two dimensions, and skip a column of strings or
-images. So each estimator is checked twice: as it is, by the checks that need no data and by ours
-for columns; and, in all that it shares with its base class, by all of scikit-learn's checks on a
-numeric relative of it, defined here. These run once per relative, so an estimator of a known base
-class is added with one line, and a new base class needs its own relative.
+images. So each estimator is checked twice: the estimator itself, by the checks that need no data and
+our checks on columns; and its base class, by all of scikit-learn's checks on a numeric variant
+defined here. These run once per variant, so an estimator of a known base class is added with one
+line, and a new base class needs its own variant.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from tests._tiny import images, texts
 
 @dataclass(frozen=True)
 class NumericRecipe(Recipe):
-    """Rows of `n_features` numbers, as they are."""
+    """Preprocessing of rows of `n_features` numbers: none."""
 
     modality: ClassVar[str] = "numbers"
 
@@ -54,7 +54,7 @@ class NumericRecipe(Recipe):
 
 
 class NumericPreparer(Preparer):
-    """Casts rows of numbers to float32."""
+    """Cast rows of numbers to float32."""
 
     def __init__(self, recipe: NumericRecipe) -> None:
         self.recipe = recipe
@@ -71,7 +71,7 @@ class NumericPreparer(Preparer):
 
 @dataclass(frozen=True)
 class NumericModality(Modality):
-    """Rows of numbers as cells, validated by scikit-learn on behalf of an estimator."""
+    """Rows of numbers as cells, validated by scikit-learn."""
 
     name: ClassVar[str] = "numbers"
     noun: ClassVar[str] = "row"
@@ -113,7 +113,7 @@ def numeric_backbone(n_features: int) -> Backbone:
 
 
 class Numeric:
-    """Replaces the modality and the backbone of an estimator by those of numbers."""
+    """Replaces the modality and the backbone of an estimator by numeric ones."""
 
     def _modality(self) -> NumericModality:
         return NumericModality(self)
@@ -130,7 +130,7 @@ class Numeric:
 
 @with_parameters
 class NumericEmbedder(Numeric, BaseEmbedder):
-    """The shared base of all embedders, on numbers in two dimensions: a random projection."""
+    """Numeric variant of the base class of all embedders: a random projection."""
 
     backbone: Any = parameter(default="tiny", kw_only=False)
     device: str = parameter(default="cpu")
@@ -142,7 +142,7 @@ class NumericEmbedder(Numeric, BaseEmbedder):
 
 
 class NumericFineTuner(Numeric):
-    """The shared base of all fine-tuners, on numbers."""
+    """Numeric variant of the base class of all fine-tuners."""
 
     def _train(self, *args: Any, continues: bool, **options: Any) -> Any:
         if not continues:
@@ -151,28 +151,28 @@ class NumericFineTuner(Numeric):
 
 
 class NumericClassifier(NumericFineTuner, ImageClassifier):
-    """A head that learns classes from a random projection."""
+    """Classifier on a random projection."""
 
 
 class NumericRegressor(NumericFineTuner, ImageRegressor):
-    """A head that learns numbers from a random projection."""
+    """Regressor on a random projection."""
 
 
 @dataclass(frozen=True)
-class Relative:
-    """A subclass, on numbers, of a base class of ours.
+class NumericVariant:
+    """A numeric subclass of one of our base classes.
 
     Attributes
     ----------
     make : callable
-        Makes one.
+        Makes an instance.
     least_checks : int
-        How many of scikit-learn 1.9's checks must really pass: fewer would mean that tags
-        have silently turned some of them off.
+        Number of scikit-learn 1.9's checks that must really pass: fewer would mean that tags
+        have silently disabled some of them.
     expected_failures : dict of str to str
-        Checks that it must fail, and why.
+        Checks that must fail, and why.
     may_fail : dict of str to str
-        Checks that it fails on some machines, and why.
+        Checks that fail on some machines, and why.
     """
 
     make: Callable[[], BaseEstimator]
@@ -183,11 +183,11 @@ class Relative:
 
 @dataclass(frozen=True)
 class Case:
-    """One estimator: how it is made, a column and targets for it, and its numeric relative."""
+    """An estimator: how to make it, a column and targets for it, and its numeric variant."""
 
     make: Callable[[], BaseEstimator]
     column: Callable[[int], Sequence[Any]]
-    relative: Relative
+    numeric: NumericVariant
     target: Callable[[int], Any] = lambda n: None
 
 
@@ -201,12 +201,12 @@ _ROUNDING = {
     "digits; the check allows 1e-7"
 }
 
-RELATIVES = {
-    "BaseEmbedder": Relative(NumericEmbedder, least_checks=45),
-    "FineTunedClassifier": Relative(
+NUMERIC_VARIANTS = {
+    "BaseEmbedder": NumericVariant(NumericEmbedder, least_checks=45),
+    "FineTunedClassifier": NumericVariant(
         lambda: NumericClassifier(**LEARNING), 68, _BATCHES, may_fail=_ROUNDING
     ),
-    "FineTunedRegressor": Relative(
+    "FineTunedRegressor": NumericVariant(
         lambda: NumericRegressor(**LEARNING), 61, _BATCHES, may_fail=_ROUNDING
     ),
 }
@@ -221,30 +221,30 @@ def _image_column(n: int) -> list[Any]:
 
 
 CASES = {
-    "ImageEmbedder": Case(ImageEmbedder, _image_column, RELATIVES["BaseEmbedder"]),
-    "TextEmbedder": Case(TextEmbedder, texts, RELATIVES["BaseEmbedder"]),
+    "ImageEmbedder": Case(ImageEmbedder, _image_column, NUMERIC_VARIANTS["BaseEmbedder"]),
+    "TextEmbedder": Case(TextEmbedder, texts, NUMERIC_VARIANTS["BaseEmbedder"]),
     "ImageClassifier": Case(
         lambda: ImageClassifier(max_epochs=2, random_state=0),
         _image_column,
-        RELATIVES["FineTunedClassifier"],
+        NUMERIC_VARIANTS["FineTunedClassifier"],
         _classes,
     ),
     "TextClassifier": Case(
         lambda: TextClassifier(max_epochs=2, random_state=0),
         texts,
-        RELATIVES["FineTunedClassifier"],
+        NUMERIC_VARIANTS["FineTunedClassifier"],
         _classes,
     ),
     "ImageRegressor": Case(
         lambda: ImageRegressor(max_epochs=2, random_state=0),
         _image_column,
-        RELATIVES["FineTunedRegressor"],
+        NUMERIC_VARIANTS["FineTunedRegressor"],
         lambda n: list(range(n)),
     ),
     "TextRegressor": Case(
         lambda: TextRegressor(max_epochs=2, random_state=0),
         texts,
-        RELATIVES["FineTunedRegressor"],
+        NUMERIC_VARIANTS["FineTunedRegressor"],
         lambda n: list(range(n)),
     ),
 }

@@ -1,4 +1,4 @@
-"""joblib's backends, with two workers each, a cluster of two processes, and threads."""
+"""joblib's backends with two workers each, a cluster of two processes, and threads."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ BACKENDS = ["loky", "threading", "dask"]
 
 @contextmanager
 def two_jobs(backend: str) -> Iterator[None]:
-    """Let scikit-learn use two workers of a backend."""
+    """Make scikit-learn use two workers of a backend."""
     if backend != "dask":
         with joblib.parallel_config(backend, n_jobs=2):
             yield
@@ -25,7 +25,7 @@ def two_jobs(backend: str) -> Iterator[None]:
 
 @contextmanager
 def two_workers() -> Iterator[Any]:
-    """Return a client of a cluster of two processes, the same for all tests of a run."""
+    """Return a client of a two-process cluster, shared by all tests of a run."""
     distributed = pytest.importorskip("distributed")
     with distributed.Client(_cluster()) as client:
         yield client
@@ -40,7 +40,7 @@ def _cluster() -> Any:
 
 
 def in_threads(work: Callable[[int], object], count: int = 8) -> None:
-    """Run ``work(number)`` in threads that start at the same time; none of them may fail."""
+    """Run ``work(number)`` in threads that start at the same time; fail if any of them fails."""
     ready = threading.Barrier(count)
     failed: list[BaseException] = []
 
@@ -60,5 +60,5 @@ def in_threads(work: Callable[[int], object], count: int = 8) -> None:
 
 
 def our_threads() -> list[threading.Thread]:
-    """Return the threads of ours that are alive."""
+    """Return the running threads of the package."""
     return [thread for thread in threading.enumerate() if thread.name.startswith("sktransfer")]

@@ -1,4 +1,4 @@
-"""The code of a page of documentation."""
+"""Code blocks of a documentation page."""
 
 import re
 import runpy
@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def blocks(page: str, language: str = "python") -> list[str]:
-    """Return the blocks of code in a language, in order."""
+    """Return the code blocks of a language, in order."""
     return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
 
@@ -19,5 +19,5 @@ def run_in_order(codes: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyP
     """Run blocks of Python one after the other, in a folder."""
     monkeypatch.chdir(folder)
     (folder / "page.py").write_text("\n".join(codes))
-    # Not imported: other threads could not import anything of it before it is over.
+    # Not imported: the import lock would stop imports in other threads until the end.
     runpy.run_path("page.py", run_name="page")

@@ -1,4 +1,4 @@
-"""Tiny networks and data, for tests of what does not depend on real weights."""
+"""Tiny networks and data, for tests that do not depend on real weights."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def texts(n: int, seed: int = 0) -> list[str]:
 
 @contextmanager
 def counted_rows(backbone: object, modality: str = "image", **options: Any) -> Iterator[list[int]]:
-    """Count the rows that go through a backbone's network, one number per forward pass."""
+    """Count the rows that pass through a backbone's network, one number per forward pass."""
     counts: list[int] = []
-    with _watched(lambda batch: counts.append(len(batch)), backbone, modality, **options):
+    with _with_input_hook(lambda batch: counts.append(len(batch)), backbone, modality, **options):
         yield counts
 
 
@@ -67,20 +67,20 @@ def seen_batches(
 ) -> Iterator[list[torch.Tensor]]:
     """Collect the inputs of a backbone's network: images, or the ids of tokens."""
     batches: list[torch.Tensor] = []
-    with _watched(batches.append, backbone, modality, **options):
+    with _with_input_hook(batches.append, backbone, modality, **options):
         yield batches
 
 
 @contextmanager
-def _watched(
+def _with_input_hook(
     note: Callable[[torch.Tensor], None], backbone: object, modality: str, **options: Any
 ) -> Iterator[None]:
-    def look(module: nn.Module, args: tuple) -> None:
+    def record(module: nn.Module, args: tuple) -> None:
         inputs = args[0]
         note(inputs if isinstance(inputs, torch.Tensor) else inputs["input_ids"])
 
     network = get_backbone(backbone, modality=modality, **options).fast(torch.device("cpu"))
-    handle = network.register_forward_pre_hook(look)
+    handle = network.register_forward_pre_hook(record)
     try:
         yield
     finally:

@@ -28,7 +28,7 @@ FLOORS = [
     {"__init__", "__main__"},
 ]
 
-# Libraries that are imported in one place: a room, or a file.
+# Libraries that are imported in one place: a room or a file.
 ONLY_IN = {
     "PIL": ("modalities/image/",),
     "sqlite3": ("cache/",),
@@ -64,7 +64,7 @@ MODULES = {module_of(path): path for path in FILES}
 
 @cache
 def imports_of(path: Path) -> frozenset[str]:
-    """Return the modules, and the names in modules, that a file imports anywhere."""
+    """Return the modules, and the names in modules, that a file imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -87,7 +87,7 @@ def test_every_room_is_on_a_floor_and_every_room_on_a_floor_exists():
     assert set().union(*FLOORS) == {room_of(path) for path in FILES}
 
 
-def test_no_two_files_have_one_name():
+def test_file_names_are_unique():
     names = Counter(path.name for path in FILES if not path.name.startswith("__"))
     assert [name for name, count in names.items() if count > 1] == []
 
@@ -104,7 +104,7 @@ def test_imports_only_go_down():
     assert not wrong, "\n".join(wrong)
 
 
-def test_no_file_imports_itself_through_others():
+def test_no_file_imports_itself_indirectly():
     done: set[Path] = set()
 
     def visit(path: Path, way: tuple[Path, ...]) -> None:
@@ -186,7 +186,7 @@ def test_importing_the_embedders_imports_no_torch():
     assert "torch" not in loaded
 
 
-def test_every_public_name_is_there_and_listed():
+def test_every_public_name_exists_and_is_listed():
     import sktransfer
 
     assert set(sktransfer.__all__) <= set(dir(sktransfer))
@@ -195,7 +195,7 @@ def test_every_public_name_is_there_and_listed():
         getattr(sktransfer, "Embedder")  # noqa: B009
 
 
-def test_a_text_is_embedded_without_the_libraries_for_images():
+def test_embedding_texts_imports_no_image_libraries():
     code = "from sktransfer import TextEmbedder; TextEmbedder(cache=False).fit_transform(['a'])"
     loaded = set(in_fresh_process(code))
     assert "transformers" in loaded

@@ -1,4 +1,4 @@
-"""What the page of measurements says follows from the seconds of the rounds."""
+"""The page of measurements follows from the seconds of the rounds."""
 
 import csv
 import importlib
@@ -18,41 +18,41 @@ TIMES = {
 CASE = Case("rows", TIMES, least={"other": 2.5}, limit=0.5)
 
 
-def test_a_ratio_is_that_of_neighbours_in_a_round():
-    assert CASE.ratio("other") == (3.0, 2.0, 5.0)  # not that of the medians, which is 2
+def test_a_ratio_is_the_median_of_ratios_within_rounds():
+    assert CASE.ratio("other") == (3.0, 2.0, 5.0)  # not the ratio of the medians, which is 2
     assert CASE.ratio("sktransfer") == (1.0, 1.0, 1.0)
 
 
-def test_the_table_says_ratio_spread_goal_and_share_of_the_limit():
+def test_the_table_shows_ratio_range_target_and_share_of_the_limit():
     lines = CASE.lines()
     assert "| other | 3.00 | 2.00 to 5.00 | 2.5 |" in lines
     assert "| share of peak throughput | 0.25 | | |" in lines
 
 
-def test_what_falls_short_is_listed():
+def test_ratios_below_their_target_are_listed():
     assert CASE.shortfalls() == []
     case = Case("rows", TIMES, least={"other": 3.5, "slower machine": 0.1})
     assert case.shortfalls() == ["- rows, other: 3.00, target 3.5"]
-    # What is wanted of a way that this case does not have is another case's.
+    # Targets of alternatives that a case does not have are ignored.
     assert case.only("sktransfer", "slower machine").shortfalls() == []
 
 
-def test_some_ways_of_shared_rounds_are_a_case_of_their_own():
+def test_a_subset_of_alternatives_is_a_case():
     case = CASE.only("other", "sktransfer", name="the other way round", least={}, limit=None)
     assert case.ratio("sktransfer")[0] == pytest.approx(1 / 3)
     assert case.lines()[0] == "### the other way round"
     assert CASE.ours == "sktransfer"
 
 
-def test_ways_take_turns_after_one_round_that_does_not_count():
+def test_alternatives_take_turns_after_a_warm_up_round():
     order = []
-    ways = {name: lambda n=name: order.append(n) for name in "ab"}
-    times = take_turns(ways, repeats=2)
+    alternatives = {name: lambda n=name: order.append(n) for name in "ab"}
+    times = take_turns(alternatives, repeats=2)
     assert order == list("ababab")
     assert {name: len(runs) for name, runs in times.items()} == {"a": 2, "b": 2}
 
 
-def test_the_seconds_are_kept_with_machine_and_versions(tmp_path, monkeypatch):
+def test_seconds_are_saved_with_machine_and_versions(tmp_path, monkeypatch):
     monkeypatch.setattr(_table, "RESULTS", tmp_path / "results")
     _table.write("rows", [CASE])
     (path,) = (tmp_path / "results").iterdir()
@@ -73,5 +73,5 @@ def test_the_page_names_every_group_and_the_machine(monkeypatch):
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_group_can_be_measured(group):
+def test_every_group_has_a_measure_function(group):
     assert callable(importlib.import_module(f"benchmarks.speed.{group}").measure)

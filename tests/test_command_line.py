@@ -13,14 +13,14 @@ from sktransfer.cache import cache_info, open_cache, space_key
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A cache of three rows, the user's own."""
+    """Return a cache of three rows, which is the user's default one."""
     monkeypatch.setenv("SKTRANSFER_CACHE", str(tmp_path / "own"))
     digests = [bytes([i] * 16) for i in range(3)]
     open_cache(True).write(space_key(layer="pooled"), digests, np.ones((3, 8), np.float32))
     return tmp_path / "own"
 
 
-def test_cache_shows_what_it_holds(folder, capsys):
+def test_cache_shows_its_content(folder, capsys):
     assert main(["cache"]) == 0
     shown = capsys.readouterr().out
     assert str(folder) in shown
@@ -29,7 +29,7 @@ def test_cache_shows_what_it_holds(folder, capsys):
     assert capsys.readouterr().out == shown
 
 
-def test_cache_of_another_folder(folder, tmp_path, capsys):
+def test_cache_accepts_another_folder(folder, tmp_path, capsys):
     assert main(["cache", "--folder", str(tmp_path / "other")]) == 0
     assert "rows      0" in capsys.readouterr().out
     assert main(["cache", "clear", "--yes", "--folder", str(tmp_path / "other")]) == 0
@@ -49,16 +49,16 @@ def test_clear_asks_first(folder, monkeypatch, answer, rows):
     assert cache_info().rows == rows
 
 
-def test_clear_without_anyone_to_answer_removes_nothing(folder, monkeypatch):
-    def nobody(question):
+def test_clear_without_an_answer_removes_nothing(folder, monkeypatch):
+    def no_answer(question):
         raise EOFError
 
-    monkeypatch.setattr("builtins.input", nobody)
+    monkeypatch.setattr("builtins.input", no_answer)
     assert main(["cache", "clear"]) == 1
     assert cache_info().rows == 3
 
 
-def test_an_error_is_one_line_and_a_status(folder, monkeypatch, capsys):
+def test_an_error_is_one_line_and_an_exit_status(folder, monkeypatch, capsys):
     monkeypatch.setenv("SKTRANSFER_CACHE_LIMIT", "much")
     assert main(["cache"]) == 1
     assert capsys.readouterr().err.startswith("sktransfer: SKTRANSFER_CACHE_LIMIT must be")
@@ -71,7 +71,7 @@ def test_backbones_are_printed(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("arguments", [[], ["unknown"], ["cache", "unknown"]])
-def test_a_wrong_command_shows_the_usage(arguments, capsys):
+def test_an_invalid_command_shows_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as exit:
         main(arguments)
     assert exit.value.code == 2

@@ -1,4 +1,4 @@
-"""The embedders inside the tools of scikit-learn and of the libraries around it."""
+"""Embedders in scikit-learn's tools and in other libraries."""
 
 import copy
 import pickle
@@ -35,7 +35,7 @@ LABELS = np.array(["cat", "dog", "fish"])[np.arange(N_ROWS) % 3]
 
 @pytest.fixture(autouse=True)
 def _own_cache(cache_folder):
-    """Start every test with nothing cached."""
+    """Start every test with an empty cache."""
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def everything(one_column=str, *, cache=True):
     )
 
 
-def test_column_transformer_takes_a_column_by_name_and_by_list(table):
+def test_column_transformer_selects_a_column_by_name_and_by_list(table):
     by_name = everything(str).fit_transform(table)
     by_list = everything(lambda name: [name]).fit_transform(table)
     assert by_name.shape == (N_ROWS, 6 + 384 + 2 + 1)
@@ -80,7 +80,7 @@ def test_column_transformer_names_its_features(table):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_column_transformer_gives_frames(table, library):
+def test_column_transformer_can_give_data_frames(table, library):
     frame = everything().set_output(transform=library).fit_transform(table)
     assert "title__title_383" in frame.columns
 
@@ -92,7 +92,7 @@ def test_pipeline_predicts(table):
     assert model[:-1].get_feature_names_out()[-1] == "width__width"
 
 
-def test_feature_union_puts_two_backbones_side_by_side(table):
+def test_feature_union_concatenates_two_backbones(table):
     union = FeatureUnion([("a", image_embedder()), ("b", ImageEmbedder(tiny_network(seed=1)))])
     assert union.fit_transform(table["photo"]).shape == (N_ROWS, 12)
     assert len(union.get_feature_names_out()) == 12
@@ -182,7 +182,7 @@ def test_joblib_dump_and_load(table, tmp_path):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_two_jobs_score_as_one(table, backend):
+def test_two_jobs_give_the_scores_of_one(table, backend):
     model = make_pipeline(
         make_column_transformer(
             (ImageEmbedder("resnet18", weights=None, image_size=32, cache=False), "photo"),
@@ -203,7 +203,7 @@ def test_skrub_applies_the_embedder_to_a_column(table):
     assert "width" in applied.columns
 
 
-def test_skrub_table_vectorizer_uses_it_for_texts(table):
+def test_skrub_table_vectorizer_uses_the_embedder_for_texts(table):
     skrub = pytest.importorskip("skrub")
     vectorizer = skrub.TableVectorizer(high_cardinality=TextEmbedder(), cardinality_threshold=5)
     frame = vectorizer.fit_transform(table.drop(columns="photo"))

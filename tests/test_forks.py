@@ -1,4 +1,4 @@
-"""A child forked while another thread holds a lock does not wait for that thread."""
+"""A child forked while another thread holds a lock does not deadlock."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Each step of the page runs as it stands there; its script for several processes, in finetune."""
+"""Each step of the page runs as written; its script for several processes is tested in `training`."""
 
 import os
 
@@ -11,11 +11,11 @@ PAGE = (DOCS / "from_a_laptop_to_a_cluster.md").read_text()
 STEPS = [code for code in blocks(PAGE) if not code.startswith("# train.py")]
 
 
-def test_the_steps_run_one_after_the_other(tmp_path, monkeypatch):
+def test_the_steps_of_the_page_run_in_order(tmp_path, monkeypatch):
     assert len(STEPS) == 5
-    # `n_jobs` means threads here: other processes take long to start, and have other tests.
+    # `n_jobs` means threads here: processes take long to start, and are tested elsewhere.
     with two_workers() as client, joblib.parallel_config("threading"):
-        # That of the page would be one more of the same kind.
+        # Reuse the running cluster: the page would start a second one of the same kind.
         monkeypatch.setattr("dask.distributed.LocalCluster", lambda **options: client.cluster)
         workers_at = client.run(os.getcwd)
         client.run(os.chdir, str(tmp_path))

@@ -1,4 +1,4 @@
-"""Fields of a class as the parameters of an estimator."""
+"""Fields of a class as estimator parameters."""
 
 import pickle
 from typing import Any, ClassVar
@@ -74,7 +74,7 @@ def test_equality_hash_and_repr_are_those_of_an_estimator():
     assert repr(Leaf(size=2)) == "Leaf(size=2)"
 
 
-def test_an_annotation_that_declares_nothing_is_refused():
+def test_an_annotation_without_a_default_is_refused():
     with pytest.raises(TypeError, match=r"Bad\.level is annotated"):
 
         @with_parameters
@@ -82,7 +82,7 @@ def test_an_annotation_that_declares_nothing_is_refused():
             level: float = 1.0
 
 
-def test_a_default_that_another_base_hides_is_refused():
+def test_a_default_hidden_by_another_base_is_refused():
     @with_parameters
     class Louder(Base):
         level: float = parameter(default=2.0)

@@ -1,4 +1,4 @@
-"""Public classes are known by their public names, wherever they are defined."""
+"""Public classes have public names, wherever they are defined."""
 
 import copy
 import inspect
@@ -40,7 +40,7 @@ def test_no_pickle_names_a_private_module(name):
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_public_class_is_known_by_its_public_name(name):
+def test_a_public_class_has_its_public_name(name):
     kind = getattr(sktransfer, name)
     assert repr(kind) == f"<class 'sktransfer.{name}'>"
     assert kind._module_source.startswith(f"{HOMES[name]}._")
@@ -58,14 +58,14 @@ def test_the_source_of_a_class_is_not_found_and_that_of_its_methods_is(name):
     assert f"def {method}(" in inspect.getsource(getattr(kind, method))
 
 
-def test_a_class_is_found_in_a_process_that_has_imported_nothing():
+def test_a_class_is_found_in_a_fresh_process():
     written = pickle.dumps(CASES["TextClassifier"].make())
     code = f"import pickle; print(type(pickle.loads({written!r})))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "<class 'sktransfer.TextClassifier'>"
 
 
-def test_what_was_learned_of_targets_is_plain_data_in_the_state():
+def test_the_fitted_target_is_plain_data_in_the_state():
     case = CASES["TextClassifier"]
     fitted = case.make().fit(case.column(4), case.target(4))
     assert fitted.__getstate__()["_target"].keys() == {"kind", "classes"}
@@ -83,7 +83,7 @@ def test_what_was_learned_of_targets_is_plain_data_in_the_state():
         (ValueTarget.learn([1.0, 3.0], np.ones(2)), "values"),
     ],
 )
-def test_a_target_is_made_again_from_plain_data(target, kind):
+def test_a_target_is_restored_from_plain_data(target, kind):
     data = target.to_dict()
     assert data["kind"] == kind
     again = target_from_dict(data)
@@ -94,7 +94,7 @@ def test_a_target_is_made_again_from_plain_data(target, kind):
 
 
 def test_the_doctests_of_all_public_classes_are_collected():
-    # pytest takes what a module defines, which it cannot tell by __module__ here.
+    # pytest collects the members of a module, which it cannot identify by __module__ here.
     places = {name: getattr(sktransfer, name)._module_source for name in CLASSES}
     files = [f"{module.replace('.', '/')}.py" for module in places.values()]
     command = [

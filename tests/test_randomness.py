@@ -1,4 +1,4 @@
-"""Streams of random numbers that do not depend on other threads."""
+"""Random number streams that do not depend on other threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,7 @@ import torch
 from sktransfer._randomness import Randomness, seeded
 
 
-def test_a_stream_is_the_same_whatever_other_threads_draw():
+def test_a_stream_does_not_depend_on_draws_of_other_threads():
     outside = torch.get_rng_state()
 
     def drawn(_):
@@ -25,7 +25,7 @@ def test_a_stream_is_the_same_whatever_other_threads_draw():
     assert torch.equal(torch.get_rng_state(), outside)
 
 
-def test_seeded_leaves_every_generator_as_it_was():
+def test_seeded_restores_every_generator():
     before = torch.get_rng_state()
     seed = torch.initial_seed()
     with seeded(5), seeded(6):

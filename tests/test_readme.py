@@ -1,4 +1,4 @@
-"""The README's code gives the README's output."""
+"""The README's code gives the output shown in the README."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def test_the_readme_has_snippets_with_output():
 @pytest.mark.parametrize(
     ("code", "output"), SNIPPETS, ids=["search", "backbones", "tuning", "saving"]
 )
-def test_a_snippet_prints_what_stands_under_it(code, output, tmp_path):
+def test_a_snippet_prints_the_output_shown_below_it(code, output, tmp_path):
     environment = {**os.environ, "SKTRANSFER_CACHE": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
@@ -29,5 +29,5 @@ def test_a_snippet_prints_what_stands_under_it(code, output, tmp_path):
 
 
 def _any_machine(table: str) -> list[str]:
-    """Leave out whether weights are on this machine."""
+    """Remove whether weights are on this machine."""
     return re.sub(r" (yes|no)$", "", table, flags=re.MULTILINE).split()

@@ -1,4 +1,4 @@
-"""Devices, precision and engine names; no setting of torch outlives a call."""
+"""Devices, precision and engine names; torch's settings are restored after a call."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ CPU = torch.device("cpu")
 
 
 def state():
-    """Return what torch holds for the thread."""
+    """Return torch's settings in this thread."""
     return (
         torch.is_grad_enabled(),
         torch.is_inference_mode_enabled(),
@@ -20,16 +20,16 @@ def state():
 
 
 @pytest.mark.parametrize("there_is", [None, torch.device("cuda"), torch.device("mps")])
-def test_auto_takes_an_accelerator_where_there_is_one(there_is, monkeypatch):
+def test_auto_uses_an_available_accelerator(there_is, monkeypatch):
     def current(check_available=False):
-        assert check_available  # one that torch was built for need not be in the machine
+        assert check_available  # an accelerator that torch was built for may be absent
         return there_is
 
     monkeypatch.setattr(torch.accelerator, "current_accelerator", current)
     assert _runtime.resolve_device("auto") == (there_is or CPU)
 
 
-def test_cpu_is_the_cpu_whatever_else_there_is(monkeypatch):
+def test_cpu_is_the_cpu_on_every_machine(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
     assert _runtime.resolve_device("cpu") == CPU
 
@@ -48,7 +48,7 @@ def test_an_explicit_precision_is_used_on_any_hardware(precision, native, monkey
 
 
 @pytest.mark.parametrize(("native", "chosen"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_is_bfloat16_only_where_the_hardware_computes_it(native, chosen, monkeypatch):
+def test_auto_is_bfloat16_only_with_hardware_support(native, chosen, monkeypatch):
     asked = []
 
     def on_cuda(including_emulation=True):
@@ -68,7 +68,7 @@ def test_auto_is_float32_on_other_devices(monkeypatch):
 
 
 @pytest.mark.parametrize("instruction", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
-def test_a_processor_with_either_instruction_has_bfloat16(instruction, monkeypatch):
+def test_a_processor_with_either_instruction_supports_bfloat16(instruction, monkeypatch):
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
     assert not _compat.cpu_has_bfloat16()
@@ -76,7 +76,7 @@ def test_a_processor_with_either_instruction_has_bfloat16(instruction, monkeypat
     assert _compat.cpu_has_bfloat16()
 
 
-def test_without_these_checks_in_torch_there_is_no_bfloat16(monkeypatch):
+def test_without_these_checks_in_torch_bfloat16_is_not_used(monkeypatch):
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
     assert not _compat.cpu_has_bfloat16()
@@ -86,7 +86,7 @@ def test_without_these_checks_in_torch_there_is_no_bfloat16(monkeypatch):
     ("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
 )
 @pytest.mark.parametrize("outside", ["plain", "no_grad", "autocast"])
-def test_inference_computes_as_asked_and_leaves_torch_as_it_was(precision, dtype, outside):
+def test_inference_uses_the_requested_settings_and_restores_torchs(precision, dtype, outside):
     linear = torch.nn.Linear(4, 2)
     contexts = {
         "plain": torch.enable_grad,

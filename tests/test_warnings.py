@@ -1,4 +1,4 @@
-"""Warnings point at the line of the user, and are ignored within a block only."""
+"""Warnings point at the user's line, and are ignored only within a block."""
 
 import warnings
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import BadCellWarning
 
 
-def test_blocks_that_end_in_the_wrong_order_leave_the_filters_as_they_were():
+def test_overlapping_blocks_restore_the_filters():
     before = list(warnings.filters)
     with ExitStack() as first, ExitStack() as second, ExitStack() as foreign:
         first.enter_context(warnings_ignored())
@@ -25,14 +25,14 @@ def test_blocks_that_end_in_the_wrong_order_leave_the_filters_as_they_were():
     assert warnings.filters == before
 
 
-def test_a_warning_points_at_the_line_of_the_user():
+def test_a_warning_points_at_the_users_line():
     embedder = TextEmbedder(on_error="nan", cache=False)
     with pytest.warns(BadCellWarning) as caught:
         embedder.fit_transform(["good", b"bad"])
     assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_a_warning_within_a_pipeline_points_at_the_line_of_the_user():
+def test_a_warning_within_a_pipeline_points_at_the_users_line():
     pipeline = make_pipeline(TextEmbedder(on_error="nan", cache=False), SimpleImputer())
     with pytest.warns(BadCellWarning) as caught:
         pipeline.fit(["good", b"bad"])

@@ -1,4 +1,4 @@
-"""Every line of the page on what can go wrong names tests that are there."""
+"""Every line of the page on errors and edge cases names existing tests."""
 
 import ast
 import re
@@ -15,12 +15,12 @@ LINES = [
     for line in PAGE.read_text(encoding="utf-8").splitlines()
     if line.startswith("|") and not line.startswith(("| What |", "|---"))
 ]
-# A test; or one more in the same file, or one more kind of the same test.
+# A test, another test in the same file, or another parameter id of the same test.
 NAME = re.compile(r"`(?P<file>[\w/]+\.py)?(::(?P<test>\w+))?(\[(?P<kind>[^`]+)\])?`")
 
 
 def named(line):
-    """Return the file, test and kind of each test that a line names."""
+    """Return the file, test and parameter id of each test named in a line."""
     cell = line.rstrip("| ").rpartition(" | ")[2]
     file, test, found = None, None, []
     for name in cell.split(", `"):
@@ -67,7 +67,7 @@ def test_the_page_has_tables():
     assert len(LINES) > 120
 
 
-def test_every_line_names_tests_that_are_there():
+def test_every_line_names_existing_tests():
     names = [name for line in LINES for name in named(line)]
     assert [missing for name in names if (missing := _missing(*name))] == []
 
@@ -75,10 +75,10 @@ def test_every_line_names_tests_that_are_there():
 @pytest.mark.parametrize(
     "cell", ["", "`cells/test_image.py`, test_x", "`test_x`", "see `[a]` there"]
 )
-def test_a_line_without_a_test_is_found(cell):
+def test_a_line_without_a_test_is_detected(cell):
     with pytest.raises(AssertionError, match="is not"):
         named(f"| what | happens | {cell} |")
 
 
-def test_a_name_that_is_not_there_is_found():
+def test_a_missing_test_is_detected():
     assert _missing("test_what_can_go_wrong.py", "test_no_such", None)

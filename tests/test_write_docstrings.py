@@ -1,4 +1,4 @@
-"""The script that writes parameter paragraphs into docstrings."""
+"""The script that writes parameter sections into docstrings."""
 
 import textwrap
 
@@ -54,7 +54,7 @@ def test_defaults_are_written_as_in_code():
     ]
 
 
-def test_every_estimator_is_written(monkeypatch, capsys):
+def test_the_docstring_of_every_estimator_is_written(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["write_docstrings", "--check"])
     assert main() == 0, capsys.readouterr().out
     assert len(list(estimators())) >= 6

@@ -1,5 +1,5 @@
-"""sktransfer beside its peers: a module a group of cases, each with ``measure(repeats)``.
+"""Speed compared with other libraries: a module per group of cases, each with ``measure(repeats)``.
 
-Every comparison takes turns in one process: each round runs all ways one after the other, and
-the ratio of a round is that of two neighbours, so that both saw the same machine.
+All alternatives alternate in one process. A round runs each of them once, and ratios are computed
+within a round, so that both times come from the same machine state.
 """

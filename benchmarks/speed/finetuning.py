@@ -1,9 +1,9 @@
-"""Fine-tuning resnet18 at 224 pixels, beside skorch as it is and beside plain loops.
+"""Fine-tuning resnet18 at 224 pixels, compared with skorch and with plain PyTorch loops.
 
-All train with AdamW on the same rows in batches of the same size; the weights are random, which
-costs the same. skorch decodes the images in each epoch, as a `DataLoader` does; the plain loop has
-them in memory, decoded and scaled, before the clock starts. Ours decodes them once, and keeps
-nothing from one run to the next.
+All train with AdamW on the same rows with the same batch size; weights are random, which does not
+change the cost. skorch decodes the images in each epoch, as a `DataLoader` does; the plain loop has
+them in memory, decoded and scaled before timing starts. sktransfer decodes them once, and reuses
+nothing between runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sktransfer.training.strategies import strategy_of
 BATCH, EPOCHS, IMAGES = 32, 5, 64
 COMMON = {"weights": None, "image_size": 224, "cache": False, "random_state": 0}
 SKORCH, LOOP = "skorch", "plain loop over decoded images"
-#: What is opened and in which precision, and how many times as fast it must be at least.
+#: Trainable stages, precision, and target ratio of each case.
 KINDS: tuple[tuple[str, Any, str, float], ...] = (
     ("head, float32", "head", "float32", 6.0),
     ("last stage, float32", 1, "float32", 2.0),
@@ -53,7 +53,7 @@ def plain_loop(
     y: torch.Tensor,
     trainable: Any,
 ) -> None:
-    """Train as a tutorial would: frozen stages are in eval mode and have no gradients."""
+    """Train as in a PyTorch tutorial: frozen stages are in eval mode and have no gradients."""
     strategy = strategy_of(trainable)
     network = copy.deepcopy(backbone.network).to(memory_format=torch.contiguous_format)
     head = LinearHead(backbone.feature_size, int(y.max()) + 1)
@@ -68,8 +68,8 @@ def plain_loop(
             optimizer.step()
 
 
-class Files(torch.utils.data.Dataset):
-    """Images of a folder, decoded when they are asked for."""
+class ImageFiles(torch.utils.data.Dataset):
+    """Images of a folder, decoded on access."""
 
     def __init__(self, paths: Sequence[str], y: torch.Tensor) -> None:
         self.paths, self.y = paths, y
@@ -86,7 +86,7 @@ class Files(torch.utils.data.Dataset):
 
 
 def with_skorch(paths: Sequence[str], y: torch.Tensor, trainable: Any) -> None:
-    """Train a network of torchvision with skorch, as its documentation shows it."""
+    """Train a torchvision network with skorch, as in its documentation."""
     from skorch import NeuralNetClassifier
 
     network = torchvision.models.resnet18(weights=None)
@@ -105,17 +105,17 @@ def with_skorch(paths: Sequence[str], y: torch.Tensor, trainable: Any) -> None:
         iterator_train__shuffle=True,
         verbose=0,
     )
-    net.fit(Files(paths, y), y=None)
+    net.fit(ImageFiles(paths, y), y=None)
 
 
 def ours(paths: Sequence[str], labels: Sequence[str], trainable: Any, **more: Any) -> Any:
-    """Return a fitted estimator."""
+    """Return a fitted estimator of sktransfer."""
     settings = {**COMMON, "max_epochs": EPOCHS, "trainable": trainable, **more}
     return ImageClassifier("resnet18", **settings).fit(list(paths), list(labels))
 
 
 def measure(repeats: int) -> list[Case]:
-    """Measure head, last stage and all stages."""
+    """Measure training of the head, the last stage and all stages."""
     paths, labels = icons(IMAGES)
     y = torch.from_numpy(np.unique(labels, return_inverse=True)[1])
     backbone = get_backbone("resnet18", weights=None, modality="image")
@@ -123,14 +123,14 @@ def measure(repeats: int) -> list[Case]:
 
     cases = []
     for name, trainable, precision, least in KINDS:
-        ways = {
+        alternatives = {
             OURS: lambda t=trainable, p=precision: ours(paths, labels, t, precision=p),
             SKORCH: lambda t=trainable: with_skorch(paths, y, t),
             LOOP: lambda t=trainable: plain_loop(backbone, images.__getitem__, y, t),
         }
         title = f"resnet18, {name}, {EPOCHS} epochs over {len(paths)} images"
         remark = "" if trainable == "all" else _same_bits(paths, labels, trainable)
-        cases.append(compare(title, ways, repeats, least={SKORCH: least}, remark=remark))
+        cases.append(compare(title, alternatives, repeats, least={SKORCH: least}, remark=remark))
     return cases
 
 

@@ -1,4 +1,4 @@
-"""Rows that the cache has: how fast they are read, and how time and memory grow with rows."""
+"""Cached rows: read throughput, and time and memory as functions of the number of rows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SPACE = space_key(benchmark="growth")
 
 
 def digests(start: int, stop: int) -> list[bytes]:
-    """Return digests of made-up cells, spread as real ones are."""
+    """Return digests of synthetic cells, uniformly distributed as real ones are."""
     import xxhash
 
     return [xxhash.xxh3_128_digest(number.to_bytes(8, "little")) for number in range(start, stop)]
 
 
 def fill(folder: Path, count: int) -> float:
-    """Write so many rows, and return the seconds that it took."""
+    """Write `count` rows, and return the seconds that it took."""
     cache, random = open_cache(folder), np.random.default_rng(0)
     spent = 0.0
     for start in range(0, count, TOGETHER):
@@ -36,27 +36,27 @@ def fill(folder: Path, count: int) -> float:
 
 
 def read(folder: Path, count: int) -> tuple[float, float]:
-    """Read all rows in another order; return seconds, and memory beside the rows in bytes."""
+    """Read all rows in another order; return the seconds, and bytes of memory beyond the rows."""
     cache, asked = open_cache(folder), digests(0, count)
     np.random.default_rng(1).shuffle(asked)
-    before = most_memory()
+    before = peak_memory()
     took = []
     for _ in range(3):
         took.append(seconds(lambda: cache.read(SPACE, asked, WIDTH)))
-    return float(np.median(took)), most_memory() - before - 4.0 * count * WIDTH
+    return float(np.median(took)), peak_memory() - before - 4.0 * count * WIDTH
 
 
-def most_memory() -> int:
-    """Return the most bytes that this process has ever held; Linux tells it.
+def peak_memory() -> int:
+    """Return the peak memory of this process in bytes (Linux only).
 
-    The ``ru_maxrss`` of `resource` begins with what the parent held.
+    ``ru_maxrss`` of `resource` starts at the parent's value.
     """
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
 def measure(repeats: int) -> list[Case]:
-    """Measure 10,000, 100,000 and a million rows, each count in processes of its own."""
+    """Measure 10,000, 100,000 and 1,000,000 rows, each in its own process."""
     times: dict[str, list[float]] = {}
     for count in COUNTS:
         with tempfile.TemporaryDirectory() as folder:

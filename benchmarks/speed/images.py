@@ -20,7 +20,7 @@ from benchmarks._table import OURS, Case, compare, take_turns
 from sktransfer import ImageEmbedder
 from sktransfer.backbones import get_backbone
 
-# Rows of a round: as many as take some seconds.
+# Rows per round, chosen so that a round takes a few seconds.
 SMALL = {
     "efficientnet_lite0": 400,
     "resnet18": 240,
@@ -39,7 +39,7 @@ BARE = "fastest forward loop, without preprocessing"
 
 
 def photos(n: int, size: tuple[int, int], folder: Path) -> list[str]:
-    """Write n different JPEGs of (width, height): parts of two photos, lit differently."""
+    """Write n different JPEGs of (width, height): crops of two photos at different brightness."""
     sources = [Image.fromarray(photo) for photo in load_sample_images().images]
     random = np.random.RandomState(0)
     paths = []
@@ -58,7 +58,7 @@ class Documented:
     """The loop in torchvision's documentation, with 32 images per batch."""
 
     def __init__(self, name: str) -> None:
-        if name == "efficientnet_lite0":  # which torchvision does not have; its steps are these
+        if name == "efficientnet_lite0":  # not in torchvision: its preprocessing steps
             backbone = get_backbone(name, modality="image")
             self.network: Any = _plain_copy(backbone.network)
             weights = torchvision.models.EfficientNet_B0_Weights.IMAGENET1K_V1
@@ -100,7 +100,7 @@ def _without_last_layer(network: Any) -> torch.nn.Module:
     return network
 
 
-def bare(name: str, rows: int, precision: str) -> Callable[[], object]:
+def forward_only(name: str, rows: int, precision: str) -> Callable[[], object]:
     """Return forward passes without preprocessing, at the fastest batch size and layout."""
     backbone = get_backbone(name, weights=_weights(name), modality="image")
     network = backbone.fast(torch.device("cpu"))
@@ -144,27 +144,27 @@ def measure(repeats: int) -> list[Case]:
     with tempfile.TemporaryDirectory() as folder:
         files = photos(max(SMALL.values()), (480, 320), Path(folder))
         for name, rows in SMALL.items():
-            cases += files_of(name, files[:rows], repeats)
+            cases += compare_files(name, files[:rows], repeats)
         cases += large_files(Path(folder), repeats)
     for name in ("efficientnet_lite0", "resnet18"):
         cases.append(arrays(name, SMALL[name], repeats))
     return cases
 
 
-def files_of(name: str, paths: list[str], repeats: int) -> list[Case]:
+def compare_files(name: str, paths: list[str], repeats: int) -> list[Case]:
     """Compare all engines and precisions on small JPEGs, in the same rounds."""
     documented = Documented(name)
     auto, bare_auto = f'{OURS}, precision="auto"', f"{BARE}, bfloat16"
     openvino = f'{auto}, engine="openvino"'
-    ways = {
+    alternatives = {
         OURS: _embed(name, paths),
         auto: _embed(name, paths, precision="auto"),
         openvino: _embed(name, paths, precision="auto", engine="openvino"),
         LOOP: lambda: documented.files(paths),
-        BARE: bare(name, len(paths), "float32"),
-        bare_auto: bare(name, len(paths), "bfloat16"),
+        BARE: forward_only(name, len(paths), "float32"),
+        bare_auto: forward_only(name, len(paths), "bfloat16"),
     }
-    whole = Case(name, take_turns(ways, repeats))
+    whole = Case(name, take_turns(alternatives, repeats))
     cases = []
     for number, (own, others, precision) in enumerate(
         [
@@ -188,25 +188,27 @@ def files_of(name: str, paths: list[str], repeats: int) -> list[Case]:
 
 
 def large_files(folder: Path, repeats: int, rows: int = 24) -> list[Case]:
-    """Compare on JPEGs of 12 megapixels."""
+    """Compare on 12-megapixel JPEGs."""
     paths = photos(rows, (4000, 3000), folder)
     cases = []
     for name in ("efficientnet_lite0", "resnet18"):
         documented = Documented(name)
-        ways = {OURS: _embed(name, paths), LOOP: lambda d=documented: d.files(paths)}
+        alternatives = {OURS: _embed(name, paths), LOOP: lambda d=documented: d.files(paths)}
         title = f"{name}, {rows} JPEGs of 12 megapixels, float32"
-        cases.append(compare(title, ways, repeats, least={LOOP: 3.0}))
+        cases.append(compare(title, alternatives, repeats, least={LOOP: 3.0}))
     return cases
 
 
 def arrays(name: str, rows: int, repeats: int) -> Case:
-    """Compare on arrays of the size that the network takes."""
+    """Compare on arrays of the network's input size."""
     images = np.random.RandomState(0).randint(0, 256, (rows, 224, 224, 3)).astype(np.uint8)
     documented = Documented(name)
-    ways = {
+    alternatives = {
         OURS: _embed(name, images),
         LOOP: lambda: documented.arrays(images),
-        BARE: bare(name, rows, "float32"),
+        BARE: forward_only(name, rows, "float32"),
     }
     title = f"{name}, {rows} arrays of 224 x 224, float32"
-    return compare(title, ways, repeats, least={BARE: 0.95}, limit=limit(name, rows, "float32"))
+    return compare(
+        title, alternatives, repeats, least={BARE: 0.95}, limit=limit(name, rows, "float32")
+    )

@@ -1,4 +1,4 @@
-"""One row through `predict`, beside forward pass of that row alone."""
+"""`predict` on one row, compared with the forward pass of that row."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LEAST = {FORWARD: round(1 / 1.15, 2)}
 
 
 def measure(repeats: int) -> list[Case]:
-    """Measure an array, and a text."""
+    """Measure an image array and a text."""
     return [image("efficientnet_lite0"), image("resnet18"), text()]
 
 
 def image(name: str) -> Case:
-    """Measure one array of the size that the network takes; nothing is cached."""
+    """Measure one array of the network's input size, without the cache."""
     weights = "pretrained" if name == "efficientnet_lite0" else None
     images = np.random.RandomState(0).randint(0, 256, (20, 224, 224, 3)).astype(np.uint8)
     embedder = ImageEmbedder(name, weights=weights, cache=False)
@@ -50,5 +50,5 @@ def _compare(name: str, model: Any, cells: Any, network: Any, inputs: Any) -> Ca
         with torch.inference_mode():
             network(inputs)
 
-    ways = {OURS: lambda: model.predict(cells), FORWARD: forward}
-    return compare(f"{name}, `predict`", ways, ROUNDS, least=LEAST)
+    alternatives = {OURS: lambda: model.predict(cells), FORWARD: forward}
+    return compare(f"{name}, `predict`", alternatives, ROUNDS, least=LEAST)

@@ -1,6 +1,6 @@
-"""A grid search of 5 folds and 6 candidates, and a last fit: what the features cost in it.
+"""Grid search with 5 folds, 6 candidates and a refit: the cost of the features.
 
-The reference is what nobody could beat: all features computed beforehand, each cell once, and
+The reference is a lower bound: all features computed beforehand, once per cell, and
 the search on the array.
 """
 
@@ -26,21 +26,21 @@ COLD, WARM = f"{OURS}, nothing cached", f"{OURS}, second run"
 BEFOREHAND = "precomputed features"
 LEAST_COLD = {"Pipeline(memory=)": 8.0, "plain Pipeline": 25.0, BEFOREHAND: 0.91}
 LEAST_WARM = {"Pipeline(memory=)": 12.0, "plain Pipeline": 60.0}
-#: Of these, one round is enough: they take minutes, and are many times as slow.
+#: Alternatives measured in one round only: they take minutes and are many times slower.
 SLOW = ("Pipeline(memory=)", "plain Pipeline")
 
 
-class Named(TransformerMixin, BaseEstimator):
-    """A peer's encoder by its name, as a step that clones as scikit-learn's do.
+class NamedEncoder(TransformerMixin, BaseEstimator):
+    """Encoder of another library, by name, as a step that can be cloned.
 
-    The encoder itself is made once, so its loading counts for nobody.
+    The encoder is constructed once, so its loading time is not measured.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def fit(self, X: Any, y: Any = None) -> Named:
-        """Learn nothing."""
+    def fit(self, X: Any, y: Any = None) -> NamedEncoder:
+        """Do nothing."""
         self.n_features_in_ = 1
         return self
 
@@ -53,7 +53,7 @@ ENCODERS: dict[str, Callable[[list[str]], Any]] = {}
 
 
 def search(features: BaseEstimator | str, memory: str | None = None) -> GridSearchCV:
-    """Return the search; the features come from an estimator, or are there already."""
+    """Return the search, on an estimator of features or on precomputed features."""
     steps = [("features", features), ("clf", LogisticRegression(max_iter=300))]
     return GridSearchCV(Pipeline(steps, memory=memory), GRID, cv=5)
 
@@ -62,23 +62,25 @@ def measure(repeats: int) -> list[Case]:
     """Measure images and texts."""
     with tempfile.TemporaryDirectory() as folder:
         paths, providers = icons(600)
-        images = ways(ImageEmbedder, paths, providers, Path(folder))
+        images = alternatives(ImageEmbedder, paths, providers, Path(folder))
         cases = compare("600 images, lite0", images, repeats)
         questions, kinds = (column[:600].tolist() for column in trec_questions())
-        texts = ways(TextEmbedder, questions, kinds, Path(folder))
+        texts = alternatives(TextEmbedder, questions, kinds, Path(folder))
         texts |= text_peers(questions, kinds, Path(folder))
         cases += compare("600 questions, MiniLM", texts, repeats)
     return cases
 
 
-def ways(make: Any, X: list[str], y: list[str], folder: Path) -> dict[str, Callable[[], float]]:
-    """Return the ways to search; each returns its seconds, with nothing kept but where it says."""
+def alternatives(
+    make: Any, X: list[str], y: list[str], folder: Path
+) -> dict[str, Callable[[], float]]:
+    """Return the alternatives; each returns its seconds, uncached unless named otherwise."""
     warm = ""
 
     def new_folder() -> str:
         return tempfile.mkdtemp(dir=folder)
 
-    def beforehand() -> float:
+    def precomputed() -> float:
         return seconds(lambda: search("passthrough").fit(make(cache=False).fit_transform(X), y))
 
     def cold() -> float:
@@ -101,7 +103,7 @@ def ways(make: Any, X: list[str], y: list[str], folder: Path) -> dict[str, Calla
         return seconds(lambda: search(make(cache=False)).fit(X, y))
 
     return {
-        BEFOREHAND: beforehand,
+        BEFOREHAND: precomputed,
         COLD: cold,
         WARM: again,
         "Pipeline(memory=)": with_memory,
@@ -110,7 +112,7 @@ def ways(make: Any, X: list[str], y: list[str], folder: Path) -> dict[str, Calla
 
 
 def text_peers(X: list[str], y: list[str], folder: Path) -> dict[str, Callable[[], float]]:
-    """Return the ways with encoders of embetter and skrub."""
+    """Return the alternatives with encoders of embetter and skrub."""
     from embetter.text import SentenceEncoder
     from embetter.utils import cached
     from skrub import TextEncoder
@@ -123,15 +125,15 @@ def text_peers(X: list[str], y: list[str], folder: Path) -> dict[str, Callable[[
     def embetter_cached() -> float:
         encoder = cached(tempfile.mkdtemp(dir=folder), SentenceEncoder(name, device="cpu"))
         ENCODERS["embetter"] = encoder.transform
-        return seconds(lambda: search(Named("embetter")).fit(X, y))
+        return seconds(lambda: search(NamedEncoder("embetter")).fit(X, y))
 
     def embetter_again() -> float:
-        return seconds(lambda: search(Named("embetter")).fit(X, y))
+        return seconds(lambda: search(NamedEncoder("embetter")).fit(X, y))
 
     return {
         "embetter, cached": embetter_cached,
         "embetter, cached, second run": embetter_again,
-        "skrub's TextEncoder": lambda: seconds(lambda: search(Named("skrub")).fit(X, y)),
+        "skrub's TextEncoder": lambda: seconds(lambda: search(NamedEncoder("skrub")).fit(X, y)),
     }
 
 
@@ -142,12 +144,12 @@ def _series(texts: list[str]) -> Any:
 
 
 def compare(what: str, found: dict[str, Callable[[], float]], repeats: int) -> list[Case]:
-    """Measure in turn, and return a case for the first and one for the second run."""
+    """Measure in turn, and return one case for the first run and one for the second."""
     slow = [name for name in found if name in (*SLOW, "skrub's TextEncoder")]
     times: dict[str, list[float]] = {name: [] for name in found}
     for number in range(repeats):
         for name, way in found.items():
-            # What is many times as slow is measured once; its ratio is to the round beside it.
+            # Slow alternatives are measured once; their ratio is to the adjacent round.
             times[name].append(way() if name not in slow or not number else times[name][0])
             print(f"  {what}: {name} {times[name][-1]:.2f} s", flush=True)
     cases = []

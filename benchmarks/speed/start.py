@@ -1,4 +1,4 @@
-"""What comes before the first row: imports, pickles, and workers."""
+"""Startup costs: imports, unpickling, and workers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def _python(code: str) -> None:
 
 
 def measure(repeats: int) -> list[Case]:
-    """Measure imports, pickles and the start of workers."""
-    ways = {name: lambda c=code: _python(c) for name, code in IMPORTS.items()}
+    """Measure imports, pickles and the startup of workers."""
+    alternatives = {name: lambda c=code: _python(c) for name, code in IMPORTS.items()}
     cases = [
         compare(
             "import, in a fresh process",
-            ways,
+            alternatives,
             3 * repeats,
             least={"scikit-learn": round(1 / 1.2, 2)},
         )
@@ -37,17 +37,19 @@ def measure(repeats: int) -> list[Case]:
     sizes = {type(one).__name__: len(pickle.dumps(one)) for one in (embedder, classifier)}
     remark = "Pickles: " + ", ".join(f"{name} {size:,} bytes" for name, size in sizes.items()) + "."
     network = _peer()
-    ways = {
+    alternatives = {
         OURS: lambda: pickle.loads(pickle.dumps(embedder)).transform(questions[:1]),
         "sentence-transformers": lambda: pickle.loads(pickle.dumps(network)).encode(questions[:1]),
     }
-    cases.append(compare("pickle, unpickle and embed one row", ways, repeats, remark=remark))
-    ways = {
+    cases.append(
+        compare("pickle, unpickle and embed one row", alternatives, repeats, remark=remark)
+    )
+    alternatives = {
         f"{OURS}, in a new worker": lambda: _in_a_new_worker(embedder, questions),
         "a new worker that only imports torch": lambda: _in_a_new_worker(None, questions),
     }
     own = f"{OURS}, in a new worker"
-    cases.append(compare("the first row of a new worker", ways, repeats, ours=own))
+    cases.append(compare("the first row of a new worker", alternatives, repeats, ours=own))
     return cases
 
 

@@ -1,4 +1,4 @@
-"""Texts to features, beside sentence-transformers, embetter and a plain loop."""
+"""Text embeddings, compared with sentence-transformers, embetter and a plain loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BARE, PLAIN = (
 
 
 def varied(n: int) -> list[str]:
-    """Return a piece of news after every three questions: from some tokens to some hundreds."""
+    """Return texts of ten to several hundred tokens: a news item after every three questions."""
     questions = iter(trec_questions()[0])
     news = reuters_news()[0][: n // 4]
     parts = [[*islice(questions, 3), piece] for piece in news]
@@ -35,7 +35,7 @@ def varied(n: int) -> list[str]:
 
 
 def plain_loop(texts: list[str]) -> np.ndarray:
-    """Embed as the model's page shows it: 32 texts at a time, padded, mean of the tokens."""
+    """Embed as in the model card: 32 texts per batch, padded, mean over tokens."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = _loaded.setdefault(
@@ -58,7 +58,7 @@ def plain_loop(texts: list[str]) -> np.ndarray:
 
 
 def bare_forward(texts: list[str]) -> Callable[[], object]:
-    """Return the forward passes alone, on batches that are tensors already, without padding."""
+    """Return forward passes on prepared tensor batches without padding."""
     backbone = get_backbone("all-MiniLM-L6-v2", modality="text")
     batches = list(_tensors(backbone, texts))
 
@@ -92,7 +92,7 @@ def measure(repeats: int) -> list[Case]:
     cases = []
     for n, least in ((300, (1.3, 1.4)), (2_000, (1.05, 1.05))):
         texts = varied(n)
-        ways = {
+        alternatives = {
             OURS: _embed(texts),
             AUTO: _embed(texts, precision="auto"),
             OPENVINO: _embed(texts, precision="auto", engine="openvino"),
@@ -100,9 +100,9 @@ def measure(repeats: int) -> list[Case]:
             PEERS[1]: lambda t=texts: embetter.transform(t),
             BARE: bare_forward(texts),
         }
-        if n == 300:  # it pads every batch to its longest, and takes long
-            ways[PLAIN] = lambda t=texts: plain_loop(t)
-        times = take_turns(ways, repeats)
+        if n == 300:  # slow: it pads every batch to its longest text
+            alternatives[PLAIN] = lambda t=texts: plain_loop(t)
+        times = take_turns(alternatives, repeats)
         cases += _cases(f"{n:,} texts", times, _operations(texts), least)
     texts = varied(300)
     found = TextEmbedder(cache=False).fit_transform(texts)

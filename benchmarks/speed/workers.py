@@ -1,4 +1,4 @@
-"""One job beside two, in processes and in threads."""
+"""One job compared with two, in processes and in threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ONE = "n_jobs=1"
 
 
 def measure(repeats: int) -> list[Case]:
-    """Measure cross-validation of a cold pipeline, and of a fine-tuner."""
+    """Measure cross-validation of a pipeline with an empty cache, and of a fine-tuner."""
     from joblib import parallel_config
 
     X, y = (column[:3000].tolist() for column in trec_questions())
@@ -33,10 +33,10 @@ def measure(repeats: int) -> list[Case]:
 
     cases = []
     for name, work in (("cold pipeline", pipeline), ("fine-tuner", fine_tuner)):
-        ways = {
+        alternatives = {
             ONE: lambda w=work: w(1, "loky"),
             "n_jobs=2, processes": lambda w=work: w(2, "loky"),
             "n_jobs=2, threads": lambda w=work: w(2, "threading"),
         }
-        cases.append(compare(f"cross-validation, 4 folds, {name}", ways, repeats, ours=ONE))
+        cases.append(compare(f"cross-validation, 4 folds, {name}", alternatives, repeats, ours=ONE))
     return cases

@@ -1,4 +1,4 @@
-"""Tiny random Hugging Face models on disk, one of each family."""
+"""Tiny random Hugging Face models on disk, one per family."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ IMAGE_CONFIGS: dict[str, Any] = {
 
 
 def build(kind: str) -> Any:
-    """Return a random model; parameters that start as zero or one are shaken too."""
+    """Return a random model; parameters initialized to zero or one are randomized too."""
     torch.manual_seed(len(kind))
     config = (TEXT_CONFIGS | IMAGE_CONFIGS)[kind]()
     model = hf.AutoModel.from_config(config).eval()
@@ -115,7 +115,7 @@ def build(kind: str) -> Any:
 
 
 def tokenizer() -> Any:
-    """Return a tokenizer of whole words with RoBERTa's special tokens."""
+    """Return a word-level tokenizer with RoBERTa's special tokens."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     names = ["<s>", "<pad>", "</s>", "<unk>", *WORDS]
@@ -143,13 +143,13 @@ def save(kind: str, folder: Path) -> Any:
 
 
 def write_json(path: Path, **content: Any) -> None:
-    """Write a JSON file and its folder."""
+    """Write a JSON file, and its folder if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
 
 
 def side(kind: str) -> int:
-    """Return the height and width of the images that a model takes."""
+    """Return the height and width of a model's input images."""
     return 64 if kind == "swin" else 32
 
 

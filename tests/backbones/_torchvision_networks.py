@@ -1,4 +1,4 @@
-"""Networks of torchvision for its tests, small ones among them, and how they are loaded."""
+"""torchvision networks for the tests, including small ones, and how to load them."""
 
 import torch
 import torchvision
@@ -20,7 +20,7 @@ def small_transformer(**options):
 
 
 def small_vgg(classifier):
-    """Return a VGG as its owner has changed it: with a smaller classifier."""
+    """Return a VGG with a smaller classifier, as a user may have changed it."""
     features = torchvision.models.vgg.make_layers([4, "M", 4, "M", 4, 4, "M"], batch_norm=True)
     with torch.device("meta"):
         net = torchvision.models.VGG(features, num_classes=3, init_weights=False)

@@ -1,4 +1,4 @@
-"""What the tests of several sources of backbones share."""
+"""Fixtures shared by the tests of several sources of backbones."""
 
 from urllib.error import URLError
 
@@ -8,7 +8,7 @@ import torch
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """Keep torch's folder of weights apart from the user's, and empty; no test downloads."""
+    """Use an empty folder for torch's weights; no test downloads."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv("SKTRANSFER_OFFLINE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

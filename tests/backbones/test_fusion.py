@@ -1,4 +1,4 @@
-"""A fused network gives what the plain one gives, stage for stage."""
+"""A fused network gives the outputs of the plain one, stage by stage."""
 
 import copy
 
@@ -27,18 +27,18 @@ NAMES = [
     "timm:regnety_002",
     "timm:resnetv2_50d_gn",
 ]
-#: Where a norm comes before its convolution, it stays.
+#: A norm before its convolution is not fused.
 SOME_STAY = {"densenet121"}
-#: These have no batch norms at all.
+#: These have no batch norms.
 HAVE_NONE = {"timm:resnetv2_50d_gn"}
 
 
-def norms(network):
+def batch_norms(network):
     return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
-def lively(network):
-    """Return a copy whose batch norms all do something."""
+def with_active_norms(network):
+    """Return a copy whose batch norms all have an effect."""
     network = copy.deepcopy(network)
     random = torch.Generator().manual_seed(1)
     for module in network.modules():
@@ -57,11 +57,11 @@ def chain(*layers, **more):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_stage_gives_the_same_within_rounding(name):
-    network = lively(get_backbone(name, weights=None, modality="image").network)
+    network = with_active_norms(get_backbone(name, weights=None, modality="image").network)
     fast = fused(network, RECIPE)
     assert (fast is network) == (name in HAVE_NONE)
-    assert norms(network) > 0 or name in HAVE_NONE
-    assert (norms(fast) == 0) or name in SOME_STAY
+    assert batch_norms(network) > 0 or name in HAVE_NONE
+    assert (batch_norms(fast) == 0) or name in SOME_STAY
     with torch.inference_mode():
         for stage in [*network.stages, "pooled"]:
             expected, found = network(IMAGES, until=stage), fast(IMAGES, until=stage)
@@ -69,17 +69,17 @@ def test_every_stage_gives_the_same_within_rounding(name):
 
 
 def test_the_plain_network_is_not_changed():
-    network = lively(get_backbone("resnet18", weights=None, modality="image").network)
+    network = with_active_norms(get_backbone("resnet18", weights=None, modality="image").network)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     fused(network, RECIPE)
-    assert norms(network) == 20
+    assert batch_norms(network) == 20
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
 def test_embedders_use_the_fused_network_and_fine_tuners_train_the_plain_one():
     backbone = get_backbone("efficientnet_lite0", modality="image")
-    assert norms(backbone.fast(CPU)) == 0
-    assert norms(backbone.on(CPU)) == 49
+    assert batch_norms(backbone.fast(CPU)) == 0
+    assert batch_norms(backbone.on(CPU)) == 49
     assert backbone.fast(CPU) is backbone.fast(CPU)
 
 
@@ -154,37 +154,37 @@ class Scaled(nn.Conv2d):
         "used",
     ],
 )
-def test_what_would_not_be_the_same_is_left_alone(layer):
-    network = lively(chain(layer))
+def test_modules_that_fusion_would_change_are_not_fused(layer):
+    network = with_active_norms(chain(layer))
     assert fused(network, RECIPE) is network
 
 
-def test_a_branch_on_the_values_of_the_images_is_kept():
-    network = lively(chain(Branching()))
+def test_a_branch_on_image_values_is_preserved():
+    network = with_active_norms(chain(Branching()))
     fast = fused(network, RECIPE)
-    assert norms(fast) == 0
+    assert batch_norms(fast) == 0
     with torch.inference_mode():
         for images_ in (IMAGES, IMAGES - 2):
             torch.testing.assert_close(fast(images_), network(images_), rtol=1e-4, atol=1e-4)
 
 
-def test_a_stage_that_is_not_the_same_leaves_the_others_fused():
-    network = lively(
+def test_a_stage_that_differs_leaves_the_others_fused():
+    network = with_active_norms(
         chain(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)), Twice(shared=False))
     )
     fast = fused(network, RECIPE)
-    assert norms(fast.stages["layer0"]) == 0
+    assert batch_norms(fast.stages["layer0"]) == 0
     assert fast.stages["layer1"] is network.stages["layer1"]
 
 
-def test_weights_that_stay_as_they_are_are_there_once():
-    network = lively(get_backbone("densenet121", weights=None, modality="image").network)
+def test_weights_that_do_not_change_are_shared():
+    network = with_active_norms(get_backbone("densenet121", weights=None, modality="image").network)
     plain = {tensor.data_ptr() for tensor in network.parameters()}
     fast = {tensor.data_ptr() for tensor in fused(network, RECIPE).parameters()}
     assert len(fast & plain) > 100
 
 
-def test_other_threads_use_and_fuse_other_networks_meanwhile():
+def test_other_threads_can_use_and_fuse_other_networks_meanwhile():
     names = ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "efficientnet_lite0"]
     backbones = [get_backbone(name, weights=None, modality="image") for name in names]
     inputs = torch.zeros(2, 3, 64, 64)
@@ -200,7 +200,7 @@ def test_other_threads_use_and_fuse_other_networks_meanwhile():
 
 
 def test_a_stage_that_is_not_fused_is_not_copied():
-    network = lively(
+    network = with_active_norms(
         chain(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)), nn.Conv2d(3, 3, 1))
     )
     fast = fused(network, RECIPE)
@@ -208,21 +208,21 @@ def test_a_stage_that_is_not_fused_is_not_copied():
     assert fast.stages["layer1"] is network.stages["layer1"]
 
 
-def test_a_network_that_gives_something_else_is_not_used(monkeypatch):
-    network = lively(chain(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))))
+def test_a_fused_network_with_other_outputs_is_not_used(monkeypatch):
+    network = with_active_norms(chain(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))))
     monkeypatch.setattr(_fusion, "fuse_conv_bn_eval", lambda conv, norm: copy.deepcopy(conv))
     assert fused(network, RECIPE) is network
 
 
-def test_it_is_tried_in_float32_whatever_the_call_computes_in():
+def test_fusion_is_verified_in_float32_whatever_the_precision_of_the_call():
     backbone = get_backbone("resnet18", weights=None, modality="image")
     backbone._fast.clear()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         backbone.extract(IMAGES)
-    assert norms(backbone.fast(CPU)) == 0
+    assert batch_norms(backbone.fast(CPU)) == 0
 
 
-def test_a_module_of_the_users_stays_as_it_is():
+def test_a_users_module_is_not_changed():
     network = tiny_network()
     calls = []
     backbone = get_backbone(network, modality="image")

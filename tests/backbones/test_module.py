@@ -1,4 +1,4 @@
-"""Modules of the user's as backbones."""
+"""The user's own modules as backbones."""
 
 import copy
 
@@ -16,7 +16,7 @@ SMALL = ImageRecipe(size=(32, 32), resize=36)
 
 
 class Own(nn.Module):
-    """Gives what `ending` makes of a map (n, 4, 4, 4)."""
+    """A network that applies `ending` to a map (n, 4, 4, 4)."""
 
     def __init__(self, ending=lambda maps: maps):
         super().__init__()
@@ -68,7 +68,7 @@ def test_the_children_of_a_sequence_are_its_stages():
 
 
 @torch.inference_mode()
-def test_a_sequence_that_does_more_than_its_children_is_one_stage():
+def test_a_sequence_with_its_own_forward_is_one_stage():
     class Doubled(nn.Sequential):
         def forward(self, images):
             return 2 * super().forward(images)
@@ -82,7 +82,7 @@ def test_a_sequence_that_does_more_than_its_children_is_one_stage():
     torch.testing.assert_close(load(hooked).extract(IMAGES), hooked(IMAGES).mean((2, 3)))
 
 
-def test_the_users_object_stays_as_it_is():
+def test_the_users_object_is_not_changed():
     net = with_recipe(nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4), nn.Dropout()).double())
     before = copy.deepcopy(net.state_dict())
     backbone = load(net)
@@ -99,7 +99,7 @@ def test_the_users_object_stays_as_it_is():
     assert backbone.network.stages["stage0"].weight.abs().sum() > 0
 
 
-def test_without_a_recipe_images_are_prepared_as_imagenets():
+def test_without_a_recipe_images_are_prepared_as_for_imagenet():
     assert load(Own()).recipe == ImageRecipe()
     assert load(with_recipe(Own())).recipe == SMALL
 
@@ -165,12 +165,12 @@ def test_a_vision_transformer_of_transformers_keeps_its_stages():
         (lambda maps: maps[None], r"shape \(1, 0, 4, 4, 4\)"),
     ],
 )
-def test_an_output_that_is_no_feature_vector_a_row_is_refused(ending, told):
+def test_an_output_that_is_not_one_vector_per_row_is_refused(ending, told):
     with pytest.raises(BackboneError, match=told):
         load(with_recipe(Own(ending)))
 
 
-def test_a_module_that_does_not_take_the_images_is_refused_with_its_own_words():
+def test_a_module_that_does_not_accept_images_is_refused_with_its_own_error():
     net = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(64, 6))
     message = r"Sequential does not take images of shape \(3, 224, 224\).*shapes cannot be mult.*image_size"
     with pytest.raises(BackboneError, match=message):
@@ -180,12 +180,12 @@ def test_a_module_that_does_not_take_the_images_is_refused_with_its_own_words():
 
 def test_a_module_that_cannot_be_copied_is_refused():
     net = with_recipe(Own())
-    net.cached = net.conv.weight * 2  # a tensor with a history
+    net.cached = net.conv.weight * 2  # not a leaf: it has a grad_fn
     with pytest.raises(BackboneError, match="Own cannot be copied"):
         load(net)
 
 
-def test_a_module_is_no_backbone_for_texts():
+def test_a_module_is_refused_for_texts():
     with pytest.raises(BackboneError, match="tokenizer"):
         get_backbone(Own(), modality="text")
 
@@ -204,7 +204,7 @@ WRAPPERS = {
 
 
 @pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
-def test_a_wrapped_network_is_the_network_inside(wrap):
+def test_a_wrapped_network_is_unwrapped(wrap):
     net = torchvision.models.resnet18()
     plain, wrapped = load(net), load(wrap(net))
     assert (wrapped.feature_size, wrapped.stages) == (512, plain.stages)
@@ -212,7 +212,7 @@ def test_a_wrapped_network_is_the_network_inside(wrap):
     assert torch.equal(wrapped.extract(IMAGES), plain.extract(IMAGES))
 
 
-def test_a_wrapper_with_a_forward_of_its_own_is_another_network():
+def test_a_wrapper_with_its_own_forward_is_another_network():
     class Inherits(nn.DataParallel):
         pass
 
@@ -236,13 +236,13 @@ def test_distributed_data_parallel_is_unwrapped(tmp_path):
     assert wrapped.fingerprint == load(net).fingerprint
 
 
-def test_the_recipe_of_a_wrapper_is_honoured():
+def test_the_recipe_of_a_wrapper_is_used():
     net = nn.Sequential(nn.Conv2d(3, 4, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     assert load(with_recipe(nn.DataParallel(net))).recipe == SMALL
     assert not hasattr(net, "recipe")
 
 
-def test_wrappers_that_hold_something_else_are_refused():
+def test_other_wrappers_are_refused():
     peft = pytest.importorskip("peft")
     net = peft.get_peft_model(
         nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)),

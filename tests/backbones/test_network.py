@@ -1,4 +1,4 @@
-"""Pooling by hand computation, and the chain of stages."""
+"""Pooling compared with hand computation, and the chain of stages."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from sktransfer.backbones._network import (
 )
 from sktransfer.exceptions import BackboneError
 
-# 2 rows, 3 channels, 2 x 2 places: channel c of row r holds 100 r + 10 c + (0, 1, 2, 3).
+# 2 rows, 3 channels, 2 x 2 positions: channel c of row r holds 100 r + 10 c + (0, 1, 2, 3).
 MAPS = torch.stack(
     [
         torch.stack([100 * r + 10 * c + torch.arange(4.0).view(2, 2) for c in range(3)])
@@ -31,22 +31,22 @@ MAX = torch.tensor([[3.0, 13, 23], [103, 113, 123]])
     [(MAPS, "NCHW"), (MAPS.permute(0, 2, 3, 1), "NHWC"), (TOKENS, "NLC")],
     ids=["NCHW", "NHWC", "NLC"],
 )
-def test_mean_and_max_go_over_places_in_every_layout(activation, layout):
+def test_mean_and_max_pool_over_positions_in_every_layout(activation, layout):
     assert torch.equal(pool(activation, "mean", layout=layout), MEAN)
     assert torch.equal(pool(activation, "max", layout=layout), MAX)
 
 
-def test_flatten_keeps_every_number_in_its_order():
+def test_flatten_keeps_all_values_in_order():
     assert torch.equal(pool(MAPS, "flatten", layout="NCHW"), MAPS.reshape(2, 12))
     assert torch.equal(pool(TOKENS, "flatten", layout="NLC"), TOKENS.reshape(2, 12))
 
 
-def test_vectors_stay_as_they_are_whatever_the_pooling():
+def test_vectors_are_unchanged_by_every_pooling():
     for pooling in ("mean", "max", "cls", "flatten"):
         assert pool(MEAN, pooling, layout="NCHW") is MEAN
 
 
-def test_prefix_tokens_are_left_out_of_mean_and_max_and_first_is_the_class():
+def test_prefix_tokens_are_excluded_from_mean_and_max_and_the_first_is_the_class_token():
     prefix = torch.full((2, 2, 3), 1e6)
     prefix[:, 0] = torch.tensor([7.0, 8, 9])
     tokens = torch.cat([prefix, TOKENS], 1)
@@ -56,9 +56,9 @@ def test_prefix_tokens_are_left_out_of_mean_and_max_and_first_is_the_class():
     assert torch.equal(first, torch.tensor([[7.0, 8, 9]] * 2))
 
 
-def test_padding_is_left_out_of_mean_and_max():
+def test_padding_is_excluded_from_mean_and_max():
     mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0]])
-    tokens = -TOKENS.clone()  # so that a zero in place of the padding would be the maximum
+    tokens = -TOKENS.clone()  # so that zeros at padded positions would be the maximum
     tokens[mask == 0] = 1e6
     mean = torch.tensor([[-0.5, -10.5, -20.5], [-101, -111, -121]])
     highest = torch.tensor([[-0.0, -10, -20], [-100, -110, -120]])
@@ -66,7 +66,7 @@ def test_padding_is_left_out_of_mean_and_max():
     assert torch.equal(pool(tokens, "max", layout="NLC", mask=mask), highest)
 
 
-def test_a_text_has_its_class_token_first():
+def test_the_class_token_of_a_text_is_its_first():
     mask = torch.ones(2, 4)
     assert torch.equal(pool(TOKENS, "cls", layout="NLC", mask=mask), TOKENS[:, 0])
 
@@ -102,7 +102,7 @@ def test_a_chain_continues_from_the_output_of_a_stage():
     assert torch.equal(chain(torch.ones(2, 3, 1, 1), cached=cached), torch.full((2, 3), 7.0))
 
 
-def test_the_base_class_only_names_the_contract():
+def test_the_base_class_only_defines_the_interface():
     with pytest.raises(NotImplementedError):
         StagedNetwork()(torch.ones(1))
 
@@ -112,7 +112,7 @@ def test_the_base_class_only_names_the_contract():
     [(MAPS, "NCHW"), (MAPS.permute(0, 2, 3, 1), "NHWC"), (TOKENS, "NLC")],
     ids=["NCHW", "NHWC", "NLC"],
 )
-def test_places_and_tokens_are_given_in_every_layout(activation, layout):
+def test_positions_and_tokens_are_given_in_every_layout(activation, layout):
     prefix = torch.zeros(2, 1, 3) if layout == "NLC" else None
     if prefix is not None:
         activation = torch.cat([prefix, activation], 1)
@@ -121,6 +121,6 @@ def test_places_and_tokens_are_given_in_every_layout(activation, layout):
     assert torch.equal(at_level(activation, "token", **options), TOKENS)
 
 
-def test_tokens_that_form_no_square_are_no_map():
+def test_tokens_that_form_no_square_have_no_map():
     with pytest.raises(BackboneError, match="3 tokens do not form a square map"):
         at_level(TOKENS[:, :3], "place", layout="NLC")

@@ -1,4 +1,4 @@
-"""A backbone as plain data is the same backbone, whatever library builds it."""
+"""A backbone restored from plain data equals the original, for every library."""
 
 import copy
 import json
@@ -20,8 +20,8 @@ OF_LIBRARIES = [
 ]
 
 
-def sent(packed: Packed) -> Packed:
-    """Return what a file gives back that it was written to."""
+def round_trip(packed: Packed) -> Packed:
+    """Write a value to a file and return what is read back."""
     return Packed(json.loads(json.dumps(packed.about)), packed.weights)
 
 
@@ -33,36 +33,36 @@ def vit(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", OF_LIBRARIES)
-def test_a_network_of_a_library_comes_back_the_same(name):
+def test_a_library_network_is_restored(name):
     backbone = get_backbone(name, weights=None, modality="image")
-    again = unpack(sent(pack(backbone)), fingerprint=backbone.fingerprint)
+    again = unpack(round_trip(pack(backbone)), fingerprint=backbone.fingerprint)
     assert (again.name, again.source, again.recipe) == (name, backbone.source, backbone.recipe)
     assert again.stages == backbone.stages
 
 
 @pytest.mark.parametrize("kind", [*folders.TEXT_CONFIGS, *folders.IMAGE_CONFIGS])
-def test_a_hugging_face_model_comes_back_the_same_without_its_folder(kind, tmp_path):
+def test_a_hugging_face_model_is_restored_without_its_folder(kind, tmp_path):
     folders.save(kind, tmp_path)
     modality = "text" if kind in folders.TEXT_CONFIGS else "image"
     backbone = get_backbone(tmp_path, modality=modality)
     expected = backbone.extract(folders.inputs(kind))
-    packed = sent(pack(backbone))
+    packed = round_trip(pack(backbone))
     for path in tmp_path.iterdir():
         path.unlink()
     again = unpack(packed, fingerprint=backbone.fingerprint)
     assert torch.equal(again.extract(folders.inputs(kind)), expected)
 
 
-def test_the_bundled_ones_come_back_the_same():
+def test_bundled_backbones_are_restored():
     for name, modality in (("efficientnet_lite0", "image"), ("all-MiniLM-L6-v2", "text")):
         backbone = get_backbone(name, modality=modality)
-        again = unpack(sent(pack(backbone)), fingerprint=backbone.fingerprint)
+        again = unpack(round_trip(pack(backbone)), fingerprint=backbone.fingerprint)
         assert again.library == backbone.library
     words = ["a cat", "Ünï ✓", ""]
     assert again.processor.encode(words, 9) == backbone.processor.encode(words, 9)
 
 
-def test_a_module_of_the_users_is_not_packed():
+def test_a_users_module_is_not_packed():
     backbone = get_backbone(tiny_network(), modality="image")
     with pytest.raises(BackboneError, match="only you have"):
         pack(backbone)
@@ -87,7 +87,7 @@ def test_weights_that_do_not_fit_are_listed_and_never_random(vit):
         assert part in str(caught.value)
 
 
-def test_other_numbers_are_refused(vit):
+def test_changed_weights_are_refused(vit):
     packed, backbone = vit
     name = next(iter(packed.weights))
     weights = {**packed.weights, name: packed.weights[name] + 1}
@@ -95,7 +95,7 @@ def test_other_numbers_are_refused(vit):
         unpack(Packed(packed.about, weights), fingerprint=backbone.fingerprint)
 
 
-def test_a_config_of_terabytes_is_refused_before_there_is_memory_for_it(vit):
+def test_a_config_of_terabytes_is_refused_before_allocation(vit):
     packed, backbone = vit
     config = {**packed.about["blueprint"]["config"], "hidden_size": 400_000}
     with pytest.raises(WeightsError, match="of another shape"):
@@ -119,7 +119,7 @@ def test_only_known_networks_are_built(vit, blueprint):
         unpack(changed(packed, **blueprint), fingerprint=backbone.fingerprint)
 
 
-def test_a_backbone_from_a_file_is_only_for_the_estimators_that_were_fitted_with_it(vit):
+def test_a_backbone_from_a_file_is_used_only_by_the_estimators_fitted_with_it(vit):
     packed, backbone = vit
     keep_from_file(unpack(packed, fingerprint=backbone.fingerprint), named="resnet18", weights=None)
     assert get_backbone("resnet18", weights=None, modality="image").name == "resnet18"

@@ -19,7 +19,7 @@ from sktransfer.modalities.image import ImageRecipe
 from tests._tiny import tiny_network
 
 
-def test_bundled_rows_tell_the_truth():
+def test_rows_of_bundled_backbones_are_correct():
     for row in list_backbones(source="bundled", modality="image"):
         backbone = get_backbone(row["name"], modality="image", weights=None)
         assert backbone.n_parameters == row["parameters"]
@@ -27,14 +27,14 @@ def test_bundled_rows_tell_the_truth():
         assert backbone.recipe.size == (row["input_size"],) * 2
 
 
-def test_an_unknown_name_suggests_near_ones():
+def test_an_unknown_name_suggests_similar_ones():
     with pytest.raises(BackboneError, match=r"did you mean 'efficientnet_lite0'"):
         get_backbone("efficientnet_lite_0", modality="image")
     with pytest.raises(BackboneError, match="list_backbones"):
         get_backbone("no such thing at all", modality="image")
 
 
-def test_a_backbone_of_the_other_modality_names_the_right_estimator():
+def test_a_backbone_of_another_modality_names_the_right_estimator():
     with pytest.raises(BackboneError, match="ImageEmbedder"):
         get_backbone("efficientnet_lite0", modality="text", weights=None)
 
@@ -46,7 +46,7 @@ def test_a_backbone_is_loaded_once_and_shared():
     assert other is not first
 
 
-def test_a_changed_file_of_weights_is_loaded_anew(tmp_path):
+def test_a_changed_weights_file_is_loaded_again(tmp_path):
     path = tmp_path / "weights.pth"
     prints = []
     for seed in (0, 1):
@@ -55,11 +55,11 @@ def test_a_changed_file_of_weights_is_loaded_anew(tmp_path):
 
             torch.save(timm.create_model("test_resnet").state_dict(), path)
         prints.append(get_backbone("timm:test_resnet", modality="image", weights=path).fingerprint)
-        time.sleep(0.01)  # a file system's clock has steps
+        time.sleep(0.01)  # file timestamps have a limited resolution
     assert prints[0] != prints[1]
 
 
-def test_two_threads_load_once(monkeypatch):
+def test_two_threads_load_a_backbone_once(monkeypatch):
     loads = []
     original = timm_source.load
 
@@ -153,7 +153,7 @@ def test_settings_and_functions_of_a_module_are_in_its_fingerprint():
     assert fingerprint(Scaled(), ImageRecipe()) == fingerprint(Scaled().eval(), ImageRecipe())
 
 
-def test_the_code_of_the_users_own_classes_is_in_the_fingerprint():
+def test_the_code_of_the_users_classes_is_in_the_fingerprint():
     def version(body):
         space = {"nn": nn, "__name__": "theirs"}
         exec(f"class Net(nn.Module):\n    def helper(self, x):\n        return {body}\n", space)

@@ -1,4 +1,4 @@
-"""The table of backbones: its columns, its filters, and how it prints."""
+"""The table of backbones: columns, filters, and output."""
 
 import pytest
 
@@ -19,7 +19,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize("source", ["bundled", "torchvision", "timm", "huggingface"])
-def test_table_has_every_column_of_its_type(source):
+def test_the_table_has_every_column_of_its_type(source):
     table = list_backbones(source=source)
     for row in table:
         assert tuple(row) == COLUMNS == tuple(TYPES)
@@ -31,13 +31,13 @@ def test_table_has_every_column_of_its_type(source):
     assert len(names) == len(set(names))
 
 
-def test_timm_is_listed_only_when_asked_for():
+def test_timm_is_listed_only_on_request():
     assert {row["source"] for row in list_backbones()} >= {"bundled", "torchvision"}
     assert "timm" not in {row["source"] for row in list_backbones()}
     assert len(list_backbones(source="timm")) > 1000
 
 
-def test_table_can_be_filtered_by_modality_and_source():
+def test_the_table_can_be_filtered_by_modality_and_source():
     texts = list_backbones(modality="text", source="bundled")
     assert [row["name"] for row in texts] == ["all-MiniLM-L6-v2"]
     assert {row["modality"] for row in list_backbones(modality="image")} == {"image"}
@@ -45,7 +45,7 @@ def test_table_can_be_filtered_by_modality_and_source():
         list_backbones(source="pypi")
 
 
-def test_table_prints_aligned_in_a_terminal_and_as_html():
+def test_the_table_is_printed_aligned_in_a_terminal_and_as_html():
     table = list_backbones(source="bundled")
     head, *lines = str(table).splitlines()
     assert head.split("  ")[0] == "name"

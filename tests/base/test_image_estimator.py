@@ -1,4 +1,4 @@
-"""Pixels equal Pillow's exactly, unless bfloat16 rounds the difference away."""
+"""Pixels equal Pillow's exactly, except under bfloat16, where torch resizes images."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sktransfer.modalities.image import _geometry, decode_image
 from tests.modalities.image._photos import PHOTOS, jpeg, photo
 
 
-def test_features_of_a_large_jpeg_are_as_near_as_bfloat16_is():
+def test_features_of_a_large_jpeg_are_within_bfloat16_precision():
     contents = [jpeg(photo((2000, 1500), which)) for which in (0, 1)]
     found = ImageEmbedder(cache=False).fit_transform(contents)
     expected = ImageEmbedder(cache=False).fit_transform([decode_image(c) for c in contents])
@@ -20,7 +20,7 @@ def test_features_of_a_large_jpeg_are_as_near_as_bfloat16_is():
 
 
 @pytest.mark.parametrize(("precision", "exact"), [("float32", True), ("bfloat16", False)])
-def test_only_bfloat16_lets_torch_resize(monkeypatch, precision, exact):
+def test_images_are_resized_by_torch_only_under_bfloat16(monkeypatch, precision, exact):
     seen = []
     plain = _geometry._resized_by_filter
 
@@ -33,7 +33,7 @@ def test_only_bfloat16_lets_torch_resize(monkeypatch, precision, exact):
     assert seen == [exact]
 
 
-def test_auto_asks_the_device_that_computes(monkeypatch):
+def test_auto_precision_asks_the_device_that_computes(monkeypatch):
     # A GPU computes in bfloat16 and the CPU does not; OpenVINO is for the CPU.
     gpu = torch.device("cuda")
     plain = _runtime.resolve_device
@@ -45,7 +45,7 @@ def test_auto_asks_the_device_that_computes(monkeypatch):
     assert not ImageEmbedder(precision="auto")._modality().exact
 
 
-def test_auto_without_such_hardware_is_exact(monkeypatch):
+def test_auto_precision_without_bfloat16_hardware_is_exact(monkeypatch):
     monkeypatch.setattr("sktransfer._runtime.cpu_has_bfloat16", lambda: False)
     embedder = ImageEmbedder(device="cpu", precision="auto")
     assert embedder._modality().exact

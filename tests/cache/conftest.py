@@ -48,7 +48,7 @@ def digests() -> list[bytes]:
 
 @pytest.fixture
 def rows_of() -> Callable[[list[bytes], int], np.ndarray]:
-    """Rows that are computed from their digests, so that a reader can check them."""
+    """Return rows that are computed from their digests, so that a reader can verify them."""
 
     def rows(digests: list[bytes], width: int) -> np.ndarray:
         seeds = [int.from_bytes(digest, "big") for digest in digests]
@@ -97,7 +97,7 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
 @pytest.fixture
 def run(start: Callable[..., subprocess.Popen]) -> Callable[..., str]:
-    """Run a script in another process to its end; return its output."""
+    """Run a script in another process until it ends; return its output."""
 
     def run(script: str, **environment: str) -> str:
         process = start(script, **environment)

@@ -1,4 +1,4 @@
-"""Whatever happens to the file: no wrong row, no exception, no crash."""
+"""Damage to the data file causes no wrong row, no exception and no crash."""
 
 import os
 import random
@@ -22,7 +22,7 @@ def data(folder):
 
 @pytest.fixture
 def filled(cache, space, digests, rows_of, data):
-    """A cache that was filled and closed, as another process would leave it."""
+    """Return a cache that was filled and closed, as by another process."""
     cache.write(space, digests, rows_of(digests, 384))
     cache.write_file_digests(digests, digests)
     cache.database.close()
@@ -30,7 +30,7 @@ def filled(cache, space, digests, rows_of, data):
 
 
 def flip_a_bit(data, row, offset):
-    """Flip a bit of each copy of a row; free pages keep their content."""
+    """Flip a bit in each copy of a row; free pages keep their content."""
     content = bytearray(data.read_bytes())
     at = content.find(row.tobytes())
     assert at > 0
@@ -40,7 +40,7 @@ def flip_a_bit(data, row, offset):
     data.write_bytes(content)
 
 
-def test_a_flipped_bit_in_a_row_is_a_row_not_found(filled, folder, space, digests, rows_of):
+def test_a_flipped_bit_in_a_row_makes_it_a_miss(filled, folder, space, digests, rows_of):
     rows = rows_of(digests, 384)
     flip_a_bit(filled, rows[7], 700)
     read, found = open_cache(folder).read(space, digests, 384)
@@ -49,7 +49,7 @@ def test_a_flipped_bit_in_a_row_is_a_row_not_found(filled, folder, space, digest
     np.testing.assert_array_equal(read[found], rows[found])
 
 
-def test_a_damaged_row_is_mended_by_writing_it_again(filled, folder, space, digests, rows_of):
+def test_a_damaged_row_is_repaired_by_writing_it_again(filled, folder, space, digests, rows_of):
     rows = rows_of(digests, 384)
     flip_a_bit(filled, rows[7], 0)
     cache = open_cache(folder)
@@ -57,12 +57,12 @@ def test_a_damaged_row_is_mended_by_writing_it_again(filled, folder, space, dige
     assert cache.read(space, digests, 384)[1].all()
 
 
-def test_a_flipped_bit_in_a_checksum_is_a_row_not_found(filled, folder, space, digests, rows_of):
+def test_a_flipped_bit_in_a_checksum_makes_its_row_a_miss(filled, folder, space, digests, rows_of):
     flip_a_bit(filled, rows_of(digests, 384)[7], -1)
     assert np.flatnonzero(~open_cache(folder).read(space, digests, 384)[1]) == [7]
 
 
-def test_a_row_under_the_key_of_another_is_not_found(cache, space, digests, rows_of):
+def test_a_row_under_another_key_is_a_miss(cache, space, digests, rows_of):
     cache.write(space, digests, rows_of(digests, 8))
     with cache.database.transaction(write=True) as connection:
         (number,) = connection.execute(ID_OF, [space + digests[0]]).fetchone()
@@ -70,7 +70,7 @@ def test_a_row_under_the_key_of_another_is_not_found(cache, space, digests, rows
     assert np.flatnonzero(~cache.read(space, digests, 8)[1]) == [1]
 
 
-def test_a_row_of_another_length_or_type_is_not_found(cache, space, digests, rows_of):
+def test_a_row_of_another_length_or_type_is_a_miss(cache, space, digests, rows_of):
     cache.write(space, digests, rows_of(digests, 8))
     for value in (*map(bytes, (0, 7, 8, 39, 41)), None, 5, 1.5, "x" * 40):
         with cache.database.transaction(write=True) as connection:
@@ -79,7 +79,7 @@ def test_a_row_of_another_length_or_type_is_not_found(cache, space, digests, row
         assert np.flatnonzero(~cache.read(space, digests, 8)[1]) == [0]
 
 
-def test_a_flipped_bit_in_the_digest_of_a_file_is_a_digest_not_known(cache, digests):
+def test_a_flipped_bit_in_a_file_digest_makes_it_a_miss(cache, digests):
     cache.write_file_digests(digests, digests)
     with cache.database.transaction(write=True) as connection:
         (number,) = connection.execute(ID_OF, [bytes(16) + digests[0]]).fetchone()
@@ -99,7 +99,7 @@ def start_of(size):
 
 
 @pytest.mark.parametrize("damage", [garbage, start_of(99), start_of(4096)])
-def test_a_damaged_file_is_no_cache_until_it_is_cleared(
+def test_a_damaged_file_disables_the_cache_until_it_is_cleared(
     filled, folder, space, digests, rows_of, damage
 ):
     filled.write_bytes(damage(filled.read_bytes()))
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_no_cache_until_it_is_cleared(
 
 
 @pytest.mark.parametrize("size", [8192, 12_288, 50_000, 150_000])
-def test_a_file_cut_short_is_a_warning_at_its_use_until_it_is_cleared(
+def test_a_truncated_file_warns_when_used_until_it_is_cleared(
     filled, folder, space, digests, rows_of, size
 ):
     filled.write_bytes(filled.read_bytes()[:size])
@@ -138,9 +138,7 @@ def test_an_empty_file_is_an_empty_cache(filled, folder, space, digests, rows_of
 
 
 @pytest.mark.parametrize("size", [0, 4096, 8192, 50_000])
-def test_a_file_cut_short_while_it_is_open_gives_no_wrong_row(
-    cache, space, digests, rows_of, data, size
-):
+def test_a_file_truncated_while_open_gives_no_wrong_row(cache, space, digests, rows_of, data, size):
     cache.write(space, digests, rows_of(digests, 384))
     os.truncate(data, size)
     with warnings.catch_warnings(action="ignore"):
@@ -179,7 +177,7 @@ os._exit(0)
 
 @pytest.mark.parametrize("seed", range(12))
 def test_overwritten_pages_never_give_a_wrong_row(filled, folder, space, digests, rows_of, seed):
-    """Damage somewhere in the tree, which no checksum covers, is an error or a miss."""
+    """Damage in the tree, which no checksum covers, is an error or a miss."""
     content = bytearray(filled.read_bytes())
     choice = random.Random(seed)
     page = 4096 * choice.randrange(1, len(content) // 4096)
@@ -196,7 +194,7 @@ def test_overwritten_pages_never_give_a_wrong_row(filled, folder, space, digests
     assert cache_info(folder).rows == 0
 
 
-def test_after_an_error_the_file_is_opened_anew(cache, space, digests, rows_of, monkeypatch):
+def test_the_file_is_reopened_after_an_error(cache, space, digests, rows_of, monkeypatch):
     cache.write(space, digests, rows_of(digests, 8))
     opened = cache.database._connection
 

@@ -1,4 +1,4 @@
-"""The connection to the file: when it is opened, and what happens while others hold it."""
+"""The database connection: when it is opened, and how it behaves while other processes hold locks."""
 
 import os
 import sqlite3
@@ -55,7 +55,7 @@ def test_writes_of_another_process_are_read(run, filled, space, digests):
     assert filled.read(space, [*digests, (1).to_bytes(16, "big")], 384)[1].all()
 
 
-def test_a_transaction_is_undone_after_an_error_or_an_interrupt(filled, space, digests):
+def test_a_transaction_is_rolled_back_after_an_error_or_an_interrupt(filled, space, digests):
     def delete_and_fail(error):
         with filled.database.transaction(write=True) as connection:
             connection.execute("DELETE FROM keys")
@@ -68,7 +68,7 @@ def test_a_transaction_is_undone_after_an_error_or_an_interrupt(filled, space, d
 
 
 @pytest.mark.parametrize("name", ["lock", "features.sqlite-wal", "features.sqlite-shm"])
-def test_a_file_beside_the_database_that_was_removed_is_no_error(
+def test_a_removed_file_beside_the_database_is_not_an_error(
     filled, folder, space, digests, rows_of, name, run
 ):
     filled.database.close()
@@ -86,7 +86,7 @@ def test_a_file_beside_the_database_that_was_removed_is_no_error(
         "CREATE VIEW keys AS SELECT 1 AS key, 2 AS id, 3 AS used",
     ],
 )
-def test_tables_of_another_kind_are_damage(folder, tables):
+def test_unknown_tables_are_damage(folder, tables):
     (folder / "v2").mkdir(parents=True)
     connection = sqlite3.connect(folder / "v2" / "features.sqlite")
     connection.execute(tables)
@@ -95,7 +95,7 @@ def test_tables_of_another_kind_are_damage(folder, tables):
         assert isinstance(open_cache(folder), NoCache)
 
 
-def test_a_process_that_hangs_in_a_write_stops_no_reader(start, filled, space, digests):
+def test_a_process_that_hangs_in_a_write_does_not_block_readers(start, filled, space, digests):
     hanging = start(HANG)
     assert hanging.stdout.readline() == "in\n"
     with warnings.catch_warnings(action="error"):
@@ -105,7 +105,7 @@ def test_a_process_that_hangs_in_a_write_stops_no_reader(start, filled, space, d
     assert filled.read(space, digests[:3], 384)[1].all()
 
 
-def test_after_one_timeout_no_write_waits_again(
+def test_after_one_timeout_later_writes_do_not_wait(
     start, filled, space, digests, rows_of, monkeypatch
 ):
     hanging = start(HANG)
@@ -122,7 +122,7 @@ def test_after_one_timeout_no_write_waits_again(
     assert filled.read(space, digests, 8)[1].all()
 
 
-def test_a_process_that_hangs_while_it_opens_the_files_stops_nobody_for_long(
+def test_a_process_that_hangs_while_opening_the_files_blocks_others_only_briefly(
     start, folder, monkeypatch
 ):
     hanging = start("""
@@ -140,7 +140,7 @@ with open_cache(folder).database._files_locked(1):
     assert open_cache(folder).folder == folder
 
 
-def test_little_address_space_is_enough(run):
+def test_a_small_address_space_is_sufficient(run):
     said = run("""
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
@@ -151,8 +151,8 @@ say(cache.read(space, [digest(1)], 384)[1].all())
     assert said == "True\n"
 
 
-def test_two_processes_both_keep_their_rows_in_a_filled_cache(start, filled):
-    """As many rows as each writes are there; none is refused, none waits in vain."""
+def test_two_processes_both_store_their_rows_in_a_full_cache(start, filled):
+    """All rows of both writers are stored; no write is refused or times out."""
     script = """
 import warnings
 warnings.simplefilter("error")
@@ -175,7 +175,7 @@ say(cache.read(space, [digest(i) for i in range(first, first + 2000)], 384)[1].a
         assert (said, errors) == ("True\n", "")
 
 
-def test_the_log_beside_the_database_does_not_grow_without_bound(cache, folder, space, rows_of):
+def test_the_log_beside_the_database_has_a_bounded_size(cache, folder, space, rows_of):
     for _ in range(20):
         digests = [os.urandom(16) for _ in range(1000)]
         cache.write(space, digests, rows_of(digests, 384))

@@ -1,4 +1,4 @@
-"""The state of the machine is a warning, issued once, and never an exception."""
+"""Problems of the machine are warnings, issued once, and never exceptions."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from sktransfer.cache import NoCache, cache_info, clear_cache, open_cache
 from sktransfer.exceptions import CacheWarning
 
 
-def test_a_file_where_the_folder_should_be(folder):
+def test_a_file_in_the_place_of_the_folder_warns(folder):
     folder.write_text("mine")
     with pytest.warns(CacheWarning, match="SKTRANSFER_CACHE") as warned:
         assert isinstance(open_cache(folder), NoCache)
@@ -20,20 +20,20 @@ def test_a_file_where_the_folder_should_be(folder):
     assert folder.read_text() == "mine"
 
 
-def test_a_file_on_the_way_to_the_folder(folder):
+def test_a_file_in_the_path_to_the_folder_warns(folder):
     folder.write_text("mine")
     with pytest.warns(CacheWarning, match="Not a directory"):
         assert isinstance(open_cache(folder / "below"), NoCache)
 
 
-def test_a_loop_of_links(tmp_path):
+def test_a_loop_of_links_warns(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.warns(CacheWarning):
         assert isinstance(open_cache(tmp_path / "a"), NoCache)
 
 
-def test_the_same_warning_is_given_once(folder):
+def test_a_warning_is_issued_once(folder):
     folder.write_text("mine")
     with pytest.warns(CacheWarning):
         open_cache(folder)
@@ -61,7 +61,7 @@ def test_the_warning_points_at_the_code_that_opened_the_cache(folder):
         sqlite3.NotSupportedError("anything else"),
     ],
 )
-def test_what_opening_can_raise_is_a_warning(folder, monkeypatch, error):
+def test_errors_while_opening_are_warnings(folder, monkeypatch, error):
     def refuse(*args, **kwargs):
         raise error
 
@@ -72,7 +72,7 @@ def test_what_opening_can_raise_is_a_warning(folder, monkeypatch, error):
     assert open_cache(folder).folder == folder  # the next call tries again
 
 
-def test_a_disk_that_fills_up_is_a_warning_and_the_rows_so_far_stay(run):
+def test_a_disk_that_fills_up_warns_and_earlier_rows_stay(run):
     said = run(
         """
 import resource, warnings
@@ -97,7 +97,7 @@ assert cache.read(space, [digest(i) for i in range(1000)], 384)[1].all()
     assert "Free some space" in said
 
 
-def test_a_process_that_hangs_in_a_write_stops_nobody(
+def test_a_process_that_hangs_in_a_write_does_not_block_others(
     start, cache, space, digests, rows_of, monkeypatch
 ):
     cache.write(space, digests, rows_of(digests, 8))
@@ -117,7 +117,7 @@ with cache.database.transaction(write=True):
         cache.write(space, digests, rows_of(digests, 8))
 
 
-def test_reading_does_not_wait_for_a_writer_to_refresh_its_stamps(
+def test_reading_does_not_wait_for_a_writer_to_update_timestamps(
     start, cache, space, digests, rows_of, monkeypatch
 ):
     cache.write(space, digests, rows_of(digests, 8))
@@ -134,14 +134,14 @@ with open_cache(folder).database.transaction(write=True):
     assert time.monotonic() - before < 2
 
 
-def test_a_cache_that_cannot_be_read_counts_as_empty(folder):
+def test_an_unreadable_cache_counts_as_empty(folder):
     (folder / "v2").mkdir(parents=True)
     (folder / "v2" / "features.sqlite").write_bytes(b"x" * 20_000)
     with pytest.warns(CacheWarning, match="clear_cache"):
         assert cache_info(folder).rows == 0
 
 
-def test_what_lies_beside_the_cache_stays(folder, cache, space, digests, rows_of):
+def test_other_files_beside_the_cache_are_not_removed(folder, cache, space, digests, rows_of):
     cache.write(space, digests, rows_of(digests, 8))
     for path in (folder / "thesis.txt", folder / "v2" / "thesis.txt"):
         path.write_text("mine")
@@ -152,7 +152,9 @@ def test_what_lies_beside_the_cache_stays(folder, cache, space, digests, rows_of
 
 
 @pytest.mark.parametrize("cache", [True, "~/cache", "~nobody.of.this.name/cache"])
-def test_without_a_home_folder_there_is_a_warning_and_no_cache(cache, monkeypatch, tmp_path):
+def test_without_a_home_folder_a_warning_is_issued_and_nothing_is_cached(
+    cache, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SKTRANSFER_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

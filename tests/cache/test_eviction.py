@@ -1,4 +1,4 @@
-"""The limit, and which rows go when it is reached."""
+"""The size limit, and the order in which rows are evicted."""
 
 import os
 import time
@@ -15,7 +15,7 @@ MB = 1000**2
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands still until it is set; in seconds."""
+    """Return a clock in seconds that stands still until it is set."""
     seconds = [1_800_000_000.0]
     monkeypatch.setattr(time, "time", lambda: seconds[0])
     return seconds
@@ -38,18 +38,18 @@ def found(cache, space, digests, width=384):
 
 
 def count(cache, space, digests):
-    """Number of rows that are stored, without using them: that would change which go next."""
+    """Return the number of stored rows without using them, which would change the order of eviction."""
     return len(stored(cache) & {space + digest for digest in digests})
 
 
 def stored(cache):
-    """Keys of the rows that are stored."""
+    """Return the keys of the stored rows."""
     select = "SELECT keys.key FROM keys JOIN rows USING (id)"
     with cache.database.transaction(write=False) as connection:
         return {key for (key,) in connection.execute(select)}
 
 
-def test_the_data_stays_under_the_limit(small, space, clock):
+def test_the_data_stays_below_the_limit(small, space, clock):
     for _ in range(12):
         clock[0] += 1
         newest = write(small, space, 100)
@@ -59,14 +59,14 @@ def test_the_data_stays_under_the_limit(small, space, clock):
     assert info.rows > 180
 
 
-def test_making_room_leaves_a_fifth_of_the_limit(small, space, clock):
+def test_eviction_leaves_a_fifth_of_the_limit_free(small, space, clock):
     while cache_info(small.folder).size < 0.95 * MB:
         write(small, space, 10)
     write(small, space, 60)
     assert 0.7 * MB < cache_info(small.folder).size <= 0.8 * MB
 
 
-def test_rows_unused_for_longest_go_first(small, space, clock):
+def test_the_least_recently_used_rows_are_evicted_first(small, space, clock):
     ages = []
     for _ in range(4):
         clock[0] += 10
@@ -75,7 +75,7 @@ def test_rows_unused_for_longest_go_first(small, space, clock):
     assert found(small, space, ages[0]).all()  # used again, so no longer the oldest
     clock[0] += 10
     kept = [50] * 4
-    while sum(kept) == 200:  # until some had to go
+    while sum(kept) == 200:  # until some had to be evicted
         write(small, space, 10)
         kept = [count(small, space, age) for age in ages]
     by_use = [*kept[1:], kept[0]]
@@ -84,7 +84,7 @@ def test_rows_unused_for_longest_go_first(small, space, clock):
         assert older == 0 or younger == 50
 
 
-def test_a_use_is_noted_once_an_hour(cache, space, clock):
+def test_the_time_of_use_is_updated_once_per_hour(cache, space, clock):
     digests = write(cache, space, 10)
     key = space + digests[0]
 
@@ -101,7 +101,7 @@ def test_a_use_is_noted_once_an_hour(cache, space, clock):
     assert used() == clock[0]
 
 
-def test_a_row_that_was_not_found_gets_no_stamp(cache, space, clock):
+def test_a_missing_row_gets_no_timestamp(cache, space, clock):
     cache.read(space, [bytes(16)], 384)
     assert cache_info(cache.folder).rows == 0
 
@@ -117,7 +117,7 @@ def test_every_key_has_a_row_and_every_row_a_key(small, space, clock):
     assert rows == len(stored(small)) == cache_info(small.folder).rows
 
 
-def test_rows_without_a_key_go_when_room_is_needed(small, space):
+def test_rows_without_a_key_are_evicted_when_space_is_needed(small, space):
     while cache_info(small.folder).size < 0.9 * MB:
         write(small, space, 10)
     with small.database.transaction(write=True) as connection:
@@ -134,25 +134,25 @@ def test_keys_that_cannot_be_removed_are_damage(small, space, monkeypatch):
         make_room(small.database)
 
 
-def test_more_rows_than_the_limit_in_one_call(small, space):
+def test_one_call_can_write_more_rows_than_the_limit(small, space):
     digests = write(small, space, 5000)
     assert 0 < found(small, space, digests).sum() < 700
     assert cache_info(small.folder).size <= MB
 
 
-def test_a_single_row_beyond_the_limit_is_not_kept(small, space):
+def test_a_single_row_larger_than_the_limit_is_not_stored(small, space):
     digests = write(small, space, 1, width=500_000)
     assert not found(small, space, digests, 500_000).any()
     assert cache_info(small.folder).rows == 0
 
 
-def test_a_row_beyond_the_limit_does_not_drive_others_out(small, space):
+def test_a_row_larger_than_the_limit_evicts_no_others(small, space):
     digests = write(small, space, 100)
     write(small, space, 1, width=500_000)
     assert found(small, space, digests).all()
 
 
-def test_the_memo_of_files_does_not_take_the_place_of_rows(small, space):
+def test_file_digests_do_not_displace_rows(small, space):
     rows = write(small, space, 200)
     for _ in range(20):
         keys = [os.urandom(16) for _ in range(1000)]
@@ -171,21 +171,21 @@ def test_rows_are_removed_in_short_transactions(small, space, monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [-1e9, 1e10, 1e300])
-def test_a_stamp_is_a_whole_number_that_can_be_stored(monkeypatch, seconds):
+def test_a_timestamp_is_an_integer_that_can_be_stored(monkeypatch, seconds):
     monkeypatch.setattr(time, "time", lambda: seconds)
     assert 0 <= stamp() <= 2**32
 
 
-def test_a_clock_in_a_far_century_is_no_error(cache, space, digests, monkeypatch):
+def test_a_clock_in_a_distant_century_is_not_an_error(cache, space, digests, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1e11)
     cache.write(space, digests, np.ones((100, 8), np.float32))
     assert cache.read(space, digests, 8)[1].all()
 
 
-def test_rows_stamped_by_a_clock_that_was_ahead_are_the_first_to_go(cache, space, clock):
+def test_rows_with_timestamps_in_the_future_are_evicted_first(cache, space, clock):
     clock[0] = 2e9
     wrong = write(cache, space, 50)
-    clock[0] = 1.8e9  # the clock is set right
+    clock[0] = 1.8e9  # the clock is corrected
     right = write(cache, space, 50)
     cache.database.limit = 140_000
     make_room(cache.database)

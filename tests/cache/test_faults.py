@@ -1,6 +1,6 @@
-"""No accident and no attack on the cache gives a wrong row or ends a process.
+"""Accidents and attacks on the cache cause no wrong row and no crash.
 
-The same trials in far greater number: ``python -m tests.faults``.
+Many more of the same trials: ``python -m tests.faults``.
 """
 
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"
 
 
 @pytest.mark.parametrize("fault", CACHE_FAULTS, ids=[fault.name for fault in CACHE_FAULTS])
-def test_no_row_is_wrong_and_no_process_dies_of(fault):
+def test_no_row_is_wrong_and_no_process_crashes_after(fault):
     if not fault.needs():
         pytest.skip("this machine, or this user, cannot have it")
     counts = fault.run(max(2, fault.trials // 60), 1)
@@ -26,7 +26,7 @@ def test_no_row_is_wrong_and_no_process_dies_of(fault):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", CACHE_FAULTS, ids=[fault.name for fault in CACHE_FAULTS])
-def test_no_row_is_wrong_and_no_process_dies_of_many(fault):
+def test_no_row_is_wrong_and_no_process_crashes_after_many(fault):
     if not fault.needs():
         pytest.skip("this machine, or this user, cannot have it")
     counts = fault.run(fault.trials, 2)
@@ -51,7 +51,7 @@ def test_a_trial_that_dies_hangs_or_raises_counts_as_a_crash(work):
     assert counts == {CRASHED: 2, "trials": 2}
 
 
-def test_outcomes_of_trials_are_told_apart():
+def test_outcomes_of_trials_are_distinguished():
     outcomes = [RIGHT, WRONG, NOT_HIT]
     counts = count(lambda number: in_child(lambda: outcomes[number]), 3)
     assert counts == {RIGHT: 1, WRONG: 1, NOT_HIT: 1, "trials": 3}

@@ -5,7 +5,7 @@ import numpy as np
 from sktransfer.cache import cache_info, clear_cache, open_cache, record
 
 
-def test_info_tells_what_the_cache_holds(cache, folder, space, digests, rows_of):
+def test_info_shows_the_content_of_the_cache(cache, folder, space, digests, rows_of):
     cache.write(space, digests, rows_of(digests, 384))
     cache.write(space, digests[:10], rows_of(digests[:10], 384))
     info = cache_info(folder)
@@ -15,13 +15,13 @@ def test_info_tells_what_the_cache_holds(cache, folder, space, digests, rows_of)
     assert info.limit == 10**10
 
 
-def test_info_does_not_make_a_folder(folder):
+def test_info_does_not_create_a_folder(folder):
     info = cache_info(folder)
     assert (info.rows, info.size) == (0, 0)
     assert not folder.exists()
 
 
-def test_info_of_no_cache_and_of_the_users_own(tmp_path, space, digests, rows_of):
+def test_info_without_a_cache_and_with_a_users_own(tmp_path, space, digests, rows_of):
     assert cache_info(False).folder is None
     assert "(none)" in str(cache_info(False))
     open_cache(True).write(space, digests, rows_of(digests, 8))
@@ -29,7 +29,7 @@ def test_info_of_no_cache_and_of_the_users_own(tmp_path, space, digests, rows_of
     assert cache_info().rows == 100
 
 
-def test_info_counts_what_was_asked_for_and_computed_by_all_threads(folder):
+def test_info_counts_requested_and_computed_rows_of_all_threads(folder):
     before = cache_info(folder)
     threads = [
         threading.Thread(target=lambda: [record(asked=3, computed=1) for _ in range(1000)])
@@ -44,11 +44,11 @@ def test_info_counts_what_was_asked_for_and_computed_by_all_threads(folder):
     assert after.computed - before.computed == 4000
 
 
-def test_another_process_counts_for_itself(run):
+def test_another_process_counts_separately(run):
     assert run("say((cache_info().asked, cache_info().computed))") == "(0, 0)\n"
 
 
-def test_info_reads_well(cache, folder, space, digests, rows_of):
+def test_info_is_printed_readably(cache, folder, space, digests, rows_of):
     cache.write(space, digests, rows_of(digests, 384))
     record(asked=5000, computed=600)
     text = str(cache_info(folder))
@@ -58,7 +58,7 @@ def test_info_reads_well(cache, folder, space, digests, rows_of):
     assert "rows by this process" in text
 
 
-def test_clearing_forgets_all_and_gives_the_space_back(cache, folder, space, digests, rows_of):
+def test_clearing_removes_everything_and_frees_disk_space(cache, folder, space, digests, rows_of):
     record(asked=1, computed=1)
     asked = cache_info(folder).asked
     cache.write(space, digests, rows_of(digests, 384))
@@ -72,7 +72,7 @@ def test_clearing_forgets_all_and_gives_the_space_back(cache, folder, space, dig
     assert cache_info(folder).asked == asked
 
 
-def test_clearing_what_is_not_there_makes_nothing(folder):
+def test_clearing_a_missing_cache_creates_nothing(folder):
     clear_cache(folder)
     clear_cache(False)
     assert not folder.exists()

@@ -21,19 +21,19 @@ MB = 1000**2
         (" 1TB ", 10**12),
     ],
 )
-def test_sizes_are_read_as_people_write_them(text, size):
+def test_sizes_are_parsed(text, size):
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["much", "10 apples", "-1", "0", "1e9", "GB", "1,5GB", "nan"])
-def test_a_bad_limit_is_a_clear_error(folder, monkeypatch, text):
+def test_an_invalid_limit_raises(folder, monkeypatch, text):
     monkeypatch.setenv("SKTRANSFER_CACHE_LIMIT", text)
     with pytest.raises(ValueError, match="SKTRANSFER_CACHE_LIMIT must be a size"):
         open_cache(folder)
     assert not folder.exists()
 
 
-def test_the_limit_is_10_gb_and_follows_the_environment(folder, monkeypatch):
+def test_the_limit_is_10_gb_and_can_be_set_in_the_environment(folder, monkeypatch):
     open_cache(folder)
     assert cache_info(folder).limit == 10**10
     monkeypatch.setenv("SKTRANSFER_CACHE_LIMIT", "20 GB")

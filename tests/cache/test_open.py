@@ -10,11 +10,11 @@ import pytest
 from sktransfer.cache import NoCache, SqliteCache, open_cache
 
 
-def test_true_is_the_folder_that_the_environment_names(tmp_path):
+def test_true_means_the_folder_in_the_environment(tmp_path):
     assert open_cache(True).folder == tmp_path / "of the user"
 
 
-def test_true_is_the_folder_of_the_platform_where_none_is_named(monkeypatch, tmp_path):
+def test_true_means_the_platforms_folder_by_default(monkeypatch, tmp_path):
     monkeypatch.setenv("SKTRANSFER_CACHE", "")
     asked = []
 
@@ -27,7 +27,7 @@ def test_true_is_the_folder_of_the_platform_where_none_is_named(monkeypatch, tmp
     assert asked == ["sktransfer"]
 
 
-def test_false_is_no_cache():
+def test_false_disables_the_cache():
     assert isinstance(open_cache(False), NoCache)
     assert isinstance(open_cache(np.False_), NoCache)
 
@@ -46,12 +46,12 @@ def test_anything_else_is_a_type_error(cache):
 
 
 @pytest.mark.parametrize("name", ["", "a\0b"])
-def test_what_no_folder_can_be_called_is_refused(name):
+def test_an_impossible_folder_name_is_refused(name):
     with pytest.raises(ValueError, match=re.escape(f"or a folder, got {name!r}")):
         open_cache(name)
 
 
-def test_all_ways_to_one_folder_are_one_cache(folder, tmp_path, monkeypatch):
+def test_all_paths_to_one_folder_open_one_cache(folder, tmp_path, monkeypatch):
     cache = open_cache(folder)
     (tmp_path / "link").symlink_to(folder)
     monkeypatch.chdir(tmp_path)
@@ -59,7 +59,7 @@ def test_all_ways_to_one_folder_are_one_cache(folder, tmp_path, monkeypatch):
     assert open_cache("cache/../cache") is cache
 
 
-def test_only_the_user_can_look_into_the_cache(folder):
+def test_only_the_user_can_read_the_cache(folder):
     before = os.umask(0)
     try:
         open_cache(folder)
@@ -77,7 +77,7 @@ def test_only_the_user_can_look_into_the_cache(folder):
 
 
 @pytest.mark.parametrize("version", ["v1", "v3"])
-def test_a_folder_of_another_version_is_left_alone(version, folder, space, digests, rows_of):
+def test_a_folder_of_another_version_is_not_changed(version, folder, space, digests, rows_of):
     (folder / version).mkdir(parents=True)
     (folder / version / "features.sqlite").write_bytes(b"what the future brings")
     cache = open_cache(folder)
@@ -86,7 +86,7 @@ def test_a_folder_of_another_version_is_left_alone(version, folder, space, diges
     assert (folder / version / "features.sqlite").read_bytes() == b"what the future brings"
 
 
-def test_a_folder_that_was_removed_is_made_again(folder, space, digests, rows_of):
+def test_a_removed_folder_is_created_again(folder, space, digests, rows_of):
     cache = open_cache(folder)
     cache.write(space, digests, rows_of(digests, 8))
     shutil.rmtree(folder)
@@ -97,7 +97,7 @@ def test_a_folder_that_was_removed_is_made_again(folder, space, digests, rows_of
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell")
-def test_a_removed_folder_gives_its_disk_space_back(folder, tmp_path):
+def test_a_removed_folder_frees_its_disk_space(folder, tmp_path):
     open_cache(folder)
     shutil.rmtree(folder)
     open_cache(tmp_path / "another")
@@ -105,5 +105,5 @@ def test_a_removed_folder_gives_its_disk_space_back(folder, tmp_path):
     assert not [path for path in held if path.startswith(str(folder))]
 
 
-def test_the_cache_that_was_opened_is_the_kind_that_keeps(folder):
+def test_an_open_cache_is_persistent(folder):
     assert isinstance(open_cache(folder), SqliteCache)

@@ -1,4 +1,4 @@
-"""Whose files the cache reads and writes: the user's own, which nobody else can open."""
+"""The cache uses only the user's own files, which nobody else can open."""
 
 import os
 import re
@@ -19,7 +19,7 @@ AS_ROOT = pytest.mark.skipif(
 
 @AS_ROOT
 @pytest.mark.parametrize("foreign", ["", "v2", "v2/features.sqlite"])
-def test_what_belongs_to_another_user_is_not_used(folder, cache, space, digests, rows_of, foreign):
+def test_files_of_another_user_are_not_used(folder, cache, space, digests, rows_of, foreign):
     cache.write(space, digests, rows_of(digests, 8))
     cache.database.close()
     os.chown(folder / foreign, 65534, 65534)
@@ -43,13 +43,13 @@ def test_a_planted_link_is_not_followed(folder, tmp_path, name):
     assert not victim.exists()
 
 
-def test_a_link_to_the_folder_itself_is_the_users_way_to_put_it_elsewhere(tmp_path):
+def test_a_link_to_the_folder_itself_is_followed(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "cache").symlink_to(tmp_path / "disk")
     assert open_cache(tmp_path / "cache").folder == tmp_path / "disk"
 
 
-def test_files_that_others_can_read_are_closed_to_them(folder, cache):
+def test_files_that_others_can_read_are_made_private(folder, cache):
     cache.database.close()
     home = folder / "v2"
     for path in (home, *home.iterdir()):
@@ -60,11 +60,11 @@ def test_files_that_others_can_read_are_closed_to_them(folder, cache):
 
 
 @pytest.mark.parametrize("mask", [0, 0o022, 0o077, 0o777])
-def test_no_umask_opens_or_breaks_the_cache(folder, space, digests, rows_of, mask):
+def test_no_umask_makes_the_cache_readable_or_breaks_it(folder, space, digests, rows_of, mask):
     before = os.umask(mask)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CacheWarning)  # root writes in spite of no rights
+            warnings.simplefilter("ignore", CacheWarning)  # root writes regardless of permissions
             open_cache(folder).write(space, digests, rows_of(digests, 8))
     finally:
         os.umask(before)
@@ -78,4 +78,4 @@ def test_nothing_in_the_cache_is_a_pickle(folder, cache, space, digests, rows_of
     assert not re.search(r"import (pickle|joblib|dill|marshal|shelve)|allow_pickle", code)
     cache.database.close()
     raw = (folder / "v2" / "features.sqlite").read_bytes()
-    assert rows_of(digests[:1], 8).tobytes() in raw  # rows lie there as they are
+    assert rows_of(digests[:1], 8).tobytes() in raw  # rows are stored as they are

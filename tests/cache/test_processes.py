@@ -1,4 +1,4 @@
-"""Several processes on one cache, some of which die."""
+"""Several processes on one cache, some of which are killed."""
 
 import os
 import random
@@ -59,7 +59,7 @@ def test_two_processes_of_four_threads_share_a_cache(start, folder, space, right
     np.testing.assert_array_equal(rows[found], right[found])
 
 
-def test_a_process_killed_while_it_writes_leaves_a_good_cache(start, folder, space, right):
+def test_a_process_killed_during_a_write_leaves_a_valid_cache(start, folder, space, right):
     choice = random.Random(0)
     for _ in range(10):
         process = start(WRITE_FOR_EVER)
@@ -78,7 +78,7 @@ def test_a_process_killed_while_it_writes_leaves_a_good_cache(start, folder, spa
 
 
 def in_a_child(work):
-    """Fork, work, and return whether all went well."""
+    """Fork, work, and return whether the child succeeded."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -92,7 +92,7 @@ def in_a_child(work):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_forked_child_opens_the_cache_for_itself(cache, space, right):
+def test_a_forked_child_opens_its_own_connection(cache, space, right):
     cache.write(space, DIGESTS[:200], right[:200])
     of_the_parent = cache.database._connection
 
@@ -110,7 +110,7 @@ def test_a_forked_child_opens_the_cache_for_itself(cache, space, right):
     np.testing.assert_array_equal(rows, right)
 
 
-def test_forking_while_threads_are_at_work_is_safe(cache, space, right):
+def test_forking_while_threads_use_the_cache_is_safe(cache, space, right):
     cache.write(space, DIGESTS, right)
     done = threading.Event()
     wrong = []
@@ -148,7 +148,7 @@ def test_a_cache_cleared_by_another_process_is_empty_here_too(run, cache, space,
     assert run("say(cache_info(folder).rows)") == "5\n"
 
 
-def test_a_cache_cleared_while_processes_write_stays_good(start, folder, space, right):
+def test_a_cache_cleared_while_processes_write_stays_valid(start, folder, space, right):
     processes = [start(WRITE_FOR_EVER) for _ in range(2)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
@@ -163,7 +163,7 @@ def test_a_cache_cleared_while_processes_write_stays_good(start, folder, space, 
         assert errors == ""
 
 
-def test_a_process_with_a_larger_limit_does_not_lock_others_out(
+def test_a_process_with_a_larger_limit_does_not_block_others(
     run, folder, space, right, monkeypatch
 ):
     monkeypatch.setenv("SKTRANSFER_CACHE_LIMIT", "1 MB")
@@ -178,7 +178,7 @@ cache.write(space, [digest(i) for i in many], np.zeros((90, 250_000), np.float32
         SKTRANSFER_CACHE_LIMIT="1GB",
     )
     assert cache.read(space, DIGESTS[:5], 384)[1].all()
-    later = time.time() + 10  # so that the rows of the other process go, and not the newest
+    later = time.time() + 10  # so that the rows of the other process are evicted first
     monkeypatch.setattr(time, "time", lambda: later)
     cache.write(space, DIGESTS[5:9], right[5:9])
     assert cache.read(space, DIGESTS[5:9], 384)[1].all()

@@ -9,7 +9,7 @@ import pytest
 from sktransfer.cache import NoCache, open_cache, space_key
 
 
-def test_rows_come_back_bit_for_bit_in_the_order_asked_for(cache, space, digests, rows_of):
+def test_rows_are_read_bit_for_bit_in_the_order_requested(cache, space, digests, rows_of):
     rows = rows_of(digests, 384)
     rows[3, 5], rows[4, 6], rows[5, 7] = np.nan, np.inf, -0.0
     cache.write(space, digests, rows)
@@ -21,7 +21,7 @@ def test_rows_come_back_bit_for_bit_in_the_order_asked_for(cache, space, digests
     assert read.tobytes() == rows[order].tobytes()
 
 
-def test_rows_that_are_missing_are_nan_and_not_found(cache, space, digests, rows_of):
+def test_missing_rows_are_nan_and_not_found(cache, space, digests, rows_of):
     cache.write(space, digests[::2], rows_of(digests[::2], 8))
     read, found = cache.read(space, digests, 8)
     np.testing.assert_array_equal(found, [True, False] * 50)
@@ -29,7 +29,7 @@ def test_rows_that_are_missing_are_nan_and_not_found(cache, space, digests, rows
     assert np.isnan(read[~found]).all()
 
 
-def test_a_digest_asked_for_twice_is_found_twice(cache, space, digests, rows_of):
+def test_a_repeated_digest_is_found_twice(cache, space, digests, rows_of):
     asked = [digests[0], digests[1], digests[0], os.urandom(16), digests[0]]
     cache.write(space, digests, rows_of(digests, 8))
     read, found = cache.read(space, asked, 8)
@@ -53,14 +53,14 @@ def test_a_row_written_again_replaces_the_first(cache, space, digests, rows_of):
 
 
 @pytest.mark.parametrize("width", [1, 2000, 20_000])
-def test_narrow_and_very_wide_rows_are_kept(cache, space, digests, rows_of, width):
+def test_narrow_and_very_wide_rows_are_stored(cache, space, digests, rows_of, width):
     cache.write(space, digests[:20], rows_of(digests[:20], width))
     read, found = cache.read(space, digests[:20], width)
     assert found.all()
     np.testing.assert_array_equal(read, rows_of(digests[:20], width))
 
 
-def test_more_rows_than_fit_in_one_transaction_are_all_kept(cache, space):
+def test_more_rows_than_fit_in_one_transaction_are_all_stored(cache, space):
     digests = [os.urandom(16) for _ in range(9000)]
     rows = np.random.default_rng(0).random((9000, 200), dtype=np.float32)
     cache.write(space, digests, rows)
@@ -69,7 +69,7 @@ def test_more_rows_than_fit_in_one_transaction_are_all_kept(cache, space):
     np.testing.assert_array_equal(read, rows)
 
 
-def test_no_rows_are_no_trouble(cache, space):
+def test_zero_rows_are_accepted(cache, space):
     cache.write(space, [], np.empty((0, 8), np.float32))
     rows, found = cache.read(space, [], 8)
     assert rows.shape == (0, 8)
@@ -78,14 +78,14 @@ def test_no_rows_are_no_trouble(cache, space):
     cache.write_file_digests([], [])
 
 
-def test_rows_of_any_layout_and_type_are_kept_as_float32(cache, space, digests):
+def test_rows_of_any_layout_and_type_are_stored_as_float32(cache, space, digests):
     rows = np.asfortranarray(np.arange(800, dtype=np.float64).reshape(100, 8))
     cache.write(space, digests, rows)
     np.testing.assert_array_equal(cache.read(space, digests, 8)[0], rows.astype(np.float32))
 
 
 @pytest.mark.parametrize("shape", [(99, 8), (100,), (100, 2, 2)])
-def test_rows_that_do_not_fit_the_digests_are_refused(cache, space, digests, shape):
+def test_rows_that_do_not_match_the_digests_are_refused(cache, space, digests, shape):
     with pytest.raises(ValueError, match="100 digests do not fit"):
         cache.write(space, digests, np.zeros(shape, np.float32))
 
@@ -104,7 +104,7 @@ def test_digests_of_files_come_back(cache, digests):
     assert cache.read_file_digests(keys) == [digests[0], digests[1], None]
 
 
-def test_no_cache_holds_nothing(space, digests, rows_of):
+def test_without_a_cache_nothing_is_found(space, digests, rows_of):
     cache = NoCache()
     cache.write(space, digests, rows_of(digests, 8))
     cache.write_file_digests(digests, digests)

@@ -1,4 +1,4 @@
-"""Messages name any cell on one short line."""
+"""Error messages describe any cell on one short line."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ DESCRIPTIONS = {
 
 
 @pytest.mark.parametrize(("cell", "expected"), DESCRIPTIONS.values(), ids=DESCRIPTIONS)
-def test_a_cell_is_described_in_few_words(cell, expected):
+def test_a_cell_is_described_briefly(cell, expected):
     assert describe(cell) == expected
 
 
@@ -39,7 +39,7 @@ def test_a_description_is_one_short_line_whatever_the_cell(cell):
     assert text.isprintable()
 
 
-def test_a_long_path_is_described_by_both_of_its_ends():
+def test_a_long_path_is_described_by_its_start_and_end():
     text = describe("/folder/" + "x" * 200 + "/name.png")
     assert text.startswith("'/folder/")
     assert text.endswith("/name.png'")

@@ -1,4 +1,4 @@
-"""A column names its rows in messages."""
+"""Error messages name a row of a column."""
 
 from sktransfer.columns import Column
 

@@ -1,4 +1,4 @@
-"""Every container of the same values is the same column; everything else is refused."""
+"""All containers of the same values give the same column; other inputs are refused."""
 
 import collections
 import pathlib
@@ -68,7 +68,7 @@ def test_missing_values_stay_in_their_rows(make):
     assert list(as_column(make(["a", None, "b"]), TEXTS).cells)[::2] == ["a", "b"]
 
 
-def test_a_list_of_images_of_different_sizes_is_passed_on_as_it_is():
+def test_a_list_of_images_of_different_sizes_is_not_changed():
     images = [np.zeros((4, 5, 3)), np.zeros((2, 2)), Image.new("RGB", (3, 3))]
     assert as_column(images, IMAGES).cells is images
     objects = np.empty(3, dtype=object)
@@ -92,7 +92,7 @@ def test_names_come_from_series_and_frames():
     assert not as_column(pd.Series(WORDS, name="w"), TEXTS).is_frame
 
 
-def test_a_row_is_named_by_position_and_by_label_where_it_has_one():
+def test_a_row_is_named_by_position_and_by_its_label_if_it_has_one():
     assert as_column(WORDS, TEXTS).where(2) == "row 2"
     assert as_column(pd.Series(WORDS), TEXTS).where(2) == "row 2"
     labelled = pd.Series(WORDS, index=["k1", "k2", "k3"])
@@ -145,14 +145,14 @@ NO_COLUMNS = {
 
 @BOTH
 @pytest.mark.parametrize(("X", "match"), NO_COLUMNS.values(), ids=NO_COLUMNS)
-def test_what_is_no_column_is_refused_with_what_to_do(X, match, modality):
+def test_inputs_other_than_a_column_are_refused_with_advice(X, match, modality):
     with pytest.raises(ColumnError, match=match):
         as_column(X, modality)
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 @BOTH
-def test_two_columns_are_named_and_one_is_asked_for(make, modality):
+def test_two_columns_are_refused_by_name(make, modality):
     with pytest.raises(ColumnError, match=r"2 columns \('a', 'b'\).*X\['a'\].*ColumnTransformer"):
         as_column(make({"a": WORDS, "b": WORDS}), modality)
 
@@ -192,7 +192,7 @@ def test_a_column_of_missing_values_is_still_a_column():
         assert len(as_column(X, TEXTS).cells) == 2
 
 
-def test_images_are_no_column_of_texts():
+def test_images_are_refused_as_texts():
     with pytest.raises(ColumnError, match="not a column of texts"):
         as_column(STACK, TEXTS)
 

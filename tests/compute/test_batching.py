@@ -1,4 +1,4 @@
-"""Which rows go through the network together."""
+"""Assignment of rows to batches."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def flat(batches):
     return [i for batch in batches for i in batch]
 
 
-def test_equal_batches_keep_the_order_and_end_with_a_shorter_one():
+def test_equal_batches_preserve_order_and_end_with_a_shorter_one():
     assert equal_batches([5, 6, 7, 8, 9], 2) == [[5, 6], [7, 8], [9]]
     assert equal_batches([5, 6], 2) == [[5, 6]]
     assert equal_batches([], 2) == []
@@ -33,12 +33,12 @@ def test_every_row_is_in_one_batch_and_the_longest_come_first(batches):
     assert lengths == sorted(lengths, reverse=True)
 
 
-def test_sorted_batches_are_of_one_size():
+def test_sorted_batches_have_equal_sizes():
     assert {len(batch) for batch in sorted_batches(LENGTHS, 7)[:-1]} == {7}
 
 
 @pytest.mark.parametrize("budget", [1, 128, 1000, 10**6])
-def test_budget_batches_fill_their_budget_padding_included(budget):
+def test_budget_batches_fill_their_budget_including_padding(budget):
     batches = budget_batches(LENGTHS, budget)
     for batch in batches:
         assert len(batch) == 1 or len(batch) * LENGTHS[batch[0]] <= budget
@@ -46,7 +46,7 @@ def test_budget_batches_fill_their_budget_padding_included(budget):
         assert (len(batch) + 1) * LENGTHS[batch[0]] > budget
 
 
-def test_rows_of_length_0_and_no_rows_are_batched_too():
+def test_rows_of_length_0_and_zero_rows_are_batched():
     assert sorted(flat(budget_batches([0, 0, 3], 4))) == [0, 1, 2]
     assert budget_batches([], 4) == sorted_batches([], 4) == []
 

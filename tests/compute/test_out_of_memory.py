@@ -18,7 +18,7 @@ CPU_ERROR = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9
 
 @contextmanager
 def too_small_for(elements, backbone, modality="image", error=GPU_ERROR):
-    """Let a backbone's network refuse batches of more rows, or texts of more tokens together."""
+    """Make a network raise out of memory above a number of rows, or of tokens per batch."""
 
     def refuse(module, args):
         inputs = args[0]
@@ -56,7 +56,7 @@ def test_batches_of_images_are_halved_with_one_warning(cache_folder, most, error
     assert len(refused) <= 3  # 8, 4, 2: a size that was too large is not tried again
     np.testing.assert_array_equal(
         ImageEmbedder(network, image_size=64).fit_transform(column), rows
-    )  # kept
+    )  # the size is remembered
 
 
 def test_batches_of_texts_are_halved_with_one_warning():
@@ -70,10 +70,10 @@ def test_batches_of_texts_are_halved_with_one_warning():
         rows = TextEmbedder(cache=False).fit_transform(column)
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
     assert len(warned) == 1
-    assert max(counts) > counts[0]  # of shorter texts, more still go through together
+    assert max(counts) > counts[0]  # with shorter texts, more rows fit together
 
 
-def test_a_row_that_does_not_fit_alone_is_an_error_that_says_what_to_do(cache_folder):
+def test_a_row_that_does_not_fit_alone_raises_with_advice(cache_folder):
     network = tiny_network()
     embedder = ImageEmbedder(network).fit(images(3))
     with (
@@ -103,7 +103,7 @@ def test_a_fitted_fine_tuner_predicts_in_halved_batches(trainable):
 
 @contextmanager
 def refusing_modules(network, most):
-    """Let every layer of a network refuse larger batches."""
+    """Make every layer of a network raise out of memory for large batches."""
 
     def refuse(module, args):
         if isinstance(args[0], torch.Tensor) and len(args[0]) > most:
@@ -125,7 +125,7 @@ def test_other_errors_are_raised_as_they_are():
         OutOfMemorySplitter().run(fail, np.zeros((4, 2)))
 
 
-def test_the_size_that_fitted_is_used_for_the_next_batch_without_a_second_warning():
+def test_the_reduced_size_is_used_for_the_next_batch_without_a_second_warning():
     tried = []
 
     def compute(batch):

@@ -1,4 +1,4 @@
-"""Batches through a network in parallel."""
+"""Parallel batches through a network."""
 
 import ctypes
 import gc
@@ -18,7 +18,7 @@ from sktransfer.modalities import n_rows
 from tests._jobs import our_threads
 from tests._tiny import counted_rows, images, texts, tiny_network
 
-PATIENCE = 20  # seconds for what should happen at once
+PATIENCE = 20  # timeout in seconds for events that should happen immediately
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def one_thread():
         yield
 
 
-def test_jobs_run_at_the_same_time_each_on_its_share_of_the_threads(four_threads):
+def test_jobs_run_concurrently_with_equal_shares_of_the_threads(four_threads):
     together = threading.Barrier(2)
 
     def run(job):
@@ -74,7 +74,7 @@ def test_other_threads_started_meanwhile_are_not_limited(four_threads):
     assert seen == [4] * 6
 
 
-def test_a_single_job_has_all_threads(four_threads):
+def test_a_single_job_uses_all_threads(four_threads):
     here = threading.current_thread().name
 
     def run(job):
@@ -165,7 +165,7 @@ def test_parallel_batches_give_the_features_of_sequential_ones(
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * length)
 
 
-def who_computes(monkeypatch, embedder, column):
+def computing_threads(monkeypatch, embedder, column):
     seen = []
     real = FeatureExtractor.features
 
@@ -179,7 +179,7 @@ def who_computes(monkeypatch, embedder, column):
 
 
 def test_a_users_module_is_called_in_one_thread(monkeypatch, four_threads):
-    seen = who_computes(monkeypatch, ImageEmbedder(tiny_network(), cache=False), images(40))
+    seen = computing_threads(monkeypatch, ImageEmbedder(tiny_network(), cache=False), images(40))
     assert {thread for thread, _ in seen} == {threading.current_thread()}
 
 
@@ -189,7 +189,7 @@ def test_a_network_fine_tuned_from_a_users_module_is_called_in_one_thread(
     column = images(40)
     fitted = ImageClassifier(tiny_network(), max_epochs=1, image_size=32, cache=False)
     fitted.fit(column, np.arange(40) % 2)
-    seen = who_computes(monkeypatch, ImageEmbedder(fitted, cache=False), column)
+    seen = computing_threads(monkeypatch, ImageEmbedder(fitted, cache=False), column)
     assert {thread for thread, _ in seen} == {threading.current_thread()}
 
 
@@ -202,8 +202,8 @@ def test_a_stored_error_keeps_no_thread_alive(four_threads):
     assert our_threads() == []
 
 
-def test_with_a_given_batch_size_one_batch_is_computed_at_a_time(monkeypatch, four_threads):
-    seen = who_computes(monkeypatch, TextEmbedder(batch_size=4, cache=False), texts(10))
+def test_a_given_batch_size_disables_parallel_batches(monkeypatch, four_threads):
+    seen = computing_threads(monkeypatch, TextEmbedder(batch_size=4, cache=False), texts(10))
     assert seen == [(threading.current_thread(), size) for size in (4, 4, 2)]
 
 

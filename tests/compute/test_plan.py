@@ -1,4 +1,4 @@
-"""Which rows of a call are in the cache, and which are to be computed."""
+"""Plan of a call: cached rows, and rows to compute."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from sktransfer.cache import open_cache
 from sktransfer.compute import Batch, RowPlan
 
 
-def test_rows_that_another_job_has_written_are_left_out(tmp_path):
+def test_rows_written_by_another_job_are_omitted(tmp_path):
     cache = open_cache(tmp_path)
     digests = [bytes([n]) * 16 for n in range(6)]
     rows = np.arange(12, dtype=np.float32).reshape(6, 2)

@@ -8,10 +8,10 @@ import pytest
 from sktransfer.compute._prefetch import prefetch
 from tests._jobs import our_threads
 
-PATIENCE = 20  # seconds for what should happen at once
+PATIENCE = 20  # timeout in seconds for events that should happen immediately
 
 
-def test_two_threads_compute_results_that_come_in_order():
+def test_two_threads_compute_results_in_order():
     both_at_work = threading.Barrier(2)
     first_computed = threading.Event()
     threads = set()
@@ -37,7 +37,7 @@ def test_the_next_results_are_computed_while_the_consumer_works():
     results = prefetch(lambda job: made[job].set(), range(50))
     next(results)
     assert all(event.wait(PATIENCE) for event in made[:4])  # the consumer is still at the first
-    assert not any(event.is_set() for event in made[10:])  # and memory stays bounded
+    assert not any(event.is_set() for event in made[10:])  # and memory is bounded
     results.close()
 
 
@@ -49,7 +49,7 @@ def test_an_error_is_raised_after_the_results_before_it():
 
     results, seen = prefetch(compute, range(10)), []
     with pytest.raises(KeyError, match="3"):
-        seen.extend(results)  # list.extend keeps what came before the error
+        seen.extend(results)  # list.extend keeps the items before the error
     assert seen == [0, 1, 2]
     assert our_threads() == []
 

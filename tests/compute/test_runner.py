@@ -1,4 +1,4 @@
-"""Batches that embedders send through a network."""
+"""Batches of embedders through a network."""
 
 import gc
 
@@ -43,7 +43,7 @@ def test_images_are_channels_last_and_in_batches_of_6_on_a_cpu():
 @pytest.mark.parametrize(
     ("size", "most"), [(16, 32), (64, 32), (112, 24), (224, 6), (512, 6), (1024, 2), (4000, 1)]
 )
-def test_the_larger_images_are_the_fewer_are_in_a_batch(size, most):
+def test_the_batch_size_decreases_with_the_image_size(size, most):
     preparer = ImageModality(image_size=size).bind(get_backbone(tiny_network(), modality="image"))
     assert preparer.budget(on_cpu=True) == most
     assert preparer.budget(on_cpu=False) == 64
@@ -53,7 +53,7 @@ def test_large_images_are_in_small_batches():
     network = tiny_network()
     with counted_rows(network) as counts:
         ImageEmbedder(network, image_size=1024, cache=False).fit_transform(images(5))
-    assert [count for count in counts if count] == [2, 2, 1]  # none, to find the width
+    assert [count for count in counts if count] == [2, 2, 1]  # an empty batch, to find the width
 
 
 def test_batch_size_is_the_number_of_rows_per_batch():
@@ -66,7 +66,7 @@ def test_batch_size_is_the_number_of_rows_per_batch():
     assert counts == [3, 3, 1]
 
 
-def test_batches_of_texts_keep_within_a_budget_of_tokens():
+def test_batches_of_texts_stay_within_a_token_budget():
     budget = TextModality().bind(get_backbone("all-MiniLM-L6-v2", modality="text")).budget(True)
     column = [*texts(120), " ".join(texts(30)), " ".join(texts(60))]
     with seen_batches("all-MiniLM-L6-v2", "text") as batches:
@@ -78,7 +78,7 @@ def test_batches_of_texts_keep_within_a_budget_of_tokens():
     assert len(batches) <= 2 * sum(batch.numel() for batch in batches) / budget + 1
 
 
-def test_a_long_column_is_tokenized_in_windows_and_rows_keep_their_places(monkeypatch):
+def test_a_long_column_is_tokenized_in_windows_and_rows_stay_in_order(monkeypatch):
     column = texts(30)
     expected = TextEmbedder(cache=False).fit_transform(column)
     monkeypatch.setattr(TextPreparer, "window", 7)

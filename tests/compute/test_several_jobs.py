@@ -1,4 +1,4 @@
-"""Jobs that need the same rows at the same time each compute a part of them."""
+"""Concurrent jobs that need the same rows each compute a part of them."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ def _rows_are_written_at_once(monkeypatch):
 
 
 def slowly(module, args):
-    time.sleep(0.01)  # as a large network, which leaves the interpreter to other threads
+    time.sleep(0.01)  # like a large network, which releases the GIL
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
@@ -53,7 +53,7 @@ def test_two_jobs_compute_few_rows_twice_and_both_return_all(cache_folder, kind)
 
 def test_a_single_job_computes_rows_in_order(cache_folder):
     column = np.full((15, 16, 16, 3), 255, np.uint8)
-    column //= np.arange(1, 16, dtype=np.uint8)[:, None, None, None]  # darker and darker
+    column //= np.arange(1, 16, dtype=np.uint8)[:, None, None, None]  # increasingly dark
     network = tiny_network()
     with seen_batches(network) as batches:
         ImageEmbedder(network, image_size=16, batch_size=5).fit_transform(column)

@@ -1,6 +1,7 @@
 """scikit-learn's own checks, with a lower bound on the number of those that passed.
 
-The checks on numbers run once per relative, that is once per base class: see `tests/_estimators.py`.
+The checks on numbers run once per numeric variant, that is once per base class: see
+`tests/_estimators.py`.
 """
 
 import warnings
@@ -12,9 +13,9 @@ from sklearn.exceptions import SkipTestWarning
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
-from tests._estimators import CASES, RELATIVES
+from tests._estimators import CASES, NUMERIC_VARIANTS
 
-# The checks that need no data, and so apply to an estimator of strings or images.
+# Checks that need no data, and so apply to an estimator of strings or images.
 WITHOUT_DATA = [
     "check_estimator_cloneable",
     "check_estimator_tags_renamed",
@@ -37,21 +38,21 @@ def test_checks_that_need_no_data(name, check):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_relative_shares_the_base_class(name):
-    # The last base has the contract; those before it add the modality.
+def test_the_numeric_variant_shares_the_base_class(name):
+    # The last base defines the estimator; those before it add the modality.
     own_base = type(CASES[name].make()).__bases__[-1]
     assert own_base.__module__.startswith("sktransfer.")
-    assert isinstance(CASES[name].relative.make(), own_base)
+    assert isinstance(CASES[name].numeric.make(), own_base)
 
 
-@pytest.mark.parametrize("name", RELATIVES)
-def test_a_numeric_relative_passes_all_checks(name):
-    relative = RELATIVES[name]
+@pytest.mark.parametrize("name", NUMERIC_VARIANTS)
+def test_a_numeric_variant_passes_all_checks(name):
+    variant = NUMERIC_VARIANTS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)
         results = check_estimator(
-            relative.make(),
-            expected_failed_checks=relative.expected_failures,
+            variant.make(),
+            expected_failed_checks=variant.expected_failures,
             on_fail=None,
             on_skip=None,
         )
@@ -59,9 +60,9 @@ def test_a_numeric_relative_passes_all_checks(name):
     for result in results:
         by_status.setdefault(result["status"], []).append(result["check_name"])
     failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
-    assert not {name: failed[name] for name in failed if name not in relative.may_fail}
-    assert sorted(by_status.get("xfail", [])) == sorted(relative.expected_failures)
-    assert len(by_status["passed"]) >= relative.least_checks, by_status
+    assert not {name: failed[name] for name in failed if name not in variant.may_fail}
+    assert sorted(by_status.get("xfail", [])) == sorted(variant.expected_failures)
+    assert len(by_status["passed"]) >= variant.least_checks, by_status
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -94,7 +95,7 @@ def test_one_row_is_a_column(name, cache_folder):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_empty_column_is_refused_in_scikit_learns_words(name):
+def test_an_empty_column_is_refused_with_scikit_learns_message(name):
     with pytest.raises(ValueError, match=r"0 sample\(s\).*minimum of 1 is required"):
         CASES[name].make().fit([], CASES[name].target(0))
 

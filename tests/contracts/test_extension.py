@@ -1,7 +1,7 @@
-"""Proof by extension: a modality, a target and an objective from outside the package.
+"""Extensibility: a modality, a target and an objective from outside the package.
 
-Each is one short file, as a newcomer would write it by CONTRIBUTING's recipe. Everything that
-images and texts can do runs on them.
+Each is one short file that follows CONTRIBUTING's recipe. All features of images and texts are
+tested with them.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ EXTENSIONS = ("waveforms.py", "token_labels.py", "two_views.py")
 
 
 def network():
-    """Return a small random network of waveforms, which says how they are prepared."""
+    """Return a small random network for waveforms, with its preprocessing recipe."""
     with seeded(0):
         net = nn.Sequential(
             nn.Conv2d(1, 4, (1, 8), stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(60, 8), nn.Tanh()
@@ -39,7 +39,7 @@ def network():
 
 
 def waves(n):
-    """Return n waveforms of two classes, slow ones and fast ones."""
+    """Return n waveforms of two classes, low and high frequency."""
     times, phases = np.linspace(0, 6, 64), np.linspace(0, 3, n)[:, None]
     speeds = np.where(np.arange(n) % 2, 5, 1)[:, None]
     return list(np.sin(speeds * times + phases).astype(np.float32)), ["slow", "fast"] * (n // 2)
@@ -53,7 +53,7 @@ def test_an_extension_is_one_file_of_at_most_80_lines(name):
 # A modality --------------------------------------------------------------------------------
 
 
-def test_a_modality_is_embedded_at_every_layer_as_its_network_computes_it(cache_folder):
+def test_a_modality_is_embedded_at_every_layer(cache_folder):
     X, _ = waves(20)
     net = network()
     expected = net(torch.from_numpy(np.stack(X)[:, None, None])).detach().numpy()
@@ -74,7 +74,7 @@ def test_a_modality_is_cached_and_each_distinct_cell_is_computed_once(cache_fold
     assert cache_info().computed - before == 20
 
 
-def test_a_bad_cell_of_a_modality_is_named_or_left_nan():
+def test_a_bad_cell_of_a_modality_is_named_or_becomes_nan():
     X, _ = waves(4)
     X[2] = X[2][:10]
     embedder = WaveformEmbedder(network(), cache=False)
@@ -121,7 +121,7 @@ def test_estimators_of_a_modality_are_saved_and_loaded(tmp_path):
 
 
 def tagged(n):
-    """Return n texts, and for each token whether it is a digit's."""
+    """Return n texts, and per token whether it is a digit."""
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(["cat", "7", "house", "42"], 1 + i % 9)) for i in range(n)]
     return texts, [[0, *(int(word.isdigit()) for word in text.split()), 0] for text in texts]
@@ -139,7 +139,7 @@ def test_a_label_per_token_is_learned_by_every_strategy(trainable, cache_folder)
     assert classifier.history_[-1]["valid_score"] >= 0.9
 
 
-def test_a_label_per_token_is_the_same_with_and_without_kept_activations():
+def test_a_label_per_token_is_the_same_with_and_without_cached_activations():
     texts, y = tagged(24)
     scores = [
         TokenClassifier(
@@ -153,7 +153,7 @@ def test_a_label_per_token_is_the_same_with_and_without_kept_activations():
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_label_too_many_is_told_with_its_row():
+def test_a_surplus_label_is_reported_with_its_row():
     texts, y = tagged(4)
     y[3] = [*y[3], 0]
     with pytest.raises(TargetError, match=r"row 3 of y: \d+ labels, \d+ tokens"):

@@ -1,4 +1,4 @@
-"""A toy target, written by CONTRIBUTING's recipe: a class for each token of a text."""
+"""A toy target that follows CONTRIBUTING's recipe: one class per token of a text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PADDING = -100
 
 @dataclass(frozen=True)
 class TokenLabels(Target):
-    """y is a list per row: one class number per token, special tokens included."""
+    """y has one list per row: a class number per token, including special tokens."""
 
     kind: ClassVar[str] = "token labels"
     level: ClassVar = "token"

@@ -1,4 +1,4 @@
-"""A toy objective, written by CONTRIBUTING's recipe: two views of a row, and no y."""
+"""A toy objective that follows CONTRIBUTING's recipe: two views of a row, without y."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sktransfer.training.objectives import Objective
 
 
 class TwoViews(Objective):
-    """The views of a row are closer to each other than to those of other rows (SimCLR)."""
+    """Pull the two views of a row together and away from other rows (SimCLR)."""
 
     name: ClassVar[str] = "two views"
     uses_head: ClassVar[bool] = False

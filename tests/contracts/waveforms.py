@@ -1,4 +1,4 @@
-"""A toy modality, written by CONTRIBUTING's recipe: waveforms of one length, as arrays."""
+"""A toy modality that follows CONTRIBUTING's recipe: waveforms of one length, as arrays."""
 
 from __future__ import annotations
 

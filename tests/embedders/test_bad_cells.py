@@ -1,4 +1,4 @@
-"""A bad cell is refused by name, or costs its own row and no other."""
+"""A bad cell raises with its row, or affects its own row only."""
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,12 @@ from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS
 
 @pytest.fixture(autouse=True)
 def _own_cache(cache_folder):
-    """Start every test with nothing cached."""
+    """Start every test with an empty cache."""
 
 
 @pytest.fixture
 def files(tmp_path):
-    """Return the paths of four images, of which the third is cut off."""
+    """Return the paths of four images, of which the third is truncated."""
     paths = []
     for i, pixels in enumerate(images(4, size=64)):
         Image.fromarray(pixels).save(tmp_path / f"{i}.png")
@@ -39,7 +39,7 @@ def folder_of_words(tmp_path_factory):
 
 @pytest.fixture
 def words(folder_of_words):
-    """Return an embedder with a tiny random network for texts, fitted."""
+    """Return a fitted text embedder with a tiny random network."""
     return TextEmbedder(folder_of_words).fit(["alpha"])
 
 
@@ -52,13 +52,13 @@ def _new_folder(path):
     return path
 
 
-def test_the_row_the_cell_and_a_way_out_are_named(files):
+def test_an_error_names_the_row_the_cell_and_a_solution(files):
     with pytest.raises(BadCellError, match=r"(?s)row 2.*2\.png.*on_error='nan'") as caught:
         ImageEmbedder(tiny_network()).fit_transform(files)
     assert caught.value.row == 2
 
 
-def test_the_index_of_a_series_is_named(files):
+def test_the_index_label_of_a_series_is_named(files):
     column = pd.Series(files, index=list("abcd"))
     with pytest.raises(BadCellError, match=r"row 2 .*'c'"):
         ImageEmbedder(tiny_network()).fit_transform(column)
@@ -72,7 +72,7 @@ def test_a_missing_file_is_refused_before_anything_is_computed(files, tmp_path):
     assert counts == []
 
 
-def test_on_error_nan_costs_only_the_bad_rows(files):
+def test_on_error_nan_affects_only_the_bad_rows(files):
     embedder = ImageEmbedder(tiny_network(), on_error="nan")
     column = [*files, files[2], None]
     with pytest.warns(BadCellWarning, match=r"3 of 6 rows.*row 2.*row 4.*row 5"):
@@ -86,14 +86,14 @@ def test_on_error_nan_costs_only_the_bad_rows(files):
 
 
 @pytest.mark.parametrize("cell", [cell for cell, _ in CELLS.values()], ids=CELLS)
-def test_a_bad_image_is_refused_by_its_row(cell):
+def test_a_bad_image_is_refused_with_its_row(cell):
     column = [*images(2), cell, *images(1)]
     with pytest.raises(BadCellError, match=r"^row 2: .* set on_error='nan'\.$") as caught:
         ImageEmbedder(tiny_network(), image_size=16).fit_transform(column)
     assert caught.value.row == 2
 
 
-def test_all_bad_images_together_cost_their_own_rows(tmp_path):
+def test_bad_images_affect_only_their_own_rows(tmp_path):
     files = [make(_new_folder(tmp_path / str(i))) for i, (make, _) in enumerate(FILES.values())]
     bad = [*(cell for cell, _ in CELLS.values()), *files]
     good = list(images(len(bad) + 1))
@@ -107,14 +107,14 @@ def test_all_bad_images_together_cost_their_own_rows(tmp_path):
 
 @pytest.mark.parametrize("cell", [cell for cell, _ in NO_TEXTS.values()], ids=NO_TEXTS)
 @pytest.mark.parametrize("missing", ["raise", "nan", "empty"])
-def test_a_cell_that_is_no_text_is_refused_by_its_row(cell, missing, words):
+def test_a_cell_that_is_not_a_text_is_refused_with_its_row(cell, missing, words):
     with pytest.raises(BadCellError, match=r"^row 2: .* set on_error='nan'\.$") as caught:
         words.set_params(missing=missing).transform(["alpha", "beta", cell, "gamma"])
     assert caught.value.row == 2
 
 
 @pytest.mark.parametrize("cell", MISSING.values(), ids=MISSING)
-def test_a_missing_text_is_refused_filled_or_empty(cell, words):
+def test_a_missing_text_raises_or_becomes_nan_or_empty(cell, words):
     column = ["alpha", cell, "beta"]
     with pytest.raises(BadCellError, match=r"^row 1: .*missing='nan'.*missing='empty'"):
         words.transform(column)
@@ -126,7 +126,7 @@ def test_a_missing_text_is_refused_filled_or_empty(cell, words):
     np.testing.assert_array_equal(empty[1], words.transform([None])[0])
 
 
-def test_all_bad_texts_together_cost_their_own_rows(words):
+def test_bad_texts_affect_only_their_own_rows(words):
     bad = [*(cell for cell, _ in NO_TEXTS.values()), *MISSING.values()]
     good = [f"{word} {other}" for word in WORDS for other in WORDS][: len(bad) + 1]
     column = [*_woven(good, bad), good[-1]]
@@ -158,12 +158,12 @@ def test_missing_cells_of_pandas_and_polars_stay_in_their_rows(words):
         np.testing.assert_array_equal(words.transform(column), expected)
 
 
-# One among many ---------------------------------------------------------------------------
+# One bad cell among many ------------------------------------------------------------------
 
 MANY = 10_000
 
 
-def test_one_bad_image_among_ten_thousand_costs_no_other(tmp_path):
+def test_one_bad_image_among_ten_thousand_affects_no_other(tmp_path):
     column = list(images(MANY, size=8))
     column[7_000] = tmp_path / "gone.png"
     column[9_000] = np.full((8, 8), np.nan)
@@ -177,7 +177,7 @@ def test_one_bad_image_among_ten_thousand_costs_no_other(tmp_path):
     np.testing.assert_array_equal(rows[some], fresh)
 
 
-def test_rows_before_the_bad_one_are_kept_and_the_next_run_goes_on_there():
+def test_rows_before_the_bad_one_are_cached_and_the_next_run_continues_there():
     column = list(images(MANY, size=8))
     good, column[9_000] = column[9_000], np.full((8, 8), np.nan)
     embedder = ImageEmbedder(tiny_network(), image_size=8, batch_size=64)
@@ -193,7 +193,7 @@ def test_rows_before_the_bad_one_are_kept_and_the_next_run_goes_on_there():
     np.testing.assert_array_equal(rows[8_999:9_002], embedder.transform(column[8_999:9_002]))
 
 
-def test_one_bad_text_among_ten_thousand_costs_no_other(words):
+def test_one_bad_text_among_ten_thousand_affects_no_other(words):
     rng = np.random.default_rng(0)
     column = [" ".join(row) for row in rng.choice(WORDS, (MANY, 4))]
     column[7_000] = 3
@@ -207,10 +207,10 @@ def test_one_bad_text_among_ten_thousand_costs_no_other(words):
     np.testing.assert_allclose(rows[some], fresh, rtol=1e-5, atol=1e-6)
 
 
-# The limit of pixels ----------------------------------------------------------------------
+# The pixel limit --------------------------------------------------------------------------
 
 
-def test_the_limit_of_pixels_is_a_parameter(files):
+def test_max_pixels_limits_the_size_of_images(files):
     embedder = ImageEmbedder(tiny_network(), max_pixels=4_000)
     with pytest.raises(BadCellError, match=r"row 0: .*64x64 pixels is above the limit of 4000"):
         embedder.fit_transform(files[:2])
@@ -221,7 +221,7 @@ def test_the_limit_of_pixels_is_a_parameter(files):
             embedder.set_params(max_pixels=limit).fit(files)
 
 
-def test_a_row_in_the_cache_needs_no_limit(files):
+def test_a_cached_row_ignores_max_pixels(files):
     embedder = ImageEmbedder(tiny_network()).fit(files[:2])
     rows = embedder.transform(files[:2])
     np.testing.assert_array_equal(embedder.set_params(max_pixels=1).transform(files[:2]), rows)
@@ -229,7 +229,7 @@ def test_a_row_in_the_cache_needs_no_limit(files):
         embedder.set_params(cache=False).transform(files[:2])
 
 
-def test_the_limit_of_pixels_holds_for_pillow_images_and_is_no_matter_for_arrays():
+def test_max_pixels_applies_to_pillow_images_and_not_to_arrays():
     embedder = ImageEmbedder(tiny_network(), image_size=16, max_pixels=255)
     column = [images(1)[0], Image.fromarray(images(2)[1])]
     with pytest.raises(BadCellError, match=r"row 1: .*16x16 pixels is above the limit of 255"):
@@ -248,11 +248,11 @@ def test_the_limit_of_pixels_holds_for_pillow_images_and_is_no_matter_for_arrays
         ([], "0 sample"),
     ],
 )
-def test_what_is_no_column_is_refused(column, told):
+def test_inputs_other_than_a_column_are_refused(column, told):
     with pytest.raises(ColumnError, match=told):
         TextEmbedder().fit(column)
 
 
-def test_a_directory_is_no_image(tmp_path):
+def test_a_directory_is_not_an_image(tmp_path):
     with pytest.raises(BadCellError, match=r"row 0.*directory"):
         ImageEmbedder(tiny_network()).fit_transform([tmp_path])

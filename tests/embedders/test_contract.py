@@ -1,4 +1,4 @@
-"""What scikit-learn's users expect of any transformer, said of a column."""
+"""scikit-learn's contract for transformers, applied to columns."""
 
 import copy
 import pickle
@@ -68,7 +68,7 @@ def test_a_row_does_not_depend_on_its_neighbours(case):
         np.testing.assert_allclose(embedder.transform([cell])[0], rows[i], rtol=1e-5, atol=1e-6)
 
 
-def test_output_is_float32_of_the_announced_width(case):
+def test_output_is_float32_of_the_declared_width(case):
     embedder, column = case
     rows = embedder.fit_transform(column)
     assert rows.dtype == np.float32
@@ -108,7 +108,7 @@ def test_transform_before_fit_is_refused(case):
         embedder.get_feature_names_out()
 
 
-def test_init_only_assigns_and_fit_leaves_parameters_alone(case):
+def test_init_only_assigns_and_fit_does_not_change_parameters(case):
     embedder, column = case
     before = dict(embedder.get_params())
     embedder.fit_transform(column)
@@ -122,7 +122,7 @@ def test_input_is_not_changed(case):
     assert all(np.array_equal(a, b) for a, b in zip(column, before, strict=True))
 
 
-def test_nothing_global_changes(case):
+def test_no_global_state_changes(case):
     import warnings
 
     import torch
@@ -176,13 +176,13 @@ def test_a_pickle_is_small_and_works_in_another_process(kind, fitted, tmp_path):
         ("normalize", "yes"),
     ],
 )
-def test_a_parameter_that_makes_no_sense_is_named(case, parameter, value):
+def test_an_invalid_parameter_is_named(case, parameter, value):
     embedder, column = case
     with pytest.raises(ValueError, match=parameter):
         embedder.set_params(**{parameter: value}).fit(column)
 
 
-def test_unknown_names_say_what_there_is(case):
+def test_unknown_names_list_the_available_ones(case):
     embedder, column = case
     with pytest.raises(BackboneError, match="'pooled' and, in this order"):
         clone(embedder).set_params(layer="nowhere").fit(column)
@@ -192,14 +192,14 @@ def test_unknown_names_say_what_there_is(case):
         clone(embedder).set_params(device="warp").fit(column).transform(column)
 
 
-def test_a_backbone_of_the_other_kind_is_refused():
+def test_a_backbone_of_another_modality_is_refused():
     with pytest.raises(BackboneError, match="TextEmbedder"):
         ImageEmbedder("all-MiniLM-L6-v2").fit(images(1))
     with pytest.raises(BackboneError, match="ImageEmbedder"):
         TextEmbedder("efficientnet_lite0").fit(["text"])
 
 
-def test_other_weights_than_those_of_the_fit_are_refused(case):
+def test_weights_changed_after_the_fit_are_refused(case):
     embedder, column = case
     embedder.fit(column)
     embedder.fingerprint_ = "0" * 32
@@ -215,7 +215,7 @@ def test_a_frame_with_another_column_is_refused(case):
         embedder.transform(pd.DataFrame({"photo": column}))
 
 
-def test_flattened_rows_equal_the_images_they_hold(cache_folder):
+def test_flattened_rows_equal_their_images(cache_folder):
     column = images(5, size=8)
     embedder = ImageEmbedder(tiny_network(), image_shape=(8, 8, 3))
     np.testing.assert_array_equal(
@@ -235,14 +235,14 @@ def test_arrays_of_images_and_grey_images_are_columns(cache_folder):
     np.testing.assert_array_equal(embedder.transform(grey[..., None]), expected)
 
 
-def test_float_images_equal_the_bytes_they_stand_for(cache_folder):
+def test_float_images_equal_the_equivalent_bytes(cache_folder):
     column = images(3, size=224)  # 224 px after a resize to 256: resizing rounds bytes
     embedder = ImageEmbedder(tiny_network())
     as_float = embedder.fit_transform(column.astype(np.float32) / 255)
     np.testing.assert_allclose(as_float, embedder.transform(column), atol=0.01)
 
 
-def test_layers_and_poolings_have_the_width_they_announce(cache_folder):
+def test_layers_and_poolings_have_the_declared_width(cache_folder):
     for parameters in (
         {"layer": 0},
         {"layer": -1, "pooling": "max"},

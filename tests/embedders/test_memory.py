@@ -1,4 +1,4 @@
-"""The memory of a transform beside its output is small and does not grow."""
+"""Peak memory of a transform beyond its output is small and bounded."""
 
 import mmap
 from pathlib import Path
@@ -36,7 +36,7 @@ def _many(folder):
     ("work", "most"),
     [
         (_texts, 45 * MB),  # a second array of rows would be 61
-        (_images, 60 * MB),  # most of it the first use of libraries
+        (_images, 60 * MB),  # mostly from the first use of libraries
         (_many, 4 * MB),
     ],
 )

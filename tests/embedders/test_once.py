@@ -1,4 +1,4 @@
-"""Every distinct row goes through the network once, whoever asks for it and how often."""
+"""Every distinct row passes through the network once, across calls, folds and processes."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ def test_texts_are_computed_once_too(cache_folder):
     assert sum(counts) == N_ROWS
 
 
-def test_duplicates_in_one_call_are_computed_once_without_any_cache():
+def test_duplicates_in_one_call_are_computed_once_without_a_cache():
     network, column = tiny_network(), images(5)
     repeated = column[[0, 1, 0, 2, 2, 4, 3, 0]]
     with counted_rows(network) as counts:
@@ -69,7 +69,7 @@ def test_scores_with_the_cache_equal_those_without_it(cache_folder):
 
 
 class Recorded(TransformerMixin, BaseEstimator):
-    """A random resnet18 that notes, in a folder, which process sends how many rows through it."""
+    """A random resnet18 that records, in a folder, the rows per process and call."""
 
     def __init__(self, cache, notes):
         self.cache = cache
@@ -88,21 +88,21 @@ class Recorded(TransformerMixin, BaseEstimator):
         return rows
 
 
-def noted(folder):
-    """Return, for each process, the rows that it sent through the network in each call."""
+def recorded_rows(folder):
+    """Return the computed rows per call, for each process."""
     return {int(path.name): [int(n) for n in path.open()] for path in folder.iterdir()}
 
 
-def test_two_workers_compute_each_row_at_most_once_each(cache_folder, tmp_path):
+def test_two_workers_each_compute_a_row_at_most_once(cache_folder, tmp_path):
     calls = []
     for name in ("first", "second"):
         notes = tmp_path / name
         notes.mkdir()
-        # No refit, which would be this process's own; a folder by name, because workers from
+        # No refit, which would run in this process; a folder by name, because workers of
         # an earlier test have its environment.
         parallel = search(Recorded(cache_folder, notes), n_jobs=2, refit=False)
         parallel.fit(images(N_ROWS), LABELS)
-        calls.append(noted(notes))
+        calls.append(recorded_rows(notes))
     first, second = calls
     assert os.getpid() not in {*first, *second}
     assert 1 <= len(first) <= 2
@@ -131,7 +131,7 @@ def test_a_second_process_computes_nothing(cache_folder):
     assert printed == [["12", "12"], ["12", "0"]]
 
 
-def test_what_was_computed_before_an_interrupt_is_kept(cache_folder):
+def test_rows_computed_before_an_interrupt_are_cached(cache_folder):
     network, column = tiny_network(), images(64)
     embedder = ImageEmbedder(network, batch_size=8).fit(column)
     seen = 0
@@ -165,7 +165,7 @@ def test_different_layers_poolings_sizes_and_precisions_do_not_share_rows(cache_
         assert sum(counts) == 4, variant
 
 
-def test_normalizing_is_not_another_computation(cache_folder):
+def test_normalize_shares_cached_rows(cache_folder):
     network, column = tiny_network(), images(4)
     plain = ImageEmbedder(network).fit_transform(column)
     with counted_rows(network) as counts:
@@ -176,7 +176,7 @@ def test_normalizing_is_not_another_computation(cache_folder):
     )
 
 
-def test_a_file_is_known_by_its_content_not_by_its_name(cache_folder, tmp_path):
+def test_a_file_is_identified_by_its_content_not_by_its_name(cache_folder, tmp_path):
     from PIL import Image
 
     network = tiny_network()
@@ -187,7 +187,7 @@ def test_a_file_is_known_by_its_content_not_by_its_name(cache_folder, tmp_path):
     assert sum(counts) == 1
 
 
-def test_a_file_with_new_content_is_computed_anew(cache_folder, tmp_path):
+def test_a_file_with_new_content_is_recomputed(cache_folder, tmp_path):
     from PIL import Image
 
     network, path = tiny_network(), tmp_path / "a.png"
@@ -199,7 +199,7 @@ def test_a_file_with_new_content_is_computed_anew(cache_folder, tmp_path):
     assert not np.allclose(*rows)
 
 
-def test_cache_info_counts_rows_asked_for_and_computed(cache_folder):
+def test_cache_info_counts_requested_and_computed_rows(cache_folder):
     before = cache_info()
     embedder = ImageEmbedder(tiny_network()).fit(images(6))
     embedder.transform(images(6))

@@ -1,4 +1,4 @@
-"""What each parameter of the embedders does to the features."""
+"""Effects of each embedder parameter on the features."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ POOLINGS = {
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize(("layer", "number"), [("embeddings", 0), ("layer3", 3), (-1, 6)])
-def test_a_layer_of_texts_is_that_of_transformers(layer, number, pooling, hidden_states):
+def test_a_layer_of_texts_equals_that_of_transformers(layer, number, pooling, hidden_states):
     expected = np.array([POOLINGS[pooling](states[number]) for states in hidden_states])
     embedder = TextEmbedder(layer=layer, pooling=pooling, cache=False)
     np.testing.assert_allclose(embedder.fit_transform(TEXTS), expected, rtol=1e-4, atol=1e-5)
@@ -57,13 +57,13 @@ def test_a_layer_of_texts_is_that_of_transformers(layer, number, pooling, hidden
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_pooling_of_texts_pools_the_last_layer(pooling, hidden_states):
     expected = np.array([POOLINGS[pooling](states[-1]) for states in hidden_states])
-    if pooling == "default":  # the backbone's own way: to unit length after the mean
+    if pooling == "default":  # the backbone's default: normalized after the mean
         expected = unit(expected)
     found = TextEmbedder(pooling=pooling, cache=False).fit_transform(TEXTS)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_texts_are_not_flattened():
+def test_flatten_of_texts_is_refused():
     with pytest.raises(BackboneError, match="'flatten' does not fit texts"):
         TextEmbedder(pooling="flatten").fit(TEXTS)
 
@@ -71,7 +71,7 @@ def test_texts_are_not_flattened():
 def test_max_length_keeps_the_first_tokens(cache_folder):
     long = TextEmbedder().fit_transform(["river " * 50])
     cut = TextEmbedder(max_length=10).fit_transform(["river " * 50])
-    whole = TextEmbedder().fit_transform(["river " * 8])  # and two tokens of the tokenizer's own
+    whole = TextEmbedder().fit_transform(["river " * 8])  # and two special tokens of the tokenizer
     np.testing.assert_allclose(cut, whole, atol=1e-6)
     assert not np.allclose(cut, long, atol=1e-3)
     with seen_batches("all-MiniLM-L6-v2", "text") as batches:
@@ -79,7 +79,7 @@ def test_max_length_keeps_the_first_tokens(cache_folder):
     assert max(batch.shape[1] for batch in batches) == 6
 
 
-def test_more_tokens_than_there_are_positions_for_are_refused():
+def test_max_length_beyond_the_positions_is_refused():
     with pytest.raises(BackboneError, match="max_length=9999 is more than the 512 tokens"):
         TextEmbedder(max_length=9999).fit_transform(TEXTS)
 
@@ -99,7 +99,7 @@ def test_normalize_scales_rows_to_unit_length(embedder, column):
     np.testing.assert_allclose(scaled, unit(rows), rtol=1e-5, atol=1e-7)
 
 
-def test_normalize_leaves_rows_of_zeros_as_they_are():
+def test_normalize_does_not_change_rows_of_zeros():
     network = tiny_network()
     network[-1].weight.data.zero_()
     network[-1].bias.data.zero_()
@@ -112,7 +112,7 @@ def test_normalize_leaves_rows_of_zeros_as_they_are():
     [(TextEmbedder(cache=False), TEXTS), (ImageEmbedder(cache=False), PHOTOS)],
     ids=["text", "image"],
 )
-def test_no_weights_are_random_ones_and_the_same_in_each_process(embedder, column, monkeypatch):
+def test_weights_none_is_random_and_the_same_in_each_process(embedder, column, monkeypatch):
     pretrained = embedder.set_params(weights="pretrained").fit_transform(column)
     state = torch.random.get_rng_state()
     rows = []
@@ -145,7 +145,7 @@ def test_weights_of_a_file_are_used(ending, tmp_path, cache_folder):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_weights_file_that_changed_is_read_anew_and_refused_after_the_fit(tmp_path):
+def test_a_changed_weights_file_is_reloaded_and_refused_after_the_fit(tmp_path):
     path = tmp_path / "mine.pth"
     first, second = (
         ImageEmbedder("squeezenet1_1", weights=path, image_size=64, cache=False) for _ in range(2)
@@ -159,7 +159,7 @@ def test_a_weights_file_that_changed_is_read_anew_and_refused_after_the_fit(tmp_
         first.transform(PHOTOS)
 
 
-def test_a_weights_file_that_is_not_there_or_of_another_network_is_refused(tmp_path):
+def test_a_missing_or_mismatching_weights_file_is_refused(tmp_path):
     with pytest.raises(WeightsError, match=r"nowhere\.pth"):
         ImageEmbedder("resnet18", weights=tmp_path / "nowhere.pth").fit(PHOTOS)
     torch.save({"conv1.weight": torch.zeros(3)}, tmp_path / "other.pth")
@@ -168,7 +168,7 @@ def test_a_weights_file_that_is_not_there_or_of_another_network_is_refused(tmp_p
 
 
 def test_device_cpu_computes_on_the_cpu(monkeypatch):
-    monkeypatch.setattr(  # "auto" would take this one
+    monkeypatch.setattr(  # "auto" would select this device
         torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda")
     )
     network = tiny_network()
@@ -181,7 +181,7 @@ def test_device_cpu_computes_on_the_cpu(monkeypatch):
 @pytest.mark.parametrize(
     ("image_size", "sides"), [((96, 64), (96, 64)), (72, (72, 72)), ((72, 72), (72, 72))]
 )
-def test_image_size_is_what_the_network_sees(image_size, sides):
+def test_image_size_is_the_input_size_of_the_network(image_size, sides):
     network = tiny_network()
     flat = {"layer": 0, "pooling": "flatten"}
     embedder = ImageEmbedder(network, image_size=image_size, cache=False, **flat).fit(PHOTOS)
@@ -192,11 +192,11 @@ def test_image_size_is_what_the_network_sees(image_size, sides):
     assert len(embedder.get_feature_names_out()) == rows.shape[1]
 
 
-def test_an_image_size_of_height_and_width_is_resized_and_cut_as_torchvision_does():
+def test_an_image_size_of_height_and_width_is_resized_and_cropped_as_by_torchvision():
     network = torchvision.models.squeezenet1_1(weights=None).eval()
     prepare = Compose(
         [
-            Resize(round(256 * 96 / 224)),  # of the longer side the share that is cropped stays
+            Resize(round(256 * 96 / 224)),  # of the longer side, the cropped fraction is preserved
             CenterCrop((96, 64)),
             ToTensor(),
             Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -211,13 +211,15 @@ def test_an_image_size_of_height_and_width_is_resized_and_cut_as_torchvision_doe
 
 
 @pytest.mark.parametrize("image_size", [(96,), (96, 0), (96, 64, 3), ("a", "b")])
-def test_an_image_size_that_is_none_is_refused(image_size):
+def test_an_invalid_image_size_is_refused(image_size):
     with pytest.raises(BackboneError, match="give a side or"):
         ImageEmbedder(tiny_network(), image_size=image_size).fit(PHOTOS)
 
 
 @pytest.mark.parametrize("kind", [str, lambda path: path], ids=["str", "Path"])
-def test_a_cache_of_ones_own_keeps_the_rows_and_the_users_stays_empty(kind, cache_folder, tmp_path):
+def test_a_users_cache_stores_the_rows_and_the_default_one_stays_empty(
+    kind, cache_folder, tmp_path
+):
     network, own = tiny_network(), kind(tmp_path / "own")
     first = ImageEmbedder(network, cache=own).fit_transform(images(5))
     with counted_rows(network) as counts:

@@ -1,4 +1,4 @@
-"""Threads and processes that embed and fine-tune at the same time give the same rows."""
+"""Concurrent threads and processes that embed and fine-tune give the same rows."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from sktransfer import ImageEmbedder, TextEmbedder
 from tests._jobs import in_threads
 from tests._tiny import images, texts, tiny_network
 
-# In a process of its own, so that one that waits for ever can be ended.
+# In a separate process, so that one that hangs can be killed.
 SEARCH = """
 import sys
 import joblib
@@ -37,7 +37,7 @@ for model in models:
     np.testing.assert_allclose(found, expected)
 print("done")
 """
-PATIENCE = 240  # seconds; it takes about 10, of which most are imports
+PATIENCE = 240  # seconds; it takes about 10, mostly imports
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Progress in a fit goes to scikit-learn's callbacks, and to standard error where asked."""
+"""The progress of a fit is reported to scikit-learn's callbacks, and to standard error with `verbose`."""
 
 import warnings
 
@@ -12,7 +12,7 @@ from tests._tiny import images, texts, tiny_network
 
 
 class Recorder:
-    """A callback that notes what it is called with."""
+    """A callback that records its calls."""
 
     def __init__(self):
         self.events = []
@@ -30,7 +30,7 @@ class Recorder:
         self.events.append("teardown")
 
 
-def test_callbacks_hear_of_the_rows_as_they_are_computed(cache_folder):
+def test_callbacks_receive_the_number_of_rows_computed(cache_folder):
     recorder = Recorder()
     embedder = ImageEmbedder(tiny_network(), batch_size=2).set_callbacks(recorder)
     embedder.fit_transform(images(8))
@@ -52,12 +52,12 @@ def test_one_progress_bar_shows_a_whole_search(cache_folder, capsys):
     search = GridSearchCV(model, {"ridgeclassifier__alpha": [1, 10]}, cv=2)
     search.set_callbacks(ProgressBar(max_propagation_depth=2))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # RidgeClassifier has no callbacks yet and says so
+        warnings.simplefilter("ignore")  # RidgeClassifier has no callbacks yet and warns
         search.fit(texts(12), [0, 1] * 6)
     assert "TextEmbedder" in capsys.readouterr().out
 
 
-def test_verbose_shows_what_is_computed_on_standard_error(cache_folder, capsys):
+def test_verbose_shows_progress_on_standard_error(cache_folder, capsys):
     embedder = ImageEmbedder(tiny_network(), verbose=1).fit(images(5))
     embedder.transform(images(5))
     shown = capsys.readouterr()
@@ -67,7 +67,7 @@ def test_verbose_shows_what_is_computed_on_standard_error(cache_folder, capsys):
     assert "5 rows, 0 to compute" in capsys.readouterr().err
 
 
-def test_silence_is_the_default(cache_folder, capsys):
+def test_nothing_is_shown_by_default(cache_folder, capsys):
     ImageEmbedder(tiny_network()).fit_transform(images(3))
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", "")

@@ -1,7 +1,7 @@
-"""What holds for every column: any container, any cells, any order, with and without the cache.
+"""Invariants of every column: any container, any cells, any order, with and without the cache.
 
-A column is drawn cell by cell. Whatever it is, each row must be what its cell gives alone, or
-NaN where the cell is bad; that it depends on no neighbour, no order and no container follows.
+A column is generated cell by cell. Each row must equal the features of its cell alone, or be NaN
+for a bad cell; independence of neighbours, order and container follows.
 """
 
 import collections
@@ -32,7 +32,7 @@ from tests.backbones._huggingface_folders import WORDS, save
 from tests.modalities.image._bad_images import encoded
 from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS
 
-# The same columns in each run, so that a failure is seen again and nothing is kept on disk.
+# The same columns in each run, so that failures are reproducible and nothing is stored on disk.
 quick = settings(derandomize=True, max_examples=40, deadline=None, database=None)
 long = settings(quick, max_examples=1_500)
 
@@ -102,19 +102,19 @@ def image_cells(tmp_path_factory):
 
 
 GOOD_TEXTS = [*GOOD.values(), *WORDS, "alpha beta", "alpha beta gamma delta " * 9]
-# Pairs of a cell and the text that it is, None where it is missing, or BAD.
+# Pairs of a cell and its text, None if it is missing, or BAD.
 TEXT_CELLS = [
     *((text, str.__str__(text)) for text in GOOD_TEXTS),
     *((cell, None) for cell in MISSING.values()),
     *((cell, BAD) for cell, _ in NO_TEXTS.values()),
 ]
-# What a column of strings can hold.
+# Values that a column of strings can hold.
 STRING_CELLS = [(text, text) for _, text in TEXT_CELLS if text is not BAD]
 
 
 @pytest.fixture(scope="module")
 def picture(cache_of_module):
-    """Return an embedder, and the row of each picture alone."""
+    """Return an embedder, and the features of each picture alone."""
     embedder = ImageEmbedder(tiny_network(), image_size=16, cache=False, on_error="nan")
     rows = {number: embedder.fit_transform([one])[0] for number, one in enumerate(PICTURES)}
     return embedder, {**rows, BAD: np.full(6, np.nan)}
@@ -122,7 +122,7 @@ def picture(cache_of_module):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory, cache_of_module):
-    """Return an embedder, and the row of each text alone."""
+    """Return an embedder, and the features of each text alone."""
     folder = tmp_path_factory.mktemp("words")
     save("bert", folder)
     embedder = TextEmbedder(folder, cache=False, on_error="nan", missing="empty")
@@ -135,7 +135,7 @@ def cache_of_module(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-# What must hold ---------------------------------------------------------------------------
+# Invariants -------------------------------------------------------------------------------
 
 
 def _state():
@@ -169,7 +169,7 @@ def _same_cells(one, other):
 
 
 def _transform(embedder, X, n_bad):
-    """Return the features; how many rows are warned of must be right, and nothing else changes."""
+    """Return the features; check the number of rows in the warning, and that nothing else changes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with _nothing_global_changes():
@@ -242,20 +242,20 @@ def _check_texts(text, folder, data):
 
 @given(data=st.data())
 @quick
-def test_every_image_has_the_row_of_its_picture(image_cells, picture, cache_of_module, data):
+def test_every_image_has_the_features_of_its_picture(image_cells, picture, cache_of_module, data):
     _check_images(image_cells, picture, cache_of_module, data)
 
 
 @given(data=st.data())
 @quick
-def test_every_text_has_its_own_row(text, cache_of_module, data):
+def test_every_text_has_its_own_features(text, cache_of_module, data):
     _check_texts(text, cache_of_module, data)
 
 
 @pytest.mark.slow
 @given(data=st.data())
 @long
-def test_every_image_has_the_row_of_its_picture_however_often(
+def test_every_image_has_the_features_of_its_picture_in_many_examples(
     image_cells, picture, cache_of_module, data
 ):
     _check_images(image_cells, picture, cache_of_module, data)
@@ -264,7 +264,7 @@ def test_every_image_has_the_row_of_its_picture_however_often(
 @pytest.mark.slow
 @given(data=st.data())
 @long
-def test_every_text_has_its_own_row_however_often(text, cache_of_module, data):
+def test_every_text_has_its_own_features_in_many_examples(text, cache_of_module, data):
     _check_texts(text, cache_of_module, data)
 
 
@@ -274,7 +274,7 @@ def test_every_text_has_its_own_row_however_often(text, cache_of_module, data):
     size=st.sampled_from(["auto", 1, 5]),
 )
 @quick
-def test_rows_follow_their_cells_into_any_order_subset_and_repetition(text, order, rows, size):
+def test_rows_follow_their_cells_in_any_order_subset_and_repetition(text, order, rows, size):
     embedder, _ = text
     embedder.set_params(cache=False, missing="raise", batch_size=size)
     column = np.array(WORDS[:12], dtype=object)
@@ -283,12 +283,12 @@ def test_rows_follow_their_cells_into_any_order_subset_and_repetition(text, orde
     some = embedder.transform(column[rows])
     np.testing.assert_allclose(some, whole[rows], **CLOSE)
     first = [rows.index(row) for row in rows]
-    np.testing.assert_array_equal(some, some[first])  # equal cells have equal rows, to the bit
+    np.testing.assert_array_equal(some, some[first])  # equal cells have bit-identical rows
 
 
 @given(text=st.text(max_size=40))
 @quick
-def test_any_string_is_a_text_is_missing_or_is_refused(text, cache_of_module, request):
+def test_any_string_is_a_text_or_missing_or_refused(text, cache_of_module, request):
     embedder, _ = request.getfixturevalue("text")
     embedder.set_params(cache=False, missing="nan", batch_size="auto")
     with warnings.catch_warnings():

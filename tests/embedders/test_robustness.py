@@ -1,4 +1,4 @@
-"""What users do beside the straight way: right features, or an error that says what to do."""
+"""Unusual usage gives right features, or an error with advice."""
 
 import enum
 import multiprocessing
@@ -23,7 +23,7 @@ from tests._tiny import images, texts, tiny_network
 
 @pytest.fixture(autouse=True)
 def _own_cache(cache_folder):
-    """Start every test with nothing cached."""
+    """Start every test with an empty cache."""
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def _own_cache(cache_folder):
         ({"image_size": 2}, "no features"),
     ],
 )
-def test_parameters_that_are_set_after_the_fit_are_checked(parameters, told):
+def test_parameters_set_after_the_fit_are_checked(parameters, told):
     embedder = ImageEmbedder(tiny_network(), cache=False).fit(images(3))
     with pytest.raises(ValueError, match=told):
         embedder.set_params(**parameters).transform(images(3))
 
 
-def test_one_value_a_row_is_not_repeated_over_the_width():
+def test_one_value_per_row_is_not_broadcast_over_the_width():
     network = nn.Sequential(nn.Conv2d(3, 1, 8, stride=8), nn.Conv2d(1, 5, 1))
     embedder = ImageEmbedder(network).fit(images(3))
     with pytest.raises(BackboneError, match=r"gives 1 features.*fitted for 5"):
@@ -53,12 +53,12 @@ class _OneRow(nn.Module):
         return pixels.mean((2, 3))[:1]
 
 
-def test_a_module_that_gives_too_few_rows_is_refused():
+def test_a_module_with_too_few_output_rows_is_refused():
     with pytest.raises(BackboneError, match=r"shape \(1, 3\) for 4 rows"):
         ImageEmbedder(_OneRow()).fit_transform(images(4))
 
 
-def test_a_hook_that_keeps_notes_does_not_stop_a_fit_transform():
+def test_a_hook_that_stores_data_does_not_stop_a_fit_transform():
     notes, network = [], tiny_network()
     network.register_forward_hook(lambda module, args, output: notes.append(len(output)))
     assert ImageEmbedder(network, cache=False).fit_transform(images(3)).shape == (3, 6)
@@ -92,7 +92,7 @@ def test_torchs_default_device_does_not_matter():
     np.testing.assert_array_equal(TextEmbedder(cache=False).fit_transform(texts(3)), told)
 
 
-def test_columns_named_by_numbers_get_feature_names():
+def test_columns_with_integer_names_get_feature_names():
     table = pd.DataFrame({0: texts(3), 1: [1, 2, 3]})
     features = ColumnTransformer([("text", TextEmbedder(), [0])]).set_output(transform="pandas")
     assert features.fit_transform(table).shape == (3, 384)
@@ -102,14 +102,14 @@ class _Car(str, enum.Enum):  # noqa: UP042 - it prints itself as another text
     RED = "a red car"
 
 
-def test_a_subclass_of_str_is_the_text_that_it_is():
+def test_a_subclass_of_str_is_read_as_its_text():
     embedder = TextEmbedder(cache=False)
     np.testing.assert_array_equal(
         embedder.fit_transform([_Car.RED]), embedder.fit_transform(["a red car"])
     )
 
 
-def test_one_number_among_texts_is_a_bad_cell_wherever_it_stands():
+def test_one_number_among_texts_is_a_bad_cell_in_any_position():
     embedder = TextEmbedder(on_error="nan")
     for column in ([3, "a", "b"], ["a", "b", 3]):
         with pytest.warns(BadCellWarning, match="1 of 3 rows"):
@@ -126,7 +126,7 @@ def test_a_size_that_is_too_small_is_refused_by_fit(image_size):
 
 
 @pytest.mark.parametrize("image_size", [(64,), ("a", "b"), (0, 64), (64, 64, 3)])
-def test_what_is_no_size_is_refused(image_size):
+def test_an_invalid_size_is_refused(image_size):
     with pytest.raises(BackboneError, match="is no size"):
         ImageEmbedder("alexnet", weights=None, image_size=image_size).fit(images(2))
 
@@ -153,12 +153,12 @@ def test_a_masked_image_is_refused():
         (__file__, "pretrained", "file of weights"),
     ],
 )
-def test_a_backbone_that_is_none_says_what_to_pass(backbone, weights, told):
+def test_an_invalid_backbone_raises_with_advice(backbone, weights, told):
     with pytest.raises(BackboneError, match=told):
         ImageEmbedder(backbone, weights=weights).fit(images(2))
 
 
-def test_one_unusable_cache_folder_does_not_trouble_the_others(tmp_path):
+def test_one_unusable_cache_folder_does_not_affect_other_folders(tmp_path):
     with pytest.warns(CacheWarning):
         ImageEmbedder(tiny_network(), cache="x" * 5000).fit_transform(images(2))
     rows = ImageEmbedder(tiny_network(), cache=tmp_path / "good").fit_transform(images(2))
@@ -171,7 +171,7 @@ def _embed_in_child(embedder, column, queue):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_computes_too():
+def test_a_forked_child_can_compute():
     column, context = texts(3), multiprocessing.get_context("fork")
     embedder = TextEmbedder(cache=False).fit(column)
     expected, queue = embedder.transform(column), context.Queue()

@@ -1,4 +1,4 @@
-"""The features are those that the sources themselves give."""
+"""Features equal those of the original libraries."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tests.backbones.test_bundled import Reference, classes, needs
 
 PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]
 
-# What each calls the vector before its last layer.
+# Name of the input of the last layer in each network.
 ARCHITECTURES = {
     "resnet18": "flatten",
     "alexnet": "classifier.5",
@@ -45,7 +45,7 @@ def test_images_equal_torchvisions_feature_extractor(name):
 
 
 def furthest(rows, expected):
-    """Return the largest distance between two rows, in lengths of the second."""
+    """Return the largest distance between two rows, relative to the norm of the second."""
     return np.max(np.linalg.norm(rows - expected, axis=1) / np.linalg.norm(expected, axis=1))
 
 
@@ -69,7 +69,7 @@ def test_images_equal_the_network_published_in_2020():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
 
 
-def test_the_published_classifier_sees_a_palace_and_a_daisy_in_the_features():
+def test_the_published_classifier_recognizes_a_palace_and_a_daisy():
     needs("efficientnet_lite0")
     features = torch.from_numpy(ImageEmbedder(cache=False).fit_transform(PHOTOS))
     assert classes("efficientnet_lite0", features) == ["palace", "daisy"]
@@ -97,7 +97,7 @@ def images_of_many_sizes():
 
 @pytest.fixture(scope="module")
 def one_by_one():
-    """Two columns, and the features of each of their rows alone."""
+    """Return two columns, and the features of each of their rows alone."""
     columns = {
         ImageEmbedder: images_of_many_sizes(),
         TextEmbedder: [t for t in varied_texts(40) if t.strip()],
@@ -117,7 +117,7 @@ def test_a_batch_does_not_change_its_rows(embedder, batch_size, one_by_one):
 
 
 @pytest.mark.parametrize("embedder", [ImageEmbedder, TextEmbedder])
-def test_in_bfloat16_a_batch_does_not_change_its_rows_beyond_that_precision(embedder, one_by_one):
+def test_in_bfloat16_a_batch_changes_its_rows_within_that_precision(embedder, one_by_one):
     column, exact = (rows[:4] for rows in one_by_one[embedder])  # bfloat16 is slow on many CPUs
     alone, together = (
         embedder(cache=False, precision="bfloat16", batch_size=size).fit_transform(column)
@@ -127,7 +127,7 @@ def test_in_bfloat16_a_batch_does_not_change_its_rows_beyond_that_precision(embe
     assert cosines(alone, exact).min() > 0.95
 
 
-def test_bfloat16_stays_near_float32_and_auto_is_one_of_them():
+def test_bfloat16_is_near_float32_and_auto_equals_one_of_them():
     exact = ImageEmbedder(cache=False).fit_transform(PHOTOS)
     lower = ImageEmbedder(cache=False, precision="bfloat16").fit_transform(PHOTOS)
     chosen = ImageEmbedder(cache=False, precision="auto").fit_transform(PHOTOS)

@@ -1,4 +1,4 @@
-"""A cache that cannot be used costs a warning and time, never a row."""
+"""A cache that cannot be used causes a warning and recomputation, never a wrong row."""
 
 import resource
 import warnings
@@ -18,7 +18,7 @@ NETWORKS = {"image": tiny_network(), "text": "all-MiniLM-L6-v2"}
 
 @pytest.fixture(autouse=True)
 def _warnings_anew():
-    """Let warnings of the cache be given again, which come once a process."""
+    """Reset warnings of the cache, which are issued once per process."""
     forget_warnings()
     yield
     forget_warnings()
@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 @pytest.fixture(params=["image", "text"])
 def case(request, folder):
-    """An embedder with a cache in a folder, a column, its features, and what counts its rows."""
+    """Return an embedder with a cache in a folder, a column, its features, and a row counter."""
     backbone, kind = NETWORKS[request.param], request.param
     if kind == "image":
         column, embedder = list(images(12)), ImageEmbedder(backbone, cache=folder)
@@ -41,7 +41,7 @@ def case(request, folder):
     return embedder, column, plain.fit_transform(column), (backbone, kind)
 
 
-def test_a_corrupted_data_file(case, folder):
+def test_a_corrupted_data_file_warns_and_rows_are_recomputed(case, folder):
     embedder, column, expected, _ = case
     embedder.fit_transform(column)
     open_cache(folder).database.close()
@@ -53,7 +53,7 @@ def test_a_corrupted_data_file(case, folder):
 
 
 @pytest.mark.parametrize("page", [0, 1, 3])
-def test_an_overwritten_page_of_the_data_file(case, folder, page):
+def test_an_overwritten_page_of_the_data_file_gives_no_wrong_row(case, folder, page):
     embedder, column, expected, _ = case
     embedder.fit_transform(column)
     open_cache(folder).database.close()
@@ -67,7 +67,7 @@ def test_an_overwritten_page_of_the_data_file(case, folder, page):
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_file_where_the_folder_should_be(case, folder):
+def test_a_file_in_the_place_of_the_folder_warns(case, folder):
     embedder, column, expected, counted = case
     folder.write_text("mine")
     with (
@@ -101,7 +101,7 @@ def test_a_disk_that_is_full_from_the_start(case, folder):
 
 def test_a_disk_that_fills_up_while_rows_are_written(folder):
     network = NETWORKS["image"]
-    # The first stage flattened, 25 kB a row, does not fit into what is free in the file.
+    # The first stage flattened, 25 kB per row, does not fit into the free space in the file.
     wide = {"layer": 0, "pooling": "flatten"}
     embedder = ImageEmbedder(network, cache=folder, **wide)
     old, new = images(4), images(20, seed=1)

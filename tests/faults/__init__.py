@@ -1,9 +1,9 @@
-"""Accidents and attacks that are tried on the cache, transforms and files.
+"""Accidents and attacks on the cache, transforms and saved files.
 
-``python -m tests.faults`` runs the whole table; the tests run the same trials in small numbers.
+``python -m tests.faults`` runs the whole table; the tests run a few of the same trials.
 """
 
 import os
 
-# Read by OpenMP when torch is imported; without it, threads that share cores spin in vain.
+# Read by OpenMP when torch is imported; without it, threads that share cores busy-wait.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")

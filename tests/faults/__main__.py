@@ -1,12 +1,12 @@
-"""Run the table of faults, and fail where a row was wrong or a process crashed.
+"""Run the table of faults, and fail if a row was wrong or a process crashed.
 
 ``python -m tests.faults [--quick] [--only WORDS] [--seed 0] [--no-memory]``
 
-A trial is survived if what was read was right or absent, what was written could be read, and there
-was one warning instead of one per row; for a saved file, if it was refused or loaded as what it is.
-Code of a file that was executed counts as a crash, and is named beside it. "not hit" counts trials
-in which the fault did not happen, for instance because a kill came too late; they are not among
-the survived.
+A trial is survived if all rows read were right or missing, writes could be read back, and there
+was one warning instead of one per row; for a saved file, if it was refused or loaded correctly.
+Execution of code from a file counts as a crash and is reported separately. "not hit" counts trials
+in which the fault did not happen, for instance because a kill came too late; they do not count as
+survived.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.faults.memory import print_peaks
 from tests.faults.table import FAULTS, Fault
 from tests.faults.trials import CRASHED, NOT_HIT, RIGHT, WRONG
 
-_QUICK = 20  # times fewer trials
+_QUICK = 20  # divisor of the number of trials
 _COLUMNS = ("trials", NOT_HIT, RIGHT, WRONG, CRASHED)
 
 
@@ -37,7 +37,7 @@ def run_all(faults: list[Fault], *, part: int, seed: int) -> Counter[str]:
     begun = time.perf_counter()
     for fault in faults:
         if not fault.needs():
-            print(f"{fault.name:38}  cannot be had on this machine, or by this user")
+            print(f"{fault.name:38}  not supported on this machine or by this user")
             continue
         start = time.perf_counter()
         counts = fault.run(max(2, fault.trials // part), seed)
@@ -48,7 +48,7 @@ def run_all(faults: list[Fault], *, part: int, seed: int) -> Counter[str]:
 
 
 def main() -> None:
-    """Run the chosen faults and exit with 1 where a row was wrong or a process crashed."""
+    """Run the selected faults; exit with 1 if a row was wrong or a process crashed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK} times fewer trials")
     parser.add_argument("--only", default="", help="faults whose names contain this")

@@ -1,4 +1,4 @@
-"""Saved files as accidents leave them: bytes flipped, lost, doubled, members swapped."""
+"""Saved files damaged by accident: bits flipped, bytes lost or duplicated, members swapped."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from tests.faults.artefact_files import unzipped, zipped
 Mutation = Callable[[bytes, random.Random], bytes]
 
 
-def accident(content: bytes, draw: random.Random) -> bytes:
-    """Return a file to which one thing has happened; its digests are left as they were."""
+def damaged_file(content: bytes, draw: random.Random) -> bytes:
+    """Return a file with one random damage; its digests are not updated."""
     return draw.choice([*_OF_BYTES, flip, flip, _swap, _drop, _add])(content, draw)
 
 
-def accident_of_bytes(content: bytes, draw: random.Random) -> bytes:
-    """Return bytes to which one thing has happened."""
+def damaged_bytes(content: bytes, draw: random.Random) -> bytes:
+    """Return bytes with one random damage."""
     return draw.choice(_OF_BYTES)(content, draw)
 
 
 def flip(content: bytes, draw: random.Random) -> bytes:
-    """Return bytes of which one bit, or some, are others."""
+    """Return bytes with one or several flipped bits."""
     changed = bytearray(content)
     for _ in range(draw.choice([1, 1, 1, 2, 8, 64])):
-        # The directory at the end is where a reader believes most.
+        # The directory at the end is what a reader trusts most.
         start = max(0, len(changed) - 600) if draw.random() < 0.3 else 0
         changed[draw.randrange(start, len(changed))] ^= 1 << draw.randrange(8)
     return bytes(changed)

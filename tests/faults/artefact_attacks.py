@@ -1,4 +1,4 @@
-"""Saved files with something in them that would run code where anyone believed it."""
+"""Saved files with content that would run code in a reader that trusts it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 
 import numpy as np
 
-from tests.faults.artefact_files import SCHEMA, TREE, Evil, mended, node, unzipped, zipped
+from tests.faults.artefact_files import SCHEMA, TREE, Evil, node, unzipped, with_manifest, zipped
 from tests.faults.artefact_forgeries import LOADERS, places
 
 
-def attack(content: bytes, draw: random.Random, command: str) -> bytes:
-    """Return a file that would run a command of the shell, or come near it."""
+def attacking_file(content: bytes, draw: random.Random, command: str) -> bytes:
+    """Return a file that would run a shell command, or attempt it."""
     members = unzipped(content)
     evil = pickle.dumps(Evil(command), protocol=draw.choice([0, 2, 4]))
-    if draw.random() < 0.15:  # a pickle in the place of some member, whole or inside an array
+    if draw.random() < 0.15:  # a pickle in the place of a member, complete or inside an array
         buffer = io.BytesIO()
         np.save(buffer, np.array([Evil(command)], dtype=object), allow_pickle=True)
         inner = unzipped(members[TREE])
         inner[draw.choice(sorted(inner))] = draw.choice([evil, buffer.getvalue()])
         members[TREE] = draw.choice([zipped(inner), evil])
-        return zipped(mended(members))
+        return zipped(with_manifest(members))
     inner = unzipped(members[TREE])
     root = {"": json.loads(inner[SCHEMA])}
     nodes = [(h, k) for h, k in places(root) if isinstance(h[k], dict) and "__loader__" in h[k]]
     holder, key = draw.choice(nodes)
-    holder[key] = _weapon(draw, command)
+    holder[key] = _dangerous_node(draw, command)
     root[""].setdefault("protocol", 2)
     inner[SCHEMA] = json.dumps(root[""]).encode()
     members[TREE] = zipped(inner)
-    return zipped(mended(members))
+    return zipped(with_manifest(members))
 
 
 _GUNS = (
@@ -47,8 +47,8 @@ _GUNS = (
 )
 
 
-def _weapon(draw: random.Random, command: str) -> dict[str, Any]:
-    """Return a node that names something dangerous, in one of the ways there are."""
+def _dangerous_node(draw: random.Random, command: str) -> dict[str, Any]:
+    """Return a node that names something dangerous, in a random form."""
     module, _, name = draw.choice(_GUNS).rpartition(".")
     gun = {"__module__": module, "__class__": name, "__loader__": "FunctionNode"}
     text = node("JsonNode", "builtins.str", content=json.dumps(command))
@@ -66,7 +66,7 @@ def _weapon(draw: random.Random, command: str) -> dict[str, Any]:
         "shape": arguments,
         "file": "0.npy",
     }
-    if draw.random() < 0.2:  # a plain dict whose keys would be made by it
+    if draw.random() < 0.2:  # a plain dict whose keys would be created by it
         return {**_dict({command: text}), "key_types": full["key_types"]}
     if draw.random() < 0.2:
         parts = {"func": gun, "args": arguments, "kwds": empty, "namespace": empty}

@@ -1,4 +1,4 @@
-"""The insides of a saved file, taken apart and put together again with digests that fit."""
+"""Unpack the members of a saved file, and repack them with valid digests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANIFEST, TREE, SCHEMA = "manifest.json", "estimator.skops", "schema.json"
 
 
 class Evil:
-    """Runs a command of the shell where its pickle is read."""
+    """Run a shell command when unpickled."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -43,8 +43,8 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def mended(members: Mapping[str, bytes]) -> Members:
-    """Return members with a manifest that lists them, and their types, as they are."""
+def with_manifest(members: Mapping[str, bytes]) -> Members:
+    """Return members with a manifest that lists them and their types."""
     manifest = json.loads(members[MANIFEST])
     others = {name: content for name, content in members.items() if name != MANIFEST}
     manifest["members"] = {n: hashlib.sha256(c).hexdigest() for n, c in others.items()}
@@ -59,8 +59,8 @@ def node(loader: str, name: str, **entries: Any) -> dict[str, Any]:
 
 
 def _types(content: bytes) -> list[str]:
-    """Return what a manifest must say of a tree; nothing, where that is no tree any more."""
+    """Return the types that a manifest must list for a tree; none if it is not a valid tree."""
     try:
         return types_of(from_bytes(content, "it"))
-    except Exception:  # whatever became of it
+    except Exception:  # any change of its structure
         return []

@@ -1,4 +1,4 @@
-"""Saved files of which a part says something else, with digests that fit."""
+"""Saved files with a changed part and valid digests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from tests.faults.artefact_accidents import accident_of_bytes, flip
-from tests.faults.artefact_files import MANIFEST, SCHEMA, TREE, mended, unzipped, zipped
+from tests.faults.artefact_accidents import damaged_bytes, flip
+from tests.faults.artefact_files import MANIFEST, SCHEMA, TREE, unzipped, with_manifest, zipped
 
 _SCALARS = [None, True, -1, 0, 1, 2**31, 10**30, 0.5, "", "a", "os.system", "\ud800", [], {}, [[]]]
 
@@ -21,8 +21,8 @@ LOADERS = (
 """Kinds of node that skops knows."""
 
 
-def forgery(content: bytes, draw: random.Random) -> bytes:
-    """Return a file of which a part says something else."""
+def forged_file(content: bytes, draw: random.Random) -> bytes:
+    """Return a file with a changed part."""
     members = unzipped(content)
     name = draw.choice([*sorted(members), TREE, TREE])
     if name == TREE:
@@ -31,8 +31,8 @@ def forgery(content: bytes, draw: random.Random) -> bytes:
         members[name] = _other_json(members[name], draw)
     else:
         members[name] = _other_tensors(members[name], draw)
-    # A manifest that says something else is what is tried then.
-    return zipped(members if name == MANIFEST else mended(members))
+    # In this case the manifest is the changed part.
+    return zipped(members if name == MANIFEST else with_manifest(members))
 
 
 def _other_tree(content: bytes, draw: random.Random) -> bytes:
@@ -57,7 +57,7 @@ def _other_json(content: bytes, draw: random.Random) -> bytes:
             holder[key] = draw.choice(_SCALARS)
         elif change == 1:
             del holder[key]
-        elif change == 2:  # something from elsewhere in it
+        elif change == 2:  # something from another place in the tree
             other, at = draw.choice(found)
             holder[key] = copy.deepcopy(other[at])
         elif change == 3 and isinstance(holder, dict) and "__loader__" in holder:
@@ -68,7 +68,7 @@ def _other_json(content: bytes, draw: random.Random) -> bytes:
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every entry as what holds it and its key there."""
+    """Yield every entry as its container and key."""
     stack = [value]
     while stack:
         holder = stack.pop()
@@ -80,9 +80,9 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _other_tensors(content: bytes, draw: random.Random) -> bytes:
-    """Change the header, which is JSON behind its length, or the numbers."""
+    """Change the header, which is JSON after its length, or the numbers."""
     size = int.from_bytes(content[:8], "little")
     if draw.random() < 0.3:
-        return accident_of_bytes(content, draw)
+        return damaged_bytes(content, draw)
     header = _other_json(content[8 : 8 + size].rstrip(), draw)
     return len(header).to_bytes(8, "little") + header + content[8 + size :]

@@ -1,15 +1,15 @@
-"""Mutated artefacts: whatever is done to a saved file, `load` refuses it or gives an equal model.
+"""Mutated saved files: `load` refuses each or returns an equal model.
 
-``fuzz(kind, trials, seed)`` counts what became of so many mutated files; ``python -m
-tests.faults.artefact_fuzz [trials] [seed]`` prints that by kind of mutation:
+``fuzz(kind, trials, seed)`` counts the outcomes of mutated files; ``python -m
+tests.faults.artefact_fuzz [trials] [seed]`` prints them by kind of mutation:
 
 accident
-    Bytes are flipped, lost, doubled or swapped; nothing else is done. What loads must be equal.
+    Bytes are flipped, lost, duplicated or swapped. A file that loads must be equal.
 forgery
-    A part is changed, and all digests are made to fit. What loads may be another estimator, which
-    is what such a file then describes; nothing of it may be executed.
+    A part is changed, and all digests are updated. A file that loads may be another estimator, as
+    it then describes; nothing in it may be executed.
 attack
-    The same with something put in that would run code where anyone believed it.
+    The same with content that would run code in a reader that trusts it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from sklearn.pipeline import make_pipeline
 
 from sktransfer import ImageClassifier, ImageEmbedder, load, save
 from sktransfer.exceptions import SktransferError, SktransferWarning
-from tests.faults.artefact_accidents import accident
-from tests.faults.artefact_attacks import attack
+from tests.faults.artefact_accidents import damaged_file
+from tests.faults.artefact_attacks import attacking_file
 from tests.faults.artefact_files import unzipped
-from tests.faults.artefact_forgeries import forgery
+from tests.faults.artefact_forgeries import forged_file
 
 KINDS = ("accident", "forgery", "attack")
 
@@ -46,7 +46,7 @@ OUTCOMES = ("refused", "equal", "other", "wrong", "executed", "crashed")
 """An error of ours; loaded, and saved again to the very same bytes; loaded as another estimator,
 which a forged file may describe; the same after an accident; something was run; another error."""
 
-# What Python tells of when something is run that is no computation.
+# Audit events of Python for actions other than computing.
 _EVENTS = frozenset(
     {"os.exec", "os.fork", "os.posix_spawn", "os.startfile", "os.system", "pickle.find_class"}
     | {"subprocess.Popen", "code.__new__", "webbrowser.open", "socket.connect"}
@@ -54,16 +54,16 @@ _EVENTS = frozenset(
 
 
 def fuzz(kind: str, trials: int, seed: int = 0) -> Counter[str]:
-    """Mutate saved files, load them, and return how often each of `OUTCOMES` came of it.
+    """Mutate saved files, load them, and count the `OUTCOMES`.
 
     Parameters
     ----------
     kind : {"accident", "forgery", "attack"}
-        How they are mutated.
+        Kind of mutation.
     trials : int
         Number of mutated files.
     seed : int
-        The same one gives the same mutations.
+        Determines the mutations.
 
     Returns
     -------
@@ -74,22 +74,22 @@ def fuzz(kind: str, trials: int, seed: int = 0) -> Counter[str]:
     with tempfile.TemporaryDirectory(prefix="sktransfer-fuzz-") as folder:
         place = Path(folder)
         for _ in range(trials):
-            genuine = draw.choice(_genuine())
-            mutated = _mutated(kind, genuine, draw, place / "canary")
-            outcome = _tried(genuine, mutated, place)
+            genuine = draw.choice(_saved_files())
+            mutated = _mutate(kind, genuine, draw, place / "canary")
+            outcome = _try_load(genuine, mutated, place)
             counts["wrong" if (kind, outcome) == ("accident", "other") else outcome] += 1
     return counts
 
 
-def _mutated(kind: str, genuine: bytes, draw: random.Random, canary: Path) -> bytes:
+def _mutate(kind: str, genuine: bytes, draw: random.Random, canary: Path) -> bytes:
     if kind == "attack":
-        return attack(genuine, draw, f"touch {canary}")
-    return {"accident": accident, "forgery": forgery}[kind](genuine, draw)
+        return attacking_file(genuine, draw, f"touch {canary}")
+    return {"accident": damaged_file, "forgery": forged_file}[kind](genuine, draw)
 
 
-def _tried(genuine: bytes, mutated: bytes, place: Path) -> str:
-    """Load a mutated file, and return what came of it; a file "canary" shows that code ran."""
-    with _watched() as events:
+def _try_load(genuine: bytes, mutated: bytes, place: Path) -> str:
+    """Load a mutated file, and return the outcome; a file "canary" shows that code ran."""
+    with _audited() as events:
         outcome = _outcome(genuine, mutated, place)
     if not events and not (place / "canary").exists():
         return outcome
@@ -98,10 +98,10 @@ def _tried(genuine: bytes, mutated: bytes, place: Path) -> str:
 
 
 @functools.cache
-def _genuine() -> list[bytes]:
-    """Return saved files: a Pipeline and a fine-tuner, with and without their weights.
+def _saved_files() -> list[bytes]:
+    """Return saved files: a Pipeline and a fine-tuner, with and without weights.
 
-    The network that they name lies in a folder that stays as long as this process.
+    Their network is in a folder that exists as long as this process.
     """
     place = Path(tempfile.mkdtemp(prefix="sktransfer-fuzz-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
@@ -146,18 +146,18 @@ def _outcome(genuine: bytes, mutated: bytes, place: Path) -> str:
             loaded = load(file)
         except SktransferError:
             return "refused"
-        except Exception as error:  # which of them, a person wants to know
+        except Exception as error:  # for the person who reads the output
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             return "crashed"
         try:
             standalone = "backbones/0.json" in unzipped(genuine)
             save(loaded, place / "again", standalone=standalone)
-        except Exception:  # whatever a forged estimator leads to when it is used
+        except Exception:  # any error that a forged estimator raises when it is used
             return "other"
     return "equal" if (place / "again").read_bytes() == genuine else "other"
 
 
-# Watching ----------------------------------------------------------------------------------
+# Monitoring --------------------------------------------------------------------------------
 
 _seen: list[str] = []
 _watching = False
@@ -165,11 +165,11 @@ _is_hooked = False
 
 
 @contextmanager
-def _watched() -> Iterator[list[str]]:
-    """Note what Python runs within the block, besides computing."""
+def _audited() -> Iterator[list[str]]:
+    """Record the audit events of the block."""
     global _watching, _is_hooked
-    if not _is_hooked:  # for good: a hook of this kind cannot be taken off
-        sys.addaudithook(lambda event, args: _note(event))
+    if not _is_hooked:  # permanent: an audit hook cannot be removed
+        sys.addaudithook(lambda event, args: _record(event))
         _is_hooked = True
     _seen.clear()
     _watching = True
@@ -179,13 +179,13 @@ def _watched() -> Iterator[list[str]]:
         _watching = False
 
 
-def _note(event: str) -> None:
+def _record(event: str) -> None:
     if _watching and event in _EVENTS:
         _seen.append(event)
 
 
 def main() -> None:
-    """Print the counts; arguments are the number of trials of each kind, and a seed."""
+    """Print the counts; arguments are the number of trials per kind, and a seed."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     print(f"{'':10}", *(f"{name:>9}" for name in OUTCOMES))

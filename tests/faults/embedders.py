@@ -1,4 +1,4 @@
-"""What can befall a transform: files that change, an interrupt, too little memory for a batch."""
+"""Faults of a transform: changing files, interrupts, too little memory for a batch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def in_one_child(work: Outcomes) -> Callable[[int, int], Counter[str]]:
             _, status = os.waitpid(start_child(child), 0)
             lines = told.read_text().splitlines() if status == 0 else []
         counts = Counter({what: int(n) for n, what in (line.split(" ", 1) for line in lines)})
-        counts[CRASHED] += trials - sum(counts.values())  # what a child that died did not tell
+        counts[CRASHED] += trials - sum(counts.values())  # trials not reported by a child that died
         counts["trials"] = trials
         return counts
 
@@ -69,7 +69,7 @@ def _images(count: int, seed: int = 0) -> np.ndarray:
 
 
 def rewritten_files(folder: Path, choice: random.Random, trials: int) -> Counter[str]:
-    """Rewrite a file with the same size and time of change, at once; or turn a link elsewhere."""
+    """Rewrite a file immediately with the same size and modification time; or change a link's target."""
     network, contents = _network(), _images(6)
     expected = _embedder(False, network).fit_transform(contents)
     path, link = folder / "image.bmp", folder / "link.bmp"
@@ -96,7 +96,7 @@ def rewritten_files(folder: Path, choice: random.Random, trials: int) -> Counter
 
 
 def interrupts(folder: Path, choice: random.Random, trials: int) -> Counter[str]:
-    """Raise KeyboardInterrupt at any moment of a fit and transform; then do them again."""
+    """Raise KeyboardInterrupt at random moments of fit and transform; then repeat both."""
     network, column = _network(), _images(200)
     expected = _embedder(False, network).fit_transform(column)
     embedder = _embedder(folder / "cache", network)
@@ -121,7 +121,7 @@ def interrupts(folder: Path, choice: random.Random, trials: int) -> Counter[str]
         except KeyboardInterrupt:
             hit = True
         found = other.fit(column).transform(column)
-        longest *= 1.03 if hit else 0.9  # so that most interrupts come in time, and some late
+        longest *= 1.03 if hit else 0.9  # so that most interrupts are in time, and some late
         if not np.allclose(found, expected, rtol=1e-5, atol=1e-6):
             return WRONG
         return RIGHT if hit else NOT_HIT
@@ -130,7 +130,7 @@ def interrupts(folder: Path, choice: random.Random, trials: int) -> Counter[str]
 
 
 def little_memory(folder: Path, choice: random.Random, trials: int) -> Counter[str]:
-    """Let the network refuse batches above some size, as a device without memory does."""
+    """Make the network raise out of memory above some batch size."""
     import torch
 
     from sktransfer.backbones import get_backbone
@@ -186,7 +186,7 @@ def changed_while_read(folder: Path, choice: random.Random, trials: int) -> Coun
         ImageModality.digest = read  # type: ignore[method-assign]
         try:
             embedder.transform(paths)
-            return WRONG  # rows of two files are out of date, and nobody was told
+            return WRONG  # rows of two files are outdated without a warning
         except SktransferError:
             pass
         finally:

@@ -1,4 +1,4 @@
-"""Damage of the files of the cache, and files that another program left in its folder."""
+"""Damage to the files of the cache, and foreign files in its folder."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ Damage = Callable[[bytearray, random.Random], None]
 
 
 def one_bit(content: bytearray, choice: random.Random) -> None:
-    """Flip one bit anywhere."""
+    """Flip one random bit."""
     content[choice.randrange(len(content))] ^= 1 << choice.randrange(8)
 
 
 def many_bits(content: bytearray, choice: random.Random) -> None:
-    """Flip a hundred bits."""
+    """Flip a hundred random bits."""
     for _ in range(100):
         one_bit(content, choice)
 
 
 def bits_of_structure(content: bytearray, choice: random.Random) -> None:
-    """Change bytes of SQLite's own: at the start of pages, above all of the first two."""
+    """Change bytes of SQLite's structures: at the start of pages, mostly the first two."""
     for _ in range(choice.choice([1, 2, 4])):
         page = choice.choice([0, 1, choice.randrange(len(content) // _PAGE)])
         content[page * _PAGE + choice.randrange(160)] = choice.randrange(256)
@@ -68,12 +68,12 @@ def swapped_pages(content: bytearray, choice: random.Random) -> None:
 
 
 def cut_short(content: bytearray, choice: random.Random) -> None:
-    """Cut the end off."""
+    """Truncate the file."""
     del content[choice.randrange(len(content)) :]
 
 
 def all_garbage(content: bytearray, choice: random.Random) -> None:
-    """Put noise in the place of all."""
+    """Overwrite the whole file with noise."""
     content[:] = choice.randbytes(len(content))
 
 
@@ -91,7 +91,7 @@ def damaged(damage: Damage, *, in_use: bool = False) -> Callable[[int, int], Cou
                 damage(content, choice)
                 if content == good:
                     return NOT_HIT
-                return _meet(Path(name) / "other", good, bytes(content), in_use)
+                return _use_damaged(Path(name) / "other", good, bytes(content), in_use)
 
             return count(trial, trials)
 
@@ -105,7 +105,7 @@ def _fill_and_close(folder: Path) -> str:
 
 
 def damaged_logs(trials: int, seed: int) -> Counter[str]:
-    """Damage the log, or its index, that a killed process left."""
+    """Damage the log, or its index, of a killed process."""
     choice = random.Random(seed)
     damages = (one_bit, many_bits, garbage_pages, swapped_pages, cut_short, all_garbage)
     with tempfile.TemporaryDirectory() as name:
@@ -123,7 +123,7 @@ def damaged_logs(trials: int, seed: int) -> Counter[str]:
         return count(trial, trials)
 
 
-def _meet(folder: Path, good: bytes, bad: bytes, in_use: bool) -> str:
+def _use_damaged(folder: Path, good: bytes, bad: bytes, in_use: bool) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     data = folder / _DATA
     data.parent.mkdir(parents=True, mode=0o700)
@@ -140,12 +140,13 @@ def _meet(folder: Path, good: bytes, bad: bytes, in_use: bool) -> str:
 
 def _use_and_make_room(folder: Path) -> str:
     outcome = use(folder)
-    os.environ["SKTRANSFER_CACHE_LIMIT"] = "300 kB"  # then rows must go: more of the file is met
+    # Rows must be evicted, which reads more of the file.
+    os.environ["SKTRANSFER_CACHE_LIMIT"] = "300 kB"
     return max(outcome, use(folder))
 
 
 def _few_warnings(work: Callable[[], str]) -> str:
-    """Work, and take more than a handful of warnings for a crash: they come once a reason."""
+    """Work, and count more than a handful of warnings as a crash: each reason warns once."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         outcome = work()
@@ -153,7 +154,7 @@ def _few_warnings(work: Callable[[], str]) -> str:
 
 
 def odd_rows(trials: int, seed: int) -> Counter[str]:
-    """Put what looks like rows under keys: of wrong lengths, of other keys, of another format."""
+    """Store invalid rows under keys: of wrong lengths, of other keys, of another format."""
     choice = random.Random(seed)
 
     def work(folder: Path) -> str:
@@ -191,7 +192,7 @@ def odd_rows(trials: int, seed: int) -> Counter[str]:
         outcome = judge(opened)
         if outcome == RIGHT and missing.sum() != 50:
             return WRONG
-        opened.database.limit = 400_000  # so that rows must go, the odd ones among them
+        opened.database.limit = 400_000  # so that rows must be evicted, including the invalid ones
         return use(folder)
 
     def trial(number: int) -> str:
@@ -202,7 +203,7 @@ def odd_rows(trials: int, seed: int) -> Counter[str]:
 
 
 def other_versions(trials: int, seed: int) -> Counter[str]:
-    """Let an older and a newer version have been here, and one that had other tables."""
+    """Add the folders and tables of an older, a newer and an unknown version."""
     choice = random.Random(seed)
 
     def work(folder: Path) -> str:
@@ -234,7 +235,7 @@ def other_versions(trials: int, seed: int) -> Counter[str]:
 
 
 def planted(trials: int, seed: int) -> Counter[str]:
-    """Plant links, folders and pipes where the files of the cache should be."""
+    """Plant links, folders and pipes in the place of the cache's files."""
     choice = random.Random(seed)
 
     def work(folder: Path) -> str:
@@ -259,7 +260,7 @@ def planted(trials: int, seed: int) -> Counter[str]:
         return outcome if untouched and (victim / "letter").read_text() == "mine" else WRONG
 
     def trial(number: int) -> str:
-        choice.random()  # the child's draws are not ours
+        choice.random()  # the child's random draws are not ours
         with tempfile.TemporaryDirectory() as name:
             return in_child(lambda: work(Path(name)))
 

@@ -1,4 +1,4 @@
-"""Damaged images and mutated artefacts, counted as all faults are."""
+"""Damaged images and mutated saved files, counted like all faults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 from tests.faults.trials import CRASHED, RIGHT, WRONG
 
-#: What an outcome of the two fuzzes is in the table of all faults, and how it is called beside.
+#: Outcome in the table of all faults per outcome of the two fuzzers, and its label.
 _OUTCOMES = {
     "pixels": (RIGHT, "decoded"),
     "refused": (RIGHT, "refused"),

@@ -1,8 +1,8 @@
-"""Damaged image files: each must become pixels or a BadCellError, and never end or hang a process.
+"""Damaged image files: each must give pixels or a BadCellError, without a crash or a hang.
 
-``run(trials, seed)`` counts what became of so many damaged files; ``python -m
-tests.faults.image_fuzz [trials] [seed]`` prints that by format. Files of every format that
-Pillow both writes and opens here are damaged, also of those that are refused.
+``run(trials, seed)`` counts the outcomes of damaged files; ``python -m
+tests.faults.image_fuzz [trials] [seed]`` prints them by format. Files of every format that
+Pillow both writes and opens are damaged, including formats that are refused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SIDE = 8
 _SECONDS_TO_START = 120.0
 _BYTES_OF_MEMORY = 4 << 30
 
-# What else than the plain file of a format takes a way of its own through a decoder.
+# Variants of formats that use other code paths of a decoder.
 _VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
     ("JPEG", "RGB", {"progressive": True}),
     ("JPEG", "RGB", {"restart_marker_rows": 1}),
@@ -70,18 +70,18 @@ _MODES = {"MSP": "1", "XBM": "1", "SPIDER": "F", "BLP": "P", "PCX": "P"}
 def run(
     trials: int, seed: int = 0, *, read: Read | None = None, seconds: float = 10.0
 ) -> Counter[str]:
-    """Damage so many files and return how often each of `OUTCOMES` came of it.
+    """Damage files and return the number of each of `OUTCOMES`.
 
     Parameters
     ----------
     trials : int
         Number of damaged files.
     seed : int
-        Decides what is damaged, and how.
+        Determines the damage.
     read : callable, optional
-        What is tried, in a child process; by default the way of every image cell.
+        Function under test, in a child process; by default the decoding of image cells.
     seconds : float
-        How long one file may take before it counts as hung.
+        Time after which a file counts as hung.
 
     Returns
     -------
@@ -115,12 +115,12 @@ def damaged(seed: int, trial: int, files: Files) -> tuple[str, bytes]:
 
 @functools.cache
 def whole_files() -> Files:
-    """Return files of every format that Pillow writes and opens, and variants of some."""
+    """Return undamaged files of every format that Pillow writes and opens, and variants of some."""
     Image.init()
     plain = [(name, _MODES.get(name, "RGB"), {}) for name in Image.SAVE if name in Image.OPEN]
     files = []
     for format, mode, options in sorted(plain) + _VARIANTS:
-        # A format may lack its codec here, or have only a stub for writing it.
+        # A codec may be missing, or only have a stub for writing.
         with (
             contextlib.suppress(OSError, KeyError, ValueError),
             warnings_ignored(module=r"PIL\."),
@@ -157,7 +157,7 @@ def _written(format: str, mode: str, options: dict[str, Any]) -> bytes:
 
 def _damage(content: bytes, rng: np.random.Generator) -> bytes:
     data = bytearray(content)
-    # Half of the damage is done where lengths, sizes and tables are.
+    # Half of the damage is in headers, where lengths, sizes and tables are.
     limit = len(data) if rng.random() < 0.5 else min(len(data), 128)
     start = int(rng.integers(0, max(1, limit)))
     length = int(rng.integers(1, 65))
@@ -175,7 +175,7 @@ def _damage(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-# Trials run in a child, so that one that ends it, or never ends, is counted and not suffered.
+# Trials run in a child, so that a crash or a hang is counted and does not end the run.
 
 
 def _in_child(work: Work, seconds: float) -> Iterator[str]:
@@ -205,7 +205,7 @@ def _in_child(work: Work, seconds: float) -> Iterator[str]:
 
 def _try_all(there: Connection, read: Read, seed: int, trials: range, files: Files) -> None:
     _limit_memory()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff tells of each file, in C
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff writes messages per file, from C
     there.send("ready")
     for trial in trials:
         try:
@@ -223,7 +223,7 @@ def _limit_memory() -> None:
 
 
 def main() -> None:
-    """Print what became of the files of each format."""
+    """Print the outcomes per format."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     files = whole_files()

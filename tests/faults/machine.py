@@ -1,4 +1,4 @@
-"""A machine that has no room, no permission, no locks, or the wrong time."""
+"""Faults of the machine: no space, no permission, no locks, or a wrong clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Work = Callable[[Path, random.Random], str]
 
 
 def trials_of(work: Work) -> Callable[[int, int], Counter[str]]:
-    """Return trials that work in a child, each with a folder and random numbers of its own."""
+    """Return trials that run in a child, each with its own folder and random numbers."""
 
     def run(trials: int, seed: int) -> Counter[str]:
         def trial(number: int) -> str:
@@ -41,24 +41,24 @@ def trials_of(work: Work) -> Callable[[int, int], Counter[str]]:
 
 
 def _warned_use(folder: Path, *, must_warn: bool = True) -> str:
-    """Use the cache several times; a fault that nobody was warned of was not hit."""
+    """Use the cache several times; a fault without a warning was not hit."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         outcome = RIGHT
         for _ in range(5):
             outcome = max(outcome, use(folder))
     told = [str(w.message) for w in warned if w.category is CacheWarning]
-    assert len(told) <= 2, told  # of opening and of writing, say, and not at every row
+    assert len(told) <= 2, told  # for opening and for writing, not for every row
     return outcome if told or not must_warn or outcome != RIGHT else NOT_HIT
 
 
 def can_mount() -> bool:
-    """Whether a child can have mounts of its own."""
+    """Whether a child can have its own mounts."""
     return in_child(lambda: RIGHT if _own_mounts() else NOT_HIT) == RIGHT
 
 
 def is_root() -> bool:
-    """Whether a child can become another user."""
+    """Whether a child can change its user."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
@@ -76,7 +76,7 @@ def _mount_memory(folder: Path, options: str) -> None:
 
 
 def full_disk(folder: Path, choice: random.Random) -> str:
-    """Write to a disk of a few MB, partly full, until it is full, and after that."""
+    """Fill a small disk, partly full at the start, and continue when it is full."""
     _mount_memory(folder, f"size={choice.randrange(1, 4000)}k")
     taken = choice.random() * shutil.disk_usage(folder).free
     (folder / "other").write_bytes(bytes(int(taken)))
@@ -84,7 +84,7 @@ def full_disk(folder: Path, choice: random.Random) -> str:
 
 
 def disk_filled_by_others(folder: Path, choice: random.Random) -> str:
-    """Let others take the last byte of the disk on which a good cache lies."""
+    """Fill the disk of a valid cache with other files."""
     _mount_memory(folder, "size=8m")
     fill(folder / "cache")
     open_cache(folder / "cache").database.close()
@@ -96,7 +96,7 @@ def disk_filled_by_others(folder: Path, choice: random.Random) -> str:
 
 
 def file_size_limit(folder: Path, choice: random.Random) -> str:
-    """Let files grow no further than some size, as by a quota."""
+    """Limit the file size, as by a quota."""
     bound = choice.randrange(70_000, 1_500_000)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bound, bound))
     return _warned_use(folder)
@@ -113,7 +113,7 @@ def read_only_disk(folder: Path, choice: random.Random) -> str:
 
 
 def read_only_folder(folder: Path, choice: random.Random) -> str:
-    """Take the right to write to the folder away from its owner."""
+    """Remove the owner's write permission on the folder."""
     os.chown(folder, _NOBODY, _NOBODY)
     folder.chmod(0o500)
     _become_nobody()
@@ -121,7 +121,7 @@ def read_only_folder(folder: Path, choice: random.Random) -> str:
 
 
 def closed_folder_of_another(folder: Path, choice: random.Random) -> str:
-    """Name the cache of another user."""
+    """Use a cache folder of another user."""
     fill(folder / "cache")
     folder.chmod(0o755)
     _become_nobody()
@@ -129,7 +129,7 @@ def closed_folder_of_another(folder: Path, choice: random.Random) -> str:
 
 
 def open_folder_of_another(folder: Path, choice: random.Random) -> str:
-    """Let another user have made the folder first, open to all, with rows of his own in it."""
+    """Use a folder created by another user, writable by all, which contains rows."""
     shared = folder / "cache"
     (shared / "v2").mkdir(parents=True)
     for path in (shared / "v2", *([] if choice.random() < 0.5 else [shared])):
@@ -146,7 +146,7 @@ def _become_nobody() -> None:
 
 
 def no_locks(folder: Path, choice: random.Random) -> str:
-    """Refuse locks or shared memory, as network file systems do, from some moment on."""
+    """Refuse locks or shared memory, as network file systems do, from a random moment on."""
     if choice.random() < 0.5:
         fill(folder)
     open_cache(folder).database.close()
@@ -177,7 +177,7 @@ def no_locks(folder: Path, choice: random.Random) -> str:
 
 
 def too_many_files(folder: Path, choice: random.Random) -> str:
-    """Open no more than a handful of files beside those that are open."""
+    """Allow only a handful of open files."""
     in_use = len(list(Path("/proc/self/fd").iterdir()))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + choice.randrange(4), hard))
@@ -187,22 +187,22 @@ def too_many_files(folder: Path, choice: random.Random) -> str:
 
 
 def no_shared_memory(folder: Path, choice: random.Random) -> str:
-    """Take /dev/shm away."""
+    """Remove /dev/shm."""
     _mount_memory(Path("/dev/shm"), "size=4k,mode=000,ro")
     return _warned_use(folder, must_warn=False)
 
 
 def little_address_space(folder: Path, choice: random.Random) -> str:
-    """Leave less address space than the limit of the cache."""
+    """Limit the address space to less than the limit of the cache."""
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     return _warned_use(folder, must_warn=False)
 
 
 def jumping_clock(folder: Path, choice: random.Random) -> str:
-    """Let the clock jump by up to centuries between any two looks at it."""
+    """Let the clock jump by up to centuries between any two readings."""
     really = time.time
     time.time = lambda: max(0.0, really() + choice.choice([0, -1, 1]) * choice.choice(_JUMPS))
-    os.environ["SKTRANSFER_CACHE_LIMIT"] = "600 kB"  # so that the oldest rows must go
+    os.environ["SKTRANSFER_CACHE_LIMIT"] = "600 kB"  # so that the oldest rows must be evicted
     return _warned_use(folder, must_warn=False)
 
 

@@ -1,4 +1,4 @@
-"""Memory beside the output: of a million texts, of 100,000 images, of many transforms."""
+"""Peak memory beyond the output: of a million texts, of 100,000 images, of many transforms."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MB = 1_000_000
 
 
 class Peak(NamedTuple):
-    """What a transform took.
+    """Memory and time of a transform.
 
     Attributes
     ----------
     output, beside : int
-        Bytes of what it returned, and of the most that it had taken beside that.
+        Bytes of its result, and of the peak beyond that.
     seconds : float
     """
 
@@ -35,7 +35,7 @@ class Peak(NamedTuple):
 
 
 def resident() -> int:
-    """Return the bytes of memory of this process's own; pages of mapped files are not its own."""
+    """Return the bytes of this process's own memory, without pages of mapped files."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
@@ -43,16 +43,16 @@ def resident() -> int:
 
 
 def peak_of(work: Callable[[], np.ndarray]) -> Peak:
-    """Work, and look at the memory every few milliseconds."""
+    """Work, and sample the memory every few milliseconds."""
     gc.collect()
     before, start = resident(), time.perf_counter()
-    with _watched() as seen:
+    with _sampled() as seen:
         output = work()
     return Peak(output.nbytes, max(seen) - before - output.nbytes, time.perf_counter() - start)
 
 
 @contextmanager
-def _watched() -> Iterator[list[int]]:
+def _sampled() -> Iterator[list[int]]:
     seen, done = [resident()], threading.Event()
 
     def watch() -> None:
@@ -69,7 +69,7 @@ def _watched() -> Iterator[list[int]]:
 
 
 def keep_rows(embedder: Any, column: Any) -> None:
-    """Fill the cache of a fitted embedder with made-up rows, so that its network has no work."""
+    """Fill the cache of a fitted embedder with random rows, so that its network does not run."""
     from sktransfer.cache import open_cache
 
     extractor = embedder._extractor(embedder._fitted_backbone(), open_cache(False))
@@ -83,7 +83,7 @@ def keep_rows(embedder: Any, column: Any) -> None:
 
 
 def texts_peak(count: int, folder: Path) -> Peak:
-    """Transform so many short texts whose rows are in the cache, a tenth of them copies."""
+    """Transform short texts whose rows are cached, a tenth of them duplicates."""
     from sktransfer import TextEmbedder
 
     column = [f"short text {number % (count - count // 10)}" for number in range(count)]
@@ -94,12 +94,12 @@ def texts_peak(count: int, folder: Path) -> Peak:
 
 
 def images_peak(count: int, folder: Path) -> Peak:
-    """Transform so many files of images whose rows are in the cache."""
+    """Transform image files whose rows are cached."""
     from sktransfer import ImageEmbedder
 
     (folder / "images").mkdir()
     column = []
-    for number in range(count):  # never decoded, as their rows are there
+    for number in range(count):  # never decoded, as their rows are cached
         path = folder / "images" / f"{number}.png"
         path.write_bytes(b"an image, by its name: %d" % number)
         column.append(str(path))
@@ -110,9 +110,9 @@ def images_peak(count: int, folder: Path) -> Peak:
 
 
 def growth(transforms: int, folder: Path) -> int:
-    """Return the bytes by which memory grows over the second half of so many transforms.
+    """Return the bytes by which memory grows over the second half of repeated transforms.
 
-    Half of them find their rows in the cache, and half have something to compute.
+    Half of them find their rows in the cache, and half compute.
     """
     from tests.faults.embedders import _embedder, _images, _network
 
@@ -130,7 +130,7 @@ def growth(transforms: int, folder: Path) -> int:
 
 
 def print_peaks(part: int) -> None:
-    """Print what is measured, each in a process of its own."""
+    """Print the measurements, each from its own process."""
     if not Path("/proc/self/status").exists():
         print("\nmemory: this system does not tell")
         return

@@ -1,4 +1,4 @@
-"""Processes that are killed, stopped, or write the same rows; folders that go away."""
+"""Processes that are killed, stopped, or write the same rows; folders that are removed."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from tests.faults.trials import (
 
 
 def killed_writers(trials: int, seed: int) -> Counter[str]:
-    """Kill a process in the middle of a write; the folder lives through all trials."""
+    """Kill a process during a write; the folder is used by all trials."""
     choice = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
         def trial(number: int) -> str:
             where = mmap.mmap(-1, 2)  # shared: has written once; is in a write
-            child = start_child(lambda: _write_for_ever(folder, where))
+            child = start_child(lambda: _write_forever(folder, where))
             while not where[0]:
                 time.sleep(0.001)
             time.sleep(choice.uniform(0, 0.03))
@@ -56,7 +56,7 @@ def killed_writers(trials: int, seed: int) -> Counter[str]:
         return count(trial, trials)
 
 
-def _write_for_ever(folder: Path, where: mmap.mmap) -> str:
+def _write_forever(folder: Path, where: mmap.mmap) -> str:
     cache = open_cache(folder)
     start = 0
     while True:
@@ -69,7 +69,7 @@ def _write_for_ever(folder: Path, where: mmap.mmap) -> str:
 
 
 def writers(processes: int) -> Callable[[int, int], Counter[str]]:
-    """Return trials in which so many processes write the same rows at the same time."""
+    """Return trials in which several processes write the same rows at the same time."""
 
     def run(trials: int, seed: int) -> Counter[str]:
         def trial(number: int) -> str:
@@ -105,7 +105,7 @@ def _all_there(folder: Path) -> str:
 
 
 def killed_readers(trials: int, seed: int) -> Counter[str]:
-    """Kill a process in the middle of a read, from which the log cannot be shortened."""
+    """Kill a process during a read, which blocks truncation of the log."""
 
     def trial(number: int) -> str:
         with tempfile.TemporaryDirectory() as name:
@@ -131,7 +131,7 @@ def _hang_in_a_read(folder: Path, ready: mmap.mmap) -> str:
 
 
 def forks(trials: int, seed: int) -> Counter[str]:
-    """Fork several times from a process whose threads write and read; parent and children go on."""
+    """Fork several times from a process whose threads write and read; parent and children continue."""
 
     def trial(number: int) -> str:
         with tempfile.TemporaryDirectory() as name:
@@ -159,7 +159,7 @@ def _fork_while_threads_write(folder: Path) -> str:
 
 
 def stopped_writers(trials: int, seed: int) -> Counter[str]:
-    """Stop a process in the middle of a write; others read, and do not wait long."""
+    """Stop a process during a write; others read, and must not wait long."""
 
     def trial(number: int) -> str:
         with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""What a trial of a fault is, how trials are counted, and rows that tell whether they are right."""
+"""Trials of faults: outcomes, counting, and rows whose correctness can be verified."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 
 from sktransfer.cache import FeatureCache, open_cache, space_key
 
-#: How a trial ended. A fault that did not happen, for the kill came too late, say, is counted
-#: apart: nothing follows from such a trial.
+#: How a trial ended. If the fault did not happen, for instance because the kill came too late, it
+#: is counted separately: such a trial shows nothing.
 RIGHT, WRONG, CRASHED, NOT_HIT = "survived", "wrong rows", "crashes", "not hit"
 OUTCOMES = (RIGHT, WRONG, CRASHED, NOT_HIT)
 
@@ -28,11 +28,11 @@ WIDTH = 384
 DIGESTS = [number.to_bytes(16, "big") for number in range(400)]
 ROWS = np.random.default_rng(0).random((len(DIGESTS), WIDTH), dtype=np.float32)
 
-_PATIENCE = 60.0  # seconds after which a child hangs
+_PATIENCE = 60.0  # timeout of a child in seconds
 
 
 def count(trial: Trial, trials: int) -> Counter[str]:
-    """Return how many trials ended in which way, and under "trials" their number."""
+    """Return the number of trials per outcome, and under "trials" their total."""
     counts = Counter(trial(number) for number in range(trials))
     counts["trials"] = trials
     return counts
@@ -52,7 +52,7 @@ def in_child(work: Callable[[], str], patience: float = _PATIENCE) -> str:
 
 
 def start_child(work: Callable[[], str]) -> int:
-    """Fork, and return the number of the process in which the work is done."""
+    """Fork, and return the id of the process in which the work is done."""
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -73,7 +73,7 @@ def wait_for(child: int) -> str:
 
 
 def kill(child: int) -> None:
-    """Kill a child, also one that is stopped, and wait for its end."""
+    """Kill a child, even if it is stopped, and wait for its end."""
     with suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -84,7 +84,7 @@ def _outcome(code: int) -> str:
 
 
 def fill(folder: Path) -> str:
-    """Write all rows, in some transactions, with some of them over others."""
+    """Write all rows in several transactions, some of which overwrite others."""
     cache = open_cache(folder)
     for start in [*range(0, len(DIGESTS), 50), 0, 100]:
         part = slice(start, start + 50)
@@ -94,7 +94,7 @@ def fill(folder: Path) -> str:
 
 
 def judge(cache: FeatureCache) -> str:
-    """Read all back: each row, and each digest of a file, must be right or absent."""
+    """Read everything back: each row, and each digest of a file, must be right or missing."""
     rows, found = cache.read(SPACE, DIGESTS, WIDTH)
     known = cache.read_file_digests(DIGESTS)
     right = np.array_equal(rows[found], ROWS[found]) and np.isnan(rows[~found]).all()
@@ -103,7 +103,7 @@ def judge(cache: FeatureCache) -> str:
 
 
 def use(folder: Path) -> str:
-    """Read, write and read again; whatever happened to the folder."""
+    """Read, write and read again after any fault."""
     outcomes = [judge(open_cache(folder))]
     open_cache(folder).write(SPACE, DIGESTS, ROWS)
     outcomes.append(judge(open_cache(folder)))

@@ -1,4 +1,4 @@
-"""A bad cell in a fit or a prediction raises with its row, or costs its own row only."""
+"""A bad cell in a fit or a prediction raises with its row, or affects its own row only."""
 
 import numpy as np
 import pytest
@@ -41,8 +41,8 @@ def folder_of_words(tmp_path_factory):
 
 
 @pytest.fixture(params=[ImageClassifier, ImageRegressor, TextClassifier, TextRegressor])
-def made(request, folder_of_words):
-    """Return an estimator, a column with two bad cells, and the same without them."""
+def case(request, folder_of_words):
+    """Return an estimator, a column with two bad cells, and the same column without them."""
     of_images = request.param in (ImageClassifier, ImageRegressor)
     column = list(images(N)) if of_images else [f"{w} {w}" for w in WORDS][:N]
     good = [column[row] for row in GOOD_ROWS]
@@ -62,16 +62,16 @@ def _predict(estimator, column):
 
 
 @pytest.mark.parametrize("trainable", ["head", 1, "all"])
-def test_a_fit_raises_at_the_first_bad_cell_and_leaves_nothing_half_fitted(made, trainable):
-    estimator, column, _ = made
+def test_a_fit_raises_at_the_first_bad_cell_and_stays_unfitted(case, trainable):
+    estimator, column, _ = case
     with pytest.raises(BadCellError, match=r"row 2: .*on_error='nan'"):
         estimator.set_params(trainable=trainable).fit(column, _targets(estimator))
     assert not [name for name in vars(estimator) if name.endswith("_")]
 
 
 @pytest.mark.parametrize("trainable", ["head", 1, "all"])
-def test_a_fit_that_leaves_bad_cells_out_equals_one_of_the_good_cells(made, trainable):
-    estimator, column, good = made
+def test_a_fit_that_skips_bad_cells_equals_a_fit_on_the_good_cells(case, trainable):
+    estimator, column, good = case
     estimator.set_params(trainable=trainable, on_error="nan")
     y = _targets(estimator)
     plain = clone(estimator).fit(good, y[GOOD_ROWS])
@@ -102,8 +102,8 @@ def test_a_column_without_usable_weighted_rows_raises():
         )
 
 
-def test_predictions_and_features_of_bad_cells_are_nan_and_others_unchanged(made):
-    estimator, column, good = made
+def test_predictions_and_features_of_bad_cells_are_nan_and_others_unchanged(case):
+    estimator, column, good = case
     estimator.set_params(on_error="nan").fit(good, _targets(estimator)[GOOD_ROWS])
     for give in (lambda X: _predict(estimator, X), estimator.transform):
         with pytest.warns(BadCellWarning, match=r"2 of 12 rows.*row 2: .*row 7: "):
@@ -115,9 +115,9 @@ def test_predictions_and_features_of_bad_cells_are_nan_and_others_unchanged(made
         estimator.set_params(on_error="raise").predict(column)
 
 
-@pytest.mark.parametrize("made", [ImageClassifier, TextClassifier], indirect=True)
-def test_a_bad_cell_has_no_class(made):
-    estimator, column, good = made
+@pytest.mark.parametrize("case", [ImageClassifier, TextClassifier], indirect=True)
+def test_predict_raises_for_bad_cells(case):
+    estimator, column, good = case
     estimator.set_params(on_error="nan").fit(good, _targets(estimator)[GOOD_ROWS])
     with (
         pytest.warns(BadCellWarning),
@@ -126,8 +126,8 @@ def test_a_bad_cell_has_no_class(made):
         estimator.predict(column)
 
 
-def test_bad_cells_of_a_validation_set_are_left_out_too(made):
-    estimator, column, good = made
+def test_bad_cells_of_a_validation_set_are_skipped_too(case):
+    estimator, column, good = case
     y = _targets(estimator)
     estimator.set_params(on_error="nan", early_stopping=True)
     plain = clone(estimator).fit(good, y[GOOD_ROWS], X_val=good, y_val=y[GOOD_ROWS])
@@ -143,7 +143,7 @@ def test_bad_cells_of_a_validation_set_are_left_out_too(made):
         clone(estimator).set_params(on_error="raise").fit(good, y[GOOD_ROWS], X_val=column, y_val=y)
 
 
-def test_cells_with_cached_features_are_not_prepared_to_find_bad_ones(cache_folder, monkeypatch):
+def test_cached_cells_are_not_decoded_again_to_find_bad_ones(cache_folder, monkeypatch):
     prepared = []
     plain = ImagePreparer.prepare
 
@@ -163,7 +163,7 @@ def test_cells_with_cached_features_are_not_prepared_to_find_bad_ones(cache_fold
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_files_that_vanish_in_training_are_left_out_with_their_batches(tmp_path, batch_size):
+def test_files_that_disappear_during_training_are_skipped_with_their_batches(tmp_path, batch_size):
     paths = [tmp_path / f"{number}.png" for number in range(4)]
     for path, pixels in zip(paths, images(4), strict=True):
         Image.fromarray(pixels).save(path)
@@ -205,7 +205,7 @@ def test_every_kind_of_bad_text_raises_with_its_row(cell, folder_of_words):
         TextClassifier(folder_of_words, **QUICK).fit(["alpha", cell, "beta"], [0, 1, 0])
 
 
-def test_rows_computed_before_a_bad_cell_stay_in_the_cache():
+def test_rows_computed_before_a_bad_cell_are_cached():
     column = list(images(200, size=8))
     good, column[190] = column[190], np.full((8, 8), np.nan)
     y = np.arange(200) % 2

@@ -33,16 +33,16 @@ SIDES = np.arange(N_ROWS) % 2
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    """Return dark and light images in turn."""
+def dark_and_light_images():
+    """Return alternating dark and light images."""
     noise = np.random.default_rng(0).integers(0, 100, (N_ROWS, 16, 16, 3))
     return (noise + 150 * SIDES[:, None, None, None]).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
-def column(pictures):
-    """Return the images as flattened rows, which all meta-estimators take."""
-    return pictures.reshape(N_ROWS, -1)
+def column(dark_and_light_images):
+    """Return the images as flattened rows, which all meta-estimators accept."""
+    return dark_and_light_images.reshape(N_ROWS, -1)
 
 
 def classifier(**options):
@@ -65,14 +65,14 @@ def test_a_search_over_trainable_and_augment_runs(column):
     assert len(search.fit(column, SIDES).cv_results_["params"]) == 4
 
 
-def test_halving_gives_more_epochs_to_the_better(column):
+def test_halving_search_trains_better_candidates_for_more_epochs(column):
     search = HalvingGridSearchCV(
         classifier(), {"lr": [0.1, 0.01, 1e-6]}, resource="max_epochs", max_resources=9, cv=2
     ).fit(column, SIDES)
     assert search.best_params_["max_epochs"] > 1
 
 
-def test_several_scores_in_one_cross_validation(column):
+def test_cross_validation_with_several_scores(column):
     scores = cross_validate(
         classifier(), column, SIDES, cv=3, scoring=["accuracy", "roc_auc", "neg_log_loss"]
     )
@@ -100,7 +100,7 @@ def test_a_threshold_is_tuned(column):
 
 
 @pytest.mark.parametrize("meta", [OneVsRestClassifier, OneVsOneClassifier])
-def test_one_against_the_rest_and_one_against_one(column, meta):
+def test_one_vs_rest_and_one_vs_one(column, meta):
     y = np.arange(N_ROWS) % 3
     assert meta(classifier(max_epochs=1)).fit(column, y).predict(column).shape == (N_ROWS,)
 
@@ -115,7 +115,7 @@ def test_several_outputs_bagging_self_training_and_stacking(column):
     assert stack.fit(column, SIDES).score(column, SIDES) > 0.8
 
 
-def test_a_target_is_transformed(column):
+def test_a_transformed_target_regressor(column):
     y = np.exp(SIDES * 3.0)
     regressor = ImageRegressor(
         "resnet18",
@@ -149,11 +149,11 @@ def test_weights_are_routed_to_fit_and_score(column):
     assert len(scores["test_score"]) == 3
 
 
-# Dask is among the embedders' tests of the same name, too.
+# Dask is tested in tests/test_other_libraries.py, too.
 @pytest.mark.parametrize(
     "backend", [pytest.param(b, marks=[pytest.mark.slow] * (b == "dask")) for b in BACKENDS]
 )
-def test_two_jobs_score_as_one(column, backend):
+def test_two_jobs_give_the_scores_of_one(column, backend):
     one = cross_val_score(classifier(trainable=1), column, SIDES, cv=3)
     with two_jobs(backend):
         two = cross_val_score(classifier(trainable=1), column, SIDES, cv=3)
@@ -176,6 +176,6 @@ def test_two_fine_tuners_and_a_table_in_one_pipeline():
     assert model[0].get_feature_names_out()[0] == "text__text_0"
 
 
-def test_features_come_in_frames(column):
+def test_features_can_be_data_frames(column):
     fitted = classifier().set_output(transform="pandas").fit(column, SIDES)
     assert fitted.transform(column).shape == (N_ROWS, 512)

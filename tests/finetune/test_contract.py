@@ -1,4 +1,4 @@
-"""Fine-tuners keep scikit-learn's contract: labels, weights, validation, pickles, repeats."""
+"""scikit-learn's contract for fine-tuners: labels, weights, validation, pickles, reproducibility."""
 
 import pickle
 import subprocess
@@ -64,7 +64,7 @@ def test_predicted_labels_have_the_type_and_values_of_y(labels):
     np.testing.assert_array_equal(predicted, y)
 
 
-def test_categories_and_series_are_labels_too():
+def test_categories_and_series_are_labels():
     y = pd.Series(pd.Categorical(np.array(["no", "yes"])[SIDES]))
     classifier = TextClassifier(**QUICK).fit(pd.Series(SENTENCES), y)
     assert classifier.predict(SENTENCES).tolist() == y.tolist()
@@ -108,7 +108,7 @@ def test_a_row_may_have_several_numbers():
     assert regressor.score(SENTENCES, y) > 0.8
 
 
-def test_balanced_class_weights_raise_the_rare_class():
+def test_balanced_class_weights_raise_the_probability_of_the_rare_class():
     column, y = images(20), np.array([0] * 18 + [1] * 2)
     plain = tiny().fit(column, y).predict_proba(column)[:, 1].mean()
     balanced = tiny(class_weight="balanced").fit(column, y).predict_proba(column)[:, 1].mean()
@@ -136,7 +136,7 @@ def test_validation_rows_are_routed_through_a_pipeline():
     assert "valid_loss" in model[-1].history_[0]
 
 
-def test_warm_start_continues_and_a_plain_fit_starts_over():
+def test_warm_start_continues_and_a_plain_fit_restarts():
     column, y = images(10), np.arange(10) % 2
     warm = tiny(warm_start=True, max_epochs=2).fit(column, y)
     first = warm.predict_proba(column)
@@ -215,7 +215,7 @@ def _fitted(classifier, column, y):
     return clone(classifier).fit(column, y).predict_proba(column)
 
 
-def test_features_of_the_trained_network_fit_other_models():
+def test_features_of_the_trained_network_are_input_to_other_models():
     from sklearn.linear_model import LogisticRegression
 
     classifier = TextClassifier(trainable=1, lr=1e-4, **QUICK)
@@ -254,7 +254,7 @@ def test_an_embedder_takes_the_network_of_a_fitted_classifier(cache_folder):
         (None, "requires y to be passed"),
     ],
 )
-def test_targets_that_cannot_be_learned_are_refused(y, told):
+def test_invalid_targets_are_refused(y, told):
     y = y if y is None or not any(isinstance(v, str) for v in y) else np.array(y, dtype=object)
     classifier = tiny()
     with pytest.raises(ValueError, match=told):
@@ -267,7 +267,7 @@ def test_a_missing_number_is_named():
         ImageRegressor(tiny_network()).fit(images(4), [1.0, 2.0, np.nan, 3.0])
 
 
-def test_a_bad_cell_is_named_and_nothing_is_half_fitted(tmp_path):
+def test_a_bad_cell_is_named_and_the_estimator_stays_unfitted(tmp_path):
     column = [*images(3), tmp_path / "missing.png"]
     classifier = tiny()
     with pytest.raises(BadCellError, match=r"row 3.*missing\.png"):
@@ -275,7 +275,7 @@ def test_a_bad_cell_is_named_and_nothing_is_half_fitted(tmp_path):
     assert not [name for name in vars(classifier) if name.endswith("_")]
 
 
-def test_bad_cells_are_left_out_with_on_error_nan(tmp_path):
+def test_bad_cells_are_skipped_with_on_error_nan(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     good = images(6)
     column = [*good[:3], tmp_path / "broken.png", *good[3:]]
@@ -295,7 +295,7 @@ def test_bad_cells_are_left_out_with_on_error_nan(tmp_path):
         classifier.predict(column)
 
 
-def test_missing_texts_are_left_out_with_missing_nan():
+def test_missing_texts_are_skipped_with_missing_nan():
     column = ["good", None, "bad", "fine"]
     classifier = TextClassifier(missing="nan", **QUICK).fit(column, [1, 1, 0, 1])
     assert np.isnan(classifier.predict_proba(column)[1]).all()
@@ -307,12 +307,12 @@ def test_one_row_is_too_few_to_validate_on():
     assert ImageRegressor(tiny_network(), max_epochs=1).fit(images(1), [1.0]).predict(images(1))
 
 
-def test_half_of_a_validation_set_is_refused():
+def test_x_val_without_y_val_is_refused():
     with pytest.raises(TargetError, match="go together"):
         tiny().fit(images(4), [0, 1] * 2, X_val=images(2))
 
 
-def test_errors_in_training_say_what_to_do():
+def test_errors_in_training_give_advice():
     column, y = images(12), np.arange(12) % 2
     with pytest.raises(DivergedError, match="lower lr"):
         tiny(lr=1e6, trainable="all", optimizer="sgd").fit(column, y)
@@ -331,7 +331,7 @@ def test_errors_in_training_say_what_to_do():
         tiny(trainable=True).fit(column, y)
 
 
-def test_an_out_of_memory_error_names_a_batch_size(monkeypatch):
+def test_an_out_of_memory_error_suggests_a_batch_size(monkeypatch):
     def no_room(*args, **kwargs):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
 
@@ -340,14 +340,14 @@ def test_an_out_of_memory_error_names_a_batch_size(monkeypatch):
         tiny(batch_size=8).fit(images(12), np.arange(12) % 2)
 
 
-def test_another_image_size_after_the_fit_raises():
+def test_a_changed_image_size_after_the_fit_raises():
     fitted = tiny().fit(images(4), [0, 1] * 2)
     with pytest.raises(BackboneError, match="Fit again"):
         fitted.set_params(image_size=64).predict(images(4))
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
-def test_a_fit_has_gradients_where_the_caller_has_disabled_them(mode):
+def test_a_fit_computes_gradients_under_no_grad(mode):
     column, y = images(4), [0, 1] * 2
     options = {"weights": None, "image_size": 32, "random_state": 0, "max_epochs": 1}
     with mode():

@@ -1,4 +1,4 @@
-"""Unusual parameters, modules and surroundings: computed correctly, or refused."""
+"""Unusual parameters, modules and environments give correct results or are refused."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ X, Y = images(12), np.arange(12) % 2
 NETWORK = tiny_network()
 
 
-def made(network=NETWORK, **parameters):
+def make(network=NETWORK, **parameters):
     common = {"image_size": 16, "max_epochs": 1, "batch_size": 4, "lr": 0.05}
     return ImageClassifier(
         network, **{**common, "random_state": 0, "cache": False, "warm_start": True, **parameters}
@@ -23,9 +23,9 @@ def made(network=NETWORK, **parameters):
 
 @pytest.mark.parametrize(("first", "then"), [("head", 1), (1, "all"), (1, "gradual")])
 def test_a_warm_start_may_open_more_stages(first, then):
-    classifier = made(trainable=first).fit(X, Y)
+    classifier = make(trainable=first).fit(X, Y)
     before = classifier.module_.trained()
-    # The rate is so small that the weights show where the second fit began.
+    # The learning rate is so small that the weights show where the second fit began.
     classifier.set_params(trainable=then, lr=1e-12).fit(X, Y)
     after = classifier.module_.trained()
     assert len(classifier.history_) == 2
@@ -42,7 +42,7 @@ def test_gradual_opening_continues_where_it_stopped(way):
         def on_epoch_begin(self, net, **kwargs):
             opened.append(len(net.module_.learning))
 
-    classifier = made(trainable="gradual", callbacks=[Record()])
+    classifier = make(trainable="gradual", callbacks=[Record()])
     for _ in range(6):
         getattr(classifier, way)(X, Y)
     assert opened == [1, 2, 3, 4, 5, 5]
@@ -51,15 +51,15 @@ def test_gradual_opening_continues_where_it_stopped(way):
 ONE_STEP = {"optimizer": "sgd", "lr_schedule": "constant", "warmup": 0.0, "batch_size": 12}
 
 
-def test_a_last_step_that_is_too_large_raises():
+def test_a_diverging_last_step_raises():
     options = {**ONE_STEP, "trainable": "all", "weight_decay": 1e30}
     with pytest.raises(DivergedError, match="After epoch 1 there are weights that are no numbers"):
-        made(lr=1e30, **options).fit(X, Y)
+        make(lr=1e30, **options).fit(X, Y)
 
 
-def test_outputs_that_are_not_finite_are_no_predictions():
+def test_non_finite_outputs_raise_in_predict():
     """The weights are finite, but the outputs are not."""
-    classifier = made(lr=1e30, trainable="all", **ONE_STEP).fit(X, Y)
+    classifier = make(lr=1e30, trainable="all", **ONE_STEP).fit(X, Y)
     for predict in (classifier.predict, classifier.predict_proba):
         with pytest.raises(DivergedError, match="row 0: the outputs of the network are not finite"):
             predict(X)
@@ -74,27 +74,27 @@ class NotFinite(nn.Module):
         return self.network(x) * float("nan")
 
 
-def test_features_that_are_not_finite_are_not_blamed_on_the_training():
+def test_non_finite_features_are_not_reported_as_diverging_training():
     with pytest.raises(BackboneError, match="not finite before anything is trained"):
-        made(NotFinite()).fit(X, Y)
+        make(NotFinite()).fit(X, Y)
 
 
 def test_an_augmentation_must_return_images_of_one_shape():
     heights = iter(range(1, 100))
     with pytest.raises(ValueError, match=r"one tensor per image, all of one shape.*NoneType"):
-        made(augment=lambda image: None).fit(X, Y)
+        make(augment=lambda image: None).fit(X, Y)
     change = lambda image: image[:, : next(heights)]  # noqa: E731
     with pytest.raises(ValueError, match="one tensor per image, all of one shape"):
-        made(augment=change).fit(X, Y)
+        make(augment=change).fit(X, Y)
 
 
-def test_a_tuple_of_one_is_no_callback():
+def test_a_one_tuple_as_callback_is_refused():
     with pytest.raises(TypeError, match="callbacks must be those of skorch"):
-        made(callbacks=[("stop",)]).fit(X, Y)
+        make(callbacks=[("stop",)]).fit(X, Y)
 
 
 def on_meta():
-    """Make meta tensors wherever no device is named, which must not matter."""
+    """Make meta the default device, which must not matter."""
     return torch.device("meta")
 
 
@@ -103,10 +103,10 @@ def in_autocast():
 
 
 @pytest.mark.parametrize("surrounding", [on_meta, in_autocast])
-def test_a_default_device_and_an_autocast_of_the_caller_change_nothing(surrounding):
-    expected = made(trainable=1).fit(X, Y).predict_proba(X)
+def test_a_default_device_and_autocast_of_the_caller_change_nothing(surrounding):
+    expected = make(trainable=1).fit(X, Y).predict_proba(X)
     with surrounding():
-        found = made(trainable=1).fit(X, Y).predict_proba(X)
+        found = make(trainable=1).fit(X, Y).predict_proba(X)
     np.testing.assert_array_equal(found, expected)
 
 

@@ -1,4 +1,4 @@
-"""The range test suggests a learning rate and changes nothing."""
+"""The learning rate range test suggests a learning rate and changes nothing."""
 
 import copy
 import warnings
@@ -21,14 +21,14 @@ def tiny(**options):
     return ImageClassifier(tiny_network(), **{**settings, **options})
 
 
-def test_rates_grow_by_one_factor_from_low_to_high():
+def test_learning_rates_grow_geometrically_from_low_to_high():
     found = find_lr(tiny(), COLUMN, SIDES, low=1e-5, high=1e-2, steps=31)
     np.testing.assert_allclose(found.rates, np.geomspace(1e-5, 1e-2, 31))
     assert len(found.losses) == len(found.smoothed_losses) == 31
-    np.testing.assert_allclose(found.losses[0], np.log(2), rtol=0.1)  # of a head that is zero
+    np.testing.assert_allclose(found.losses[0], np.log(2), rtol=0.1)  # the head starts at zero
 
 
-def test_it_ends_where_the_loss_explodes():
+def test_the_range_test_stops_when_the_loss_explodes():
     found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6, steps=200)
     assert 10 < len(found.rates) < 200
     smoothed = found.smoothed_losses
@@ -36,7 +36,7 @@ def test_it_ends_where_the_loss_explodes():
     assert (smoothed[1:-1] <= 4 * np.minimum.accumulate(smoothed)[1:-1]).all()
 
 
-def test_the_suggestion_is_the_rate_at_which_half_of_the_fall_is_done():
+def test_the_suggestion_is_the_rate_at_half_of_the_loss_decrease():
     found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6)
     smoothed = found.smoothed_losses
     lowest = np.nanargmin(smoothed)
@@ -50,14 +50,14 @@ def test_the_suggestion_is_the_rate_at_which_half_of_the_fall_is_done():
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_loss_that_never_falls_suggests_the_lowest_rate_and_can_be_drawn():
+def test_a_loss_that_never_falls_suggests_the_lowest_rate_and_can_be_plotted():
     found = find_lr(ImageRegressor(tiny_network(), random_state=0), COLUMN[:8], [1.0] * 8, steps=5)
     assert found.suggestion == found.rates[0]
     assert found.plot().lines_
     plt.close("all")
 
 
-def test_the_suggestion_is_one_of_the_rates_that_were_asked_for():
+def test_the_suggestion_is_one_of_the_tested_rates():
     found = find_lr(tiny(), COLUMN, SIDES, low=0.5, high=0.6, steps=5)
     assert found.suggestion == 0.5
 
@@ -101,7 +101,7 @@ def test_the_estimator_is_not_changed_and_nothing_warns():
     assert events == []
 
 
-def test_a_fitted_estimator_keeps_what_it_learned():
+def test_a_fitted_estimator_keeps_its_state():
     classifier = tiny(max_epochs=2).fit(COLUMN, SIDES)
     before = classifier.predict_proba(COLUMN)
     find_lr(classifier, COLUMN, SIDES, steps=5)
@@ -109,24 +109,24 @@ def test_a_fitted_estimator_keeps_what_it_learned():
     assert len(classifier.history_) == 2
 
 
-def test_nothing_is_shown(capfd):
+def test_nothing_is_printed(capfd):
     find_lr(tiny(verbose=1), COLUMN, SIDES, steps=3)
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_same_seed_finds_the_same():
+def test_the_same_seed_gives_the_same_result():
     found = [find_lr(tiny(trainable=1), COLUMN, SIDES, steps=15) for _ in range(2)]
     np.testing.assert_array_equal(found[0].losses, found[1].losses)
 
 
 @pytest.mark.parametrize("trainable", ["head", 2, "all", "gradual"])
-def test_a_regressor_and_all_that_can_be_opened(trainable):
+def test_a_regressor_with_all_stages_trainable(trainable):
     regressor = ImageRegressor(tiny_network(), trainable=trainable, random_state=0, cache=False)
     found = find_lr(regressor, COLUMN, np.arange(24.0), steps=8)
     assert np.isfinite(found.losses).all()
 
 
-def test_a_network_for_texts_learns_with_the_suggested_rate():
+def test_a_text_network_learns_with_the_suggested_rate():
     words = ["good", "awful", "lovely", "terrible", "wonderful", "dreadful"]
     frames = ["a {} film", "the acting was {}", "what a {} evening", "my friends called it {}"]
     column = [frame.format(word) for frame in frames for word in words]
@@ -141,7 +141,7 @@ def test_a_network_for_texts_learns_with_the_suggested_rate():
     assert losses[found.suggestion] < losses[1e-6]
 
 
-def test_it_is_drawn_into_the_axes_that_are_passed():
+def test_the_result_is_plotted_into_the_given_axes():
     found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6, steps=50)
     _, ax = plt.subplots()
     assert found.plot(ax, linewidth=5) is found
@@ -155,7 +155,7 @@ def test_it_is_drawn_into_the_axes_that_are_passed():
     plt.close("all")
 
 
-def test_what_cannot_be_tested_is_refused():
+def test_unsupported_estimators_are_refused():
     with pytest.raises(TypeError, match="not a LogisticRegression"):
         find_lr(LogisticRegression(), COLUMN, SIDES)
     for rates in ({"low": 0.0}, {"low": 2.0}, {"high": np.inf}, {"high": "1"}):

@@ -1,4 +1,4 @@
-"""The display of a training shows the records of its history."""
+"""The training display shows the records of the history."""
 
 import sys
 
@@ -16,7 +16,7 @@ COLUMN, SIDES = images(12), np.arange(12) % 2
 
 
 @pytest.fixture(autouse=True)
-def _no_figure_stays_open():
+def _close_figures():
     yield
     plt.close("all")
 
@@ -45,7 +45,7 @@ def test_lines_are_the_losses_and_the_score_of_each_epoch():
     assert display.figure_ is display.ax_.figure
 
 
-def test_without_held_out_rows_there_is_one_line_and_one_axis():
+def test_without_validation_rows_there_is_one_line_and_one_axis():
     display = HistoryDisplay.from_estimator(tiny().fit(COLUMN, SIDES))
     assert labels(display) == ["training loss"]
     assert display.score_ax_ is None
@@ -57,7 +57,7 @@ def test_the_score_of_a_regressor_is_r_squared():
     assert labels(HistoryDisplay.from_estimator(regressor))[-1] == "validation R²"
 
 
-def test_the_epoch_whose_weights_were_kept_is_marked():
+def test_the_epoch_of_the_best_weights_is_marked():
     classifier = tiny(early_stopping=True, validation_fraction=0.5).fit(COLUMN, SIDES)
     display = HistoryDisplay.from_estimator(classifier)
     marked = [line for line in display.ax_.lines if "kept" in str(line.get_label())]
@@ -65,7 +65,7 @@ def test_the_epoch_whose_weights_were_kept_is_marked():
     assert f"(epoch {classifier.best_epoch_})" in marked[0].get_label()
 
 
-def test_phases_are_named_where_there_is_more_than_one():
+def test_phases_are_labelled_if_there_are_several():
     one = HistoryDisplay.from_estimator(tiny(trainable=1).fit(COLUMN, SIDES))
     assert [text.get_text() for text in one.ax_.texts] == []
     two = HistoryDisplay.from_estimator(tiny(trainable=1, probe_epochs=2).fit(COLUMN, SIDES))
@@ -86,7 +86,7 @@ def test_a_continued_training_is_one_line():
     assert display.lines_[0].get_xdata().tolist() == list(range(1, 9))
 
 
-def test_it_draws_into_the_axes_and_in_the_style_that_are_passed():
+def test_it_plots_into_the_given_axes_with_the_given_style():
     _, ax = plt.subplots()
     display = HistoryDisplay.from_estimator(
         tiny().fit(COLUMN, SIDES), ax=ax, color="black", linewidth=3
@@ -98,12 +98,12 @@ def test_it_draws_into_the_axes_and_in_the_style_that_are_passed():
     assert display.ax_ is not ax
 
 
-def test_a_label_that_is_passed_replaces_the_default_one():
+def test_a_given_label_replaces_the_default_one():
     display = HistoryDisplay.from_estimator(tiny().fit(COLUMN, SIDES), label="mine")
     assert labels(display) == ["mine"]
 
 
-def test_what_has_no_history_is_refused():
+def test_estimators_without_a_history_are_refused():
     with pytest.raises(NotFittedError):
         HistoryDisplay.from_estimator(tiny())
     model = make_pipeline(tiny()).fit(COLUMN, SIDES)

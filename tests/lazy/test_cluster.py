@@ -1,4 +1,4 @@
-"""Two processes of a cluster: weights load once in each, rows are cached, errors are passed on."""
+"""On a two-process cluster, each worker loads weights once, rows are cached, and errors are reported."""
 
 import os
 import pickle
@@ -36,7 +36,7 @@ def client():
 
 @pytest.fixture
 def workers(client):
-    """Return it with workers that have loaded no backbone yet, and record what they load."""
+    """Return the client with no backbone loaded in its workers, and record what they load."""
     client.run(_watch)
     return client
 
@@ -50,12 +50,12 @@ def _watch():
     load, notes = bundled.load, []
 
     @wraps(load)
-    def noted(name, **options):
+    def recorded(name, **options):
         notes.append(name)
         return load(name, **options)
 
-    noted.notes = notes
-    bundled.load = noted
+    recorded.notes = notes
+    bundled.load = recorded
 
 
 def _stop_watching():
@@ -75,7 +75,7 @@ def _computed():
 
 
 def of_workers(client, function):
-    """Return what a function returns in each worker."""
+    """Return the result of a function in each worker."""
     return list(client.run(function).values())
 
 
@@ -107,16 +107,16 @@ def test_a_search_loads_once_and_computes_each_row_once_per_worker(workers, tmp_
     assert cache_info(tmp_path).rows == N_ROWS
 
 
-def test_workers_share_a_cache_by_its_name_or_have_their_own(workers, tmp_path):
+def test_workers_share_a_cache_given_by_path_or_use_their_own(workers, tmp_path):
     TextEmbedder(cache=tmp_path / "shared").fit_transform(lazy()).compute()
     assert cache_info(tmp_path / "shared").rows == N_ROWS
 
-    def give(dask_worker, folder=tmp_path):
+    def get_cache(dask_worker, folder=tmp_path):
         before = os.environ.get("SKTRANSFER_CACHE")
         os.environ["SKTRANSFER_CACHE"] = str(folder / str(dask_worker.name))
         return before
 
-    before = workers.run(give)
+    before = workers.run(get_cache)
     try:
         TextEmbedder().fit_transform(lazy()).compute()
     finally:

@@ -1,4 +1,4 @@
-"""A collection of dask gives the rows of its cells, computed on demand."""
+"""Dask collections give the rows of their cells, computed lazily."""
 
 import dask
 import dask.array as da
@@ -27,7 +27,7 @@ SERIES = pd.Series(TEXTS, name="text", index=np.arange(N_ROWS) * 10)
 
 @pytest.fixture(autouse=True)
 def _in_this_thread(cache_folder):
-    """Compute in the order of the partitions, with nothing cached."""
+    """Compute the partitions in order, with an empty cache."""
     with dask.config.set(scheduler="sync"):
         yield
 
@@ -40,7 +40,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def fine_tuned():
-    """Return a classifier of texts."""
+    """Return a fitted text classifier."""
     return TextClassifier(max_epochs=1, random_state=0, cache=False).fit(SERIES, LABELS)
 
 
@@ -59,7 +59,7 @@ def test_nothing_is_computed_before_compute_is_called():
 
 
 @pytest.mark.parametrize("kind", ["Series", "DataFrame"])
-def test_a_frame_gives_a_frame_with_its_index_and_its_divisions(kind, expected):
+def test_a_data_frame_gives_a_data_frame_with_its_index_and_divisions(kind, expected):
     column = lazy_series() if kind == "Series" else lazy_series().to_frame()
     features = TextEmbedder().fit(column).transform(column)
     assert features.divisions == column.divisions
@@ -78,7 +78,7 @@ def test_an_array_gives_an_array_with_its_chunks(shape, expected):
     np.testing.assert_array_equal(features.compute(), expected)
 
 
-def test_chunks_of_unknown_length_stay_so(expected):
+def test_chunks_of_unknown_length_stay_unknown(expected):
     column = da.from_array(np.array(TEXTS, dtype=object), chunks=4)
     column = column[column != TEXTS[0]]
     features = TextEmbedder().fit_transform(column)
@@ -88,7 +88,7 @@ def test_chunks_of_unknown_length_stay_so(expected):
 
 
 @pytest.mark.parametrize("flattened", [False, True], ids=["stack", "flattened"])
-def test_images_in_an_array_are_put_together_whatever_its_chunks(flattened):
+def test_images_in_an_array_are_assembled_from_any_chunks(flattened):
     pixels = images(N_ROWS)
     options = {"image_shape": (16, 16, 3)} if flattened else {}
     pixels = pixels.reshape(N_ROWS, -1) if flattened else pixels
@@ -99,7 +99,7 @@ def test_images_in_an_array_are_put_together_whatever_its_chunks(flattened):
     np.testing.assert_array_equal(features.compute(), embedder.transform(pixels))
 
 
-def test_a_bag_gives_a_bag_with_one_row_a_cell(expected):
+def test_a_bag_gives_a_bag_with_one_row_per_cell(expected):
     column = db.from_sequence(TEXTS, npartitions=3)
     features = TextEmbedder().fit_transform(column)
     assert features.npartitions == 3
@@ -118,7 +118,7 @@ def test_a_bag_gives_a_bag_with_one_row_a_cell(expected):
     ],
     ids=["Series", "Array", "Bag"],
 )
-def test_set_output_asks_for_a_frame_which_is_lazy_too(library, column, expected):
+def test_set_output_gives_a_lazy_data_frame(library, column, expected):
     asked = cache_info().asked
     with sklearn.config_context(transform_output=library):
         assert isinstance(TextEmbedder().fit_transform(column), dd.DataFrame)
@@ -137,14 +137,14 @@ def test_empty_partitions_give_no_rows(expected):
     np.testing.assert_array_equal(features.compute(), expected[:1])
 
 
-def test_a_text_that_is_missing_from_a_partition_of_its_own_is_nan(expected):
+def test_a_missing_text_in_its_own_partition_is_nan(expected):
     column = dd.from_pandas(SERIES.mask(SERIES.index == 0), npartitions=N_ROWS)
     features = TextEmbedder(missing="nan").fit_transform(column).compute()
     assert features.isna().all(axis=1).tolist() == [True] + [False] * (N_ROWS - 1)
     np.testing.assert_array_equal(features[1:], expected[1:])
 
 
-def test_bytes_of_images_in_parquet_are_cells(tmp_path):
+def test_images_as_bytes_in_parquet_are_cells(tmp_path):
     from io import BytesIO
 
     from PIL import Image
@@ -166,7 +166,7 @@ def test_later_changes_of_the_estimator_do_not_change_the_result(expected):
     np.testing.assert_array_equal(features.compute(), expected)
 
 
-def test_equal_estimators_give_equal_names_and_others_do_not(fine_tuned):
+def test_equal_estimators_give_equal_task_names_and_others_do_not(fine_tuned):
     def name(embedder, column=None):
         return embedder.fit(lazy_series()).transform(lazy_series())._name
 
@@ -182,7 +182,7 @@ def test_equal_estimators_give_equal_names_and_others_do_not(fine_tuned):
     assert fine_tuned.predict(lazy_series())._name == fine_tuned.predict(lazy_series())._name
 
 
-def test_a_graph_holds_the_estimator_once_and_no_weights():
+def test_a_graph_contains_the_estimator_once_and_no_weights():
     import cloudpickle
 
     features = TextEmbedder().fit_transform(lazy_series(N_ROWS)).optimize()
@@ -204,7 +204,7 @@ def test_a_classifier_gives_labels_probabilities_and_features(fine_tuned):
     assert fine_tuned.transform(column).columns[0] == "text_0"
 
 
-def test_labels_of_arrays_and_bags_stay_in_their_kind(fine_tuned):
+def test_labels_of_arrays_and_bags_have_the_same_container(fine_tuned):
     expected = fine_tuned.predict(TEXTS).tolist()
     array = fine_tuned.predict(da.from_array(np.array(TEXTS, dtype=object), chunks=4))
     assert array.chunks == ((4, 4, 2),)
@@ -212,7 +212,7 @@ def test_labels_of_arrays_and_bags_stay_in_their_kind(fine_tuned):
     assert fine_tuned.predict(db.from_sequence(TEXTS)).compute() == expected
 
 
-def test_several_labels_or_numbers_a_row_are_columns():
+def test_several_labels_or_numbers_per_row_are_columns():
     both = np.stack([LABELS == "law", LABELS == "pet"], axis=1).astype(int)
     options = {"weights": None, "image_size": 32, "max_epochs": 1, "random_state": 0}
     pixels = images(N_ROWS)

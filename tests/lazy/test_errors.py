@@ -1,4 +1,4 @@
-"""Errors about a collection are raised as soon as they are known, with their position."""
+"""Errors in a collection are raised as early as possible, with their position."""
 
 import dask
 import dask.array as da
@@ -22,12 +22,12 @@ LAZY = dd.from_pandas(SERIES, npartitions=3)
 
 @pytest.fixture(autouse=True)
 def _in_this_thread(cache_folder):
-    """Compute in the order of the partitions, with nothing cached."""
+    """Compute the partitions in order, with an empty cache."""
     with dask.config.set(scheduler="sync"):
         yield
 
 
-def test_a_bad_cell_is_named_by_its_partition_its_row_there_and_its_label():
+def test_a_bad_cell_is_named_by_its_partition_row_and_label():
     features = TextEmbedder().fit_transform(dd.from_pandas(BAD, npartitions=3))
     with pytest.raises(
         BadCellError, match=r"in partition 2: row 1 \(index 'h'\).*on_error"
@@ -44,36 +44,36 @@ def test_a_bad_cell_is_named_by_its_partition_its_row_there_and_its_label():
     ],
     ids=["Array", "Bag"],
 )
-def test_a_bad_cell_of_an_array_or_a_bag_is_named_by_its_partition_and_its_row(column):
+def test_a_bad_cell_of_an_array_or_a_bag_is_named_by_its_partition_and_row(column):
     with pytest.raises(BadCellError, match="in partition 2: row 1: "):
         TextEmbedder().fit_transform(column).compute()
 
 
-def test_on_error_nan_costs_only_the_bad_row():
+def test_on_error_nan_affects_only_the_bad_row():
     column = dd.from_pandas(BAD, npartitions=3)
     with pytest.warns(BadCellWarning, match=r"1 of 3 rows.*row 1 \(index 'h'\)"):
         found = TextEmbedder(on_error="nan").fit_transform(column).compute()
     assert found.index[found.isna().any(axis=1)].tolist() == ["h"]
 
 
-def test_a_frame_of_several_columns_is_refused_at_once():
+def test_a_data_frame_of_several_columns_is_refused_immediately():
     table = LAZY.to_frame().assign(other=1)
     with pytest.raises(ColumnError, match=r"2 columns \('text', 'other'\)"):
         TextEmbedder().fit(table)
 
 
-def test_a_column_of_numbers_is_refused_at_once():
+def test_a_column_of_numbers_is_refused_immediately():
     with pytest.raises(ColumnError, match="is the number"):
         TextEmbedder().fit(LAZY.str.len())
 
 
-def test_another_column_than_that_of_the_fit_is_refused_at_once():
+def test_a_column_other_than_that_of_the_fit_is_refused_immediately():
     embedder = TextEmbedder().fit(LAZY.to_frame())
     with pytest.raises(ColumnError, match="fitted on column 'text', not 'title'"):
         embedder.transform(LAZY.to_frame("title"))
 
 
-def test_cells_of_unknown_shape_are_refused_at_once():
+def test_cells_of_unknown_shape_are_refused_immediately():
     pixels = da.from_array(images(N_ROWS), chunks=3)
     unknown = pixels[:, pixels[0, :, 0, 0] > 100]
     with pytest.raises(ColumnError, match="compute_chunk_sizes"):
@@ -83,7 +83,7 @@ def test_cells_of_unknown_shape_are_refused_at_once():
 @pytest.mark.parametrize(
     "other", [dask.delayed(list)(SERIES), LAZY.count(), LAZY.index, da.zeros(())]
 )
-def test_what_of_dask_is_no_column_is_refused(other):
+def test_dask_objects_other_than_a_column_are_refused(other):
     with pytest.raises(ColumnError, match="is not a column"):
         TextEmbedder().fit(other)
 
@@ -93,7 +93,7 @@ def test_an_embedder_must_be_fitted():
         TextEmbedder().transform(LAZY)
 
 
-def test_other_parameters_than_those_of_the_fit_are_refused_at_once():
+def test_parameters_changed_after_the_fit_are_refused_immediately():
     module = tiny_network()
     column = da.from_array(images(N_ROWS), chunks=3)
     embedder = ImageEmbedder(module).fit(column)
@@ -102,7 +102,7 @@ def test_other_parameters_than_those_of_the_fit_are_refused_at_once():
         embedder.transform(column)
 
 
-def test_a_training_needs_its_rows_in_memory():
+def test_fitting_on_a_collection_is_refused():
     classifier = TextClassifier()
     for fit in (classifier.fit, classifier.partial_fit, classifier.fit_transform):
         with pytest.raises(ColumnError, match=r"a Series of dask has no values.*X\.compute\(\)"):

@@ -1,4 +1,4 @@
-"""Memos of file digests: one that stores nothing, and one that records what is asked of it."""
+"""File digest memos for tests: one that stores nothing, and one that records its calls."""
 
 
 class NoMemo:

@@ -1,4 +1,4 @@
-"""Files are digested by content, read once, and remembered while they are unchanged."""
+"""Files are digested by content, read once, and remembered while unchanged."""
 
 import os
 import pathlib
@@ -37,7 +37,7 @@ def opened(monkeypatch):
 
 
 @pytest.mark.usefixtures("later")
-def test_files_are_asked_for_and_remembered_in_one_batch(tmp_path, opened):
+def test_files_are_looked_up_and_remembered_in_one_batch(tmp_path, opened):
     paths = [tmp_path / f"{i}.png" for i in range(5)]
     for i, path in enumerate(paths):
         path.write_bytes(b"%d" % i)
@@ -128,7 +128,7 @@ def test_files_that_cannot_be_read_are_not_remembered(tmp_path):
     assert (memo.reads, memo.writes) == ([], [])
 
 
-def test_a_file_that_changes_between_digest_and_decoding_is_noticed(tmp_path):
+def test_a_file_that_changes_between_digest_and_decoding_is_detected(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(RGB))
     taken = digest(path)

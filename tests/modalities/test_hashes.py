@@ -1,4 +1,4 @@
-"""Digests of content."""
+"""Content digests."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Files that say what an attacker wants them to say, with digests that are right."""
+"""Forged files with content chosen by an attacker and valid digests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests._tiny import images
-from tests.faults.artefact_files import Members, mended, node, unzipped, zipped
+from tests.faults.artefact_files import Members, node, unzipped, with_manifest, zipped
 
 COLUMN = list(images(6, size=32))
 
@@ -19,12 +19,12 @@ def members_of(path: Path) -> Members:
 
 
 def write(path: Path, members: Mapping[str, bytes], *, mend: bool = True) -> None:
-    """Write members, with a manifest that lists them as they are."""
-    path.write_bytes(zipped(mended(members) if mend else members))
+    """Write members, with a manifest that lists them."""
+    path.write_bytes(zipped(with_manifest(members) if mend else members))
 
 
 def forge(path: Path, change: Callable[[Any], Any]) -> None:
-    """Change the tree of a saved file in place, or return another from `change`."""
+    """Change the tree of a saved file in place, or replace it by the result of `change`."""
     members = members_of(path)
     inner = unzipped(members["estimator.skops"])
     root = json.loads(inner["schema.json"])
@@ -37,7 +37,7 @@ def forge(path: Path, change: Callable[[Any], Any]) -> None:
 
 
 def with_step(new: Any) -> Callable[[Any], None]:
-    """Return a change that puts a node in the place of a Pipeline's first step."""
+    """Return a change that replaces a Pipeline's first step by a node."""
 
     def change(root: Any) -> None:
         steps = root["content"]["content"]["steps"]["content"]
@@ -47,7 +47,7 @@ def with_step(new: Any) -> Callable[[Any], None]:
 
 
 def value(content: Any) -> dict[str, Any]:
-    """Return the node of a plain value, with text for a key where it is a dict."""
+    """Return the node of a plain value; keys of a dict are strings."""
     if isinstance(content, tuple | list):
         kind = "TupleNode" if isinstance(content, tuple) else "ListNode"
         name = f"builtins.{type(content).__name__}"
@@ -65,7 +65,7 @@ def value(content: Any) -> dict[str, Any]:
 
 
 def attacks(command: str) -> dict[str, dict[str, Any]]:
-    """Return nodes that would run a command of the shell, or come near it."""
+    """Return nodes that would run a shell command, or attempt it."""
     system = node("FunctionNode", "os.system")
     nothing = node("JsonNode", "builtins.str", content="null")
     return {

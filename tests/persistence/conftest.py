@@ -1,4 +1,4 @@
-"""A tiny network in a folder, and estimators that were fitted with it."""
+"""A tiny network in a folder, and estimators fitted with it."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.persistence._forging import COLUMN
 
 @pytest.fixture(scope="session")
 def vit(tmp_path_factory) -> Path:
-    """Return the folder of a tiny network for images."""
+    """Return the folder of a tiny image network."""
     folder = tmp_path_factory.mktemp("vit")
     folders.save("vit", folder)
     return folder
@@ -26,7 +26,7 @@ def path(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def genuine(tmp_path_factory, vit):
-    """Return the bytes of a saved Pipeline, and of a fine-tuner that stands alone."""
+    """Return the bytes of a saved Pipeline, and of a standalone fine-tuner."""
     sides, folder = [0, 1] * 3, tmp_path_factory.mktemp("genuine")
     model = make_pipeline(ImageEmbedder(str(vit)), LogisticRegression()).fit(COLUMN, sides)
     save(model, folder / "pipeline")
@@ -49,7 +49,7 @@ def classifier(genuine, path):
 
 @pytest.fixture
 def canary(tmp_path):
-    """Return a file that only executed code can make; the test fails if it is there."""
+    """Return a path that only executed code creates; the test fails if it exists."""
     file = tmp_path / "canary"
     yield file
     assert not file.exists()

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and other archives are refused."""
+"""Files are written completely or not at all, and foreign archives are refused."""
 
 import io
 import os
@@ -24,7 +24,7 @@ def model(vit):
     return make_pipeline(ImageEmbedder(str(vit)), LogisticRegression()).fit(COLUMN, [0, 1] * 3)
 
 
-def test_an_older_file_stays_as_it_was_if_the_disk_is_full(model, path, monkeypatch):
+def test_a_full_disk_leaves_the_older_file_unchanged(model, path, monkeypatch):
     save(model, path)
     before = path.read_bytes()
 
@@ -39,7 +39,7 @@ def test_an_older_file_stays_as_it_was_if_the_disk_is_full(model, path, monkeypa
 
 
 class Killing:
-    """A file that kills the process after some bytes."""
+    """A file that kills the process after a number of bytes."""
 
     def __init__(self, file, after):
         self.file, self.left = file, after
@@ -57,7 +57,7 @@ class Killing:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
 @pytest.mark.parametrize("after", [0, 30_000, 50_050])
-def test_an_older_file_stays_as_it_was_if_the_process_is_killed(after, path, monkeypatch):
+def test_a_killed_process_leaves_the_older_file_unchanged(after, path, monkeypatch):
     _archive.write_file({"old": b"o" * 1_000}, path)
     before, plain = path.read_bytes(), _archive._write
     monkeypatch.setattr(_archive, "_write", lambda m, file: plain(m, Killing(file, after)))
@@ -73,7 +73,7 @@ def test_an_older_file_stays_as_it_was_if_the_process_is_killed(after, path, mon
 
 @pytest.mark.skipif(os.name == "nt", reason="has no umask")
 @pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_the_mode_of_a_file_is_as_the_umask_says(umask, path):
+def test_the_mode_of_a_file_follows_the_umask(umask, path):
     before = os.umask(umask)
     try:
         save(LogisticRegression(), path)
@@ -82,7 +82,7 @@ def test_the_mode_of_a_file_is_as_the_umask_says(umask, path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
-def test_a_link_stays_a_link(path, tmp_path):
+def test_a_link_is_preserved(path, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(path)
     save(LogisticRegression(), link)
@@ -90,16 +90,16 @@ def test_a_link_stays_a_link(path, tmp_path):
     assert isinstance(load(path), LogisticRegression)
 
 
-def test_a_folder_that_is_not_there_is_the_systems_error(tmp_path):
+def test_a_missing_folder_is_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         save(LogisticRegression(), tmp_path / "nowhere" / "model")
 
 
 def renamed(archive_bytes, change):
-    """Return a zip whose entries `change` has seen before they are written."""
+    """Return a zip in which `change` was applied to each entry before writing."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of names that are there twice
+        warnings.simplefilter("ignore")  # of duplicate names
         for name, content in unzipped(archive_bytes).items():
             for entry, inside in change(zipfile.ZipInfo(name), content):
                 archive.writestr(entry, inside)
@@ -116,7 +116,7 @@ def compressed(entry, content):
     yield entry, content
 
 
-def twice(entry, content):
+def duplicated(entry, content):
     yield entry, content
     yield zipfile.ZipInfo(entry.filename), content
 
@@ -126,12 +126,12 @@ def outside(entry, content):
     yield zipfile.ZipInfo(f"../{entry.filename}"), content
 
 
-def more(entry, content):
+def with_extra_member(entry, content):
     yield entry, content
     yield zipfile.ZipInfo("trained/7.safetensors"), content
 
 
-def fewer(entry, content):
+def without_a_member(entry, content):
     if entry.filename == "manifest.json":
         yield entry, content
 
@@ -141,8 +141,10 @@ def bomb(entry, content):
     yield entry, b"\0" * 50_000_000
 
 
-@pytest.mark.parametrize("change", [link, compressed, twice, outside, more, fewer, bomb])
-def test_an_archive_that_save_does_not_write_is_refused(change, pipeline):
+@pytest.mark.parametrize(
+    "change", [link, compressed, duplicated, outside, with_extra_member, without_a_member, bomb]
+)
+def test_archives_that_save_does_not_write_are_refused(change, pipeline):
     pipeline.write_bytes(renamed(pipeline.read_bytes(), change))
     with pytest.raises(PersistenceError):
         load(pipeline)
@@ -152,14 +154,14 @@ def test_an_archive_that_save_does_not_write_is_refused(change, pipeline):
 def test_a_file_larger_inside_than_outside_is_refused(pipeline):
     content = bytearray(pipeline.read_bytes())
     start = content.rindex(b"PK\x01\x02")
-    for offset in (20, 24):  # sizes of the last entry, packed and unpacked
+    for offset in (20, 24):  # sizes of the last entry, compressed and uncompressed
         content[start + offset : start + offset + 4] = (1 << 31).to_bytes(4, "little")
     pipeline.write_bytes(content)
     with pytest.raises(PersistenceError, match="larger than the whole"):
         load(pipeline)
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path):
+def test_a_path_that_is_not_a_file_is_refused_immediately(tmp_path):
     with pytest.raises(PersistenceError, match="is no file"):
         load(tmp_path)
     if hasattr(os, "mkfifo"):

@@ -1,4 +1,4 @@
-"""Numbers in a file that would make compiled code read where it must not are refused."""
+"""Values in a file that would cause out-of-bounds access in compiled code are refused."""
 
 import io
 import pickle
@@ -19,7 +19,7 @@ from tests.persistence._forging import forge, members_of, write
 
 
 def replaced(genuine, old, new):
-    """Return a skops file with another array in the place of the first of a kind."""
+    """Return a skops file in which the first array of a kind is replaced."""
     inner = unzipped(genuine)
     name = next(n for n, c in inner.items() if old(n, c))
     return zipped({**inner, name: new})
@@ -52,7 +52,7 @@ def header(shape, descr="<f8"):
     ],
     ids=["objects", "pickle", "huge", "empty", "no width", "negative", "short", "nothing"],
 )
-def test_an_array_that_is_none_is_refused(array, pipeline, canary):
+def test_an_invalid_array_is_refused(array, pipeline, canary):
     members = members_of(pipeline)
     members["estimator.skops"] = replaced(
         members["estimator.skops"],
@@ -65,14 +65,14 @@ def test_an_array_that_is_none_is_refused(array, pipeline, canary):
 
 
 @pytest.mark.parametrize("kind", ["void", "bytes_", "memmap", "str_", "object_"])
-def test_a_number_becomes_no_memory(kind, path):
+def test_a_number_is_not_used_as_a_memory_view(kind, path):
     save([np.int64(1 << 40)], path)
     forge(path, lambda root: root["content"][0].update(__class__=kind))
     with pytest.raises(PersistenceError):
         load(path)
 
 
-def test_a_random_state_that_points_out_of_its_memory_is_refused(path):
+def test_a_random_state_with_an_invalid_position_is_refused(path):
     save(LogisticRegression(random_state=np.random.RandomState(0)), path)
 
     def change(root):
@@ -84,7 +84,7 @@ def test_a_random_state_that_points_out_of_its_memory_is_refused(path):
         load(path)
 
 
-def test_a_sparse_matrix_that_points_out_of_its_memory_is_refused(path):
+def test_a_sparse_matrix_with_invalid_indices_is_refused(path):
     save([scipy.sparse.csr_matrix(np.eye(3))], path)
     members = members_of(path)
     matrix = scipy.sparse.csr_matrix(np.eye(3))
@@ -107,7 +107,7 @@ def test_a_sparse_matrix_of_terabytes_is_refused(path, monkeypatch):
         save([scipy.sparse.csr_matrix(np.eye(300))], path)
 
 
-def test_support_vectors_that_do_not_fit_together_are_refused(path):
+def test_inconsistent_support_vectors_are_refused(path):
     X = np.random.default_rng(0).normal(size=(20, 2))
     save(SVC().fit(X, np.arange(20) % 2), path)
 
@@ -125,7 +125,7 @@ def test_support_vectors_that_do_not_fit_together_are_refused(path):
     [{"pool_size": "1000000000000"}, {"pool_size": "8"}, {"pool_size": "true"}, {"entropy": '"a"'}],
     ids=repr,
 )
-def test_a_generator_that_would_take_memory_is_refused(forged, path):
+def test_a_generator_that_would_allocate_memory_is_refused(forged, path):
     save([np.random.default_rng(0)], path)
 
     def change(root):
@@ -139,7 +139,7 @@ def test_a_generator_that_would_take_memory_is_refused(forged, path):
 
 
 @pytest.mark.parametrize("kind", ["MT19937", "Philox", "SFC64"])
-def test_a_generator_with_a_place_in_a_buffer_is_refused(kind, path):
+def test_a_generator_with_an_invalid_buffer_position_is_refused(kind, path):
     with pytest.raises(PersistenceError, match="default_rng"):
         save([np.random.Generator(getattr(np.random, kind)(0))], path)
 
@@ -161,7 +161,7 @@ def test_histogram_boosting_is_loaded(targets, path):
     np.testing.assert_array_equal(loaded.predict_proba(NUMBERS), model.predict_proba(NUMBERS))
 
 
-def test_histogram_boosting_of_numbers_is_loaded(path):
+def test_histogram_boosting_regression_is_loaded(path):
     model = HistGradientBoostingRegressor(max_iter=20).fit(NUMBERS, NUMBERS[:, 0])
     save([model, HistGradientBoostingRegressor()], path)
     np.testing.assert_array_equal(load(path)[0].predict(NUMBERS), model.predict(NUMBERS))
@@ -193,7 +193,7 @@ def entry(name, value, at=0):
     [
         entry("left", 10**6),
         entry("right", 10**6),
-        entry("left", 0),  # would go round and round
+        entry("left", 0),  # an infinite loop
         entry("feature_idx", 3),
         entry("feature_idx", -1),
         entry("is_categorical", 1),
@@ -206,7 +206,7 @@ def entry(name, value, at=0):
         lambda nodes: nodes.astype([(n, ">f8") for n in nodes.dtype.names]),
     ],
 )
-def test_a_tree_of_boosting_that_leads_out_of_its_memory_is_not_trusted(change, boosting):
+def test_a_boosting_tree_with_invalid_node_indices_is_not_trusted(change, boosting):
     with_nodes(boosting, change)
     with pytest.raises(UntrustedError) as caught:
         load(boosting)
@@ -226,9 +226,7 @@ def test_a_tree_of_boosting_that_leads_out_of_its_memory_is_not_trusted(change, 
         ("_preprocessor", "1"),
     ],
 )
-def test_boosting_that_does_not_say_how_many_features_it_has_is_not_trusted(
-    name, content, boosting
-):
+def test_boosting_without_its_number_of_features_is_not_trusted(name, content, boosting):
     def change(root):
         state = root["content"]
         kinds = state["key_types"]["content"]
@@ -247,7 +245,7 @@ def test_boosting_that_does_not_say_how_many_features_it_has_is_not_trusted(
 
 
 @pytest.mark.filterwarnings("ignore::sktransfer.exceptions.UntrustedWarning")
-def test_boosting_that_cannot_be_checked_is_loaded_where_the_user_trusts_it(path):
+def test_boosting_that_cannot_be_checked_is_loaded_if_the_user_trusts_it(path):
     model = HistGradientBoostingClassifier(max_iter=2, warm_start=True)
     model.fit(NUMBERS, NUMBERS[:, 0] > 0)
     save(model, path)

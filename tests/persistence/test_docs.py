@@ -1,4 +1,4 @@
-"""The page about persistence says what is so."""
+"""The documentation page about persistence is correct."""
 
 import pytest
 
@@ -9,7 +9,7 @@ PAGE = (DOCS / "persistence.md").read_text()
 SNIPPETS = blocks(PAGE)
 
 
-def test_the_examples_of_the_page_run_one_after_the_other(tmp_path, monkeypatch):
+def test_the_examples_of_the_page_run_in_order(tmp_path, monkeypatch):
     with pytest.warns(sktransfer.exceptions.UntrustedWarning, match="page.doubled"):
         run_in_order(SNIPPETS, tmp_path, monkeypatch)
     assert len(SNIPPETS) == 3

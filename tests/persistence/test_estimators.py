@@ -1,4 +1,4 @@
-"""Estimators come back with their weights and backbones, or not at all."""
+"""Estimators are loaded completely, with weights and backbones, or refused."""
 
 import json
 import pickle
@@ -28,7 +28,7 @@ def test_an_estimator_without_its_attributes_is_refused(classifier):
         load(classifier)
 
 
-def test_a_fine_tuner_without_what_it_learned_is_refused(classifier):
+def test_a_fine_tuner_without_its_trained_weights_is_refused(classifier):
     def change(root):
         state = root["content"]
         del state["content"]["_trained"]
@@ -40,14 +40,14 @@ def test_a_fine_tuner_without_what_it_learned_is_refused(classifier):
 
 
 @pytest.mark.parametrize("name", ["backbone", "lr", "_target", "classes_", "fingerprint_"])
-def test_an_estimator_that_lacks_one_of_its_attributes_is_refused(name, classifier):
+def test_an_estimator_without_one_of_its_attributes_is_refused(name, classifier):
     def change(root):
         state = root["content"]
         del state["content"][name]
         state["key_types"]["content"].pop()
 
     forge(classifier, change)
-    if name == "classes_":  # it is not needed to be whole; scikit-learn says that it is missing
+    if name == "classes_":  # it may be unfitted; scikit-learn reports that it is missing
         assert load(classifier)
         return
     with pytest.raises(SktransferError):
@@ -68,7 +68,7 @@ def test_a_checkpoint_of_pickled_code_is_not_run(pipeline, canary, tmp_path):
 
 
 def tensors(change):
-    """Return a change of the members that changes the trained tensors of a fine-tuner."""
+    """Return a change of the trained tensors of a fine-tuner."""
     from safetensors.torch import load as read
     from safetensors.torch import save as written_tensors
 
@@ -96,7 +96,7 @@ def first_with(change):
         (tensors(lambda found: {**found, "network.more": found["head.mean"] + 1}), "unexpected"),
     ],
 )
-def test_trained_weights_that_do_not_fit_are_listed(change, told, classifier):
+def test_mismatching_trained_weights_are_listed(change, told, classifier):
     write(classifier, change(members_of(classifier)))
     with pytest.raises(WeightsError, match=told):
         load(classifier)
@@ -104,14 +104,14 @@ def test_trained_weights_that_do_not_fit_are_listed(change, told, classifier):
 
 @pytest.mark.parametrize("name", ["trained/0.safetensors", "backbones/0.safetensors"])
 @pytest.mark.parametrize("size", [0, 7, 100, 1_000])
-def test_tensors_that_are_cut_are_refused(name, size, classifier):
+def test_truncated_tensors_are_refused(name, size, classifier):
     members = members_of(classifier)
     write(classifier, {**members, name: members[name][:size]})
     with pytest.raises(SktransferError):
         load(classifier)
 
 
-def test_weights_under_a_false_fingerprint_are_refused(classifier):
+def test_weights_with_a_wrong_fingerprint_are_refused(classifier):
     members = members_of(classifier)
     manifest = json.loads(members["manifest.json"])
     manifest["needs"][0]["fingerprint"] = "0" * 32
@@ -120,7 +120,7 @@ def test_weights_under_a_false_fingerprint_are_refused(classifier):
         load(classifier)
 
 
-def test_the_error_of_a_backbone_is_no_other_error(classifier):
+def test_backbone_errors_are_not_wrapped(classifier):
     members = members_of(classifier)
     about = json.loads(members["backbones/0.json"])
     about["blueprint"]["builder"] = "module"
@@ -130,7 +130,7 @@ def test_the_error_of_a_backbone_is_no_other_error(classifier):
 
 
 @pytest.mark.parametrize("kind", [ImageEmbedder, ImageClassifier])
-def test_a_module_of_the_users_is_named_by_its_fingerprint_and_passed_again(kind, path):
+def test_a_users_module_is_named_by_its_fingerprint_and_passed_to_load(kind, path):
     network = tiny_network()
     fitted = kind(network, cache=False).fit(COLUMN, SIDES)
     save(make_pipeline(fitted), path)

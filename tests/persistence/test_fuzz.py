@@ -1,4 +1,4 @@
-"""Mutated files are refused or load equal, and nothing in them is executed."""
+"""Mutated files are refused or give equal models, and nothing in them is executed."""
 
 import os
 
@@ -28,6 +28,6 @@ def test_thousands_of_mutated_files_are_refused_or_equal_and_nothing_is_executed
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_executed_would_be_seen(kind, monkeypatch):
+def test_execution_would_be_detected(kind, monkeypatch):
     monkeypatch.setattr("tests.faults.artefact_fuzz.load", lambda file: os.system("true"))
     assert fuzz(kind, 3)["executed"] == 3

@@ -1,4 +1,4 @@
-"""The manifest describes a file, and what does not fit it is refused."""
+"""The manifest describes a file, and mismatching content is refused."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def model(vit):
     return make_pipeline(ImageEmbedder(str(vit)), LogisticRegression()).fit(COLUMN, [0, 1] * 3)
 
 
-def test_a_file_says_what_is_in_it(model, path):
+def test_a_file_describes_its_content(model, path):
     save(model, path, standalone=True)
     about = json.loads(members_of(path)["manifest.json"])
     assert about["versions"].keys() >= {"sktransfer", "scikit-learn", "torch", "numpy", "skops"}
@@ -41,7 +41,7 @@ def test_a_file_says_what_is_in_it(model, path):
         ("timm", "0.1", False),
     ],
 )
-def test_other_versions_are_told_once(library, version, warned, model, path):
+def test_other_library_versions_warn_once(library, version, warned, model, path):
     save(model, path)
     members = members_of(path)
     about = json.loads(members["manifest.json"])
@@ -70,7 +70,7 @@ def test_other_versions_are_told_once(library, version, warned, model, path):
         ({"more": 1}, "damaged"),
     ],
 )
-def test_a_manifest_that_is_another_is_refused(change, told, pipeline):
+def test_a_changed_manifest_is_refused(change, told, pipeline):
     members = members_of(pipeline)
     manifest = {**json.loads(members["manifest.json"]), **change}
     write(pipeline, {**members, "manifest.json": json.dumps(manifest).encode()}, mend=False)
@@ -81,7 +81,7 @@ def test_a_manifest_that_is_another_is_refused(change, told, pipeline):
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{", b"null", b'{"a": NaN}', b"\xff", b"[" * 99_999]
 )
-def test_a_manifest_that_is_none_is_refused(content, pipeline):
+def test_an_invalid_manifest_is_refused(content, pipeline):
     write(pipeline, {**members_of(pipeline), "manifest.json": content}, mend=False)
     with pytest.raises(PersistenceError):
         load(pipeline)
@@ -93,7 +93,7 @@ def test_a_file_of_an_older_format_names_the_version_that_loads_it(name):
         load(FILES / "0.1" / name)
 
 
-def test_no_name_in_a_file_is_private_to_the_package(classifier):
+def test_no_private_name_of_the_package_is_in_a_file(classifier):
     written = classifier.read_bytes()
     assert b"sktransfer._" not in written
     types = json.loads(members_of(classifier)["manifest.json"])["types"]

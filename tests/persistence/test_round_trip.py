@@ -1,4 +1,4 @@
-"""What is loaded is what was saved, alone or anywhere among scikit-learn's estimators."""
+"""Loaded estimators equal the saved ones, alone or inside scikit-learn's estimators."""
 
 import pickle
 
@@ -27,7 +27,7 @@ NUMBERS = np.linspace(1, 2, 12)
 
 
 def outputs(estimator, column) -> dict[str, np.ndarray]:
-    """Return all that a fitted estimator says about a column."""
+    """Return all outputs of a fitted estimator for a column."""
     names = ("predict", "predict_proba", "transform")
     return {n: np.asarray(getattr(estimator, n)(column)) for n in names if hasattr(estimator, n)}
 
@@ -39,7 +39,7 @@ def assert_equal_outputs(one, other, column):
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-def there_and_back(estimator, path, **options):
+def round_trip(estimator, path, **options):
     save(estimator, path, **options)
     return load(path)
 
@@ -48,11 +48,11 @@ def there_and_back(estimator, path, **options):
     ("name", "standalone"),
     [*((name, False) for name in CASES), ("ImageEmbedder", True), ("TextClassifier", True)],
 )
-def test_every_estimator_of_ours_comes_back_with_all_it_learned(name, standalone, path):
+def test_every_estimator_is_loaded_with_its_fitted_attributes(name, standalone, path):
     case = CASES[name]
     column = case.column(4)
     fitted = case.make().fit(column, case.target(4))
-    loaded = there_and_back(fitted, path, standalone=standalone)
+    loaded = round_trip(fitted, path, standalone=standalone)
     assert_equal_outputs(fitted, loaded, column)
     assert loaded.get_params() == fitted.get_params()
     assert vars(loaded).keys() == vars(fitted).keys()
@@ -67,9 +67,9 @@ def test_every_estimator_of_ours_comes_back_with_all_it_learned(name, standalone
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_unfitted_ones_come_back_unfitted(name, path):
+def test_unfitted_estimators_are_loaded_unfitted(name, path):
     estimator = CASES[name].make().set_params(cache=False, batch_size=7)
-    loaded = there_and_back(estimator, path)
+    loaded = round_trip(estimator, path)
     assert loaded.get_params() == estimator.get_params()
     assert vars(loaded) == vars(estimator)
 
@@ -110,19 +110,19 @@ META = {
 
 @pytest.mark.filterwarnings("ignore::UserWarning:sklearn")
 @pytest.mark.parametrize("kind", META)
-def test_ours_come_back_inside_of_others(kind, vit, path):
+def test_estimators_inside_meta_estimators_are_loaded(kind, vit, path):
     fitted = META[kind](vit).fit(COLUMN, SIDES)
     for standalone in (False, True):
-        loaded = there_and_back(fitted, path, standalone=standalone)
+        loaded = round_trip(fitted, path, standalone=standalone)
         assert_equal_outputs(fitted, loaded, COLUMN)
 
 
-def test_a_search_comes_back_with_its_best_and_all_its_results(vit, path):
+def test_a_search_is_loaded_with_its_best_estimator_and_results(vit, path):
     model = make_pipeline(embedder(vit), LogisticRegression())
     grid = {"imageembedder__layer": ["pooled", 1], "logisticregression__C": [1.0, 10.0]}
     folds = StratifiedKFold(2, shuffle=True, random_state=np.random.RandomState(0))
     search = GridSearchCV(model, grid, cv=folds, scoring="f1_macro").fit(COLUMN, SIDES)
-    loaded = there_and_back(search, path, standalone=True)
+    loaded = round_trip(search, path, standalone=True)
     assert_equal_outputs(search, loaded, COLUMN)
     assert loaded.best_params_ == search.best_params_
     assert loaded.score(COLUMN, SIDES) == search.score(COLUMN, SIDES)
@@ -131,14 +131,14 @@ def test_a_search_comes_back_with_its_best_and_all_its_results(vit, path):
     )
 
 
-def test_a_regressor_comes_back_with_the_scale_of_its_targets(vit, path):
+def test_a_regressor_is_loaded_with_the_scale_of_its_targets(vit, path):
     regressor = ImageRegressor(str(vit), max_epochs=2, random_state=0)
     scaled = TransformedTargetRegressor(regressor, func=np.log1p, inverse_func=np.expm1)
     fitted = scaled.fit(COLUMN, NUMBERS)
-    assert_equal_outputs(fitted, there_and_back(fitted, path), COLUMN)
+    assert_equal_outputs(fitted, round_trip(fitted, path), COLUMN)
 
 
-def test_a_table_comes_back_with_its_columns_and_its_output(path):
+def test_a_column_transformer_is_loaded_with_its_columns_and_output(path):
     table = pd.DataFrame(
         {"icon": pd.Series(COLUMN, dtype=object), "name": ["a cat"] * 12, "size": range(12)}
     )
@@ -147,7 +147,7 @@ def test_a_table_comes_back_with_its_columns_and_its_output(path):
         remainder=StandardScaler(),
     ).set_output(transform="pandas")
     fitted = make_pipeline(features, Ridge()).fit(table, NUMBERS)
-    loaded = there_and_back(fitted, path)
+    loaded = round_trip(fitted, path)
     assert_equal_outputs(fitted, loaded, table)
     frame = loaded[0].transform(table)
     pd.testing.assert_frame_equal(frame, fitted[0].transform(table))
@@ -155,22 +155,22 @@ def test_a_table_comes_back_with_its_columns_and_its_output(path):
 
 
 @pytest.mark.parametrize("trainable", ["head", 1, "all", "gradual", "lora"])
-def test_what_was_trained_comes_back_and_goes_on_from_there(trainable, vit, path):
+def test_a_loaded_fine_tuner_continues_its_training(trainable, vit, path):
     def more(estimator):
         estimator.set_params(warm_start=True, max_epochs=1).fit(COLUMN, SIDES)
         return estimator.partial_fit(COLUMN, SIDES)
 
     fitted = classifier(vit, trainable=trainable).fit(COLUMN, SIDES)
-    loaded = there_and_back(fitted, path, standalone=True)
+    loaded = round_trip(fitted, path, standalone=True)
     assert_equal_outputs(fitted, loaded, COLUMN)
     assert_equal_outputs(more(fitted), more(loaded), COLUMN)
-    # Times apart, which the clock tells.
+    # Except durations, which differ.
     losses = [[epoch["train_loss"] for epoch in e.history_] for e in (fitted, loaded)]
     assert losses[0] == losses[1]
     assert len(losses[0]) == 4
 
 
-def test_an_estimator_that_is_there_twice_is_written_once(vit, path, tmp_path):
+def test_a_shared_estimator_is_written_once(vit, path, tmp_path):
     fitted = classifier(vit, trainable="all").fit(COLUMN, SIDES)
     save(fitted, path)
     save([fitted, fitted], tmp_path / "two")
@@ -188,12 +188,12 @@ def test_equal_estimators_give_equal_files(vit, path, tmp_path):
     assert path.read_bytes() == (tmp_path / "again").read_bytes()
 
 
-def test_saving_and_loading_leave_the_estimator_and_the_process_alone(vit, path):
+def test_saving_and_loading_change_neither_the_estimator_nor_the_process(vit, path):
     import torch
 
     fitted = classifier(vit, trainable=1).fit(COLUMN, SIDES)
     before, state = dict(vars(fitted)), torch.get_rng_state()
-    loaded = there_and_back(fitted, path, standalone=True)
+    loaded = round_trip(fitted, path, standalone=True)
     assert vars(fitted) == before
     assert torch.equal(torch.get_rng_state(), state)
     assert not loaded.module_.training
@@ -201,7 +201,7 @@ def test_saving_and_loading_leave_the_estimator_and_the_process_alone(vit, path)
         load(path).set_params(warm_start=True).fit(COLUMN, SIDES)
 
 
-def test_trees_are_loaded_where_the_user_trusts_them(vit, path):
+def test_trees_are_loaded_if_the_user_trusts_them(vit, path):
     forest = make_pipeline(embedder(vit), RandomForestClassifier(3, random_state=0))
     fitted = forest.fit(COLUMN, SIDES)
     with pytest.warns(UntrustedWarning, match="sklearn.tree._tree.Tree"):
@@ -213,7 +213,7 @@ def test_trees_are_loaded_where_the_user_trusts_them(vit, path):
     assert_equal_outputs(fitted, loaded, COLUMN)
 
 
-def test_what_holds_itself_is_refused_and_named(path):
+def test_a_cyclic_estimator_is_refused_and_named(path):
     holder = FunctionTransformer(kw_args={})
     holder.kw_args["all"] = holder
     with pytest.raises(PersistenceError, match=r"FunctionTransformer.*cannot be saved"):

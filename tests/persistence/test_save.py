@@ -1,4 +1,4 @@
-"""What users put into parameters is saved, or refused by its name."""
+"""Parameter values of users are saved, or refused by name."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ SIDES = [0, 1] * 3
     ],
     ids=repr,
 )
-def test_values_come_back_with_their_types(options, path):
+def test_values_are_loaded_with_their_types(options, path):
     estimator = ImageClassifier(**options)
     save(estimator, path)
     loaded = load(path)
@@ -49,13 +49,13 @@ def test_values_come_back_with_their_types(options, path):
             assert repr(found) == repr(value)
 
 
-def test_paths_come_back_as_paths(vit, tmp_path, path):
+def test_paths_are_loaded_as_paths(vit, tmp_path, path):
     embedder = ImageEmbedder(vit, cache=tmp_path / "cache").fit(COLUMN)
     save(embedder, path)
     assert load(path).get_params() == embedder.get_params()
 
 
-def test_a_progress_bar_comes_along(vit, path):
+def test_a_progress_bar_is_saved_and_loaded(vit, path):
     classifier = ImageClassifier(str(vit), max_epochs=1).set_callbacks(ProgressBar())
     save(classifier, path)
     assert isinstance(load(path)._skl_callbacks[0], ProgressBar)
@@ -74,7 +74,7 @@ def test_a_progress_bar_comes_along(vit, path):
     ],
     ids=["lambda", "tuple", "keys", "None", "module", "generator", "type"],
 )
-def test_what_cannot_be_saved_is_named_before_anything_is_written(options, named, path):
+def test_values_that_cannot_be_saved_are_named_before_anything_is_written(options, named, path):
     path.write_text("as before")
     model = make_pipeline(ImageClassifier(**options))
     if named is None:
@@ -86,14 +86,14 @@ def test_what_cannot_be_saved_is_named_before_anything_is_written(options, named
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_module_of_the_users_cannot_stand_alone(path):
+def test_a_users_module_is_refused_in_a_standalone_file(path):
     fitted = ImageEmbedder(tiny_network(), cache=False).fit(COLUMN)
     with pytest.raises(BackboneError, match="Name an architecture"):
         save(fitted, path, standalone=True)
     assert not path.exists()
 
 
-def test_standalone_needs_a_fit(path):
+def test_a_standalone_file_needs_a_fitted_estimator(path):
     with pytest.raises(PersistenceError, match="nothing is fitted"):
         save(make_pipeline(ImageEmbedder(), LogisticRegression()), path, standalone=True)
     save(LogisticRegression(), path, standalone=True)

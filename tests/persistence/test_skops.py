@@ -1,4 +1,4 @@
-"""What skops writes is read in the one form in which it was written."""
+"""Only the form that skops writes is read."""
 
 import warnings
 
@@ -12,7 +12,7 @@ from tests.persistence._forging import COLUMN, forge
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 99, -1, True, None, "2"])
-def test_only_the_protocol_that_is_written_is_read(protocol, pipeline):
+def test_only_the_written_protocol_is_read(protocol, pipeline):
     forge(pipeline, lambda root: root.update(protocol=protocol))
     with pytest.raises(PersistenceError):
         load(pipeline)
@@ -23,7 +23,7 @@ def model(vit):
     return make_pipeline(ImageEmbedder(str(vit)), LogisticRegression()).fit(COLUMN, [0, 1] * 3)
 
 
-def test_scikit_learn_does_not_warn_beside_it(model, path):
+def test_scikit_learn_does_not_warn_additionally(model, path):
     def change(root):
         steps = root["content"]["content"]["steps"]["content"]
         for estimator in (root, *(step["content"][1] for step in steps)):
@@ -38,11 +38,11 @@ def test_scikit_learn_does_not_warn_beside_it(model, path):
         load(path)
 
 
-def test_a_pipeline_that_was_written_anew_still_loads(pipeline):
+def test_a_rewritten_pipeline_still_loads(pipeline):
     forge(pipeline, lambda root: None)
     assert load(pipeline).predict(COLUMN).shape == (6,)
 
 
-def test_a_fine_tuner_that_was_written_anew_still_loads(classifier):
+def test_a_rewritten_fine_tuner_still_loads(classifier):
     forge(classifier, lambda root: None)
     assert load(classifier).predict(COLUMN).shape == (6,)

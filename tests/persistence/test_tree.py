@@ -1,4 +1,4 @@
-"""All nodes of a tree are seen, and an id stands for one object."""
+"""All nodes of a tree are checked, and an id identifies one object."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.faults.artefact_files import node, unzipped, zipped
 from tests.persistence._forging import forge, members_of, value, write
 
 
-def test_one_number_stands_for_one_object(pipeline):
+def test_an_id_identifies_one_object(pipeline):
     def change(root):
         content = root["content"]["content"]
         content["memory"]["__id__"] = content["verbose"]["__id__"] = 5
@@ -19,7 +19,7 @@ def test_one_number_stands_for_one_object(pipeline):
 
 
 @pytest.mark.parametrize("depth", [150, 3_000, 200_000])
-def test_a_nest_without_end_is_refused(depth, pipeline):
+def test_infinite_nesting_is_refused(depth, pipeline):
     members = members_of(pipeline)
     before = '{"__class__":"list","__module__":"builtins","__loader__":"ListNode","content":['
     schema = before * depth + "]}" * depth
@@ -29,8 +29,8 @@ def test_a_nest_without_end_is_refused(depth, pipeline):
         load(pipeline)
 
 
-def test_an_id_does_not_lead_from_a_checked_node_to_another(pipeline):
-    # skops would make keys by the function, which it has met under the same id before.
+def test_an_id_cannot_refer_from_a_checked_node_to_another(pipeline):
+    # skops would call the function on keys, as the same id occurred before.
     def change(root):
         content = root["content"]["content"]
         function = node("FunctionNode", "numpy.log1p")
@@ -43,7 +43,7 @@ def test_an_id_does_not_lead_from_a_checked_node_to_another(pipeline):
         load(pipeline)
 
 
-def test_a_node_that_hides_in_another_is_checked(pipeline):
+def test_a_node_hidden_in_another_is_checked(pipeline):
     def change(root):
         root["content"]["content"]["verbose"]["shape"] = [{"a": node("FunctionNode", "os.system")}]
 
@@ -52,7 +52,7 @@ def test_a_node_that_hides_in_another_is_checked(pipeline):
         load(pipeline)
 
 
-def test_arrays_that_no_node_names_are_refused(pipeline):
+def test_arrays_not_referenced_by_a_node_are_refused(pipeline):
     members = members_of(pipeline)
     inner = unzipped(members["estimator.skops"])
     write(pipeline, {**members, "estimator.skops": zipped({**inner, "99.npy": b"x"})})

@@ -1,4 +1,4 @@
-"""Nothing that a file names is executed, and what is unknown is refused and listed."""
+"""Nothing that a file names is executed, and unknown types are refused and listed."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from tests.persistence._forging import attacks, forge, value, with_step
 
 
 @pytest.mark.parametrize("kind", attacks(""))
-def test_a_node_that_would_run_something_is_refused(kind, pipeline, canary):
+def test_a_node_that_would_execute_something_is_refused(kind, pipeline, canary):
     attack = attacks(f"touch {canary}")[kind]
     forge(pipeline, with_step(attack))
     with pytest.raises(PersistenceError):
@@ -32,7 +32,7 @@ def test_a_node_that_would_run_something_is_refused(kind, pipeline, canary):
         load(pipeline)
 
 
-def test_all_unknown_types_are_listed_at_once_with_their_places(pipeline, canary):
+def test_all_unknown_types_are_listed_together_with_their_positions(pipeline, canary):
     strangers = [node("FunctionNode", "os.system"), node("ObjectNode", "shutil.Rm", content=None)]
     forge(pipeline, with_step(node("ListNode", "builtins.list", content=strangers)))
     with pytest.raises(UntrustedError) as caught:
@@ -84,7 +84,7 @@ def test_a_trusted_function_is_not_called_by_the_file(attack, path):
 
 
 class Scale:
-    """Of no library."""
+    """A class outside of all libraries."""
 
     def __init__(self, factor):
         self.factor = factor
@@ -93,7 +93,7 @@ class Scale:
         return values * self.factor
 
 
-def test_callbacks_of_skorch_are_saved_and_loaded_if_they_are_trusted(vit, path):
+def test_trusted_callbacks_of_skorch_are_saved_and_loaded(vit, path):
     callback = EarlyStopping(monitor="train_loss", patience=3)
     with pytest.warns(UntrustedWarning, match=r"trusted=\[.*EarlyStopping"):
         save(ImageClassifier(str(vit), callbacks=[callback]), path)
@@ -104,7 +104,7 @@ def test_callbacks_of_skorch_are_saved_and_loaded_if_they_are_trusted(vit, path)
     assert loaded.callbacks[0].patience == 3
 
 
-def test_a_function_is_named_and_loaded_if_it_is_trusted(path):
+def test_a_function_is_named_and_loaded_if_trusted(path):
     model = FunctionTransformer(doubled)
     with pytest.warns(UntrustedWarning, match=r"doubled \(at \.func\)"):
         save(model, path)
@@ -115,7 +115,7 @@ def test_a_function_is_named_and_loaded_if_it_is_trusted(path):
         assert load(path, trusted=trusted).func is doubled
 
 
-def test_a_class_of_the_users_is_named_and_loaded_if_it_is_trusted(path):
+def test_a_users_class_is_named_and_loaded_if_trusted(path):
     with pytest.warns(UntrustedWarning, match="Scale"):
         save(ImageClassifier(augment=Scale(2)), path)
     with pytest.raises(UntrustedError, match=r"Scale \(at \.augment\)"):
@@ -123,13 +123,13 @@ def test_a_class_of_the_users_is_named_and_loaded_if_it_is_trusted(path):
     assert load(path, trusted=[Scale]).augment.factor == 2
 
 
-def test_trust_in_something_else_than_a_name_or_a_type_is_refused(path):
+def test_trusted_values_other_than_a_name_or_a_type_are_refused(path):
     save(LogisticRegression(), path)
     with pytest.raises(PersistenceError, match="trusted=3"):
         load(path, trusted=[3])
 
 
-def test_all_public_estimators_are_trusted_and_nothing_else_of_ours():
+def test_all_public_estimators_and_nothing_else_of_the_package_are_trusted():
     known = {name for names in _trust._known().values() for name in names}
     ours = {name for name in known if name.startswith("sktransfer")}
     assert ours == {f"sktransfer.{name}" for name in CASES}

@@ -22,7 +22,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("modality", CASES)
-def test_a_row_has_the_same_bits_in_batches_of_any_size(modality, monkeypatch):
+def test_a_row_is_bit_identical_in_batches_of_any_size(modality, monkeypatch):
     estimator, column, preparer, cut, budgets = CASES[modality]
     data = estimator._column_data(estimator._modality().column(column), estimator._get_backbone())
     activations = data.activations(cut, NoCache())

@@ -1,4 +1,4 @@
-"""Callbacks of skorch work in fine-tuners as they do in skorch."""
+"""skorch's callbacks work in fine-tuners as in skorch."""
 
 import json
 
@@ -42,8 +42,8 @@ def column(estimator, key):
     return [record[key] for record in estimator.history_]
 
 
-class Histories(Callback):
-    """Keeps skorch's history of each epoch."""
+class StoreHistories(Callback):
+    """Stores skorch's history after each epoch."""
 
     def __init__(self):
         self.records = []
@@ -67,9 +67,9 @@ def test_tensorboard_gets_the_losses_and_scores_of_each_epoch(tmp_path):
 
 
 def test_callbacks_see_one_history_over_phases_and_warm_starts():
-    epochs, histories = [], Histories()
+    epochs, histories = [], StoreHistories()
 
-    class Counts(Callback):
+    class CountEpochs(Callback):
         def on_epoch_end(self, net, **kwargs):
             epochs.append(len(net.history))
             histories.records = [dict(record) for record in net.history]
@@ -84,7 +84,7 @@ def test_callbacks_see_one_history_over_phases_and_warm_starts():
         max_epochs=2,
         warm_start=True,
         random_state=0,
-        callbacks=[Counts()],
+        callbacks=[CountEpochs()],
     )
     for _ in range(2):
         classifier.fit(images(8), [0, 1] * 4)
@@ -152,7 +152,7 @@ def test_a_callable_scores_each_epoch():
     def accuracy(net, X, y):
         return accuracy_score(y, net.predict(X))
 
-    histories = Histories()
+    histories = StoreHistories()
     scoring = EpochScoring(accuracy, name="mine", lower_is_better=False)
     training = EpochScoring(accuracy, name="on_train", lower_is_better=False, on_train=True)
     classifier = tiny(scoring, training, histories).fit(COLUMN, SIDES, **HELD_OUT)
@@ -162,19 +162,19 @@ def test_a_callable_scores_each_epoch():
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "f1_macro", "roc_auc", "neg_log_loss"])
-def test_scores_of_scikit_learn_are_taken_by_name(scoring):
-    histories = Histories()
+def test_scorers_of_scikit_learn_are_accepted_by_name(scoring):
+    histories = StoreHistories()
     named = EpochScoring(scoring, name="mine", lower_is_better=False)
     classifier = tiny(named, histories).fit(COLUMN, SIDES, **HELD_OUT)
     expected = get_scorer(scoring)(classifier, HELD_OUT["X_val"], HELD_OUT["y_val"])
     assert histories.records[-1]["mine"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_scores_of_label_matrices_and_numbers_are_taken_by_name():
+def test_scorers_of_label_matrices_and_numbers_are_accepted_by_name():
     shapes = [(ImageClassifier, np.stack([SIDES, 1 - SIDES], 1), "f1_macro")]
     shapes.append((ImageRegressor, np.arange(24.0), "r2"))
     for kind, y, scoring in shapes:
-        histories = Histories()
+        histories = StoreHistories()
         callbacks = [EpochScoring(scoring, name="mine", lower_is_better=False), histories]
         estimator = kind(tiny_network(), callbacks=callbacks, max_epochs=2, random_state=0)
         estimator.fit(COLUMN, y, X_val=COLUMN[:8], y_val=y[:8])
@@ -189,7 +189,7 @@ def test_a_callback_without_validation_rows_raises_with_advice():
 
 
 def test_a_callable_scores_each_batch():
-    histories = Histories()
+    histories = StoreHistories()
     scoring = BatchScoring(lambda net, X, y: len(y), name="rows", on_train=True)
     tiny(scoring, histories).fit(COLUMN, SIDES)
     assert [record["rows"] for record in histories.records] == [8] * 4
@@ -263,7 +263,7 @@ def test_callbacks_work_for_numbers_and_texts(tmp_path):
     assert torch.equal(saved["head.linear.weight"], regressor.module_.head.linear.weight)
 
 
-def test_callbacks_see_all_epochs_of_gradual_opening_as_one_training():
+def test_gradual_opening_is_one_training_to_callbacks():
     stop = EarlyStopping(monitor="train_loss", patience=2, sink=lambda text: None)
     classifier = ImageClassifier(
         "resnet18",

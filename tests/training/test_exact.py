@@ -27,10 +27,10 @@ def small_network() -> nn.Module:
     return network
 
 
-def orders_of(estimator, n_rows, epochs):
-    """Return the batches of each epoch, drawn as the estimator draws them."""
+def batches_of(estimator, n_rows, epochs):
+    """Return the batches of each epoch, in the order in which the estimator draws them."""
     random = np.random.RandomState(estimator.random_state)
-    random.randint(2**31)  # seeds all other random numbers
+    random.randint(2**31)  # seed of all other random numbers
     return [
         in_batches(random.permutation(np.arange(n_rows)), estimator.batch_size)
         for _ in range(epochs)
@@ -38,7 +38,7 @@ def orders_of(estimator, n_rows, epochs):
 
 
 def plain_head(column, y):
-    """Return scaled features of the small network, a head for them and its optimizer."""
+    """Return scaled features of the small network, a head and its optimizer."""
     features = torch.from_numpy(ImageEmbedder(small_network(), cache=False).fit_transform(column))
     scaled = (features - features.mean(0)) / features.std(0, unbiased=False)
     head = nn.Linear(features.shape[1], 3)
@@ -58,7 +58,7 @@ def test_a_head_is_trained_as_in_a_plain_loop():
     estimator.fit(column, y)
 
     scaled, head, optimizer = plain_head(column, y)
-    for batches in orders_of(estimator, 40, 4):
+    for batches in batches_of(estimator, 40, 4):
         for rows in batches:
             optimizer.zero_grad()
             functional.cross_entropy(head(scaled[rows]), torch.tensor(y[rows])).backward()
@@ -74,7 +74,7 @@ def test_mixup_blends_rows_as_a_plain_loop_does():
 
     scaled, head, optimizer = plain_head(column, y)
     random = np.random.RandomState(0)
-    random.randint(2**31)  # seeds all other random numbers
+    random.randint(2**31)  # seed of all other random numbers
     for _ in range(4):
         for rows in in_batches(random.permutation(np.arange(40)), 8):
             share = random.beta(0.4, 0.4)
@@ -114,7 +114,7 @@ def test_opened_stages_are_trained_step_by_step_as_in_a_plain_loop(trainable):
         return head((network(scaled[rows]).mean((2, 3)) - mean) / deviation)
 
     losses = []
-    for batches in orders_of(estimator, 40, 4):  # 4 epochs of 5 steps
+    for batches in batches_of(estimator, 40, 4):  # 4 epochs of 5 steps
         for rows in batches:
             opened.train()
             optimizer.zero_grad()
@@ -131,7 +131,7 @@ def test_opened_stages_are_trained_step_by_step_as_in_a_plain_loop(trainable):
 
 
 @pytest.mark.parametrize("trainable", ["head", 1, 2, "gradual"])
-def test_reused_activations_change_no_bit_for_images(trainable):
+def test_reused_activations_are_bit_identical_for_images(trainable):
     column, y = images(37), np.arange(37) % 3
     options = {"max_epochs": 3, "batch_size": 8, "weights": None, "image_size": 64, **PLAIN}
     found = [
@@ -144,7 +144,7 @@ def test_reused_activations_change_no_bit_for_images(trainable):
 
 
 @pytest.mark.parametrize("trainable", ["head", 1, "gradual"])
-def test_reused_activations_change_no_bit_for_texts(trainable):
+def test_reused_activations_are_bit_identical_for_texts(trainable):
     column, y = texts(50), np.arange(50) % 3
     options = {"max_epochs": 3, "batch_size": 8, "lr": 1e-4, **PLAIN}
     found = [

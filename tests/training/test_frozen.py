@@ -1,4 +1,4 @@
-"""Frozen stages stay as they are, and compute each row once."""
+"""Frozen stages do not change, and compute each row once."""
 
 import copy
 
@@ -82,7 +82,7 @@ def test_large_activations_are_stored_on_disk_and_larger_ones_recomputed(monkeyp
 
 
 @pytest.mark.parametrize("reuse", ["auto", True])
-def test_a_full_disk_is_noticed_before_anything_is_written(monkeypatch, reuse):
+def test_a_full_disk_is_detected_before_anything_is_written(monkeypatch, reuse):
     def full(*args):
         raise OSError(28, "No space left on device")
 
@@ -97,7 +97,7 @@ def test_a_full_disk_is_noticed_before_anything_is_written(monkeypatch, reuse):
 
 
 @pytest.mark.parametrize("reuse", [True, False])
-def test_reuse_activations_may_be_a_bool_of_numpy(monkeypatch, reuse):
+def test_reuse_activations_may_be_a_numpy_bool(monkeypatch, reuse):
     kept = []
     plain = _data.StoredSource
 

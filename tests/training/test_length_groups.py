@@ -1,4 +1,4 @@
-"""Batches of texts that run in groups of similar length."""
+"""Batches of texts computed in groups of similar length."""
 
 import torch
 
@@ -6,7 +6,7 @@ from sktransfer.backbones import CachedActivation, get_backbone
 from sktransfer.training._length_groups import by_length
 
 
-def test_groups_of_similar_length_give_what_a_padded_batch_gives():
+def test_length_groups_give_the_result_of_a_padded_batch():
     backbone = get_backbone("all-MiniLM-L6-v2", weights="pretrained", modality="text")
     tokens = backbone.processor.encode(
         ["one", "two words " * 20, "three", "four " * 9, "a " * 22], 64

@@ -1,4 +1,4 @@
-"""A network with a head: what of it is trained, and what is shared with other estimators."""
+"""A network with a head: trained and shared parameters."""
 
 import copy
 

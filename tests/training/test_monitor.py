@@ -67,7 +67,7 @@ def test_an_interrupt_keeps_the_finished_epochs():
     np.testing.assert_array_equal(stopped.predict_proba(column), two.predict_proba(column))
 
 
-def test_an_interrupt_in_the_first_epoch_leaves_the_estimator_as_it_was():
+def test_an_interrupt_in_the_first_epoch_leaves_the_estimator_unchanged():
     class Interrupt(Callback):
         def on_batch_begin(self, net, **kwargs):
             raise KeyboardInterrupt
@@ -87,7 +87,7 @@ def test_early_stopping_of_skorch_ends_a_fit_without_warning():
 
 
 class Temperature(Callback):
-    """Records a number, a string, and a name that the history has already."""
+    """Records a number, a string, and a name that is already in the history."""
 
     def on_epoch_end(self, net, **kwargs):
         net.history.record("temperature", 20 + len(net.history))
@@ -95,8 +95,8 @@ class Temperature(Callback):
         net.history.record("lr", -1.0)
 
 
-def test_what_callbacks_record_is_a_column_of_the_history():
-    """Numbers alone; names of ours keep their meaning, and none is only skorch's."""
+def test_values_recorded_by_callbacks_are_history_columns():
+    """Only numbers; our own columns keep their meaning, and skorch's own are left out."""
     scores = EpochScoring("f1_macro", name="valid_f1", lower_is_better=False)
     trained = EpochScoring("accuracy", name="train_accuracy", on_train=True, lower_is_better=False)
     classifier = tiny(callbacks=[scores, trained, Temperature()], batch_size=4, max_epochs=3)

@@ -24,14 +24,14 @@ def rates(name, warmup, steps=20):
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["cosine", "onecycle", "constant"])
 @pytest.mark.parametrize("steps", [1, 2, 20])
-def test_every_schedule_is_as_long_as_the_training(name, warmup, steps):
+def test_every_schedule_spans_the_training(name, warmup, steps):
     found = rates(name, warmup, steps)
     assert len(found) == steps
     assert (found > 0).all()
     assert found.max() <= 1 + 1e-9
 
 
-def test_rates_rise_and_fall_as_their_names_say():
+def test_learning_rates_rise_and_fall_as_the_schedule_names_say():
     constant = rates("constant", 0.25)
     assert (np.diff(constant[:5]) > 0).all()
     assert (constant[5:] == 1).all()
@@ -46,6 +46,6 @@ def test_rates_rise_and_fall_as_their_names_say():
     ("name", "kind"),
     [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)],
 )
-def test_an_optimizer_is_the_one_of_torch(name, kind):
+def test_an_optimizer_is_that_of_torch(name, kind):
     groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.1}]
     assert type(make_optimizer(groups, name, momentum=0.9)) is kind

@@ -7,7 +7,7 @@ from sktransfer.training.heads import LinearHead
 from sktransfer.training.strategies import LastStages
 
 
-def test_each_stage_learns_slower_than_the_one_above_and_norms_do_not_decay():
+def test_lower_stages_have_lower_learning_rates_and_norms_no_weight_decay():
     network = get_backbone("resnet18", weights=None, modality="image").network
     module = FineTuned(network, LinearHead(512, 2), ("layer3", "layer4"), LastStages(2))
     groups = parameter_groups(module, lr=1.0, layer_decay=0.5, weight_decay=0.1)

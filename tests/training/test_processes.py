@@ -1,4 +1,4 @@
-"""Data parallel training gives what one process gives."""
+"""Data-parallel training gives the result of one process."""
 
 import os
 import subprocess
@@ -14,12 +14,12 @@ from sktransfer.training._processes import DataParallel, SingleProcess, processe
 from tests._pages import DOCS, blocks
 from tests._tiny import images, texts, tiny_network
 
-N_ROWS = 43  # the last batch has fewer rows than the others, and an odd number of them
+N_ROWS = 43  # the last batch is smaller than the others, with an odd number of rows
 LABELS = np.arange(N_ROWS) % 2
 
 
 class Accelerator:
-    """The methods of Accelerate that are called, in one of several processes with equal numbers."""
+    """The methods of Accelerate that are used, in one of several processes with equal numbers."""
 
     device = torch.device("cpu")
 
@@ -107,7 +107,7 @@ def outcome(estimator, column):
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory):
+def two_processes(tmp_path_factory):
     """Return the outcomes of two processes, their output, and their folder."""
     pytest.importorskip("accelerate")
     pytest.importorskip("peft")
@@ -133,17 +133,17 @@ def together(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_both_processes_have_the_same_weights_and_scores(together, name):
-    first, second = together[0][name]
+def test_both_processes_have_the_same_weights_and_scores(two_processes, name):
+    first, second = two_processes[0][name]
     for what in ("trained", "accuracy"):
         np.testing.assert_array_equal(first[what], second[what])
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_two_processes_train_the_same_weights_as_one(together, name):
+def test_two_processes_train_the_same_weights_as_one(two_processes, name):
     estimator, column = CASES[name]()
     alone = outcome(estimator.fit(column, LABELS), column)
-    found = together[0][name][0]
+    found = two_processes[0][name][0]
     assert found["accuracy"] >= alone["accuracy"] - 0.1
     if name in EXACT:
         other = outcome(estimator.set_params(random_state=1).fit(column, LABELS), column)
@@ -152,24 +152,24 @@ def test_two_processes_train_the_same_weights_as_one(together, name):
         np.testing.assert_allclose(found["loss"], alone["loss"], rtol=1e-4)
 
 
-def test_processes_with_other_rows_raise(together):
+def test_processes_with_different_rows_raise(two_processes):
     message = "The processes do not train on the same rows in the same order. Pass the whole X"
-    assert together[1].count(message) == 2
+    assert two_processes[1].count(message) == 2
 
 
-def test_the_script_of_the_page_saves_its_classifier(together):
-    classifier = load(together[2] / "classifier.skt")
+def test_the_script_of_the_page_saves_its_classifier(two_processes):
+    classifier = load(two_processes[2] / "classifier.skt")
     assert classifier.predict(["a kitten", "a judge"]).tolist() == ["pet", "law"]
 
 
-def test_a_batch_is_divided_without_rest():
+def test_a_batch_is_divided_without_remainder():
     group = [DataParallel(Accelerator(number, size=3)) for number in range(3)]
     shares = [process.share(list(range(8))) for process in group]
     assert sorted(row for share in shares for row in share) == list(range(8))
     assert [len(share) for share in shares] == [3, 3, 2]
 
 
-def test_a_batch_that_is_too_small_is_computed_by_all():
+def test_a_too_small_batch_is_computed_by_all_processes():
     assert DataParallel(Accelerator(1, size=3)).share([4, 5, 6, 7, 8]) == [4, 5, 6, 7, 8]
 
 

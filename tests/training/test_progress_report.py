@@ -1,4 +1,4 @@
-"""Progress of a training: scikit-learn's callbacks, and the table that `verbose` shows."""
+"""Progress of a training: scikit-learn's callbacks, and the table printed by `verbose`."""
 
 import numpy as np
 from sklearn.callback import ScoringMonitor

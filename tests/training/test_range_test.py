@@ -1,4 +1,4 @@
-"""The steps of a range test are those of a training, at rates that are set step by step."""
+"""The steps of a range test are training steps with a learning rate set per step."""
 
 import numpy as np
 from skorch.callbacks import Callback
@@ -15,8 +15,8 @@ def tiny(**options):
     return ImageClassifier(tiny_network(), **{**settings, **options})
 
 
-def test_a_step_of_the_test_is_a_step_of_a_fit():
-    """With one rate all the way, losses are those of a plain training."""
+def test_a_step_of_the_range_test_is_a_step_of_a_fit():
+    """With a constant rate, losses are those of a plain training."""
     seen = []
 
     class Notes(Callback):

@@ -1,4 +1,4 @@
-"""Which rows form each training batch."""
+"""Assignment of rows to training batches."""
 
 import numpy as np
 import torch
@@ -48,10 +48,10 @@ def balanced(targets, batch_size):
 
 def test_classes_are_balanced_in_each_batch():
     rows, classes = balanced([0] * 15 + [1] * 3 + [2] * 2, 9)
-    assert len(classes) == 32  # few rows are drawn several times per epoch
+    assert len(classes) == 32  # a small class is drawn several times per epoch
     assert all(np.bincount(batch).tolist() == [3, 3, 3] for batch in classes)
     of_the_first = [row for batch in rows for row in batch if row < 18]
-    for start in range(0, 90, 15):  # none again before all were drawn
+    for start in range(0, 90, 15):  # none is repeated before all were drawn
         assert len(set(of_the_first[start : start + 15])) == 15
 
 

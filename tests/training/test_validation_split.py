@@ -17,7 +17,7 @@ def test_no_group_is_split():
     classifier.fit(images(40), np.arange(40) % 2, groups=groups)
 
 
-def test_held_out_rows_have_the_shares_of_classes_of_all_rows():
+def test_validation_rows_are_stratified():
     classes = np.array([0] * 80 + [1] * 20)
     _, valid = hold_out(
         np.arange(100), 0.1, classes=classes, groups=None, random=np.random.RandomState(0)

@@ -1,4 +1,4 @@
-"""Folders that are not a model: the error says what they are."""
+"""Folders that are not a model raise an error that says what they are."""
 
 import json
 
@@ -14,7 +14,7 @@ def refused(folder, message, kind=BackboneError):
         get_backbone(folder, modality="text")
 
 
-def test_an_adapter_is_refused_with_the_way_to_merge_it(tmp_path):
+def test_an_adapter_is_refused_with_instructions_to_merge_it(tmp_path):
     peft = pytest.importorskip("peft")
     model = peft.get_peft_model(build("bert"), peft.LoraConfig(target_modules=["query"]))
     model.save_pretrained(tmp_path / "adapter")
@@ -28,7 +28,7 @@ def test_an_adapter_is_refused_with_the_way_to_merge_it(tmp_path):
     assert get_backbone(tmp_path / "merged", modality="text").feature_size == 32
 
 
-def test_the_output_folder_of_a_trainer_is_refused_with_its_last_checkpoint(tmp_path):
+def test_an_output_folder_of_a_trainer_is_refused_with_its_last_checkpoint(tmp_path):
     for step in (500, 1000):
         save("bert", tmp_path / f"checkpoint-{step}")
     refused(tmp_path, r"output folder of a Trainer.*checkpoint-1000'.*save_model")

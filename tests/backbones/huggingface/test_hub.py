@@ -1,4 +1,4 @@
-"""The local Hugging Face cache, and what happens where a model is not in it."""
+"""The local Hugging Face cache, and errors for models that are not in it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ COMMIT = "a" * 40
 
 @pytest.fixture(autouse=True)
 def hub(tmp_path, monkeypatch):
-    """Return the folder of an empty cache; whoever asks the hub fails."""
+    """Return the folder of an empty cache; any request to the hub fails."""
 
-    def never(*args, **kwargs):
+    def fail_on_request(*args, **kwargs):
         raise AssertionError("the hub was asked")
 
     scan = partial(huggingface_hub.scan_cache_dir, tmp_path / "hub")
     monkeypatch.setattr(huggingface_hub, "scan_cache_dir", scan)
     monkeypatch.delenv("SKTRANSFER_OFFLINE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(huggingface_hub, "model_info", never)
+    monkeypatch.setattr(huggingface_hub, "model_info", fail_on_request)
     real = huggingface_hub.snapshot_download
 
     def cached_only(name, **kwargs):
@@ -52,20 +52,20 @@ def cache(hub: Path, name: str, kind: str = "bert", readme: str = "") -> Path:
 
 
 @pytest.mark.parametrize("variable", ["SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_error_names_the_command(variable, monkeypatch):
+def test_an_offline_error_names_the_download_command(variable, monkeypatch):
     monkeypatch.setenv(variable, "1")
     with pytest.raises(OfflineError, match=f"{variable} .*`hf download nobody/nothing`"):
         get_backbone("nobody/nothing", modality="text")
 
 
-def test_cached_model_needs_no_hub(hub, monkeypatch):
+def test_a_cached_model_needs_no_request(hub, monkeypatch):
     cache(hub, "org/tiny", readme="---\ntags: [x]\nlicense: apache-2.0\n---\nlicense: mit\n")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     backbone = get_backbone("org/tiny", modality="text")
     assert (backbone.name, backbone.licence) == ("org/tiny", "apache-2.0")
 
 
-def test_download_that_was_broken_off_is_not_taken(hub, monkeypatch):
+def test_an_interrupted_download_is_ignored(hub, monkeypatch):
     folder = cache(hub, "org/half")
     (folder / "model.safetensors").unlink()
     monkeypatch.setenv("SKTRANSFER_OFFLINE", "1")
@@ -86,7 +86,7 @@ def test_cached_models_are_listed(hub):
     assert seen["on_this_machine"]
 
 
-def test_no_cache_lists_nothing(hub):
+def test_an_empty_cache_lists_nothing(hub):
     hub.rmdir()
     assert huggingface.rows() == []
 
@@ -96,7 +96,7 @@ def siblings(**sizes: int) -> SimpleNamespace:
     return SimpleNamespace(siblings=files)
 
 
-def test_download_is_announced_with_its_size_and_takes_no_code(hub, monkeypatch, tmp_path, caplog):
+def test_a_download_announces_its_size_and_excludes_code(hub, monkeypatch, tmp_path, caplog):
     published = {
         "config.json": 1_000,
         "README.md": 1_000,
@@ -126,7 +126,7 @@ def test_download_is_announced_with_its_size_and_takes_no_code(hub, monkeypatch,
     assert "'org/new' (42 MB)" in caplog.text
 
 
-def test_no_network_is_an_offline_error(monkeypatch):
+def test_a_failing_network_is_an_offline_error(monkeypatch):
     def fail(*args, **kwargs):
         raise ConnectionError("no route to host")
 
@@ -135,7 +135,7 @@ def test_no_network_is_an_offline_error(monkeypatch):
         get_backbone("org/gone", modality="text")
 
 
-def test_unknown_id_says_that_there_is_no_folder_either(monkeypatch):
+def test_the_error_for_an_unknown_id_says_that_no_folder_exists(monkeypatch):
     def fail(*args, **kwargs):
         raise errors.RepositoryNotFoundError(
             "404", response=SimpleNamespace(headers={}, request=None)
@@ -161,10 +161,10 @@ def test_unknown_id_says_that_there_is_no_folder_either(monkeypatch):
         ("", False),
     ],
 )
-def test_names_are_ids_of_two_parts(name, ours):
+def test_model_ids_have_two_parts(name, ours):
     assert huggingface.owns(name) is ours
 
 
-def test_folders_are_ours(tmp_path):
+def test_folders_belong_to_this_source(tmp_path):
     assert huggingface.owns(str(tmp_path))
     assert not huggingface.owns(str(tmp_path / "nothing"))

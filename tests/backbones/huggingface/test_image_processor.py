@@ -1,4 +1,4 @@
-"""Our recipe gives the pixels that the processors of transformers give with Pillow."""
+"""Recipes give the pixels that the Pillow processors of transformers give."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ours(recipe: ImageRecipe, image: Image.Image) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", PROCESSORS)
 @pytest.mark.parametrize("size", [(500, 376), (300, 420)])
-def test_pixels_are_those_of_the_processor_within_one_grey_level(name, size, tmp_path):
+def test_pixels_equal_those_of_the_processor_within_one_grey_level(name, size, tmp_path):
     processor = PROCESSORS[name]
     processor.save_pretrained(tmp_path)
     recipe = image_recipe(tmp_path, SimpleNamespace(), fixed_size=False)
@@ -60,7 +60,7 @@ def test_pixels_are_those_of_the_processor_within_one_grey_level(name, size, tmp
 
 
 @pytest.mark.parametrize("kind", ["Bit", "CLIP", "ConvNext", "DeiT", "Siglip", "ViT", "DINOv3ViT"])
-def test_silent_file_means_the_defaults_of_its_class(kind, tmp_path):
+def test_a_missing_setting_means_the_default_of_its_class(kind, tmp_path):
     full, silent = tmp_path / "full", tmp_path / "silent"
     processor = getattr(hf, f"{kind}ImageProcessorPil", None) or getattr(
         hf, f"{kind}ImageProcessor"
@@ -71,7 +71,7 @@ def test_silent_file_means_the_defaults_of_its_class(kind, tmp_path):
         assert recipe_of(silent, image_processor_type=kind + ending) == recipe
 
 
-def test_numbers_of_old_files_are_a_square_or_a_short_side(tmp_path):
+def test_sizes_in_old_files_are_a_square_or_a_shorter_side(tmp_path):
     square = recipe_of(tmp_path, feature_extractor_type="ViTFeatureExtractor", size=224)
     assert (square.size, square.resize) == ((224, 224), (224, 224))
     short = recipe_of(
@@ -98,12 +98,12 @@ def test_processors_in_one_file_are_read(tmp_path):
     assert recipe == ImageRecipe(size=(96, 96), resize=(96, 96), fixed_size=True)
 
 
-def test_without_a_file_it_is_imagenet_at_the_size_of_the_config(tmp_path):
+def test_without_a_file_the_recipe_is_imagenet_at_the_size_of_the_config(tmp_path):
     recipe = image_recipe(tmp_path, SimpleNamespace(image_size=112), fixed_size=True)
     assert recipe == ImageRecipe(size=(112, 112), resize=128, fixed_size=True)
 
 
-def test_unknown_filter_is_named(tmp_path):
+def test_an_unknown_filter_is_named(tmp_path):
     with pytest.raises(BackboneError, match="resample=9"):
         recipe_of(tmp_path, resample=9)
 
@@ -111,7 +111,7 @@ def test_unknown_filter_is_named(tmp_path):
 @pytest.mark.parametrize(
     "setting", [{"do_resize": False}, {"do_pad": True}, {"do_flip_channel_order": True}]
 )
-def test_settings_that_are_not_supported_are_named(setting, tmp_path):
+def test_unsupported_settings_are_named(setting, tmp_path):
     (name, value), *_ = setting.items()
     with pytest.raises(BackboneError, match=f"sets {name} to {value}"):
         recipe_of(tmp_path, size=96, **setting)

@@ -1,4 +1,4 @@
-"""Sentence-transformers folders: the same vectors as that library gives."""
+"""Sentence-transformers folders give the same vectors as that library."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VARIED = (
 
 
 def sentence_folder(folder: Path, *steps: str, kind: str = "bert") -> Path:
-    """Write an encoder and the list of steps behind it."""
+    """Write an encoder and the list of its modules."""
     save(kind, folder)
     modules = [{"idx": 0, "name": "0", "path": "", "type": f"{STEP}Transformer"}]
     for i, step in enumerate(steps, start=1):
@@ -62,7 +62,7 @@ def theirs(folder: Path, texts: list[str]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("bert", "mean"), ("mpnet", "max"), ("bert", "cls")])
-def test_steps_equal_those_of_sentence_transformers(kind, mode, tmp_path):
+def test_features_equal_those_of_sentence_transformers(kind, mode, tmp_path):
     folder = sentence_folder(tmp_path, "Pooling", "Dense", "Normalize", kind=kind)
     name = "cls_token" if mode == "cls" else f"{mode}_tokens"
     pooling(folder, **{f"pooling_mode_{name}": True})
@@ -95,7 +95,7 @@ def test_truncated_features_equal_those_of_sentence_transformers(steps, tmp_path
     assert np.array_equal(embed(again, TEXTS), found)
 
 
-def test_a_truncation_beyond_the_width_keeps_all(tmp_path):
+def test_a_truncation_beyond_the_width_has_no_effect(tmp_path):
     folder = sentence_folder(tmp_path)
     write_json(folder / "config_sentence_transformers.json", truncate_dim=999)
     assert get_backbone(folder, modality="text").feature_size == 32
@@ -103,7 +103,7 @@ def test_a_truncation_beyond_the_width_keeps_all(tmp_path):
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "8"])
-def test_a_truncation_that_is_not_a_width_is_refused(size, tmp_path):
+def test_an_invalid_truncation_width_is_refused(size, tmp_path):
     folder = sentence_folder(tmp_path)
     write_json(folder / "config_sentence_transformers.json", truncate_dim=size)
     with pytest.raises(BackboneError, match="truncate_dim"):
@@ -124,7 +124,7 @@ def test_a_truncation_that_is_not_a_width_is_refused(size, tmp_path):
         ("2_Normalize/config.json", {"module_input_name": "token_embeddings"}),
     ],
 )
-def test_settings_of_sentence_transformers_are_refused_by_name(file, setting, tmp_path):
+def test_unsupported_settings_of_sentence_transformers_are_refused_by_name(file, setting, tmp_path):
     folder = sentence_folder(tmp_path, "Pooling", "Normalize")
     pooling(folder, pooling_mode_mean_tokens=True)
     write_json(folder / file, **setting)
@@ -132,7 +132,7 @@ def test_settings_of_sentence_transformers_are_refused_by_name(file, setting, tm
         get_backbone(folder, modality="text")
 
 
-def test_a_folder_as_sentence_transformers_saves_it_today_is_read(tmp_path):
+def test_a_folder_saved_by_the_current_sentence_transformers_is_read(tmp_path):
     folder = sentence_folder(tmp_path / "old", "Pooling", "Dense", "Normalize")
     pooling(folder, pooling_mode_mean_tokens=True)
     dense(folder)
@@ -158,7 +158,7 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
         get_backbone(tmp_path, modality="text")
 
 
-def test_a_tokenizer_that_cuts_at_the_start_is_refused(tmp_path):
+def test_a_tokenizer_that_truncates_at_the_start_is_refused(tmp_path):
     save("bert", tmp_path)
     config = json.loads((tmp_path / "tokenizer_config.json").read_text())
     write_json(tmp_path / "tokenizer_config.json", **config | {"truncation_side": "left"})
@@ -166,7 +166,7 @@ def test_a_tokenizer_that_cuts_at_the_start_is_refused(tmp_path):
         get_backbone(tmp_path, modality="text")
 
 
-def test_new_name_of_the_pooling_and_a_prompt_are_read(tmp_path):
+def test_the_new_name_of_the_pooling_and_a_prompt_are_read(tmp_path):
     folder = sentence_folder(tmp_path, "Pooling")
     write_json(folder / "1_Pooling/config.json", embedding_dimension=32, pooling_mode="max")
     prompts = {"query": "kappa iota "}
@@ -178,15 +178,15 @@ def test_new_name_of_the_pooling_and_a_prompt_are_read(tmp_path):
     assert not np.allclose(embed(backbone, ["alpha"]), embed(backbone, ["beta"]))
 
 
-def test_plain_encoder_is_pooled_by_the_mean(tmp_path):
+def test_a_plain_encoder_is_pooled_by_the_mean(tmp_path):
     save("roberta", tmp_path)
     recipe = get_backbone(tmp_path, modality="text").recipe
     assert (recipe.pooling, recipe.normalize) == ("mean", False)
-    # 64 positions, of which RoBERTa leaves two unused; the tokenizer says 50.
+    # 64 positions, of which RoBERTa leaves two unused; the tokenizer's limit is 50.
     assert (recipe.longest, recipe.max_length) == (62, 50)
 
 
-def test_longest_text_passes_and_one_token_more_does_not(tmp_path):
+def test_a_text_of_maximum_length_is_accepted_and_one_more_token_is_not(tmp_path):
     save("roberta", tmp_path)
     backbone = get_backbone(tmp_path, modality="text")
     rows = backbone.processor.encode(["alpha " * 99], backbone.recipe.at(62).max_length)
@@ -195,7 +195,7 @@ def test_longest_text_passes_and_one_token_more_does_not(tmp_path):
         backbone.recipe.at(63)
 
 
-def test_length_beyond_the_positions_is_cut(tmp_path):
+def test_a_maximum_length_beyond_the_positions_is_reduced(tmp_path):
     folder = sentence_folder(tmp_path)
     write_json(folder / "sentence_roberta_config.json", max_seq_length=9999, do_lower_case=True)
     backbone = get_backbone(folder, modality="text")
@@ -203,7 +203,7 @@ def test_length_beyond_the_positions_is_cut(tmp_path):
     assert backbone.processor.encode(["ALPHA"], 8) == backbone.processor.encode(["alpha"], 8)
 
 
-def test_encoder_may_lie_in_a_folder_of_its_own(tmp_path):
+def test_the_encoder_may_be_in_a_subfolder(tmp_path):
     save("bert", tmp_path / "0_Transformer")
     step = {"idx": 0, "name": "0", "path": "0_Transformer", "type": f"{STEP}Transformer"}
     (tmp_path / "modules.json").write_text(json.dumps([step]))
@@ -227,7 +227,7 @@ def test_random_weights_reach_the_linear_layer(tmp_path):
         (["Pooling", "Normalize", "Dense"], "after its Normalize"),
     ],
 )
-def test_steps_that_are_not_supported_are_named(steps, message, tmp_path):
+def test_unsupported_modules_are_named(steps, message, tmp_path):
     folder = sentence_folder(tmp_path, *steps)
     pooling(folder, pooling_mode_mean_tokens=True)
     with pytest.raises(BackboneError, match=message):
@@ -243,7 +243,7 @@ def test_steps_that_are_not_supported_are_named(steps, message, tmp_path):
         ({"pooling_mode_mean_tokens": False}, "pools with nothing"),
     ],
 )
-def test_poolings_that_are_not_supported_are_named(modes, message, tmp_path):
+def test_unsupported_poolings_are_named(modes, message, tmp_path):
     folder = sentence_folder(tmp_path, "Pooling")
     pooling(folder, **modes)
     with pytest.raises(BackboneError, match=message):
@@ -254,7 +254,7 @@ def test_poolings_that_are_not_supported_are_named(modes, message, tmp_path):
     ("activation", "more"),
     [("Softmax", {}), ("Tanh", {"use_residual": True}), ("Tanh", {"module_input_name": "x"})],
 )
-def test_linear_layers_that_are_not_supported_are_refused(activation, more, tmp_path):
+def test_unsupported_linear_layers_are_refused(activation, more, tmp_path):
     folder = sentence_folder(tmp_path, "Pooling", "Dense")
     pooling(folder, pooling_mode_mean_tokens=True)
     dense(folder, activation, **more)
@@ -262,7 +262,7 @@ def test_linear_layers_that_are_not_supported_are_refused(activation, more, tmp_
         get_backbone(folder, modality="text")
 
 
-def test_missing_weights_of_the_linear_layer_are_an_error(tmp_path):
+def test_missing_weights_of_the_linear_layer_raise(tmp_path):
     folder = sentence_folder(tmp_path, "Pooling", "Dense")
     pooling(folder, pooling_mode_mean_tokens=True)
     dense(folder)
@@ -288,7 +288,7 @@ def varied_texts(n: int) -> list[str]:
     return [" ".join(rng.choice(words, length)) for length in lengths]
 
 
-def test_bundled_model_is_what_the_table_says(minilm):
+def test_the_bundled_model_matches_its_row_of_the_table(minilm):
     (row,) = [r for r in list_backbones(source="bundled") if r["name"] == minilm.name]
     assert row["parameters"] == minilm.n_parameters
     assert row["feature_size"] == minilm.feature_size

@@ -1,4 +1,4 @@
-"""Every family of Hugging Face models: a tiny random one, saved, loaded and compared."""
+"""Every family of Hugging Face models: a tiny random one is saved, loaded and compared."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONVOLUTIONAL = ("convnext", "convnextv2", "resnet", "swin")
 
 
 class Saved:
-    """A folder, the model that was saved in it, and the backbone that is loaded from it."""
+    """A folder, the model saved in it, and the backbone loaded from it."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind, self.folder = kind, folder
@@ -38,7 +38,7 @@ class Saved:
         self.backbone = get_backbone(folder, modality=self.modality)
 
     def plain(self) -> Any:
-        """Return what the model itself gives, without any of our code."""
+        """Return the outputs of the model itself, without the package."""
         tower = getattr(self.model, "vision_model", self.model)
         batch = inputs(self.kind)
         batch = batch if self.modality == "text" else {"pixel_values": batch}
@@ -59,7 +59,7 @@ def saved(tmp_path_factory):
 
 
 def close(got: torch.Tensor, wanted: torch.Tensor) -> bool:
-    # The backbone keeps images in channels_last, which changes the order of sums.
+    # The backbone uses channels_last images, which changes the order of sums.
     return got.shape == wanted.shape and torch.allclose(got, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -68,7 +68,7 @@ def run(backbone: Backbone, batch: Any, **how: Any) -> torch.Tensor:
         return backbone.extract(batch, **how)
 
 
-def test_all_families_are_tried():
+def test_all_families_are_tested():
     assert set(FAMILIES) == set(KINDS)
 
 
@@ -132,7 +132,7 @@ def test_each_parameter_is_in_one_stage_or_only_in_the_pooling(saved, kind):
 
 
 @pytest.mark.parametrize("kind", ["bert", "vit", "swin"])
-def test_fingerprint_is_that_of_the_weights_not_of_the_place(saved, kind, tmp_path):
+def test_the_fingerprint_depends_on_weights_and_not_on_the_path(saved, kind, tmp_path):
     first = saved(kind)
     first.model.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"):
@@ -144,7 +144,7 @@ def test_fingerprint_is_that_of_the_weights_not_of_the_place(saved, kind, tmp_pa
     assert random.fingerprint != first.backbone.fingerprint
 
 
-def test_number_of_heads_is_in_the_fingerprint(saved, tmp_path):
+def test_the_fingerprint_depends_on_the_number_of_heads(saved, tmp_path):
     folder = saved("bert").folder
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -156,7 +156,7 @@ def test_number_of_heads_is_in_the_fingerprint(saved, tmp_path):
     assert other.fingerprint != saved("bert").backbone.fingerprint
 
 
-def test_only_what_is_asked_for_is_computed(saved):
+def test_only_requested_outputs_are_computed(saved):
     network = saved("bert").backbone.network
     seen: list[str] = []
     hooks = [
@@ -171,7 +171,7 @@ def test_only_what_is_asked_for_is_computed(saved):
 
 @pytest.mark.parametrize("kind", [kind for kind in FAMILIES if FAMILIES[kind].resumes])
 @torch.inference_mode()
-def test_a_pass_goes_on_from_any_stage_but_the_last_without_running_it(saved, kind):
+def test_a_pass_resumes_after_any_stage_but_the_last(saved, kind):
     network = copy.deepcopy(saved(kind).backbone.network)
     names = list(network.stages)
     seen: list[str] = []
@@ -186,12 +186,12 @@ def test_a_pass_goes_on_from_any_stage_but_the_last_without_running_it(saved, ki
             assert not {*names[1 : number + 1]} & {*seen}
 
 
-def test_a_network_that_cannot_go_on_says_so(saved):
+def test_a_network_that_cannot_resume_raises(saved):
     assert not saved("swin").backbone.network.resumes
 
 
 @pytest.mark.parametrize("kind", ["bert", "vit"])
-def test_threads_may_ask_for_different_stages(saved, kind):
+def test_threads_may_request_different_stages(saved, kind):
     backbone = saved(kind).backbone
     layers = ["pooled", *backbone.stages] * 8
     alone = [run(backbone, inputs(kind), layer=layer) for layer in layers]
@@ -214,7 +214,7 @@ def test_a_copy_has_its_own_stages(saved, kind):
                 )
 
 
-def test_gradients_flow_to_a_stage_in_the_middle(saved):
+def test_gradients_reach_an_intermediate_stage(saved):
     network = copy.deepcopy(saved("bert").backbone.network).requires_grad_(True)
     network(inputs("bert"), until="layer2").sum().backward()
     reached = {
@@ -223,7 +223,7 @@ def test_gradients_flow_to_a_stage_in_the_middle(saved):
     assert reached == {"embeddings", "layer1", "layer2"}
 
 
-def test_max_pooling_over_tokens_leaves_padding_out(saved):
+def test_max_pooling_over_tokens_ignores_padding(saved):
     batch = inputs("bert")
     features = run(saved("bert").backbone, batch, pooling="max")
     tokens = saved("bert").plain().last_hidden_state
@@ -231,18 +231,18 @@ def test_max_pooling_over_tokens_leaves_padding_out(saved):
     assert torch.equal(features, pool(tokens, "max", layout="NLC", mask=batch["attention_mask"]))
 
 
-def test_text_half_of_clip_is_refused(saved):
+def test_the_text_half_of_clip_is_refused(saved):
     with pytest.raises(BackboneError, match="image half"):
         get_backbone(saved("clip").folder, modality="text")
 
 
-def test_text_model_is_refused_for_images(saved):
+def test_a_text_model_is_refused_for_images(saved):
     with pytest.raises(BackboneError, match="TextEmbedder"):
         get_backbone(saved("bert").folder, modality="image")
 
 
 @pytest.mark.parametrize("kind", ["vit", "resnet", "clip", "swin"])
-def test_module_of_the_user_is_taken_apart(saved, kind):
+def test_a_users_module_is_split_into_stages(saved, kind):
     network, recipe = stages_of(copy.deepcopy(saved(kind).model))
     backbone = saved(kind).backbone
     assert tuple(network.stages) == backbone.stages
@@ -251,7 +251,7 @@ def test_module_of_the_user_is_taken_apart(saved, kind):
         assert close(network.eval()(inputs(kind)), run(backbone, inputs(kind)))
 
 
-def test_classifier_of_the_user_is_taken_apart():
+def test_a_users_classifier_is_split_into_stages():
     import transformers
 
     model = transformers.ViTForImageClassification(build("vit").config).eval()
@@ -260,6 +260,6 @@ def test_classifier_of_the_user_is_taken_apart():
     assert network(inputs("vit")).shape == (3, 32)
 
 
-def test_other_modules_of_the_user_are_left_to_others(saved):
+def test_other_modules_of_the_user_are_not_claimed(saved):
     assert stages_of(torch.nn.Linear(2, 2)) is None
     assert stages_of(saved("bert").model) is None

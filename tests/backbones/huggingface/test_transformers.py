@@ -1,4 +1,4 @@
-"""Checkpoints of Hugging Face folders: every weight or an error, and never any code."""
+"""Checkpoints of Hugging Face folders: all weights or an error, and no code is executed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_missing_weights_are_named(bert):
         text(bert)
 
 
-def test_weights_of_something_else_are_refused(bert):
+def test_weights_of_an_unrelated_model_are_refused(bert):
     rewrite(bert, lambda state: {f"other.{i}": tensor for i, tensor in enumerate(state.values())})
     with pytest.raises(WeightsError, match=r"missing: .* and \d+ more"):
         text(bert)
@@ -68,20 +68,20 @@ def test_weights_of_a_deeper_model_are_refused(bert):
         text(bert)
 
 
-def test_pooler_that_no_feature_needs_may_be_missing(bert):
+def test_an_unused_pooler_may_be_missing(bert):
     whole = text(bert)
     rewrite(bert, without("pooler"))
     assert text(bert).fingerprint == whole.fingerprint
 
 
-def test_counters_of_training_may_be_missing(tmp_path):
+def test_training_counters_may_be_missing(tmp_path):
     save("resnet", tmp_path)
     rewrite(tmp_path, without("num_batches_tracked"))
     assert get_backbone(tmp_path, modality="image").feature_size == 32
 
 
 @pytest.mark.parametrize("kind", ["BertForSequenceClassification", "BertForMaskedLM"])
-def test_checkpoint_with_a_head_loads_without_a_word(kind, tmp_path, caplog, recwarn):
+def test_a_checkpoint_with_a_head_loads_silently(kind, tmp_path, caplog, recwarn):
     save("bert", tmp_path)
     model = getattr(hf, kind)(build("bert").config).eval()
     model.save_pretrained(tmp_path)
@@ -95,7 +95,7 @@ def test_checkpoint_with_a_head_loads_without_a_word(kind, tmp_path, caplog, rec
     assert list(recwarn) == []
 
 
-def test_names_of_old_checkpoints_are_understood(bert):
+def test_names_of_old_checkpoints_are_converted(bert):
     whole = text(bert)
 
     def old(state):
@@ -112,13 +112,13 @@ def test_names_of_old_checkpoints_are_understood(bert):
 
 
 @pytest.mark.parametrize("prefix", ["backbone.", "_orig_mod.", "model.encoder.", "module.bert."])
-def test_a_prefix_of_all_names_is_removed(prefix, bert):
+def test_a_common_prefix_is_removed(prefix, bert):
     whole = text(bert)
     rewrite(bert, lambda state: {f"{prefix}{name}": tensor for name, tensor in state.items()})
     assert text(bert).fingerprint == whole.fingerprint
 
 
-def test_a_model_that_is_there_twice_is_refused(bert):
+def test_a_checkpoint_with_two_copies_of_the_model_is_refused(bert):
     def twice(state):
         return {f"{part}.{n}": t.clone() for part in ("query", "passage") for n, t in state.items()}
 
@@ -127,13 +127,13 @@ def test_a_model_that_is_there_twice_is_refused(bert):
         text(bert)
 
 
-def test_half_precision_becomes_single(bert):
+def test_half_precision_weights_become_float32(bert):
     rewrite(bert, lambda state: {name: tensor.bfloat16() for name, tensor in state.items()})
     assert {p.dtype for p in text(bert).network.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("form", ["shards", "torch", "torch shards"])
-def test_other_forms_of_checkpoints_are_equal(form, bert):
+def test_other_checkpoint_formats_give_equal_weights(form, bert):
     whole = text(bert)
     state = load_file(bert / "model.safetensors")
     (bert / "model.safetensors").unlink()
@@ -153,7 +153,7 @@ def test_other_forms_of_checkpoints_are_equal(form, bert):
     assert text(bert).fingerprint == whole.fingerprint
 
 
-def test_folder_without_weights_says_so(bert):
+def test_a_folder_without_weights_raises(bert):
     (bert / "model.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"neither model\.safetensors nor pytorch_model\.bin"):
         text(bert)
@@ -173,7 +173,7 @@ def test_weights_may_come_from_a_file(ending, convnext, tmp_path_factory):
     assert torch.allclose(loaded.extract(inputs("convnext")), wanted, atol=1e-5)
 
 
-def test_file_of_another_architecture_is_refused(convnext, tmp_path_factory):
+def test_a_file_of_another_architecture_is_refused(convnext, tmp_path_factory):
     file = tmp_path_factory.mktemp("own") / "other.pth"
     torch.save({"weight": torch.ones(2)}, file)
     with pytest.raises(WeightsError, match="missing: "):
@@ -188,7 +188,7 @@ def test_random_weights_follow_the_seed(bert):
 
 
 @pytest.mark.parametrize("weights", ["pretrained", None])
-def test_nothing_global_changes(weights, bert):
+def test_no_global_state_changes(weights, bert):
     logger = logging.getLogger("transformers")
     before = torch.get_rng_state(), torch.get_default_dtype(), logger.level, torch.get_num_threads()
     text(bert, weights=weights)
@@ -221,7 +221,7 @@ def test_code_in_a_folder_is_never_run(kind, bert):
     assert not trace.exists()
 
 
-def test_kernels_from_a_hub_are_never_asked_for(bert):
+def test_kernels_are_never_requested_from_a_hub(bert):
     config = json.loads((bert / "config.json").read_text())
     hub = {"attn_implementation": "kernels-community/flash-attn", "return_dict": False}
     plain = text(bert)
@@ -261,7 +261,7 @@ def test_other_models_are_refused_by_name(content, message, bert):
         text(bert)
 
 
-def test_folder_without_a_tokenizer_says_so(bert):
+def test_a_folder_without_a_tokenizer_raises(bert):
     for file in bert.glob("tokenizer*"):
         file.unlink()
     with pytest.raises(BackboneError, match="tokenizer in "):

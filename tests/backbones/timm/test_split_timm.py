@@ -1,4 +1,4 @@
-"""timm's models as backbones: stages, recipes, weights."""
+"""timm models as backbones: stages, recipes, weights."""
 
 import copy
 from types import SimpleNamespace
@@ -51,7 +51,7 @@ CROSSVIT = {
     "mlp_ratio": (2.0, 2.0, 4.0),
 }
 
-# Name: how to build it, the size of its images, its stages.
+# Per name: how to build the model, its image size, its stages.
 MODELS = {
     "efficientnet": (tiny("test_efficientnet"), 64, ["stem", *BLOCKS[:5], "head"]),
     "lite": (tiny("tf_efficientnet_lite0"), 33, ["stem", *BLOCKS[:7], "head"]),
@@ -114,19 +114,19 @@ MODELS = {
 
 @pytest.fixture(params=MODELS)
 def model(request):
-    """Build a random model, with the images to try it on and the stages it must have."""
+    """Build a random model; return it with test images and its expected stages."""
     build, size, stages = MODELS[request.param]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = build().eval()
         for parameter in net.parameters():
-            if parameter.ndim < 2:  # so that no norm or scale is left at 0 or 1
+            if parameter.ndim < 2:  # so that no norm or scale is 0 or 1
                 parameter.data += 0.1 * torch.randn_like(parameter)
         return net, torch.randn(2, 3, size, size), stages
 
 
 @torch.inference_mode()
-def test_features_are_what_the_model_gives_its_classifier(model):
+def test_features_equal_the_input_of_the_models_classifier(model):
     net, images, _ = model
     own = net.forward_head(net.forward_features(images), pre_logits=True)
     assert own.ndim == 2
@@ -146,7 +146,7 @@ def test_a_copy_of_the_chain_does_not_need_the_original(model):
 
 
 @torch.inference_mode()
-def test_stages_come_in_order_and_each_can_be_reached(model):
+def test_stages_are_in_order_and_each_can_be_requested(model):
     net, images, names = model
     chain = split(net, images.shape[2:])
     assert list(chain.stages) == names
@@ -157,7 +157,7 @@ def test_stages_come_in_order_and_each_can_be_reached(model):
     torch.testing.assert_close(chain.pooled(activation), chain(images), rtol=0, atol=0)
 
 
-def test_every_weight_but_the_classifiers_is_in_one_place(model):
+def test_every_weight_but_the_classifiers_is_in_one_stage(model):
     net, images, _ = model
     classifier = net.get_classifier()
     several = isinstance(classifier, tuple | nn.ModuleList)
@@ -185,7 +185,7 @@ def test_every_stage_can_be_pooled_to_vectors(model):
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "dla46x_c"])
 @torch.inference_mode()
-def test_the_classifier_turns_features_into_the_models_own_scores(name):
+def test_the_classifier_maps_features_to_the_models_scores(name):
     net = timm_source.create(name).eval()
     images = torch.randn(2, 3, 160, 160) if name != "dla46x_c" else torch.randn(2, 3, 64, 64)
     scores = net(images)
@@ -222,14 +222,14 @@ def test_a_subclass_with_its_own_forward_features_is_one_stage():
 
 
 @torch.inference_mode()
-def test_a_model_that_leaves_its_maps_unpooled_is_pooled_by_the_mean():
+def test_a_model_without_pooling_is_pooled_by_the_mean():
     net = timm.create_model("test_resnet", num_classes=0, global_pool="").eval()
     images = torch.randn(2, 3, 64, 64)
     own = net(images)
     torch.testing.assert_close(split(net)(images), own.mean((2, 3)))
 
 
-def test_recipe_is_timms_own_transform():
+def test_the_recipe_equals_timms_transform():
     checked = set()
     for name in timm.list_pretrained():
         config = timm.models.get_pretrained_cfg(name).to_dict()
@@ -251,14 +251,14 @@ def test_recipe_is_timms_own_transform():
     assert len(checked) > 50
 
 
-def test_recipe_follows_the_size_that_a_model_was_built_for():
+def test_the_recipe_follows_the_image_size_of_the_model():
     net = timm.create_model("vit_tiny_patch16_224", img_size=64)
     assert timm_source.recipe_of(net).size == (64, 64)
     assert timm_source.recipe_of(net).fixed_size
     assert not timm_source.recipe_of(timm.create_model("test_resnet")).fixed_size
 
 
-def test_only_whole_models_count_as_timms():
+def test_only_whole_models_are_recognized_as_timms():
     class Wrapped(timm.models.ResNet):
         def forward(self, x):
             return super().forward(x) * 2

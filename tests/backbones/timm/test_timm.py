@@ -1,4 +1,4 @@
-"""Weights of timm's models: random, of a file, published; and names that are not known."""
+"""Weights of timm models: random, from a file, published; and errors for unknown names."""
 
 import pytest
 import timm
@@ -9,7 +9,7 @@ from sktransfer.backbones import timm as timm_source
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 
 
-def test_random_weights_depend_on_the_seed_alone():
+def test_random_weights_depend_on_the_seed_only():
     state = torch.get_rng_state()
     loads = [
         timm_source.load("timm:test_resnet", weights=None, modality="image", random_state=seed)
@@ -44,27 +44,27 @@ def test_weights_that_are_neither_tag_nor_file_are_named(tmp_path):
         get_backbone("timm:resnet18", modality="image", weights="imagenet")
 
 
-def test_unknown_models_and_tags_suggest_near_ones():
+def test_unknown_models_and_tags_suggest_similar_ones():
     with pytest.raises(BackboneError, match="'timm:resnet18'"):
         get_backbone("timm:resnet81", modality="image", weights=None)
     with pytest.raises(BackboneError, match=r"'nope' of 'resnet18'.*a1_in1k"):
         get_backbone("timm:resnet18.nope", modality="image", weights=None)
 
 
-def test_a_model_that_has_no_published_weights_says_so():
+def test_a_model_without_published_weights_raises():
     name = next(n for n in timm.list_models() if not timm.is_model_pretrained(n))
     with pytest.raises(WeightsError, match="only weights=None"):
         get_backbone(f"timm:{name}", modality="image")
 
 
-def test_offline_fails_at_once_and_says_what_to_do(monkeypatch):
+def test_offline_raises_immediately_with_advice(monkeypatch):
     monkeypatch.setenv("SKTRANSFER_OFFLINE", "1")
     message = r"timm:resnet18 \(about 47 MB\).*SKTRANSFER_OFFLINE.*python -c \"import timm"
     with pytest.raises(OfflineError, match=message):
         get_backbone("timm:resnet18", modality="image")
 
 
-def test_a_download_that_fails_is_an_offline_error(monkeypatch):
+def test_a_failed_download_is_an_offline_error(monkeypatch):
     monkeypatch.delenv("SKTRANSFER_OFFLINE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
 

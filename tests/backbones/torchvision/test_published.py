@@ -1,4 +1,4 @@
-"""Weights for networks of torchvision: random, from files, published, and such as do not fit."""
+"""Weights of torchvision networks: random, from files, published, and mismatching ones."""
 
 import argparse
 import pathlib
@@ -36,7 +36,7 @@ def test_random_weights_follow_their_seed_and_leave_torchs_generator_alone():
     assert first.licence == "none (random weights)"
 
 
-def test_a_backbone_says_what_it_is():
+def test_a_backbone_describes_itself():
     backbone = load()
     assert (backbone.name, backbone.source, backbone.modality) == (TINY, "torchvision", "image")
     assert backbone.library == f"torchvision {torchvision.__version__}"
@@ -53,7 +53,7 @@ def tiny_state(seed=5, **options):
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".safetensors"])
-def test_a_file_of_weights_is_read(tmp_path, suffix):
+def test_a_weights_file_is_read(tmp_path, suffix):
     state = tiny_state()
     path = tmp_path / f"mine{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
@@ -64,7 +64,7 @@ def test_a_file_of_weights_is_read(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict", "model"])
-def test_wrappers_around_the_weights_are_taken_off(tmp_path, wrapper):
+def test_wrappers_around_a_state_dict_are_removed(tmp_path, wrapper):
     state = tiny_state()
     torch.save(state, tmp_path / "plain.pth")
     parallel = {f"module.{name}": tensor for name, tensor in state.items()}
@@ -77,7 +77,7 @@ def test_wrappers_around_the_weights_are_taken_off(tmp_path, wrapper):
     "prefix", ["backbone.", "model.", "_orig_mod.", "encoder_q.", "module.model._orig_mod.", "net."]
 )
 @pytest.mark.parametrize("more", [{}, {"head.weight": torch.ones(3), "queue": torch.ones(2, 2)}])
-def test_a_prefix_of_all_names_is_removed(tmp_path, prefix, more):
+def test_a_common_prefix_is_removed(tmp_path, prefix, more):
     state = tiny_state()
     torch.save(state, tmp_path / "plain.pth")
     torch.save({prefix + name: t for name, t in state.items()} | more, tmp_path / "prefixed.pth")
@@ -85,7 +85,7 @@ def test_a_prefix_of_all_names_is_removed(tmp_path, prefix, more):
     assert load(weights=tmp_path / "prefixed.pth").fingerprint == plain.fingerprint
 
 
-def test_a_network_that_is_there_twice_is_refused_with_both_prefixes(tmp_path):
+def test_a_file_with_two_copies_of_the_network_is_refused_with_both_prefixes(tmp_path):
     both = {f"encoder_q.{name}": t for name, t in tiny_state().items()}
     both |= {f"encoder_k.{name}": t for name, t in tiny_state(seed=6).items()}
     torch.save(both, tmp_path / "moco.pth")
@@ -95,7 +95,7 @@ def test_a_network_that_is_there_twice_is_refused_with_both_prefixes(tmp_path):
         load(weights=tmp_path / "moco.pth")
 
 
-def test_faults_behind_a_prefix_are_named_without_it(tmp_path):
+def test_mismatches_are_named_without_the_prefix(tmp_path):
     state = {f"backbone.{name}": t for name, t in tiny_state().items()}
     del state["backbone.conv1.0.weight"]
     torch.save(state, tmp_path / "cut.pth")
@@ -130,7 +130,7 @@ def test_a_file_may_have_another_classifier_or_none(tmp_path):
     assert load(weights=tmp_path / "more.pth").fingerprint == none.fingerprint
 
 
-def test_a_file_that_does_not_fit_is_refused_with_the_names(tmp_path):
+def test_a_mismatching_file_is_refused_with_the_parameter_names(tmp_path):
     state = tiny_state()
     del state["stage3.0.branch1.0.weight"]
     state["conv5.0.weight"] = torch.zeros(1024, 7, 1, 1)
@@ -148,7 +148,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("what", ["model", "code", "empty", "truncated", "missing", "number"])
-def test_a_file_that_holds_no_weights_is_refused(tmp_path, what):
+def test_a_file_without_weights_is_refused(tmp_path, what):
     path = tmp_path / "file.pth"
     if what == "model":
         torch.save(nn.Linear(2, 2), path)
@@ -166,12 +166,12 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path, what):
 
 
 @pytest.mark.parametrize("weights", ["IMAGENET1K_V9", "ResNet18_Weights.IMAGENET1K_V1", "best"])
-def test_unknown_weights_are_refused_with_the_names_that_exist(weights):
+def test_unknown_weights_are_refused_with_the_available_names(weights):
     with pytest.raises(BackboneError, match="'pretrained' and 'IMAGENET1K_V1', 'IMAGENET1K_V2'"):
         load("resnet50", weights)
 
 
-# --- The published weights ------------------------------------------------------------------
+# --- Published weights ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_published_weights_on_this_machine_are_used_even_offline(hub, monkeypatc
     assert [row["name"] for row in torchvision_source.rows() if row["on_this_machine"]] == [TINY]
 
 
-def test_a_published_file_is_known_by_its_name_wherever_it_lies(tmp_path):
+def test_a_published_file_is_recognized_by_its_name_in_any_folder(tmp_path):
     path = tmp_path / "shufflenetv2_x0.5-f707e7126e.pth"
     torch.save(tiny_state(), path)
     assert load(weights=path).licence == UNSTATED
@@ -202,7 +202,7 @@ def test_damaged_published_weights_are_refused(hub):
 
 
 @pytest.mark.parametrize("variable", ["SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_missing_weights_are_an_error_at_once(monkeypatch, variable):
+def test_missing_weights_raise_immediately_when_offline(monkeypatch, variable):
     monkeypatch.setenv(variable, "1")
     monkeypatch.setattr(torchvision_source, "_build", lambda *args: pytest.fail("built in vain"))
     with pytest.raises(OfflineError, match=variable) as caught:
@@ -216,7 +216,7 @@ def test_offline_missing_weights_are_an_error_at_once(monkeypatch, variable):
 @pytest.mark.parametrize(
     "fault", [URLError("no route"), TimeoutError("slow"), ConnectionError(), IncompleteRead(b"")]
 )
-def test_a_failing_network_is_an_error_that_says_what_to_do(monkeypatch, caplog, hub, fault):
+def test_a_failing_network_raises_with_advice(monkeypatch, caplog, hub, fault):
     def fail(*args, **kwargs):
         raise fault
 
@@ -228,7 +228,7 @@ def test_a_failing_network_is_an_error_that_says_what_to_do(monkeypatch, caplog,
     assert not list(hub.iterdir())
 
 
-def test_what_was_fetched_is_used_and_checked(monkeypatch, hub):
+def test_downloaded_weights_are_used_and_verified(monkeypatch, hub):
     state = tiny_state()
 
     def fetch(url, path, hash_prefix, progress):
@@ -242,7 +242,7 @@ def test_what_was_fetched_is_used_and_checked(monkeypatch, hub):
     assert len(list(hub.iterdir())) == 1
 
 
-def test_another_file_than_was_published_is_refused(monkeypatch, hub):
+def test_a_file_other_than_the_published_one_is_refused(monkeypatch, hub):
     def fetch(*args, **kwargs):
         raise RuntimeError('invalid hash value (expected "f707e7126e", got "0")')
 
@@ -252,7 +252,7 @@ def test_another_file_than_was_published_is_refused(monkeypatch, hub):
     assert not isinstance(caught.value, OfflineError)
 
 
-def test_names_of_older_checkpoints_are_understood(hub):
+def test_names_of_older_checkpoints_are_converted(hub):
     with torch.random.fork_rng():
         state = torchvision.models.densenet121(weights=None).state_dict()
     old = {re.sub(r"(denselayer\d+\.\w+?)([12])\.", r"\1.\2.", n): t for n, t in state.items()}
@@ -265,7 +265,7 @@ def test_names_of_older_checkpoints_are_understood(hub):
     assert torch.equal(layer.conv2.weight, wanted)
 
 
-def test_names_of_older_transformers_are_understood():
+def test_names_of_older_transformers_are_converted():
     state = small_transformer().state_dict()
     old = {
         name.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."): tensor
@@ -283,7 +283,7 @@ def test_mnasnet_takes_weights_without_version_numbers(tmp_path):
     assert torch.equal(backbone.network.stages["head"][0].weight, state["layers.14.weight"])
 
 
-def test_weights_whose_classifier_was_never_published_give_the_map_as_features(hub, monkeypatch):
+def test_weights_without_a_published_classifier_give_the_map_as_features(hub, monkeypatch):
     net = small_vgg(nn.Sequential(nn.Linear(196, 5)))
     state = net.state_dict() | {"classifier.0.weight": torch.full((5, 196), torch.nan)}
     torch.save(state, hub / "vgg16_features-amdegroot-88682ab5.pth")

@@ -1,4 +1,4 @@
-"""Networks of torchvision without published weights: one per family, all 80 in the slow tests."""
+"""torchvision networks without published weights: one per family, all 80 in the slow tests."""
 
 from collections import Counter
 from functools import lru_cache
@@ -25,10 +25,10 @@ from tests.backbones._torchvision_networks import (
 pytestmark = pytest.mark.usefixtures("hub")
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
-# These are small enough to be run on real numbers; of the others the shapes are compared.
+# These are small enough to be run on real numbers; for the others, shapes are compared.
 SMALL = [name for name in NAMES if ROWS[name]["parameters"] < 12e6]
 SMALL += ["alexnet", "convnext_tiny", "inception_v3", "maxvit_t", "swin_t"]
-# The smallest network of each file of torchvision.models stands for its family.
+# The smallest network of each file of torchvision.models represents its family.
 FAMILIES = {
     torchvision.models.get_model_builder(name).__module__: name
     for name in sorted(NAMES, key=lambda name: -ROWS[name]["parameters"])
@@ -37,7 +37,7 @@ ALL = [
     name if name in FAMILIES.values() else pytest.param(name, marks=pytest.mark.slow)
     for name in NAMES
 ]
-# Smallest images that an architecture lets through.
+# Smallest image size that an architecture accepts.
 SMALLEST = {"inception_v3": 75, "alexnet": 63, "squeezenet1_0": 33, "squeezenet1_1": 33}
 
 
@@ -45,7 +45,7 @@ SMALLEST = {"inception_v3": 75, "alexnet": 63, "squeezenet1_0": 33, "squeezenet1
 def forget():
     yield
     meta.cache_clear()
-    real.cache_clear()
+    with_weights.cache_clear()
 
 
 def build(name):
@@ -59,7 +59,7 @@ def build(name):
 
 @lru_cache(maxsize=4)
 def meta(name):
-    """Return a network without numbers, and its chain and head."""
+    """Return a network on the meta device, and its chain and head."""
     blocks = torchvision.models.regnet.BlockParams
     plan = blocks.from_init_params
 
@@ -77,8 +77,8 @@ def meta(name):
 
 
 @lru_cache(maxsize=4)  # all of them together would take more than a gigabyte
-def real(name):
-    """Return a network with numbers that leave no layer out, and its chain and head."""
+def with_weights(name):
+    """Return a network whose weights give every layer an effect, and its chain and head."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = build(name)
@@ -99,7 +99,7 @@ def scatter(tensor):
 
 @torch.no_grad()
 def without_head(net, head, images):
-    """Return what the whole network computes when its last layer does nothing."""
+    """Return the output of the whole network with its last layer removed."""
     *way, last = next(path for path, module in net.named_modules() if module is head).split(".")
     owner = net.get_submodule(".".join(way))
     setattr(owner, last, nn.Identity())
@@ -117,8 +117,8 @@ def images_for(name, device="cpu", n=2):
     return torch.randn(n, 3, size, size, generator=generator).to(device)
 
 
-def walk(chain, images):
-    """Go through a chain stage by stage, and see that each gives what a stage may give."""
+def check_stages(chain, images):
+    """Run a chain stage by stage, and check the type of each output."""
     activation = images
     for module in chain.stages.values():
         activation = module(activation)
@@ -129,10 +129,10 @@ def walk(chain, images):
     return chain.pooled(activation)
 
 
-# --- The networks ---------------------------------------------------------------------------
+# --- Networks -------------------------------------------------------------------------------
 
 
-def test_all_80_names_are_owned_and_others_are_not():
+def test_all_80_names_are_recognized_and_others_are_not():
     assert len(NAMES) == len(ROWS) == 80
     assert all(map(torchvision_source.owns, NAMES))
     assert not any(map(torchvision_source.owns, ["", "resnet", "ResNet18", "raft_small", "r3d_18"]))
@@ -140,9 +140,9 @@ def test_all_80_names_are_owned_and_others_are_not():
 
 @pytest.fixture(scope="module", params=ALL)
 def split(request):
-    """Give a name, its network, chain and head; pytest runs all tests of one name in a row."""
+    """Return a name, its network, chain and head; pytest runs all tests of one name in a row."""
     name = request.param
-    return name, *(real if name in SMALL else meta)(name)
+    return name, *(with_weights if name in SMALL else meta)(name)
 
 
 def test_every_parameter_is_in_one_stage_or_in_the_pooling_and_nothing_is_copied(split):
@@ -158,14 +158,14 @@ def test_every_parameter_is_in_one_stage_or_in_the_pooling_and_nothing_is_copied
 
 
 @torch.no_grad()
-def test_stages_lead_to_the_features_that_the_whole_network_gives_its_head(split):
+def test_stages_give_the_features_that_the_whole_network_gives_its_head(split):
     name, net, chain, head = split
     images = images_for(name, next(net.parameters()).device)
-    features = walk(chain, images)
+    features = check_stages(chain, images)
     assert features.shape == (2, ROWS[name]["feature_size"])
     if name in SMALL:
         assert torch.equal(features, without_head(net, head, images))
-        assert features.std() > 1e-4  # it is not all the same number
+        assert features.std() > 1e-4  # not constant
     else:
         assert head(features).shape == (2, 1000)
 
@@ -176,7 +176,7 @@ def test_stages_have_plain_names(split):
     assert all(stage.isidentifier() and stage != "pooled" for stage in stages)
 
 
-def test_the_row_of_the_table_is_true(split):
+def test_the_row_of_the_table_is_correct(split):
     name, _, chain, _ = split
     row, default = ROWS[name], torchvision.models.get_model_weights(name).DEFAULT
     assert row["parameters"] == sum(parameter.numel() for parameter in chain.parameters())
@@ -187,8 +187,8 @@ def test_the_row_of_the_table_is_true(split):
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "googlenet", "swin_t", "mnasnet0_5"])
 @torch.no_grad()
-def test_each_stage_can_be_asked_for_and_leaves_its_input_as_it_was(name):
-    chain = real(name)[1]
+def test_each_stage_can_be_requested_and_does_not_change_its_input(name):
+    chain = with_weights(name)[1]
     activation = images_for(name)
     for stage, module in chain.stages.items():
         before = activation.clone()
@@ -220,13 +220,13 @@ def test_each_stage_can_be_asked_for_and_leaves_its_input_as_it_was(name):
 )
 @torch.no_grad()
 def test_stages_and_features_equal_those_of_torchvisions_feature_extractor(name, node, stage):
-    net, chain, _ = real(name)
+    net, chain, _ = with_weights(name)
     images = images_for(name)
     expected = create_feature_extractor(net, {node: "stage"})(images)["stage"]
     torch.testing.assert_close(chain(images, until=stage), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_vision_transformer_has_a_stage_a_layer_and_pools_its_class_token():
+def test_a_vision_transformer_has_one_stage_per_layer_and_pools_its_class_token():
     net = small_transformer()
     chain, head = torchvision_source.stages_of(net)
     images = torch.randn(2, 3, 32, 32)
@@ -240,7 +240,7 @@ def test_a_vision_transformer_has_a_stage_a_layer_and_pools_its_class_token():
     assert torchvision_source.only_size(net) == 32
 
 
-def test_a_hidden_layer_of_a_transformers_head_is_a_stage_of_its_own():
+def test_a_hidden_layer_of_a_transformers_head_is_a_separate_stage():
     net = small_transformer(representation_size=7)
     chain, head = torchvision_source.stages_of(net)
     images = torch.randn(2, 3, 32, 32)
@@ -262,7 +262,7 @@ def test_the_hidden_layers_of_a_vgg_are_stages():
     assert list(chain.stages) == ["block1", "block2", "block3", "fc6", "fc7"]
     assert head is net.classifier[-1]
     assert torch.equal(chain(images), without_head(net, head, images))
-    # A block's output is what its last convolution gives; the pool opens the next stage.
+    # A block's output is that of its last convolution; the pooling begins the next stage.
     assert chain(images, until="block3").shape == (2, 4, 8, 8)
 
 
@@ -270,7 +270,7 @@ def test_the_hidden_layers_of_a_vgg_are_stages():
     "classifier",
     [nn.Identity(), nn.Sequential(), hidden_layers(2), hidden_layers(1, nn.Identity())],
 )
-def test_all_of_a_network_without_its_last_layer_is_features(classifier):
+def test_without_its_last_layer_all_of_a_network_gives_features(classifier):
     net = small_vgg(classifier)
     chain, head = torchvision_source.stages_of(net)
     images = torch.randn(2, 3, 32, 32)
@@ -279,13 +279,13 @@ def test_all_of_a_network_without_its_last_layer_is_features(classifier):
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg16_bn"])
-def test_the_oldest_networks_have_the_names_of_their_papers(name):
+def test_the_oldest_networks_have_the_layer_names_of_their_papers(name):
     stages = list(meta(name)[1].stages)
     first = {"alexnet": "conv", "vgg16_bn": "block"}[name]
     assert stages == [f"{first}{number}" for number in range(1, 6)] + ["fc6", "fc7"]
 
 
-def test_a_network_of_the_users_may_have_another_head_or_none():
+def test_a_users_network_may_have_another_head_or_none():
     net = torchvision.models.resnet18()
     images = torch.randn(2, 3, 64, 64)
     net.fc = nn.Sequential(nn.Dropout(), nn.Linear(512, 4), nn.ReLU(), nn.Linear(4, 2))
@@ -300,7 +300,7 @@ def test_a_network_of_the_users_may_have_another_head_or_none():
     assert torchvision_source.stages_of(net)[0](images).shape == (2, 512)
 
 
-def test_other_classes_are_not_taken_apart_even_if_they_derive_from_ours():
+def test_other_classes_are_not_split_even_if_they_derive_from_torchvisions():
     class Mine(torchvision.models.ResNet):
         pass
 
@@ -310,7 +310,7 @@ def test_other_classes_are_not_taken_apart_even_if_they_derive_from_ours():
     assert torchvision_source.only_size(Mine(block, [1, 1, 1, 1])) is None
 
 
-# --- The recipes ----------------------------------------------------------------------------
+# --- Recipes --------------------------------------------------------------------------------
 
 ALL_WEIGHTS = [
     pytest.param(name, member.name, marks=() if name in FAMILIES.values() else pytest.mark.slow)
@@ -327,7 +327,7 @@ def test_the_recipe_is_that_of_the_weights(name, weights):
     assert [recipe.resize] == preset.resize_size
     assert recipe.interpolation == preset.interpolation.value
     assert (list(recipe.mean), list(recipe.std)) == (preset.mean, preset.std)
-    # Pixels that need no resizing: what is left are the crop and the scaling.
+    # Images that need no resizing: what remains are the crop and the scaling.
     pixels = np.random.default_rng(0).integers(0, 256, (recipe.resize, recipe.resize, 3), np.uint8)
     edge = round((recipe.resize - recipe.size[0]) / 2)
     window = slice(edge, edge + recipe.size[0])
@@ -347,12 +347,12 @@ def test_the_recipe_is_that_of_the_weights(name, weights):
         ("swin_v2_t", 256, 260),
     ],
 )
-def test_without_published_weights_the_recipe_is_that_of_the_oldest_smallest(name, size, resize):
+def test_without_published_weights_the_recipe_is_the_oldest_and_smallest(name, size, resize):
     recipe = recipe_of(choose(name, None).described)
     assert (recipe.size, recipe.resize) == ((size, size), resize)
 
 
-def test_maxvit_and_the_vision_transformers_take_only_their_own_size(monkeypatch):
+def test_maxvit_and_the_vision_transformers_accept_only_their_own_size(monkeypatch):
     assert load("maxvit_t").recipe.fixed_size
     assert not load(TINY).recipe.fixed_size
     monkeypatch.setattr(torchvision_source, "_build", lambda *args: small_transformer())

@@ -1,10 +1,10 @@
-"""What the tests of OpenVINO share: each begins with nothing converted."""
+"""Fixtures of the OpenVINO tests: each test starts with no converted network."""
 
 from collections.abc import Iterator
 
 import pytest
 
-# Before anybody else imports openvino, so that it is imported as the package does it.
+# Imported first, so that openvino is imported as the package imports it.
 from sktransfer.compute.engines import _converted, _openvino
 
 

@@ -1,4 +1,4 @@
-"""A network is converted once: by one thread of a process, and by one process of a machine."""
+"""A network is converted once per process and once per machine."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def embed(column=None, **options):
 
 @pytest.fixture
 def forget(monkeypatch):
-    """Forget what this process has, but for what is on the disk."""
+    """Forget the conversions of this process, but not those on disk."""
 
     def forget():
         _converted._compiled.clear()
@@ -92,7 +92,7 @@ def test_a_stored_conversion_is_used_for_every_precision_and_number_of_threads(
     assert rows.shape == again.shape
 
 
-def test_no_more_than_a_few_compiled_networks_are_held(monkeypatch):
+def test_the_number_of_compiled_networks_in_memory_is_limited(monkeypatch):
     monkeypatch.setattr(_converted, "_KEPT", 2)
     for side in (16, 24, 32):
         embed(image_size=side, cache=False)
@@ -150,7 +150,7 @@ def test_a_network_whose_row_is_damaged_is_converted_again(
     assert len(conversions) == 2
     forget()
     embed(column=images(4, seed=2))
-    assert len(conversions) == 2  # it was mended
+    assert len(conversions) == 2  # it was repaired
 
 
 FOREIGN = {
@@ -173,7 +173,7 @@ def test_bytes_of_another_network_are_not_used(kind, conversions, cache_folder, 
     assert len(conversions) == 2
 
 
-def test_another_version_is_converted_for_itself(conversions, cache_folder, monkeypatch, forget):
+def test_another_version_converts_separately(conversions, cache_folder, monkeypatch, forget):
     embed()
     versions = {"openvino": "9999.0", "pillow": _runtime.version_of("pillow")}
     monkeypatch.setattr(_runtime, "version_of", versions.__getitem__)
@@ -183,7 +183,7 @@ def test_another_version_is_converted_for_itself(conversions, cache_folder, monk
     assert len(kept_in(cache_folder)) == 2
 
 
-def test_a_full_disk_costs_a_warning_only(conversions, cache_folder, monkeypatch):
+def test_a_full_disk_only_warns(conversions, cache_folder, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
@@ -195,7 +195,7 @@ def test_a_full_disk_costs_a_warning_only(conversions, cache_folder, monkeypatch
     assert len(conversions) == 1
 
 
-def test_a_network_that_cannot_be_packed_computes_all_the_same(
+def test_a_network_that_cannot_be_packed_still_computes(
     conversions, cache_folder, monkeypatch, forget
 ):
     def full(*args, **kwargs):
@@ -208,7 +208,7 @@ def test_a_network_that_cannot_be_packed_computes_all_the_same(
     assert not kept_in(cache_folder)
 
 
-def test_rows_that_are_all_in_the_cache_need_no_conversion(conversions, cache_folder, forget):
+def test_cached_rows_need_no_conversion(conversions, cache_folder, forget):
     rows = embed()
     execute(cache_folder, "DELETE FROM keys WHERE key < ?", bytes(15) + b"\2")
     assert not kept_in(cache_folder)
@@ -223,7 +223,7 @@ def test_clear_cache_removes_converted_networks(cache_folder):
     assert kept_in(cache_folder) == []
 
 
-def test_rows_of_the_two_engines_are_kept_apart(cache_folder):
+def test_the_engines_do_not_share_cached_rows(cache_folder):
     network = tiny_network()
     for engine in ("torch", "openvino"):
         before = cache_info().computed
@@ -261,7 +261,7 @@ print("done")
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_of_a_process_that_used_it_computes_by_torch():
+def test_a_forked_child_of_a_process_that_used_openvino_computes_with_torch():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKED],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Where OpenVINO cannot run a network, torch does, with a warning."""
+"""torch runs networks that OpenVINO cannot run, with a warning."""
 
 import pickle
 import warnings
@@ -17,7 +17,7 @@ from tests.embedders.test_same_numbers import furthest
 
 
 class Own(nn.Module):
-    """A network of the user's that does something to the features at the end."""
+    """A user's network with an additional operation on the features."""
 
     def __init__(self, network):
         super().__init__()
@@ -82,7 +82,7 @@ class SeldomDecides(Own):
         return self.network(x) if (x[:, 0] != x[0, 0, 0, 0]).any() else self.network(x) * 2
 
 
-def test_a_branch_that_the_probe_does_not_take_is_not_noticed():
+def test_a_branch_that_the_probe_does_not_take_is_not_detected():
     network, blank = SeldomDecides(tiny_network()), np.zeros((1, 16, 16, 3), dtype=np.uint8)
     expected, found = (
         ImageEmbedder(network, engine=engine, cache=False).fit_transform(blank)
@@ -91,13 +91,13 @@ def test_a_branch_that_the_probe_does_not_take_is_not_noticed():
     assert furthest(2 * found, expected) < 1e-5
 
 
-def test_rows_computed_by_torch_in_its_place_are_cached_as_torchs(cache_folder):
+def test_rows_of_the_fallback_are_cached_under_torch(cache_folder):
     network = HasNoOperation(tiny_network())
     with pytest.warns(EngineWarning, match="bessel_j0"):
         rows = ImageEmbedder(network, engine="openvino").fit_transform(images(5))
     before = cache_info()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # nothing is computed in anybody's place
+        warnings.simplefilter("error")  # no fallback happens
         for engine in ("torch", "openvino"):
             embedder = ImageEmbedder(network, engine=engine)
             np.testing.assert_array_equal(embedder.fit_transform(images(5)), rows)
@@ -105,7 +105,7 @@ def test_rows_computed_by_torch_in_its_place_are_cached_as_torchs(cache_folder):
     assert cache_info().asked - before.asked == 10
 
 
-def test_a_network_that_was_refused_is_not_tried_again(cache_folder, conversions):
+def test_a_refused_network_is_not_tried_again(cache_folder, conversions):
     network = HasNoOperation(tiny_network())
     for seed in range(3):
         with pytest.warns(EngineWarning, match="bessel_j0"):
@@ -113,7 +113,7 @@ def test_a_network_that_was_refused_is_not_tried_again(cache_folder, conversions
     assert len(conversions) == 1
 
 
-def test_a_warning_gives_the_reason_of_a_failed_compilation(monkeypatch):
+def test_a_failed_compilation_warns_with_its_reason(monkeypatch):
     def fail(*args):
         raise RuntimeError("Exception from src/core.cpp:7:\nno such thing")
 
@@ -122,7 +122,7 @@ def test_a_warning_gives_the_reason_of_a_failed_compilation(monkeypatch):
         ImageEmbedder(tiny_network(), engine="openvino", cache=False).fit_transform(images(2))
 
 
-def test_a_conversion_without_memory_is_tried_again(monkeypatch, conversions):
+def test_a_conversion_that_ran_out_of_memory_is_tried_again(monkeypatch, conversions):
     compiled = _converted.Compiled
 
     def fail(*args):
@@ -138,7 +138,7 @@ def test_a_conversion_without_memory_is_tried_again(monkeypatch, conversions):
 
 
 class Refusing:
-    """A request that fails on more than some rows."""
+    """An inference request that fails above a number of rows."""
 
     def __init__(self, request, most, message):
         self.request, self.most, self.message = request, most, message
@@ -150,7 +150,7 @@ class Refusing:
 
 
 def failing(monkeypatch, most, message):
-    """Let compiled networks fail on more rows than `most`; return those that are made."""
+    """Make compiled networks fail above `most` rows; return those that are created."""
     made = []
 
     def make(*args):
@@ -162,7 +162,7 @@ def failing(monkeypatch, most, message):
     return made
 
 
-def test_a_batch_without_memory_is_halved_and_run_by_a_new_network(monkeypatch):
+def test_a_batch_that_runs_out_of_memory_is_halved_and_run_by_a_new_network(monkeypatch):
     expected = ImageEmbedder(tiny_network(), cache=False).fit_transform(images(20))
     made = failing(monkeypatch, 3, "Failed to allocate 99 bytes of memory")
     embedder = ImageEmbedder(tiny_network(), engine="openvino", batch_size=8, cache=False)
@@ -170,12 +170,12 @@ def test_a_batch_without_memory_is_halved_and_run_by_a_new_network(monkeypatch):
         found = embedder.fit_transform(images(20))
     assert furthest(found, expected) < 1e-5
     assert len(warned) == 1
-    # One that has failed gives wrong numbers afterwards, so each failure, of 8 rows and of 4,
-    # costs one.
+    # A network that has failed gives wrong numbers afterwards, so each failure, of 8 rows and of 4,
+    # costs one network.
     assert [network.broken for network in made] == [True, True, False]
 
 
-def test_another_failure_is_an_error_that_names_torch(monkeypatch):
+def test_another_failure_raises_and_suggests_torch(monkeypatch):
     failing(monkeypatch, 3, "Exception from src/infer.cpp:8:\nshapes do not fit")
     embedder = ImageEmbedder(tiny_network(), engine="openvino", batch_size=8, cache=False)
     with pytest.raises(EngineError, match=r"shape \(8, .*shapes do not fit.*engine='torch'"):
@@ -186,7 +186,7 @@ def test_another_failure_is_an_error_that_names_torch(monkeypatch):
 @pytest.mark.parametrize(
     ("embedder", "column"), [(ImageEmbedder, images(2)), (TextEmbedder, texts(2))]
 )
-def test_without_the_extra_the_error_says_how_to_get_it(embedder, column, monkeypatch):
+def test_without_the_extra_the_error_names_it(embedder, column, monkeypatch):
     monkeypatch.setattr(_names, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'sktransfer\[openvino\]'"):
         embedder(engine="openvino").fit(column)
@@ -198,21 +198,21 @@ def test_an_unknown_engine_is_refused():
         ImageEmbedder(engine="onnx").fit(images(2))
 
 
-def test_auto_is_the_cpu_also_where_there_is_a_gpu(monkeypatch):
+def test_auto_is_the_cpu_even_if_there_is_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
     expected = ImageEmbedder(tiny_network(), device="cpu", cache=False).fit_transform(images(2))
     found = ImageEmbedder(tiny_network(), engine="openvino", cache=False).fit_transform(images(2))
     assert furthest(found, expected) < 1e-5
 
 
-def test_a_device_that_is_not_the_cpu_is_refused(monkeypatch):
+def test_a_device_other_than_the_cpu_is_refused(monkeypatch):
     monkeypatch.setattr(_runtime, "resolve_device", torch.device)
     embedder = ImageEmbedder(tiny_network(), engine="openvino", device="cuda")
     with pytest.raises(ValueError, match="on the CPU, and not on device='cuda'"):
         embedder.fit(images(2))
 
 
-def test_the_engine_is_a_parameter_like_any_other(tmp_path):
+def test_the_engine_is_an_estimator_parameter(tmp_path):
     embedder = ImageEmbedder(engine="openvino", cache=False).fit(images(2))
     save(embedder, tmp_path / "model.skt")
     copies = [clone(embedder), pickle.loads(pickle.dumps(embedder)), load(tmp_path / "model.skt")]

@@ -1,4 +1,4 @@
-"""OpenVINO in a process of ours writes, sends, prints and changes nothing."""
+"""OpenVINO writes, sends, prints and changes nothing in our process."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ assert before == after, [name for name in before if before[name] != after[name]]
 def test_nothing_is_written_sent_printed_or_changed(tmp_path):
     home, cache = tmp_path / "home", tmp_path / "cache"
     home.mkdir()
-    # In what it takes for continuous integration it would be silent anyway.
+    # Under continuous integration it would send no telemetry anyway.
     known = {name: value for name, value in os.environ.items() if name not in _CI}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],

@@ -1,6 +1,6 @@
 """OpenVINO gives the features that torch gives, within the stated tolerance.
 
-Where it could not, torch would compute, and the `EngineWarning` would be an error here.
+A fallback to torch would emit an `EngineWarning`, which is an error here.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ BUNDLED = [(row["name"], row["modality"]) for row in list_backbones(source="bund
 
 
 def both(embedder, column, **options):
-    """Return the features by torch, and by OpenVINO."""
+    """Return the features of torch and of OpenVINO."""
     make = embedder(cache=False, **options)
     expected = make.fit_transform(column)
     return expected, make.set_params(engine="openvino").fit_transform(column)
@@ -47,7 +47,7 @@ def test_every_bundled_backbone_gives_the_same_features(name, modality):
 
 
 @pytest.mark.parametrize(("name", "modality"), BUNDLED)
-def test_in_bfloat16_it_is_about_as_far_off_as_torch_is(name, modality):
+def test_the_error_in_bfloat16_is_similar_to_that_of_torch(name, modality):
     embedder, column, options = bundled(name, modality)
     column = column[:3]  # bfloat16 is slow on many CPUs
     exact = embedder(cache=False, **options).fit_transform(column)
@@ -89,7 +89,7 @@ def test_architectures_give_the_same_features(kind):
         assert furthest(found, expected) < 1e-4
 
 
-# In ModernBERT a token of padding attends to nothing, of which OpenVINO makes NaN.
+# In ModernBERT a padding token attends to nothing, which gives NaN in OpenVINO.
 KINDS = [kind for kind in (*folders.TEXT_CONFIGS, *folders.IMAGE_CONFIGS) if kind != "modernbert"]
 
 
@@ -148,7 +148,7 @@ def test_a_row_does_not_depend_on_its_batch(embedder):
         assert furthest(rows, alone) < 1e-5
 
 
-def test_auto_is_the_precision_that_torch_would_have():
+def test_auto_precision_is_the_same_as_for_torch():
     column = texts(3)
     rows = {
         precision: TextEmbedder(engine="openvino", precision=precision, cache=False).fit_transform(
@@ -160,7 +160,7 @@ def test_auto_is_the_precision_that_torch_would_have():
     assert any(np.array_equal(rows["auto"], rows[name]) for name in ("float32", "bfloat16"))
 
 
-def test_weights_of_a_module_that_change_are_converted_anew():
+def test_changed_weights_of_a_module_are_converted_again():
     network = tiny_network()
     before = ImageEmbedder(network, engine="openvino", cache=False).fit_transform(images(3))
     with torch.no_grad():
@@ -171,7 +171,7 @@ def test_weights_of_a_module_that_change_are_converted_anew():
 
 
 class Doubled(nn.Sequential):
-    """Decides in Python, but by nothing that changes."""
+    """Branches in Python, but on nothing that changes."""
 
     def forward(self, x):
         for module in self:
@@ -179,6 +179,6 @@ class Doubled(nn.Sequential):
         return x
 
 
-def test_a_module_with_a_forward_of_its_own_is_converted():
+def test_a_module_with_its_own_forward_is_converted():
     expected, found = both(ImageEmbedder, images(3), backbone=Doubled(*tiny_network()))
     assert furthest(found, expected) < 1e-5

@@ -1,4 +1,4 @@
-"""Every kind of cell that is no usable image, and what is said of it."""
+"""Every kind of cell that is not a usable image, and its error message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
 
 def encoded(image: Any, format: str = "PNG", **options: Any) -> bytes:
-    """Return a Pillow image, or an array, as the bytes of a file."""
+    """Return a Pillow image or an array, encoded as the bytes of a file."""
     stream = io.BytesIO()
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     image.save(stream, format, **options)
@@ -36,21 +36,21 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png_file(width: int, height: int, pixels: bytes, depth: int = 8, colour: int = 2) -> bytes:
-    """Return a PNG file by hand: also one that says more than it holds."""
+    """Return a PNG file from given parts, including sizes that do not match its data."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
-def icon_with_a_lie() -> bytes:
-    """Return an icon whose directory says 16 x 16 and whose picture has 32 x 32 pixels."""
+def icon_with_wrong_size() -> bytes:
+    """Return an icon whose directory says 16 x 16 and whose image has 32 x 32 pixels."""
     picture = encoded(NOISE)
     entry = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(picture), 22)
     return struct.pack("<HHH", 0, 1, 1) + entry + picture
 
 
-def jpeg_of_scans(count: int) -> bytes:
-    """Return a JPEG file whose last scan, and the tables for it, come so many times more."""
+def jpeg_with_repeated_scans(count: int) -> bytes:
+    """Return a JPEG file in which the last scan and its tables are repeated."""
     content = encoded(NOISE, "JPEG", progressive=True)
     tables = content.rindex(b"\xff\xc4", 0, content.rindex(b"\xff\xda"))
     return content[:-2] + count * content[tables:-2] + content[-2:]
@@ -74,7 +74,7 @@ def _tar(content: bytes) -> bytes:
 
 
 class BrokenPath(os.PathLike):
-    """A path that cannot say what it is."""
+    """A path whose methods raise."""
 
     def __fspath__(self) -> str:
         raise RuntimeError("no path today")
@@ -91,7 +91,7 @@ MISSING = "the image is missing; drop the row"
 UNKNOWN = "of an unknown format; the formats are PNG, JPEG"
 
 CELLS: dict[str, tuple[Any, str]] = {
-    # Missing
+    # Missing values
     "None": (None, "None: " + MISSING),
     "nan": (float("nan"), MISSING),
     "NA": (pd.NA, MISSING),
@@ -107,7 +107,7 @@ CELLS: dict[str, tuple[Any, str]] = {
     "list": ([[0, 1]], "a value of type list is not an image; pass a path"),
     "dict": ({"bytes": b""}, "a value of type dict is not an image"),
     "open file": (io.BytesIO(PNG), r"an open file is not an image; pass its path, or .* read\(\)"),
-    # Texts that are no path
+    # Texts that are not paths
     "http": ("https://example.org/a.png", "URLs are never fetched; download the image"),
     "file URL": ("file:///a.png", "URLs are never fetched"),
     "data URL": ("data:image/png;base64,AAAA", "URLs are never fetched"),
@@ -119,7 +119,7 @@ CELLS: dict[str, tuple[Any, str]] = {
     "surrogate": ("a\ud800.png", "the file cannot be read"),
     "too long": ("a" * 5000, r"the file cannot be read \(File name too long\)"),
     "broken PathLike": (BrokenPath(), "BrokenPath>: cannot be read as a path .no path today"),
-    # Content that is no image
+    # Content that is not an image
     "no bytes": (b"", "it seems to be empty"),
     "zero bytes": (bytes(1000), UNKNOWN),
     "html": (HTML, "a web page, perhaps a failed download"),
@@ -132,7 +132,7 @@ CELLS: dict[str, tuple[Any, str]] = {
     "heic of another brand": (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC image"),
     "one byte of a format": (b"P", UNKNOWN),
     "noise": (b"\x07\x08\x09" * 99, UNKNOWN),
-    # Formats that are not opened
+    # Unsupported formats
     "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a PostScript document"),
     "tga": (encoded(NOISE, "TGA"), UNKNOWN),
     "pcx": (encoded(NOISE, "PCX"), UNKNOWN),
@@ -155,7 +155,10 @@ CELLS: dict[str, tuple[Any, str]] = {
     "cut lazy": (_open_lazily(PNG[:-500]), r"PIL image RGB 32x32>: cannot .*load\(\)"),
     # Bombs
     "bomb": (png_file(10_000, 10_000, b""), r"10000x10000 pixels is above the limit of 80000000"),
-    "JPEG of many scans": (jpeg_of_scans(100), "more than 100 scans would be decoded for very"),
+    "JPEG of many scans": (
+        jpeg_with_repeated_scans(100),
+        "more than 100 scans would be decoded for very",
+    ),
     "bomb for Pillow": (png_file(20_000, 20_000, b""), "both max_pixels and PIL.*MAX_IMAGE_PIXELS"),
     # Arrays and Pillow images
     "0 wide": (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\) has no pixels"),

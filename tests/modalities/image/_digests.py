@@ -6,7 +6,7 @@ from tests.modalities._memos import NoMemo
 
 
 def digests(cells, memo=None, **options):
-    """Return a digest, or the error, for each cell."""
+    """Return the digest or the error of each cell."""
     return ImageModality(**options).digest(cells, memo or NoMemo())[1]
 
 

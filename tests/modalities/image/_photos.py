@@ -1,4 +1,4 @@
-"""Photographs in several sizes, as files of JPEG, and geometries to see them by."""
+"""Photographs in several sizes as JPEG files, and geometries for them."""
 
 import io
 

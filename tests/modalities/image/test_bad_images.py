@@ -1,4 +1,4 @@
-"""Every kind of bad image says what it is and what to do; nothing hangs, and nothing is guessed."""
+"""Every kind of bad image raises an error with advice; nothing hangs."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.modalities.image._digests import digests
 
 @contextlib.contextmanager
 def within_seconds(seconds):
-    """Fail if the block takes longer."""
+    """Fail if the block takes longer than `seconds`."""
 
     def give_up(number, frame):
         raise AssertionError(f"still waiting after {seconds} seconds")
@@ -35,7 +35,7 @@ def _load(cell):
 
 @pytest.mark.parametrize("read", [decode_image, _load])
 @pytest.mark.parametrize(("cell", "match"), CELLS.values(), ids=CELLS)
-def test_a_bad_image_says_what_it_is_and_what_to_do(cell, match, read):
+def test_a_bad_image_raises_an_error_with_advice(cell, match, read):
     with pytest.raises(BadCellError, match=match) as caught:
         read(cell)
     assert caught.value.row is None
@@ -43,7 +43,7 @@ def test_a_bad_image_says_what_it_is_and_what_to_do(cell, match, read):
 
 
 @pytest.mark.parametrize(("make", "match"), FILES.values(), ids=FILES)
-def test_a_bad_file_is_refused_and_never_waited_for(make, match, tmp_path):
+def test_a_bad_file_is_refused_without_blocking(make, match, tmp_path):
     path = make(tmp_path)
     for cell in (path, str(path)):
         with within_seconds(10), pytest.raises(BadCellError, match=match):
@@ -52,7 +52,7 @@ def test_a_bad_file_is_refused_and_never_waited_for(make, match, tmp_path):
         assert isinstance(digest, bytes) or re.search(match, str(digest))
 
 
-def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
+def test_a_pipe_that_replaces_a_file_does_not_block(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(PNG)
     os.mkfifo(tmp_path / "pipe")
     as_it_was = (tmp_path / "file").stat()
@@ -81,10 +81,10 @@ def test_a_file_that_cannot_be_opened_is_a_bad_cell(number, tmp_path, monkeypatc
     assert re.search(match, str(error))
 
 
-# What is not noticed, as the documentation says -------------------------------------------
+# Damage that is not detected, as documented -------------------------------------------------
 
 
-def test_changed_bytes_within_the_pixels_of_a_jpeg_are_not_noticed():
+def test_changed_bytes_within_the_pixels_of_a_jpeg_are_not_detected():
     content = encoded(NOISE, "JPEG")
     position = len(content) - 300
     changed = content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]

@@ -1,4 +1,4 @@
-"""Damaged image files of every format: pixels or a bad cell, never a crash and never a hang."""
+"""Damaged image files of every format give pixels or a bad cell, without crashes or hangs."""
 
 import functools
 import os
@@ -15,7 +15,7 @@ from tests.faults.image_fuzz import read_cell, run, whole_files
 FORMATS = {format for format, _ in whole_files()}
 
 
-def _go_wrong(folder, content):
+def _fail(folder, content):
     trial = len(list(folder.iterdir()))
     (folder / str(trial)).touch()
     if trial == 2:
@@ -27,19 +27,19 @@ def _go_wrong(folder, content):
     return "pixels"
 
 
-def test_crashes_hangs_and_other_errors_are_counted_and_the_trials_go_on(tmp_path):
-    counts = run(8, read=functools.partial(_go_wrong, tmp_path), seconds=2)
+def test_crashes_hangs_and_other_errors_are_counted_and_the_trials_continue(tmp_path):
+    counts = run(8, read=functools.partial(_fail, tmp_path), seconds=2)
     assert counts == {"pixels": 5, "refused": 0, "wrong": 1, "crashed": 1, "hung": 1}
 
 
-def test_whole_files_of_the_formats_that_are_opened_give_pixels_and_others_none():
+def test_undamaged_files_of_supported_formats_give_pixels_and_others_do_not():
     assert set(_formats()) <= FORMATS
     assert {"TGA", "PCX", "EPS", "QOI"} <= FORMATS - set(_formats())
     for format, content in whole_files():
         assert read_cell(content) == ("pixels" if format in _formats() else "refused"), format
 
 
-def test_every_format_that_may_be_opened_is_one_that_pillow_knows():
+def test_every_supported_format_is_known_to_pillow():
     Image.init()
     assert set(_formats()) <= set(Image.OPEN)
     assert not {"EPS", "WMF"} & set(_formats())
@@ -73,5 +73,5 @@ def test_a_file_that_ends_early_is_refused_wherever_it_ends(format):
     content = dict(reversed(whole_files()))[format]
     whole = decode_image(content)
     for end in range(0, len(content), 1 + len(content) // 150):
-        if read_cell(content[:end]) == "pixels":  # what is cut off was no part of the pixels
+        if read_cell(content[:end]) == "pixels":  # the missing end contained no pixels
             assert (decode_image(content[:end]) == whole).all(), f"{end} of {len(content)}"

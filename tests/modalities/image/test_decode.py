@@ -1,4 +1,4 @@
-"""Every kind of image becomes the pixels that it shows."""
+"""Every kind of image is decoded to the pixels that it shows."""
 
 import io
 import os
@@ -60,7 +60,7 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize(("array", "expected"), ARRAYS.values(), ids=ARRAYS)
-def test_arrays_become_rgb_of_8_bits_or_floats(array, expected):
+def test_arrays_become_8_bit_rgb_or_floats(array, expected):
     pixels = decode_image(array)
     np.testing.assert_allclose(pixels, expected, atol=1e-6)
     assert pixels.dtype == expected.dtype
@@ -72,7 +72,7 @@ def _on_white(rgba):
     return colour * alpha + 255 * (1 - alpha)
 
 
-def test_alpha_shows_a_white_background_whatever_carries_it():
+def test_transparency_shows_a_white_background_in_every_format():
     alpha = np.linspace(0, 255, 30).round().astype(np.uint8).reshape(6, 5)
     rgba = np.dstack([RGB, alpha])
     expected = _on_white(rgba)
@@ -113,7 +113,7 @@ def test_every_mode_of_pillow_becomes_rgb(mode):
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-def test_grey_of_16_bits_is_scaled_and_not_saturated(format):
+def test_16_bit_grey_is_scaled_and_not_saturated(format):
     pixels = decode_image(encoded(WORDS16, format))
     assert pixels.dtype == np.float32
     np.testing.assert_allclose(pixels, _grey3(WORDS16 / 65535), atol=1e-7)
@@ -123,25 +123,25 @@ def test_grey_of_16_bits_is_scaled_and_not_saturated(format):
     np.testing.assert_array_equal(decode_image(integers), pixels)
 
 
-def test_a_pillow_image_of_floats_may_lie_in_the_unit_interval():
+def test_a_pillow_image_of_floats_may_be_in_the_unit_interval():
     image = Image.fromarray(np.array([[0.25, 0.5]], dtype=np.float32))
     np.testing.assert_array_equal(decode_image(image), _grey3([[0.25, 0.5]]))
 
 
-def test_colours_of_16_bits_lose_their_lower_half():
+def test_16_bit_colours_are_reduced_to_their_upper_byte():
     row = np.array([[0x0102, 0x8001, 0xFFFF]], dtype=">u2")
     pixels = decode_image(png_file(1, 1, b"\0" + row.tobytes(), depth=16))
     np.testing.assert_array_equal(pixels, [[[0x01, 0x80, 0xFF]]])
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_grey_of_few_bits_is_spread_over_all(depth):
+def test_grey_of_few_bits_is_scaled_to_the_full_range(depth):
     most = 2**depth - 1
     pixels = decode_image(png_file(2, 1, bytes([0, (most << (8 - depth)) & 255]), depth, colour=0))
     np.testing.assert_array_equal(pixels, [[[255] * 3, [0] * 3]])
 
 
-def test_cmyk_files_of_adobe_are_not_inverted():
+def test_adobe_cmyk_files_are_not_inverted():
     red = Image.new("RGB", (8, 8), (250, 10, 10))
     for format in ("JPEG", "TIFF"):
         content = encoded(red.convert("CMYK"), format)
@@ -149,7 +149,7 @@ def test_cmyk_files_of_adobe_are_not_inverted():
         np.testing.assert_allclose(decode_image(content)[0, 0], [250, 10, 10], atol=6)
 
 
-def test_colours_that_are_multiplied_by_their_alpha_show_a_white_background_too():
+def test_premultiplied_alpha_shows_a_white_background():
     for mode, multiplied in (("RGBA", "RGBa"), ("LA", "La")):
         image = Image.new(mode, (2, 2), (100,) * (len(mode) - 1) + (128,))
         expected = decode_image(image).astype(float)
@@ -164,7 +164,7 @@ def test_an_image_may_be_one_pixel_or_a_line(shape):
         np.testing.assert_array_equal(decode_image(cell), image)
 
 
-def test_three_rows_of_three_pixels_have_their_channels_last():
+def test_a_3_by_3_by_3_array_has_its_channels_last():
     ambiguous = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
     np.testing.assert_array_equal(decode_image(ambiguous), ambiguous)
 
@@ -185,7 +185,7 @@ EXACTLY = {
 
 @pytest.mark.parametrize("format", EXACTLY)
 @pytest.mark.parametrize("orientation", TURNED)
-def test_the_rotation_that_exif_asks_for_is_applied(orientation, format):
+def test_exif_rotation_is_applied(orientation, format):
     picture = np.full((16, 32, 3), 200, dtype=np.uint8)
     picture[:8, :8] = 10, 100, 250
     exif = Image.Exif()
@@ -196,7 +196,7 @@ def test_the_rotation_that_exif_asks_for_is_applied(orientation, format):
         np.testing.assert_allclose(decode_image(cell), TURNED[orientation](picture), atol=9)
 
 
-def test_of_an_animation_the_first_frame_is_taken():
+def test_the_first_frame_of_an_animation_is_used():
     frames = [Image.new("RGB", (3, 2), colour) for colour in ("red", "lime")]
     for format in ("GIF", "PNG", "WEBP"):
         options = {"lossless": True} if format == "WEBP" else {}
@@ -213,7 +213,7 @@ def test_common_formats_are_decoded(format):
     np.testing.assert_allclose(decode_image(encoded(image, format)), image, atol=2)
 
 
-def test_pixels_are_new_and_writable_and_the_cell_is_left_alone():
+def test_pixels_are_new_and_writable_and_the_cell_is_not_changed():
     for cell in (RGB, Image.fromarray(RGB), RGB / 255, encoded(RGB)):
         pixels = decode_image(cell)
         assert pixels.flags.writeable
@@ -221,14 +221,14 @@ def test_pixels_are_new_and_writable_and_the_cell_is_left_alone():
         assert decode_image(cell).any()
 
 
-def test_a_pillow_image_keeps_mode_info_and_frame():
+def test_a_pillow_image_keeps_its_mode_info_and_frame():
     image = Image.open(io.BytesIO(encoded(RGB, "GIF", transparency=3)))
     before = (image.mode, dict(image.info), image.tell(), image.size)
     decode_image(image)
     assert (image.mode, dict(image.info), image.tell(), image.size) == before
 
 
-def test_damaged_exif_data_does_not_cost_the_picture():
+def test_damaged_exif_data_is_ignored():
     content = encoded(RGB, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xffgarbage")
     np.testing.assert_array_equal(decode_image(content), RGB)
 
@@ -250,19 +250,19 @@ def test_a_lazily_opened_image_is_decoded_and_one_that_is_closed_is_a_bad_cell(t
 
 
 def _warning_png():
-    # An animation of no frames: Pillow warns of it on each opening.
+    # An animation without frames: Pillow warns each time it is opened.
     content = encoded(GREY)
     behind_header = content.index(b"IDAT") - 4
     return content[:behind_header] + png_chunk(b"acTL", bytes(8)) + content[behind_header:]
 
 
-def test_pillow_does_warn_of_the_file_that_the_next_tests_use():
+def test_pillow_warns_about_the_file_that_the_next_tests_use():
     with pytest.warns(UserWarning, match="Invalid APNG"):
         Image.open(io.BytesIO(_warning_png())).load()
 
 
 @pytest.mark.parametrize("action", ["always", "error"])
-def test_pillows_warnings_neither_leak_nor_fail(action):
+def test_pillows_warnings_are_neither_shown_nor_raised(action):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter(action)
         filters = list(warnings.filters)
@@ -273,7 +273,7 @@ def test_pillows_warnings_neither_leak_nor_fail(action):
     assert caught == []
 
 
-def test_filters_are_as_before_when_blocks_of_other_threads_overlap():
+def test_warning_filters_are_restored_when_blocks_of_threads_overlap():
     before = list(warnings.filters)
     content = _warning_png()
     with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(4) as pool:

@@ -1,4 +1,4 @@
-"""The same content has the same digest wherever it is stored, other content another."""
+"""Equal content has equal digests regardless of its storage, and different content different ones."""
 
 import io
 import os
@@ -41,7 +41,7 @@ def test_a_pillow_image_has_the_digest_of_its_pixels():
     assert digest(grey) == digest(decode_image(grey))
 
 
-def test_memory_layout_and_container_do_not_matter():
+def test_memory_layout_and_container_do_not_change_the_digest():
     stack = np.stack([RGB, RGB[::-1]])
     expected = digests([RGB, np.ascontiguousarray(RGB[::-1])])
     for X in (stack, list(stack), np.asfortranarray(stack), torch.from_numpy(stack)):
@@ -63,7 +63,7 @@ def test_different_content_has_different_digests():
     assert digest(changed) != digest(RGB)
 
 
-def test_a_cell_that_cannot_be_read_gives_its_error_and_the_others_their_digests(tmp_path):
+def test_an_unreadable_cell_gives_its_error_and_other_cells_their_digests(tmp_path):
     cells = [RGB, None, "absent.png", tmp_path, 3, np.array([[None]]), b"x"]
     found = digests(cells)
     assert [isinstance(entry, BadCellError) for entry in found] == [0, 1, 1, 1, 1, 1, 0]
@@ -74,7 +74,7 @@ def test_a_cell_that_cannot_be_read_gives_its_error_and_the_others_their_digests
         digest(broken)
 
 
-def test_what_is_no_image_is_found_when_it_is_decoded_not_before():
+def test_invalid_images_are_found_when_decoded_not_when_digested():
     for cell in (b"<html>", np.zeros((3, 8, 9)), np.array([[9.0]])):
         digest(cell)
         with pytest.raises(BadCellError):

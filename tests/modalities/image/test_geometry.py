@@ -1,4 +1,4 @@
-"""The geometry equals torchvision's on Pillow images; large JPEG files are decoded smaller."""
+"""Resizing and cropping equal torchvision's on Pillow images; large JPEG files are decoded at lower resolution."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_odd_and_even_crops_and_paddings_equal_torchvisions(height, width, windo
     np.testing.assert_array_equal(decode_image(image, Geometry(7, window)), np.asarray(theirs))
 
 
-def test_an_image_of_the_right_size_is_not_touched_and_not_shared():
+def test_an_image_of_the_right_size_is_not_changed_and_not_shared():
     image = _draw(np.random.default_rng(0), 8, 9)
     pixels = decode_image(image, Geometry((8, 9), (8, 9)))
     np.testing.assert_array_equal(pixels, image)
@@ -55,9 +55,9 @@ def test_an_image_of_the_right_size_is_not_touched_and_not_shared():
 
 @pytest.mark.parametrize("name", FILTERS)
 @pytest.mark.parametrize("channels", [(), (3,)])
-def test_floats_go_the_way_of_bytes(name, channels):
+def test_floats_are_resized_like_bytes(name, channels):
     rng = np.random.default_rng(0)
-    # Little contrast: bytes are also clipped between the two passes, where filters overshoot.
+    # Low contrast: bytes are also clipped between the two passes, where filters overshoot.
     image = rng.integers(100, 156, (40, 33, *channels), dtype=np.uint8)
     geometry = Geometry(20, (24, 16), name)
     floats = decode_image(image / 255, geometry)
@@ -66,7 +66,7 @@ def test_floats_go_the_way_of_bytes(name, channels):
     np.testing.assert_allclose(floats * 255, decode_image(image, geometry), atol=1.5)
 
 
-def test_floats_stay_in_the_unit_interval_where_a_filter_overshoots():
+def test_floats_stay_in_the_unit_interval_when_a_filter_overshoots():
     edge = np.zeros((16, 16), dtype=np.float32)
     edge[:, 8:] = 1
     pixels = decode_image(edge, Geometry(50, (50, 50), "lanczos"))
@@ -75,7 +75,7 @@ def test_floats_stay_in_the_unit_interval_where_a_filter_overshoots():
 
 @pytest.mark.parametrize("shape", [(1, 10_000), (10_000, 1), (3, 2_001)])
 @pytest.mark.parametrize("crop", [(224, 224), (280, 200)])
-def test_a_long_strip_is_resized_only_where_the_crop_sees_it(shape, crop, monkeypatch):
+def test_a_long_strip_is_resized_only_within_the_crop(shape, crop, monkeypatch):
     rng = np.random.default_rng(0)
     strip = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     seen = decode_image(strip, Geometry(256, crop, "bicubic"))
@@ -86,25 +86,25 @@ def test_a_long_strip_is_resized_only_where_the_crop_sees_it(shape, crop, monkey
     np.testing.assert_allclose(decode_image(strip, small), whole.astype(float), atol=1)
 
 
-def test_a_strip_of_floats_goes_the_same_way():
+def test_a_strip_of_floats_is_resized_in_the_same_way():
     strip = np.linspace(0, 1, 10_000, dtype=np.float32)[None]
     seen = decode_image(strip, Geometry(256, (224, 224)))
     np.testing.assert_allclose(seen, 0.5, atol=1e-3)
 
 
-def test_an_unknown_filter_is_refused_with_those_that_are_known():
+def test_an_unknown_filter_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"interpolation='cubic' is not known.*'bicubic'"):
         Geometry(8, (8, 8), "cubic")
 
 
-def test_loading_at_the_own_size_is_decoding():
+def test_loading_at_the_original_size_equals_decoding():
     image = _draw(np.random.default_rng(0), 6, 5)
     np.testing.assert_array_equal(
         decode_image(image, Geometry((6, 5), (6, 5))), decode_image(image)
     )
 
 
-def turned(tag):
+def rotated(tag):
     exif = Image.Exif()
     exif[0x0112] = tag
     return exif
@@ -116,18 +116,18 @@ def drafts(monkeypatch):
     sizes = []
     upright = ImageOps.exif_transpose
 
-    def noted(image):
+    def recorded(image):
         sizes.append(image.size)
         return upright(image)
 
-    monkeypatch.setattr(ImageOps, "exif_transpose", noted)
+    monkeypatch.setattr(ImageOps, "exif_transpose", recorded)
     return sizes
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("size", [(1600, 1200), (1200, 1600), (2600, 1800)])
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(drafts, geometry, size, which):
+def test_a_large_jpeg_decoded_at_lower_resolution_looks_the_same(drafts, geometry, size, which):
     content = jpeg(photo(size, which))
     found = decode_image(content, geometry).astype(int)
     assert drafts[-1] < size
@@ -149,7 +149,7 @@ def test_a_jpeg_that_is_not_large_is_exact(drafts, size):
 
 @pytest.mark.parametrize("tag", [1, 3, 6, 8])
 def test_what_is_left_is_twice_as_large_as_the_resize_makes_it_however_it_is_turned(drafts, tag):
-    content = jpeg(photo((2100, 1500)), exif=turned(tag))
+    content = jpeg(photo((2100, 1500)), exif=rotated(tag))
     geometry = Geometry((120, 360), (120, 360))
     found = decode_image(content, geometry).astype(int)
     assert min(drafts[0]) >= 2 * 360
@@ -159,7 +159,7 @@ def test_what_is_left_is_twice_as_large_as_the_resize_makes_it_however_it_is_tur
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_grey_and_cmyk_files_are_decoded_smaller_too(drafts, mode):
+def test_grey_and_cmyk_files_are_decoded_at_lower_resolution_too(drafts, mode):
     content = jpeg(photo((1600, 1200)).convert(mode))
     found = decode_image(content, GEOMETRIES[0]).astype(int)
     assert drafts[-1] == (800, 600)
@@ -167,7 +167,7 @@ def test_grey_and_cmyk_files_are_decoded_smaller_too(drafts, mode):
     assert np.abs(found - expected).mean() < 0.004 * 255
 
 
-def test_the_limit_of_pixels_is_that_of_the_whole_image():
+def test_the_pixel_limit_applies_to_the_original_size():
     content = jpeg(photo((1600, 1200)))
     with pytest.raises(BadCellError, match="1600x1200"):
         decode_image(content, GEOMETRIES[0], max_pixels=1600 * 1200 - 1)

@@ -1,4 +1,4 @@
-"""Random changes of training images."""
+"""Random augmentation of training images."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests._tiny import images
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_an_augmentation_may_leave_one_channel(dtype):
+def test_an_augmentation_may_return_one_channel(dtype):
     batch = (images(3) / (1 if dtype == np.uint8 else 255)).astype(dtype)
     changed, targets = image_augmentation(v2.Grayscale())(list(batch), [0, 1, 2])
     assert targets == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Limits of pixels, of bytes of a file and of scans hold before anything is decoded."""
+"""Limits of pixels, file size and scans are checked before decoding."""
 
 import io
 import os
@@ -14,8 +14,8 @@ from tests.modalities.image._bad_images import (
     NOISE,
     PNG,
     encoded,
-    icon_with_a_lie,
-    jpeg_of_scans,
+    icon_with_wrong_size,
+    jpeg_with_repeated_scans,
     png_file,
 )
 from tests.modalities.image._digests import digests
@@ -38,12 +38,12 @@ LIMITED = {
     "TIFF of pages": encoded(FRAMES[0], "TIFF", **MANY),
     "AVIF of frames": encoded(FRAMES[0], "AVIF", **MANY),
     "icon": encoded(FRAMES[0], "ICO", sizes=[(32, 32)]),
-    "icon with a lie": icon_with_a_lie(),
+    "icon of the wrong size": icon_with_wrong_size(),
 }
 
 
 @pytest.mark.parametrize("content", LIMITED.values(), ids=LIMITED)
-def test_the_limit_of_pixels_holds_for_every_format(content):
+def test_the_pixel_limit_applies_to_every_format(content):
     with warnings_ignored(module=r"PIL\."):
         lazy = Image.open(io.BytesIO(content))
     assert decode_image(content, max_pixels=1024).shape == (32, 32, 3)
@@ -55,7 +55,7 @@ def test_the_limit_of_pixels_holds_for_every_format(content):
 
 
 def test_an_icon_is_refused_before_any_of_it_is_decoded():
-    bomb = icon_with_a_lie().replace(encoded(NOISE), png_file(9_000, 9_000, b""))
+    bomb = icon_with_wrong_size().replace(encoded(NOISE), png_file(9_000, 9_000, b""))
     bitmap = encoded(FRAMES[0], "ICO", sizes=[(32, 32)], bitmap_format="bmp")
     assert decode_image(bitmap, max_pixels=1024).shape == (32, 32, 3)
     match = "9000x9000 pixels is above the limit of 80000000 pixels"
@@ -65,29 +65,29 @@ def test_an_icon_is_refused_before_any_of_it_is_decoded():
         decode_image(bitmap, max_pixels=1023)
 
 
-def test_scans_are_counted_and_not_what_looks_like_one():
-    few = jpeg_of_scans(50)
+def test_only_real_scans_are_counted():
+    few = jpeg_with_repeated_scans(50)
     expected = decode_image(few)
     comment = b"\xff\xda" * 200
     segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
     np.testing.assert_array_equal(decode_image(few[:2] + segment + few[2:]), expected)
     np.testing.assert_array_equal(decode_image(few + comment), expected)
-    hidden = b"\xff\xfe\0\6\xff\xd9\xff\xd9"  # the end, in a comment
-    many = jpeg_of_scans(100)
+    hidden = b"\xff\xfe\0\6\xff\xd9\xff\xd9"  # an end marker in a comment
+    many = jpeg_with_repeated_scans(100)
     with pytest.raises(BadCellError, match="more than 100 scans"):
         decode_image(many[:2] + hidden + many[2:])
-    # A marker without a length, which decoders pass over: what follows it is no length.
+    # A marker without a length, which decoders skip: the next bytes are not a length.
     with pytest.raises(BadCellError, match="more than 100 scans"):
         decode_image(many.replace(b"\xff\xda", b"\xff\x01\xff\xda"))
 
 
-def test_the_pixels_of_later_pages_do_not_count():
+def test_pixels_of_later_pages_are_not_counted():
     large = Image.new("1", (3000, 3000))
     content = encoded(FRAMES[0], "TIFF", save_all=True, append_images=[large])
     assert decode_image(content, max_pixels=1024).shape == (32, 32, 3)
 
 
-def test_no_limit_leaves_that_of_pillow(monkeypatch):
+def test_without_a_limit_pillows_limit_applies(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)
     assert decode_image(PNG, max_pixels=None).shape == (32, 32, 3)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
@@ -95,11 +95,11 @@ def test_no_limit_leaves_that_of_pillow(monkeypatch):
         decode_image(PNG, max_pixels=None)
 
 
-def test_an_array_is_in_memory_already_and_has_no_limit():
+def test_an_array_is_already_in_memory_and_has_no_limit():
     np.testing.assert_array_equal(decode_image(NOISE, max_pixels=1), NOISE)
 
 
-def test_a_file_of_far_more_bytes_than_its_pixels_explain_is_not_read(tmp_path, monkeypatch):
+def test_a_file_much_larger_than_its_pixels_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
     with path.open("ab") as file:
@@ -111,6 +111,6 @@ def test_a_file_of_far_more_bytes_than_its_pixels_explain_is_not_read(tmp_path, 
             decode_image(path, max_pixels=1_000_000)
         (error,) = digests([path], max_pixels=1_000_000)
     assert match in str(error)
-    # 16 bytes for each allowed pixel are not too many.
+    # 16 bytes per allowed pixel are accepted.
     assert decode_image(path, max_pixels=8_000_000).shape == (32, 32, 3)
     assert decode_image(path, max_pixels=None).shape == (32, 32, 3)

@@ -1,4 +1,4 @@
-"""Torch shrinks images to what Pillow gives, within one grey level."""
+"""torch downsamples images to Pillow's result within one grey level."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.modalities.image._photos import GEOMETRIES, PHOTOS, photo
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("size", [(640, 427), (260, 300), (1500, 900)])
 @pytest.mark.parametrize("which", [0, 1])
-def test_torch_shrinks_within_one_grey_level(geometry, size, which):
+def test_torch_downsamples_within_one_grey_level(geometry, size, which):
     image = photo(size, which)
     other = Geometry(geometry.resize, geometry.crop, geometry.interpolation, exact=False)
     found = decode_image(image, other).astype(int)
@@ -21,8 +21,8 @@ def test_torch_shrinks_within_one_grey_level(geometry, size, which):
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-def test_torch_keeps_the_memory_order_of_the_pixels(interpolation):
-    # Another order would be right too, but takes twice as long here and again afterwards.
+def test_torch_preserves_the_memory_format(interpolation):
+    # Another format would be correct too, but takes twice as long here and in later steps.
     resized = resample(np.array(PHOTOS[0]), (120, 160), interpolation)
     assert resized.shape == (120, 160, 3)
     assert resized.flags.c_contiguous
@@ -43,6 +43,6 @@ def test_torch_keeps_the_memory_order_of_the_pixels(interpolation):
         "a strip of which only the middle is seen",
     ],
 )
-def test_pillow_does_what_torch_cannot(cell, geometry):
+def test_pillow_resizes_where_torch_cannot(cell, geometry):
     exact = Geometry(geometry.resize, geometry.crop, geometry.interpolation)
     np.testing.assert_array_equal(decode_image(cell, geometry), decode_image(cell, exact))

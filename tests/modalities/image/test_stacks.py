@@ -1,4 +1,4 @@
-"""Arrays of images: stacks and flattened rows in any container; other arrangements are refused."""
+"""Arrays of images: stacks and flattened rows in any container; other layouts are refused."""
 
 import numpy as np
 import pandas as pd
@@ -47,7 +47,7 @@ def test_a_stack_of_images_is_not_copied():
 @pytest.mark.parametrize(
     ("shape", "row_shape"), [((4, 15), (4, 15)), ((4, 5, 3), (4, 5, 3)), ((20, 3, 1), (20, 3, 1))]
 )
-def test_flattened_rows_get_the_shape_that_was_asked_for(shape, row_shape):
+def test_flattened_rows_get_the_requested_shape(shape, row_shape):
     X = np.arange(120.0).reshape(2, 60)
     column = as_column(X, ImageModality(image_shape=shape))
     assert column.cells[1].shape == row_shape
@@ -55,7 +55,7 @@ def test_flattened_rows_get_the_shape_that_was_asked_for(shape, row_shape):
     assert column.cells[1].ravel().tolist() == X[1].tolist()
 
 
-def test_flattened_frames_are_read_row_by_row_whatever_their_memory_order():
+def test_flattened_data_frames_are_read_by_row_in_any_memory_order():
     X = np.arange(12).reshape(2, 6)
     for frame in (pd.DataFrame(X), pl.DataFrame(X), np.asfortranarray(X)):
         cells = as_column(frame, ImageModality(image_shape=(2, 3))).cells
@@ -79,16 +79,16 @@ SHAPES = {
 
 
 @pytest.mark.parametrize(("shape", "image_shape", "match"), SHAPES.values(), ids=SHAPES)
-def test_shapes_that_do_not_fit_are_refused_with_those_that_do(shape, image_shape, match):
+def test_mismatching_shapes_are_refused_with_matching_ones(shape, image_shape, match):
     with pytest.raises(ColumnError, match=match):
         as_column(np.zeros(shape), ImageModality(image_shape=image_shape))
 
 
-def test_a_stack_of_narrow_grey_images_is_not_taken_for_one_image():
+def test_a_stack_of_narrow_grey_images_is_not_read_as_one_image():
     assert len(as_column(np.zeros((10, 4, 4)), IMAGES).cells) == 10
 
 
-def test_flattened_rows_that_are_no_numbers_are_refused_as_scikit_learn_does():
+def test_flattened_rows_that_are_not_numbers_are_refused_as_by_scikit_learn():
     with pytest.raises(ColumnError, match="must be numbers: could not convert"):
         as_column(np.full((2, 4), "a", dtype=object), ImageModality(image_shape=(2, 2)))
     with pytest.raises(TypeError, match="must be a string or a real number"):

@@ -1,4 +1,4 @@
-"""Every kind of cell of a column of texts: what is a text, what is missing, what is neither."""
+"""Every kind of cell of a text column: texts, missing values, and invalid cells."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pandas as pd
 
 
 class Loud(str):
-    """A text that prints itself as another one."""
+    """A text whose `__str__` is another one."""
 
     def __str__(self) -> str:
         return super().upper()
 
 
 class Car(str, enum.Enum):  # noqa: UP042 - it prints itself as another text
-    """A text that is one of a few."""
+    """An enumeration of texts."""
 
     RED = "a red car"
 

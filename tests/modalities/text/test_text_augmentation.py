@@ -1,4 +1,4 @@
-"""Random changes of training texts."""
+"""Random augmentation of training texts."""
 
 import numpy as np
 

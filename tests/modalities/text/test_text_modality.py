@@ -1,4 +1,4 @@
-"""Texts have equal digests where they are equal."""
+"""Equal texts have equal digests."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from sktransfer.modalities.text import TextModality
 from tests.modalities._memos import NoMemo
 
 
-def test_texts_have_equal_digests_when_they_are_equal():
+def test_equal_texts_have_equal_digests():
     texts = ["a", "b", "", "a ", "A", "é", "e\u0301", "a\0", "日本"]
     digests = [text_digest(text) for text in texts]
     assert len(set(digests)) == len(texts)

@@ -1,4 +1,4 @@
-"""Token ids of a text do not depend on how it is cut, on threads, or on earlier calls."""
+"""Token ids of a text do not depend on truncation, threads, or earlier calls."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def tokenizer(request):
 
 @pytest.mark.parametrize("text", NASTY)
 @pytest.mark.parametrize("made", MADE)
-def test_cutting_equals_no_cutting(made, text):
+def test_truncating_the_text_first_equals_truncating_the_tokens(made, text):
     tokenizer = TextTokenizer(MADE[made], pad_id=1)
     first, *whole, last = MADE[made].encode(NASTY[text]).ids
     for max_length in (3, 16, 130):
@@ -112,7 +112,7 @@ def test_cutting_equals_no_cutting(made, text):
 
 
 @pytest.mark.parametrize("made", MADE)
-def test_row_is_that_of_the_tokenizer_with_its_own_truncation(made):
+def test_a_row_is_that_of_the_tokenizer_with_its_own_truncation(made):
     own = Tokenizer.from_str(MADE[made].to_str())
     own.enable_truncation(16)
     text = NASTY["sentences"]
@@ -120,8 +120,8 @@ def test_row_is_that_of_the_tokenizer_with_its_own_truncation(made):
 
 
 @pytest.mark.parametrize("made", MADE)
-def test_a_huge_text_takes_no_time(made):
-    # Without spaces such a text is one word for sentence pieces, which has to be read whole.
+def test_a_huge_text_is_tokenized_quickly(made):
+    # Without spaces such a text is one word for sentence pieces, which must be read completely.
     texts = ["the quick " * 10**6, "naïve.fox-" * 10**6][: 1 if made == "sentence_pieces" else 2]
     tokenizer = TextTokenizer(MADE[made], pad_id=1)
     start = time.process_time()
@@ -135,7 +135,7 @@ def test_rows_do_not_depend_on_each_other(tokenizer):
     assert tokenizer.encode(texts, 20) == [tokenizer.encode([text], 20)[0] for text in texts]
 
 
-def test_threads_may_want_different_lengths(tokenizer):
+def test_threads_may_request_different_lengths(tokenizer):
     texts = [" ".join(WORDS[i % 7 :] * (1 + i % 5)) for i in range(20)]
     lengths = list(range(3, 40)) * 2
     alone = [tokenizer.encode(texts, length) for length in lengths]
@@ -144,7 +144,7 @@ def test_threads_may_want_different_lengths(tokenizer):
     assert alone == together
 
 
-def test_settings_of_the_original_are_neither_used_nor_changed():
+def test_settings_of_the_original_tokenizer_are_neither_used_nor_changed():
     original = Tokenizer.from_str(MADE["word_pieces"].to_str())
     original.enable_truncation(5, stride=1)
     original.enable_padding(length=9, pad_id=1, pad_token="<pad>")
@@ -157,7 +157,7 @@ def test_settings_of_the_original_are_neither_used_nor_changed():
     assert original.to_str() == before
 
 
-def test_digest_is_that_of_the_content(tokenizer):
+def test_the_digest_is_that_of_the_content(tokenizer):
     digest = tokenizer.digest
     tokenizer.encode(["the fox"], 9)
     assert tokenizer.digest == digest
@@ -172,7 +172,7 @@ def test_digest_is_that_of_the_content(tokenizer):
     assert len(set(others)) == 6
 
 
-def test_prefix_and_lower_case_come_before_the_tokens():
+def test_prefix_and_lower_casing_are_applied_before_tokenization():
     tokenizer = TextTokenizer(MADE["byte_pairs"], pad_id=1, prefix="The: ", lower=True)
     plain = TextTokenizer(MADE["byte_pairs"], pad_id=1)
     assert tokenizer.encode(["FOX Dog"], 50) == plain.encode(["The: fox dog"], 50)
@@ -186,12 +186,12 @@ def test_rows_are_padded_on_the_right(tokenizer):
     assert tokenizer.collate([])["input_ids"].shape == (0, 0)
 
 
-def test_text_without_any_token_still_has_one():
+def test_a_text_without_tokens_still_has_one():
     tokenizer = Tokenizer.from_str(MADE["word_pieces"].to_str())
     tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
     assert TextTokenizer(tokenizer, pad_id=1).encode([""], 5) == [[1]]
 
 
-def test_length_must_leave_room(tokenizer):
+def test_max_length_must_leave_room_for_a_token(tokenizer):
     with pytest.raises(BackboneError, match="max_length=2 leaves no room"):
         tokenizer.encode(["the"], 2)

@@ -1,7 +1,7 @@
-"""Write one small file of the format as it is now.
+"""Write one small file of each kind in the current format.
 
-``python -m tests.persistence.files.make`` from the repository's root, with the version whose
-format is to be kept. Both use the bundled backbones, whose weights are not in the files.
+Run ``python -m tests.persistence.files.make`` from the repository's root, with the version whose
+format is to be preserved. Both files use the bundled backbones, whose weights they do not contain.
 """
 
 from pathlib import Path

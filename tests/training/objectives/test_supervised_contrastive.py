@@ -1,4 +1,4 @@
-"""The supervised contrastive loss, and the head that is trained after its epochs."""
+"""The supervised contrastive loss, and the head trained after the contrastive epochs."""
 
 import numpy as np
 import pytest

@@ -51,7 +51,7 @@ def test_a_pickle_holds_adapters_and_head_only(fitted):
     )
 
 
-def test_fits_are_reproducible_and_leave_the_global_generator_alone():
+def test_fits_are_reproducible_and_do_not_use_the_global_generator():
     state = torch.get_rng_state()
     found = [TextClassifier(**OPTIONS).fit(COLUMN, SIDES).predict_proba(COLUMN) for _ in range(2)]
     np.testing.assert_array_equal(*found)
@@ -61,7 +61,7 @@ def test_fits_are_reproducible_and_leave_the_global_generator_alone():
 @pytest.mark.parametrize(
     "backbone", ["resnet18", pytest.param("vit_b_16", marks=pytest.mark.slow), "efficientnet_lite0"]
 )
-def test_networks_of_images_have_adapters_too(backbone):
+def test_image_networks_have_adapters_too(backbone):
     weights = "pretrained" if backbone == "efficientnet_lite0" else None
     options = {**OPTIONS, "max_epochs": 1, "lr": 1e-2, "weights": weights}
     classifier = ImageClassifier(backbone, **options).fit(images(4), SIDES[:4])
@@ -81,7 +81,7 @@ def test_a_network_without_linear_layers_or_convolutions_raises():
         ImageClassifier(network, **OPTIONS).fit(images(4), SIDES[:4])
 
 
-def test_without_peft_the_extra_is_named(monkeypatch):
+def test_without_peft_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ImportError, match=r"sktransfer\[lora\]"):
         TextClassifier(**OPTIONS).fit(COLUMN, SIDES)

@@ -1,4 +1,4 @@
-"""Which stages the values of `trainable` open."""
+"""Stages that each value of `trainable` opens."""
 
 import numpy as np
 import pytest

@@ -84,7 +84,9 @@ class LoadHooks(StateHooks):
             return {n: tensor.numpy() for n, tensor in load_tensors(members[name]).items()}
 
         for estimator in self.estimators:
-            estimator.get_params(deep=False)  # an error names the parameter that is missing
+            missing = estimator.get_params(deep=False).keys() - vars(estimator).keys()
+            if missing:  # the class has defaults, but the file was written with a value
+                raise PersistenceError(f"a {type(estimator).__name__} lacks {sorted(missing)}")
             key = _key_of(estimator)
             _put_module(estimator, modules)
             with _explained(by_key.get(key) if key else None):

@@ -116,7 +116,7 @@ def test_weights_under_a_false_fingerprint_are_refused(classifier):
     manifest = json.loads(members["manifest.json"])
     manifest["needs"][0]["fingerprint"] = "0" * 32
     write(classifier, {**members, "manifest.json": json.dumps(manifest).encode()})
-    with pytest.raises(WeightsError, match="not those that it was fitted with"):
+    with pytest.raises(WeightsError, match="are not those of the fit"):
         load(classifier)
 
 

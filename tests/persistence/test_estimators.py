@@ -116,7 +116,7 @@ def test_weights_with_a_wrong_fingerprint_are_refused(classifier):
     manifest = json.loads(members["manifest.json"])
     manifest["needs"][0]["fingerprint"] = "0" * 32
     write(classifier, {**members, "manifest.json": json.dumps(manifest).encode()})
-    with pytest.raises(WeightsError, match="not those of the fit"):
+    with pytest.raises(WeightsError, match="are not those of the fit"):
         load(classifier)
 
 

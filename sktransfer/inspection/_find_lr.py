@@ -178,8 +178,12 @@ class LearningRateDisplay:
             *self.ax_.plot(self.rates, self.smoothed_losses, **style),
             self.ax_.axvline(self.suggestion, color=VALID, linestyle=":", label=label),
         ]
-        # Logarithmic: the loss of the last batches may be in the millions.
-        self.ax_.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="training loss")
+        # The loss of the last batches may be in the millions.
+        top = 1.1 * np.nanmax(self.smoothed_losses[np.isfinite(self.smoothed_losses)])
+        lowest = np.nanmin(self.losses[np.isfinite(self.losses)])
+        self.ax_.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+        if top > lowest:
+            self.ax_.set_ylim(lowest - 0.05 * (top - lowest), top)
         self.ax_.legend(frameon=True, framealpha=0.9, edgecolor="none")
         return self
 

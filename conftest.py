@@ -1,4 +1,4 @@
-"""What every test and doctest runs under: no network, an empty cache, threads that sleep."""
+"""Settings of every test and doctest: no network, an empty cache, sleeping threads."""
 
 import doctest
 import os

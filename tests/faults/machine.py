@@ -116,7 +116,7 @@ def read_only_folder(folder: Path, choice: random.Random) -> str:
     """Remove the owner's write permission on the folder."""
     os.chown(folder, _NOBODY, _NOBODY)
     folder.chmod(0o500)
-    _become_nobody()
+    _drop_privileges()
     return _warned_use(folder / choice.choice(["", "below"]))
 
 
@@ -124,7 +124,7 @@ def closed_folder_of_another(folder: Path, choice: random.Random) -> str:
     """Use a cache folder of another user."""
     fill(folder / "cache")
     folder.chmod(0o755)
-    _become_nobody()
+    _drop_privileges()
     return _warned_use(folder / "cache")
 
 
@@ -139,7 +139,7 @@ def open_folder_of_another(folder: Path, choice: random.Random) -> str:
     return outcome if not any((shared / "v2").iterdir()) else NOT_HIT
 
 
-def _become_nobody() -> None:
+def _drop_privileges() -> None:
     os.setgroups([])
     os.setgid(_NOBODY)
     os.setuid(_NOBODY)

@@ -16,7 +16,7 @@ from sktransfer.compute.engines import _converted
 from sktransfer.exceptions import CacheWarning
 from tests._jobs import in_threads
 from tests._tiny import images, tiny_network
-from tests.embedders.test_same_numbers import furthest
+from tests.embedders.test_reference_features import furthest
 
 
 def embed(column=None, **options):

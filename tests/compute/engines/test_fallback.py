@@ -13,7 +13,7 @@ from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, load, 
 from sktransfer.compute.engines import _converted, _names, _openvino
 from sktransfer.exceptions import EngineError, EngineWarning, MemoryWarning
 from tests._tiny import images, texts, tiny_network
-from tests.embedders.test_same_numbers import furthest
+from tests.embedders.test_reference_features import furthest
 
 
 class Own(nn.Module):

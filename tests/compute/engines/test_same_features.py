@@ -17,7 +17,7 @@ from sktransfer.backbones import ImageRecipe
 from tests._tiny import images, texts, tiny_network
 from tests.backbones import _huggingface_folders as folders
 from tests.backbones.test_bundled import needs
-from tests.embedders.test_same_numbers import furthest
+from tests.embedders.test_reference_features import furthest
 
 PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]
 TEXTS = ["a", *texts(12), "river " * 100]

@@ -17,7 +17,7 @@ NETWORKS = {"image": tiny_network(), "text": "all-MiniLM-L6-v2"}
 
 
 @pytest.fixture(autouse=True)
-def _warnings_anew():
+def _reset_warnings():
     """Reset warnings of the cache, which are issued once per process."""
     forget_warnings()
     yield

@@ -54,7 +54,7 @@ def image_embedder(**parameters):
     return ImageEmbedder(tiny_network(), **parameters)
 
 
-def everything(one_column=str, *, cache=True):
+def make_features(one_column=str, *, cache=True):
     return ColumnTransformer(
         [
             ("photo", image_embedder(cache=cache), one_column("photo")),
@@ -66,27 +66,27 @@ def everything(one_column=str, *, cache=True):
 
 
 def test_column_transformer_selects_a_column_by_name_and_by_list(table):
-    by_name = everything(str).fit_transform(table)
-    by_list = everything(lambda name: [name]).fit_transform(table)
+    by_name = make_features(str).fit_transform(table)
+    by_list = make_features(lambda name: [name]).fit_transform(table)
     assert by_name.shape == (N_ROWS, 6 + 384 + 2 + 1)
     np.testing.assert_array_equal(by_name, by_list)
 
 
 def test_column_transformer_names_its_features(table):
     for one_column in (str, lambda name: [name]):
-        names = everything(one_column).fit(table).get_feature_names_out()
+        names = make_features(one_column).fit(table).get_feature_names_out()
         assert names[0] == "photo__photo_0"
         assert names[6] == "title__title_0"
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_column_transformer_can_give_data_frames(table, library):
-    frame = everything().set_output(transform=library).fit_transform(table)
+    frame = make_features().set_output(transform=library).fit_transform(table)
     assert "title__title_383" in frame.columns
 
 
 def test_pipeline_predicts(table):
-    model = Pipeline([("features", everything()), ("clf", RidgeClassifier())])
+    model = Pipeline([("features", make_features()), ("clf", RidgeClassifier())])
     model.fit(table, LABELS)
     assert set(model.predict(table)) <= set(LABELS)
     assert model[:-1].get_feature_names_out()[-1] == "width__width"
@@ -114,7 +114,7 @@ def test_halving_search_runs(table):
 
 
 def test_cross_val_predict_gives_every_row_a_label(table):
-    model = make_pipeline(everything(), RidgeClassifier())
+    model = make_pipeline(make_features(), RidgeClassifier())
     assert len(cross_val_predict(model, table, LABELS, cv=3)) == N_ROWS
 
 
@@ -133,7 +133,7 @@ def test_calibration_and_stacking(table):
 
 
 def test_permutation_importance_of_columns(table):
-    model = make_pipeline(everything(), RidgeClassifier()).fit(table, LABELS)
+    model = make_pipeline(make_features(), RidgeClassifier()).fit(table, LABELS)
     importance = permutation_importance(model, table, LABELS, n_repeats=2, random_state=0)
     assert importance.importances_mean.shape == (table.shape[1],)
 
@@ -148,7 +148,7 @@ def test_permutation_importance_and_bagging_on_one_column_of_texts():
 
 
 def test_html_representation_names_the_embedder(table):
-    html = estimator_html_repr(make_pipeline(everything(), RidgeClassifier()).fit(table, LABELS))
+    html = estimator_html_repr(make_pipeline(make_features(), RidgeClassifier()).fit(table, LABELS))
     assert "ImageEmbedder" in html
 
 
@@ -163,7 +163,7 @@ def test_html_representation_names_the_embedder(table):
     ids=["clone", "deepcopy", "pickle", "cloudpickle"],
 )
 def test_copies_give_the_same_features(table, copied):
-    features = everything(cache=False)
+    features = make_features(cache=False)
     expected = features.fit_transform(table)
     again = copied(features)
     if copied is clone:

@@ -37,7 +37,7 @@ ONLY_IN = {
     "transformers": ("backbones/huggingface/_transformers.py",),
     "openvino": ("compute/engines/_openvino.py",),
     "skops": ("persistence/_skops.py",),
-    "skorch": ("training/_loop.py", "training/_monitor.py", "training/_range_test.py"),
+    "skorch": ("training/_loop.py", "training/_monitor.py", "training/_learning_rate_range.py"),
     "dask": ("lazy/_dask.py",),
     "accelerate": ("training/_processes.py",),
     "peft": ("training/strategies/_lora.py",),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._list_backbones import BackboneTable
 from sktransfer.backbones._network import (
     POOLED,
     CachedActivation,
@@ -12,7 +13,6 @@ from sktransfer.backbones._network import (
 )
 from sktransfer.backbones._packing import Packed, find_from_file, keep_from_file, pack, unpack
 from sktransfer.backbones._registry import get_backbone, list_backbones
-from sktransfer.backbones._table import BackboneTable
 from sktransfer.backbones._weights import refuse_misfits
 from sktransfer.modalities import MODALITIES, modality_of
 

@@ -17,7 +17,7 @@ from sktransfer._forks import in_a_forked_child
 from sktransfer._runtime import rest_after_fork, undisturbed
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
-from sktransfer.backbones._table import BackboneTable
+from sktransfer.backbones._list_backbones import BackboneTable
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import MODALITIES, modality_of
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones import _table, huggingface
+from sktransfer.backbones import _list_backbones, huggingface
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import load_strict, read_state_dict
 from sktransfer.exceptions import WeightsError
@@ -91,7 +91,7 @@ def owns(name: str) -> bool:
 def rows() -> list[dict[str, Any]]:
     """Return the rows of `list_backbones`."""
     return [
-        _table.row(
+        _list_backbones.row(
             name=name,
             source=NAME,
             modality=bundle.modality,

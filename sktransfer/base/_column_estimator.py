@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer import _runtime
 from sktransfer._compat import HasMethods, StrOptions, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
-from sktransfer.base._state import state_hooks
+from sktransfer.base._state_hooks import state_hooks
 from sktransfer.columns import Column
 from sktransfer.exceptions import ColumnError, WeightsError
 from sktransfer.lazy import OutputSpec

@@ -16,7 +16,7 @@ from sktransfer import _runtime
 from sktransfer._compat import CallbackSupportMixin, Interval, StrOptions
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer._randomness import seeded
-from sktransfer.base._state import state_hooks
+from sktransfer.base._state_hooks import state_hooks
 from sktransfer.base._trainer_data import TrainedColumnEstimator
 from sktransfer.exceptions import BackboneError, DivergedError, TargetError
 from sktransfer.lazy import LazyMixin

@@ -5,8 +5,8 @@ from sktransfer.cache._errors import warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
 from sktransfer.cache._info import CacheInfo, cache_info, clear_cache
 from sktransfer.cache._key import FORMAT_VERSION, space_key
-from sktransfer.cache._limit import size_limit
 from sktransfer.cache._open import open_cache
+from sktransfer.cache._size_limit import size_limit
 from sktransfer.cache._sqlite_cache import SqliteCache
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sktransfer.cache._errors import DamagedError, is_busy
 from sktransfer.cache._key import FORMAT_VERSION
-from sktransfer.cache._private import identity, make_private_folders
+from sktransfer.cache._private_files import identity, make_private_folders
 
 DATABASE, _LOCK = "features.sqlite", "lock"
 _DATABASE_FILES = tuple(DATABASE + ending for ending in ("", "-wal", "-shm", "-journal"))

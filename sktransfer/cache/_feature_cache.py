@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import xxhash
 
-from sktransfer.cache._limit import size_limit
+from sktransfer.cache._size_limit import size_limit
 
 # Spaces that `space_key` never returns, of rows that are no features. They are the first keys.
 _FILE_DIGESTS, _OBJECTS = bytes(16), bytes(15) + b"\1"

@@ -10,8 +10,8 @@ from sktransfer.cache._counts import COUNTS
 from sktransfer.cache._database import data_size
 from sktransfer.cache._errors import CACHE_ERRORS, warn_once
 from sktransfer.cache._feature_cache import FIRST_FEATURE
-from sktransfer.cache._limit import size_limit
 from sktransfer.cache._open import cache_folder, cache_in
+from sktransfer.cache._size_limit import size_limit
 
 
 @dataclass(frozen=True)

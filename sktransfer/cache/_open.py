@@ -11,7 +11,7 @@ import platformdirs
 from sktransfer.cache._database import Database
 from sktransfer.cache._errors import CACHE_ERRORS, warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
-from sktransfer.cache._limit import size_limit
+from sktransfer.cache._size_limit import size_limit
 from sktransfer.cache._sqlite_cache import SqliteCache
 
 FOLDER_VARIABLE = "SKTRANSFER_CACHE"

@@ -13,7 +13,7 @@ from dask.base import tokenize
 from dask.utils import is_dataframe_like, is_series_like
 
 from sktransfer.exceptions import ColumnError, SktransferError
-from sktransfer.lazy._spec import OutputSpec
+from sktransfer.lazy._output_spec import OutputSpec
 
 
 def sample(X: Any) -> Any:

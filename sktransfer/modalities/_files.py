@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from sktransfer.cache import FeatureCache
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
-from sktransfer.modalities._hashes import file_digest, status_digest
+from sktransfer.modalities._digests import file_digest, status_digest
 
 #: Raises `BadCellError` for a number of bytes that no cell of the modality has.
 SizeCheck: TypeAlias = Callable[[int], None]

@@ -15,8 +15,8 @@ from sktransfer.backbones import Packed, keep_from_file, unpack
 from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.persistence._archive import Members, read_file
-from sktransfer.persistence._content import check_content
-from sktransfer.persistence._estimators import LoadHooks
+from sktransfer.persistence._array_checks import check_content
+from sktransfer.persistence._estimator_hooks import LoadHooks
 from sktransfer.persistence._manifest import Manifest
 from sktransfer.persistence._save import ESTIMATOR
 from sktransfer.persistence._skops import construct, from_bytes, parsed

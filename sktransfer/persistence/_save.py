@@ -15,11 +15,11 @@ from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError, UntrustedWarning
 from sktransfer.persistence import _manifest
 from sktransfer.persistence._archive import write_file
-from sktransfer.persistence._content import check_content
-from sktransfer.persistence._estimators import LoadHooks, SaveHooks, needs_of
+from sktransfer.persistence._array_checks import check_content
+from sktransfer.persistence._estimator_hooks import LoadHooks, SaveHooks, needs_of
 from sktransfer.persistence._manifest import Manifest, digests_of, versions_here
 from sktransfer.persistence._skops import construct, to_bytes, tree_of
-from sktransfer.persistence._tree import Tree
+from sktransfer.persistence._skops_tree import Tree
 from sktransfer.persistence._trust import listed, names_in, types_of, untrusted
 
 ESTIMATOR = "estimator.skops"

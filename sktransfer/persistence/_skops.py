@@ -16,7 +16,7 @@ from skops.io import _trusted_types
 
 from sktransfer.exceptions import PersistenceError
 from sktransfer.persistence._archive import packed, unpacked
-from sktransfer.persistence._tree import Node, Tree, name_of, walk
+from sktransfer.persistence._skops_tree import Node, Tree, name_of, walk
 
 #: Names that skops itself trusts: estimators, ufuncs, and types of NumPy's scalars.
 ESTIMATORS = frozenset(_trusted_types.SKLEARN_ESTIMATOR_TYPE_NAMES)

@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator
 
 from sktransfer._public import HOMES
 from sktransfer.exceptions import PersistenceError, UntrustedError
-from sktransfer.persistence._content import BOOSTED_TREE, has_sound_boosting
+from sktransfer.persistence._array_checks import BOOSTED_TREE, has_sound_boosting
 from sktransfer.persistence._skops import ESTIMATORS, SCALARS, UFUNCS
-from sktransfer.persistence._tree import Node, Tree, name_of
+from sktransfer.persistence._skops_tree import Node, Tree, name_of
 
 # What scikit-learn's estimators hold besides estimators, all of it plain Python, by module.
 _PARTS_OF_ESTIMATORS = {

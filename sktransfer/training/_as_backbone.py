@@ -9,7 +9,7 @@ import xxhash
 
 from sktransfer.backbones import Backbone
 from sktransfer.modalities import Recipe
-from sktransfer.training._module import FineTuned
+from sktransfer.training._fine_tuned import FineTuned
 
 
 def digest_of(module: FineTuned, base: Backbone) -> str:

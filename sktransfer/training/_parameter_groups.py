@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from sktransfer.training._module import FineTuned
+from sktransfer.training._fine_tuned import FineTuned
 
 
 def parameter_groups(

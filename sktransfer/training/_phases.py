@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sktransfer.exceptions import BackboneError
-from sktransfer.training._module import FineTuned
+from sktransfer.training._fine_tuned import FineTuned
 from sktransfer.training._processes import processes
 from sktransfer.training.objectives import Mixup, Objective, Supervised, SupervisedContrastive
 from sktransfer.training.strategies import Gradual, Stages

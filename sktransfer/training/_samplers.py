@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sktransfer.training._data import Split
 from sktransfer.training._processes import SingleProcess, processes
 from sktransfer.training._sources import Source, TrainingBatch
+from sktransfer.training._split import Split
 
 
 @dataclass

@@ -11,7 +11,7 @@ import torch
 from sktransfer.backbones import POOLED, CachedActivation
 from sktransfer.compute import Batch, Runner, equal_batches, first_rows
 from sktransfer.modalities import Augmentation, map_inputs
-from sktransfer.training._activations import WINDOW_BYTES, Activations
+from sktransfer.training._cached_activations import WINDOW_BYTES, Activations
 from sktransfer.training._row_store import size_of
 
 

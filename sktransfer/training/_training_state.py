@@ -9,11 +9,11 @@ import numpy as np
 
 from sktransfer._randomness import Randomness
 from sktransfer.training._callbacks import own_callbacks
-from sktransfer.training._data import Split
-from sktransfer.training._module import FineTuned
+from sktransfer.training._fine_tuned import FineTuned
 from sktransfer.training._monitor import Monitor
 from sktransfer.training._phases import Phase
 from sktransfer.training._processes import processes
+from sktransfer.training._split import Split
 
 
 @dataclass

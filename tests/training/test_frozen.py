@@ -9,7 +9,7 @@ import torch
 from sktransfer import ImageClassifier, ImageEmbedder, cache_info
 from sktransfer.backbones import get_backbone
 from sktransfer.exceptions import ReuseWarning
-from sktransfer.training import _data
+from sktransfer.training import _column_data
 from tests._tiny import images
 
 RESNET = {"backbone": "resnet18", "weights": None, "image_size": 32, "random_state": 0}
@@ -70,10 +70,10 @@ def test_large_activations_are_stored_on_disk_and_larger_ones_recomputed(monkeyp
     column, y = images(20), np.arange(20) % 2
     options = {**RESNET, "trainable": 1, "max_epochs": 2, "batch_size": 8, "cache": False}
     expected = ImageClassifier(**options).fit(column, y).predict_proba(column)
-    monkeypatch.setattr(_data, "MEMORY", 1000)
+    monkeypatch.setattr(_column_data, "MEMORY", 1000)
     on_disk = ImageClassifier(**options).fit(column, y).predict_proba(column)
     np.testing.assert_array_equal(on_disk, expected)
-    monkeypatch.setattr(_data, "disk_room", lambda: 1000)
+    monkeypatch.setattr(_column_data, "disk_room", lambda: 1000)
     with pytest.warns(ReuseWarning, match=r"20 rows take .* computed again in each epoch"):
         recomputed = ImageClassifier(**options).fit(column, y).predict_proba(column)
     np.testing.assert_array_equal(recomputed, expected)
@@ -89,7 +89,7 @@ def test_a_full_disk_is_detected_before_anything_is_written(monkeypatch, reuse):
     column, y = images(20), np.arange(20) % 2
     options = {**RESNET, "trainable": 1, "max_epochs": 2, "batch_size": 8, "cache": False}
     expected = ImageClassifier(**options).fit(column, y).predict_proba(column)
-    monkeypatch.setattr(_data, "MEMORY", 1000)
+    monkeypatch.setattr(_column_data, "MEMORY", 1000)
     monkeypatch.setattr("os.posix_fallocate", full, raising=False)
     with pytest.warns(ReuseWarning, match=r"computed again in each epoch.* or make room in"):
         recomputed = ImageClassifier(**options, reuse_activations=reuse).fit(column, y)
@@ -99,13 +99,13 @@ def test_a_full_disk_is_detected_before_anything_is_written(monkeypatch, reuse):
 @pytest.mark.parametrize("reuse", [True, False])
 def test_reuse_activations_may_be_a_numpy_bool(monkeypatch, reuse):
     kept = []
-    plain = _data.StoredSource
+    plain = _column_data.StoredSource
 
     def recorded(*args, **kwargs):
         kept.append(args)
         return plain(*args, **kwargs)
 
-    monkeypatch.setattr(_data, "StoredSource", recorded)
+    monkeypatch.setattr(_column_data, "StoredSource", recorded)
     options = {**RESNET, "max_epochs": 1, "cache": False, "reuse_activations": np.bool_(reuse)}
     ImageClassifier(**options).fit(images(4), [0, 1, 0, 1])
     assert bool(kept) == reuse

@@ -14,7 +14,7 @@ from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import _table
+from sktransfer.backbones import _list_backbones
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import (
@@ -136,7 +136,7 @@ def recipe_of(net: Any) -> ImageRecipe:
 
 def _row(model: str) -> dict[str, Any]:
     config = timm.models.get_pretrained_cfg(model)
-    return _table.row(
+    return _list_backbones.row(
         name=PREFIX + model,
         source=NAME,
         modality="image",

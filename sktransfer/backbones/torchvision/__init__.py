@@ -13,11 +13,11 @@ import torchvision
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import _table
+from sktransfer.backbones import _list_backbones
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import load_strict, read_state_dict
-from sktransfer.backbones.torchvision._published import (
+from sktransfer.backbones.torchvision._published_weights import (
     checkpoint_of,
     choose,
     licence_of,
@@ -133,7 +133,7 @@ def _row(name: str) -> dict[str, Any]:
     known = re.search(rf"\b{name}=(\d+)", _FEATURE_SIZES)
     feature_size = int(known[1]) if known else None
     classifier = 0 if feature_size is None else (feature_size + 1) * 1000
-    return _table.row(
+    return _list_backbones.row(
         name=name,
         source=NAME,
         modality="image",

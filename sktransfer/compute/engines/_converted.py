@@ -15,9 +15,9 @@ from sktransfer import _runtime
 from sktransfer.cache import FeatureCache, space_key, warn_once
 from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute.engines import _openvino
-from sktransfer.compute.engines._names import openvino_name
+from sktransfer.compute.engines._check_converted import check
+from sktransfer.compute.engines._engine_names import openvino_name
 from sktransfer.compute.engines._openvino import Compiled
-from sktransfer.compute.engines._probe import check
 from sktransfer.exceptions import EngineError
 
 # Of converted networks on disk. Raise it when older ones must not be read any more.

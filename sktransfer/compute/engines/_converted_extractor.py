@@ -10,7 +10,7 @@ import numpy as np
 
 from sktransfer.cache import FeatureCache, NoCache
 from sktransfer.compute._extractor import FeatureExtractor
-from sktransfer.compute.engines._names import openvino_name
+from sktransfer.compute.engines._engine_names import openvino_name
 from sktransfer.exceptions import EngineError
 
 

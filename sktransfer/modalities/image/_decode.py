@@ -12,10 +12,15 @@ from sktransfer._forks import released_in_children
 from sktransfer._warnings import warnings_ignored
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._digests import content_digest
 from sktransfer.modalities._files import read_file
-from sktransfer.modalities._hashes import content_digest
+from sktransfer.modalities.image._content_limits import (
+    MAX_PIXELS,
+    check_bytes,
+    check_content,
+    check_pixels,
+)
 from sktransfer.modalities.image._geometry import Geometry, fit, reduce
-from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes, check_content, check_pixels
 from sktransfer.modalities.image._pixel_sources import Source, guess_content, image_source
 from sktransfer.modalities.image._planes import Planes, array_planes, image_planes, to_array
 

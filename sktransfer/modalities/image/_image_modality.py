@@ -12,14 +12,14 @@ from PIL import Image
 from sktransfer.cache import FeatureCache
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._digests import array_digest, content_digest
 from sktransfer.modalities._files import FileCell, digest_files, file_cell
-from sktransfer.modalities._hashes import array_digest, content_digest
 from sktransfer.modalities._modality import Modality, Preparer, Recipe
+from sktransfer.modalities.image._content_limits import MAX_PIXELS, check_bytes
 from sktransfer.modalities.image._decode import decode_image, decode_source
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_recipe import ImageRecipe
-from sktransfer.modalities.image._limits import MAX_PIXELS, check_bytes
 from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
 from sktransfer.modalities.image._stacks import images_of_array

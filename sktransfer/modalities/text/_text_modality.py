@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sktransfer.cache import FeatureCache
 from sktransfer.exceptions import BackboneError, BadCellError
-from sktransfer.modalities._hashes import text_digest
+from sktransfer.modalities._digests import text_digest
 from sktransfer.modalities._modality import Modality, Preparer, Recipe
 from sktransfer.modalities.text._text_augmentation import text_augmentation
 from sktransfer.modalities.text._text_cells import Missing, read_texts

@@ -10,7 +10,7 @@ from sktransfer.training._samplers import Sampler
 if TYPE_CHECKING:
     import torch
 
-    from sktransfer.training._module import FineTuned
+    from sktransfer.training._fine_tuned import FineTuned
     from sktransfer.training._sources import TrainingBatch
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sktransfer.modalities import map_inputs
-from sktransfer.training._module import FineTuned
+from sktransfer.training._fine_tuned import FineTuned
 from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.objectives._objective import Objective
 from sktransfer.training.targets import Target

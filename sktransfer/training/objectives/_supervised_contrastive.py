@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch.nn import functional
 
-from sktransfer.training._module import FineTuned
+from sktransfer.training._fine_tuned import FineTuned
 from sktransfer.training._samplers import BalancedSampler, Sampler
 from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.objectives._objective import Objective

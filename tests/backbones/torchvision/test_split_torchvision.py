@@ -12,7 +12,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from sktransfer.backbones import torchvision as torchvision_source
 from sktransfer.backbones._network import Apply, pool
-from sktransfer.backbones.torchvision._published import choose, recipe_of
+from sktransfer.backbones.torchvision._published_weights import choose, recipe_of
 from tests.backbones._torchvision_networks import (
     ROWS,
     TINY,

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sktransfer import ImageEmbedder, TextEmbedder, _runtime, cache_info, load, save
-from sktransfer.compute.engines import _converted, _names, _openvino
+from sktransfer.compute.engines import _converted, _engine_names, _openvino
 from sktransfer.exceptions import EngineError, EngineWarning, MemoryWarning
 from tests._tiny import images, texts, tiny_network
 from tests.embedders.test_reference_features import furthest
@@ -187,7 +187,7 @@ def test_another_failure_raises_and_suggests_torch(monkeypatch):
     ("embedder", "column"), [(ImageEmbedder, images(2)), (TextEmbedder, texts(2))]
 )
 def test_without_the_extra_the_error_names_it(embedder, column, monkeypatch):
-    monkeypatch.setattr(_names, "find_spec", lambda name: None)
+    monkeypatch.setattr(_engine_names, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'sktransfer\[openvino\]'"):
         embedder(engine="openvino").fit(column)
     embedder(cache=False).fit(column)

@@ -6,7 +6,7 @@ import pytest
 
 from sktransfer.columns import as_column, is_missing
 from sktransfer.exceptions import BadCellError
-from sktransfer.modalities._hashes import text_digest
+from sktransfer.modalities._digests import text_digest
 from sktransfer.modalities.text import TextModality
 from sktransfer.modalities.text._text_cells import read_texts
 from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS, Car, Loud

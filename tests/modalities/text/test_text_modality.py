@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sktransfer.modalities._hashes import content_digest, text_digest
+from sktransfer.modalities._digests import content_digest, text_digest
 from sktransfer.modalities.text import TextModality
 from tests.modalities._memos import NoMemo
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from sktransfer import ImageClassifier, ImageEmbedder
 from sktransfer.backbones import POOLED
-from sktransfer.training._module import cut_below
+from sktransfer.training._fine_tuned import cut_below
 from sktransfer.training.strategies import strategy_of
 from tests._tiny import images
 

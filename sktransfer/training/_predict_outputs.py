@@ -11,8 +11,8 @@ import torch
 from sktransfer import _runtime
 from sktransfer.compute import OutOfMemorySplitter, equal_batches, first_rows
 from sktransfer.modalities import mask_of
-from sktransfer.training._data import ColumnData
-from sktransfer.training._module import FineTuned, cut_below
+from sktransfer.training._column_data import ColumnData
+from sktransfer.training._fine_tuned import FineTuned, cut_below
 
 _ROWS = 64
 

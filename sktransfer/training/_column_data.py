@@ -1,4 +1,4 @@
-"""The columns of a fit: cells with their network, and splits of them with targets."""
+"""A column of a fit: its cells, and the network that computes on them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.filesize import decimal
 
 from sktransfer._warnings import warn
@@ -16,7 +15,7 @@ from sktransfer.cache import FeatureCache, NoCache, size_limit
 from sktransfer.compute import CHUNK, Batch, FeatureExtractor, Runner, equal_batches
 from sktransfer.exceptions import ReuseWarning
 from sktransfer.modalities import Modality
-from sktransfer.training._activations import Activations
+from sktransfer.training._cached_activations import Activations
 from sktransfer.training._row_store import MEMORY, NoRoomError, disk_room, size_of
 from sktransfer.training._sources import CellSource, RecomputedSource, Source, StoredSource
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import torch
 
     from sktransfer.backbones import Backbone
-    from sktransfer.training.targets import Target
 
 _CHECKED_TOGETHER = 64
 
@@ -152,34 +150,3 @@ class ColumnData:
 
     def _resumes(self, cut: str) -> bool:
         return cut == POOLED or self.backbone.network.resumes
-
-
-@dataclass(frozen=True)
-class Split:
-    """The rows of a column to train on, or those to validate on.
-
-    Attributes
-    ----------
-    data : ColumnData
-        The column.
-    rows : ndarray of int
-        Positions in it.
-    target : Target or None
-        What y is; None where there is no y.
-    targets : Tensor, sequence or None
-        Encoded targets, one entry per row of the column.
-    weights : Tensor
-        One weight per row of the column, with mean 1.
-    """
-
-    data: ColumnData
-    rows: np.ndarray
-    target: Target | None
-    targets: Any
-    weights: torch.Tensor
-
-    def targets_of(self, rows: Sequence[int]) -> Any:
-        """Return the targets of some rows as one tensor; None where there is no y."""
-        if self.target is None:
-            return None
-        return self.target.batch(self.targets, rows)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from sktransfer.modalities._hashes import array_digest, content_digest, file_digest, text_digest
+from sktransfer.modalities._digests import array_digest, content_digest, file_digest, text_digest
 
 
 def test_digests_do_not_change_between_versions():

@@ -13,13 +13,13 @@ from sktransfer._warnings import warn
 from sktransfer.backbones import POOLED
 from sktransfer.exceptions import BackboneError, StoppedWarning
 from sktransfer.modalities import Augmentation, mask_of
-from sktransfer.training._data import Split
+from sktransfer.training._fine_tuned import cut_below
 from sktransfer.training._loop import Loop
-from sktransfer.training._module import cut_below
-from sktransfer.training._outputs import outputs_of
 from sktransfer.training._phases import Phase
+from sktransfer.training._predict_outputs import outputs_of
 from sktransfer.training._samplers import Sampler, in_batches
 from sktransfer.training._sources import CellSource, FeatureSource, Source
+from sktransfer.training._split import Split
 from sktransfer.training._training_state import TrainingState
 from sktransfer.training.strategies import Stages
 

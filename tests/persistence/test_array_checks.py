@@ -13,7 +13,8 @@ from sklearn.svm import SVC
 
 from sktransfer import load, save
 from sktransfer.exceptions import PersistenceError, UntrustedError
-from sktransfer.persistence._content import BOOSTED_TREE
+from sktransfer.persistence import _array_checks
+from sktransfer.persistence._array_checks import BOOSTED_TREE
 from tests.faults.artefact_files import Evil, node, unzipped, zipped
 from tests.persistence._forging import forge, members_of, write
 
@@ -100,9 +101,7 @@ def test_a_sparse_matrix_with_invalid_indices_is_refused(path):
 
 
 def test_a_sparse_matrix_of_terabytes_is_refused(path, monkeypatch):
-    from sktransfer.persistence import _content
-
-    monkeypatch.setattr(_content, "_LARGEST_SPARSE", 1_000)
+    monkeypatch.setattr(_array_checks, "_LARGEST_SPARSE", 1_000)
     with pytest.raises(PersistenceError, match="bytes"):
         save([scipy.sparse.csr_matrix(np.eye(300))], path)
 

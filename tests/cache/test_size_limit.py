@@ -3,7 +3,7 @@
 import pytest
 
 from sktransfer.cache import cache_info, open_cache
-from sktransfer.cache._limit import parse_size
+from sktransfer.cache._size_limit import parse_size
 
 MB = 1000**2
 

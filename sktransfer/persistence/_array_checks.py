@@ -19,7 +19,7 @@ from sklearn import ensemble
 
 from sktransfer.exceptions import PersistenceError
 from sktransfer.persistence._skops import ESTIMATORS
-from sktransfer.persistence._tree import Node, Tree, attributes_of, name_of
+from sktransfer.persistence._skops_tree import Node, Tree, attributes_of, name_of
 
 Files = Mapping[str, bytes]
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sktransfer.backbones import torchvision as torchvision_source
-from sktransfer.backbones.torchvision._published import choose, renamed
+from sktransfer.backbones.torchvision._published_weights import choose, renamed
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
 from tests.backbones._torchvision_networks import (
     ROWS,

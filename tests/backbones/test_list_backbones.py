@@ -3,7 +3,7 @@
 import pytest
 
 from sktransfer.backbones import list_backbones
-from sktransfer.backbones._table import COLUMNS
+from sktransfer.backbones._list_backbones import COLUMNS
 from sktransfer.exceptions import BackboneError
 
 TYPES = {

@@ -49,7 +49,8 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         ndarray of shape (n,) or (n, k), float64
             NaN for cells that cannot be used, with ``on_error="nan"``.
         """
-        return cast("ValueTarget", self._target).decode(self._outputs(X, head=True))
+        outputs = self._outputs(X, head=True)
+        return cast("ValueTarget", self._target).decode(outputs)
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> ValueTarget:
         from sktransfer.training.targets import ValueTarget

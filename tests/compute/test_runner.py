@@ -8,6 +8,7 @@ import torch
 
 from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.backbones import get_backbone
+from sktransfer.compute import FeatureExtractor
 from sktransfer.modalities.image import ImageModality
 from sktransfer.modalities.text import TextModality
 from sktransfer.modalities.text._text_modality import TextPreparer
@@ -66,9 +67,11 @@ def test_batch_size_is_the_number_of_rows_per_batch():
     assert counts == [3, 3, 1]
 
 
-def test_batches_of_texts_stay_within_a_token_budget():
+def test_batches_of_texts_stay_within_a_token_budget(monkeypatch):
+    monkeypatch.setattr(FeatureExtractor, "parallelism", lambda *args: 1)  # for their order
     budget = TextModality().bind(get_backbone("all-MiniLM-L6-v2", modality="text")).budget(True)
     column = [*texts(120), " ".join(texts(30)), " ".join(texts(60))]
+    TextEmbedder(cache=False).fit(column)  # finds the width with batches of its own
     with seen_batches("all-MiniLM-L6-v2", "text") as batches:
         TextEmbedder(device="cpu", cache=False).fit_transform(column)
     assert sum(map(len, batches)) == len(column)

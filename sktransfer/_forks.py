@@ -2,9 +2,6 @@
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
-
-Lock = TypeVar("Lock")
 
 
 def in_a_forked_child(start_anew: Callable[[], None]) -> Callable[[], None]:
@@ -16,9 +13,3 @@ def in_a_forked_child(start_anew: Callable[[], None]) -> Callable[[], None]:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=start_anew)
     return start_anew
-
-
-def released_in_children(lock: Lock) -> Lock:
-    """Return a lock of `threading` that is free in every child process forked from this one."""
-    in_a_forked_child(lock._at_fork_reinit)  # type: ignore[attr-defined]
-    return lock

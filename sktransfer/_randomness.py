@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from sktransfer._forks import released_in_children
+from sktransfer._forks import in_a_forked_child
 
 if TYPE_CHECKING:
     import torch
 
 # A generator belongs to the whole process, so only one thread may use it at a time.
-_LOCK = released_in_children(threading.RLock())
+_lock = threading.RLock()
+
+
+@in_a_forked_child
+def _release_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
 
 
 class Randomness:
@@ -59,7 +65,7 @@ class Randomness:
         import torch
 
         kind = self._devices[0].type if self._devices else "cuda"
-        with _LOCK, torch.random.fork_rng(self._devices, device_type=kind):
+        with _lock, torch.random.fork_rng(self._devices, device_type=kind):
             try:
                 yield
             finally:

@@ -23,7 +23,7 @@ def draw():
 
 cases = {
     "images": (_decode._shared_images, lambda: _decode.decode_image(Image.new("RGB", (2, 2)))),
-    "random numbers": (_randomness._LOCK, draw),
+    "random numbers": (_randomness._lock, draw),
     "a backbone": (backbone._lock, lambda: backbone.fast(torch.device("cpu"))),
 }
 for name, (lock, work) in cases.items():

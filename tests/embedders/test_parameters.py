@@ -174,7 +174,7 @@ def test_device_cpu_computes_on_the_cpu(monkeypatch):
     network = tiny_network()
     with seen_batches(network) as batches:
         rows = ImageEmbedder(network, device="cpu", cache=False).fit_transform(images(3))
-    assert [batch.device for batch in batches] == [torch.device("cpu")]
+    assert {batch.device for batch in batches} == {torch.device("cpu")}
     assert np.isfinite(rows).all()
 
 

@@ -41,7 +41,7 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
         Torch device; "auto" uses a GPU if there is one.
     engine : {"torch", "openvino"}, default="torch"
         Runtime of the network. OpenVINO is faster on a CPU, after a conversion of some seconds that
-        is stored beside the cache; it requires ``pip install 'sktransfer[openvino]'``. See Notes.
+        is stored in the cache; it requires ``pip install 'sktransfer[openvino]'``. See Notes.
     cache : bool, str or Path, default=True
         Where to cache features: True for the user's cache folder (or ``SKTRANSFER_CACHE``), False
         for no cache, or a folder.

@@ -100,7 +100,8 @@ class TextRegressor(TextFineTuner, FineTunedRegressor):
     module_ : torch.nn.Module
         Network with its trained head.
     history_ : list of dict
-        One record per epoch: ``pandas.DataFrame(estimator.history_)``.
+        One record per epoch: ``pandas.DataFrame(estimator.history_)``. Its ``seconds`` include
+        scoring the validation rows.
     best_epoch_ : int
         Epoch whose weights were kept, counted from 1.
     n_features_in_ : int

@@ -37,6 +37,8 @@ Computed = tuple[Sequence[int], np.ndarray]
 
 # Cells prepared ahead of the network: two batches of images on a CPU.
 _PREPARED_AHEAD = 16
+# Rows per batch where the batches are not computed.
+_PREPARED_TOGETHER = 64
 
 
 class Batch(NamedTuple):
@@ -116,6 +118,13 @@ class Runner:
             good = [(row, item) for row, item in (first, *rest) if item is not None]
             if good:
                 yield _batch(good)
+
+    def prepare_all(self, rows: Sequence[int]) -> dict[int, Any]:
+        """Return the prepared cell of each row, without the rows whose cells are bad."""
+        items: dict[int, Any] = {}
+        for done, prepared in self.prepare(map(Batch, equal_batches(rows, _PREPARED_TOGETHER))):
+            items.update(zip(done, prepared or (), strict=True))
+        return items
 
     def run(self, forward: Forward, batches: Iterable[Batch]) -> Iterator[Computed]:
         """Yield what a function computes for each batch, in order.

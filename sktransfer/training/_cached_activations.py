@@ -51,10 +51,7 @@ class Activations:
         # when prepared, and are prepared on the way.
         self._items: dict[int, Any] | None = None
         if runner.preparer.variable_length:
-            batches = runner.prepare(map(Batch, equal_batches(self.usable(), _EXACT_ROWS)))
-            self._items = {
-                r: i for rows, items in batches for r, i in zip(rows, items or (), strict=True)
-            }
+            self._items = runner.prepare_all(self.usable())
 
     def shapes(self, rows: Sequence[int]) -> list[Shape]:
         """Return the shape of each row's output."""

@@ -115,12 +115,8 @@ class ColumnData:
 
     def prepared(self) -> list[Any]:
         """Return the prepared cell of each row, None where it cannot be used."""
-        items: list[Any] = [None] * len(self.digests)
-        batches = map(Batch, equal_batches(self.usable_rows(), _CHECKED_TOGETHER))
-        for rows, prepared in self.runner.prepare(batches):
-            for row, item in zip(rows, prepared or (), strict=True):
-                items[row] = item
-        return items
+        items = self.runner.prepare_all(self.runner.errors.usable(self.digests))
+        return [items.get(row) for row in range(len(self.digests))]
 
     def recomputed(self, cut: str | None) -> RecomputedSource | None:
         """Return the source of rows that are needed once; None if they pass the whole network."""

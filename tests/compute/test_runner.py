@@ -62,6 +62,7 @@ def test_batch_size_is_the_number_of_rows_per_batch():
     with counted_rows(network) as counts:
         ImageEmbedder(network, batch_size=3, cache=False).fit_transform(images(7))
     assert counts == [3, 3, 1]
+    TextEmbedder(cache=False).fit(texts(1))  # finds the width with batches of its own
     with counted_rows("all-MiniLM-L6-v2", "text") as counts:
         TextEmbedder(batch_size=3, cache=False).fit_transform(texts(7))
     assert counts == [3, 3, 1]

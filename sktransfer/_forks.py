@@ -10,6 +10,11 @@ def in_a_forked_child(start_anew: Callable[[], None]) -> Callable[[], None]:
     A thread of the parent may hold a lock during the fork, which nothing in the child would
     release.
     """
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=start_anew)
+    at_fork(after_in_child=start_anew)
     return start_anew
+
+
+def at_fork(**calls: Callable[[], object]) -> None:
+    """Call functions at each fork, as `os.register_at_fork` where the system can fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(**calls)

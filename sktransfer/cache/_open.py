@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from sktransfer._forks import at_fork
 from sktransfer.cache._database import Database
 from sktransfer.cache._errors import CACHE_ERRORS, warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
@@ -132,5 +133,4 @@ def _start_anew() -> None:
         cache.database.lock = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_close_all, after_in_parent=_release_all, after_in_child=_start_anew)
+at_fork(before=_close_all, after_in_parent=_release_all, after_in_child=_start_anew)

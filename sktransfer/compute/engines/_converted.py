@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from sktransfer import _runtime
+from sktransfer._forks import at_fork
 from sktransfer.cache import FeatureCache, space_key, warn_once
 from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute.engines import _openvino
@@ -177,7 +177,4 @@ def _start_anew() -> None:
     _compiled, _lock, _held = OrderedDict(), threading.RLock(), ExitStack()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew
-    )
+at_fork(before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew)

@@ -3,8 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from sktransfer.modalities._modality import Augmentation
 from sktransfer.modalities.image._planes import stack_pixels
+
+
+# By which float pixels may leave [0, 1].
+_ROUNDING = 1e-3
 
 
 def image_augmentation(augment: Any) -> Augmentation | None:
@@ -26,8 +32,14 @@ def image_augmentation(augment: Any) -> Augmentation | None:
         import torch
 
         images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
-        changed = _stacked([transform(image) for image in images])
-        return list(changed.permute(0, 2, 3, 1).contiguous().numpy()), targets
+        changed = [_to_array(transform(image)) for image in images]
+        shapes = sorted({str(image.shape) for image in changed})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"augment must return images of one shape, not {', '.join(shapes)}. End it with "
+                "a torchvision.transforms.v2.Resize or RandomResizedCrop to one size."
+            )
+        return list(stack_pixels(changed)), targets
 
     return augmented
 
@@ -45,17 +57,30 @@ def _transform(name: str) -> Callable[[Any], Any]:
     return v2.Compose([flip, crop, v2.ColorJitter(0.4, 0.4, 0.4)])
 
 
-def _stacked(images: list[Any]) -> Any:
+def _to_array(image: Any) -> np.ndarray:
+    """Return an augmented image as (H, W, 3), uint8 or float32; refuse other pixels.
+
+    The network would train on pixels that prediction never gives it.
+    """
     import torch
 
-    shapes = sorted({str(tuple(getattr(image, "shape", ()))) for image in images})
-    if len(shapes) > 1 or not isinstance(images[0], torch.Tensor):
+    if not isinstance(image, torch.Tensor):
+        raise ValueError(f"augment must return a tensor per image, not a {type(image).__name__}.")
+    is_image = image.ndim == 3 and image.shape[0] in (1, 3) and image.numel() > 0
+    if not is_image or not (image.dtype == torch.uint8 or image.is_floating_point()):
         raise ValueError(
-            "augment must return one tensor per image, all of one shape; it returned a "
-            f"{type(images[0]).__name__}, in the shapes {', '.join(shapes)}. End it with a "
-            "torchvision.transforms.v2.Resize or RandomResizedCrop to one size."
+            "augment must return an image (3, H, W) or (1, H, W), uint8 or float in [0, 1], not "
+            f"{tuple(image.shape)} of {image.dtype}."
         )
-    stacked = torch.stack(images)
-    if stacked.ndim == 4 and stacked.shape[1] == 1:  # as Grayscale returns it
-        stacked = stacked.expand(-1, 3, -1, -1)
-    return stacked
+    image = image.detach().cpu()
+    if image.dtype != torch.uint8:
+        image = image.float()
+        low, high = float(image.min()), float(image.max())
+        if not -_ROUNDING <= low <= high <= 1 + _ROUNDING:  # also where one of them is NaN
+            raise ValueError(
+                f"augment returned float pixels from {low:.4g} to {high:.4g}; they must lie in "
+                "[0, 1]: scale them with torchvision.transforms.v2.ToDtype(torch.float32, "
+                "scale=True). Leave Normalize out: the backbone normalizes pixels itself, in "
+                "training as in prediction."
+            )
+    return image.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy()

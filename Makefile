@@ -1,5 +1,7 @@
 # Everything runs in .venv, which is made when it is not there.
 PYTHON ?= python3
+# Processes that share the files of tests.
+WORKERS ?= 2
 BIN := .venv/bin
 # Threads that wait in a loop slow down the others where cores are shared: torch's must sleep,
 # and of NumPy's one is enough beside them. Both are read when the libraries are imported.
@@ -25,14 +27,14 @@ demo: .venv/installed-demo
 	$(BIN)/python docs/examples/plot_cloud_icons.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-all: .venv/installed-dev
 	$(BIN)/python -m pytest
 
 # With the lowest versions that pyproject.toml allows.
 test-minimum: .venv-minimum/installed
-	.venv-minimum/bin/python -m pytest -m "not slow"
+	.venv-minimum/bin/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -141,28 +141,31 @@ def test_no_global_state_changes(case):
 IN_ANOTHER_PROCESS = """
 import pickle, sys
 import numpy as np
-embedder, column = pickle.load(open(sys.argv[1], "rb"))
-if not hasattr(embedder, "fingerprint_"):
-    embedder.fit(column)
-np.save(sys.argv[2], embedder.transform(column))
+for folder in sys.argv[1:]:
+    embedder, column = pickle.load(open(folder + "/in.pkl", "rb"))
+    if not hasattr(embedder, "fingerprint_"):
+        embedder.fit(column)
+    np.save(folder + "/out.npy", embedder.transform(column))
 """
 
 
 @pytest.mark.parametrize("fitted", [pytest.param(False, marks=pytest.mark.slow), True])
-@pytest.mark.parametrize("kind", ["image", "text"])
-def test_a_pickle_is_small_and_works_in_another_process(kind, fitted, tmp_path):
-    if kind == "image":
-        embedder, column = ImageEmbedder(cache=False), list(images(2))
-    else:
-        embedder, column = TextEmbedder(cache=False), texts(2)
-    expected = clone(embedder).fit_transform(column)
-    if fitted:
-        embedder.fit_transform(column)
-    assert len(pickle.dumps(embedder)) < 10_000
-    (tmp_path / "in.pkl").write_bytes(pickle.dumps((embedder, column)))
-    command = [sys.executable, "-c", IN_ANOTHER_PROCESS, tmp_path / "in.pkl", tmp_path / "out.npy"]
-    subprocess.run(command, check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), expected)
+def test_a_pickle_is_small_and_works_in_another_process(fitted, tmp_path):
+    cases = {
+        "image": (ImageEmbedder(cache=False), list(images(2))),
+        "text": (TextEmbedder(cache=False), texts(2)),
+    }
+    for name, (embedder, column) in cases.items():
+        if fitted:
+            embedder.fit_transform(column)
+        assert len(pickle.dumps(embedder)) < 10_000
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "in.pkl").write_bytes(pickle.dumps((embedder, column)))
+    folders = [str(tmp_path / name) for name in cases]
+    subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS, *folders], check=True)
+    for name, (embedder, column) in cases.items():
+        expected = clone(embedder).fit_transform(column)
+        np.testing.assert_array_equal(np.load(tmp_path / name / "out.npy"), expected)
 
 
 @pytest.mark.parametrize(

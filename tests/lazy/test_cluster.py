@@ -172,4 +172,6 @@ def test_a_fine_tuner_predicts_in_the_workers(workers):
     classifier.fit(SERIES, LABELS)
     expected = classifier.predict(SERIES).tolist()
     assert classifier.predict(lazy()).compute().tolist() == expected
-    assert of_workers(workers, _loaded) == [["all-MiniLM-L6-v2"]] * 2
+    # A busy machine may leave all partitions to one worker.
+    loaded = [names for names in of_workers(workers, _loaded) if names]
+    assert loaded in ([["all-MiniLM-L6-v2"]], [["all-MiniLM-L6-v2"]] * 2)

@@ -7,8 +7,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from sktransfer import ImageClassifier, ImageEmbedder, save
+from sktransfer.backbones import _packing
 from tests.backbones import _huggingface_folders as folders
 from tests.persistence._forging import COLUMN
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_backbones_from_files_are_left():
+    """Forget the weights of loaded files, so that later tests use those of this machine."""
+    yield
+    _packing._from_files.clear()
 
 
 @pytest.fixture(scope="session")

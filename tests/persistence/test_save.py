@@ -1,5 +1,7 @@
 """Parameter values of users are saved, or refused by name."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -34,7 +36,7 @@ SIDES = [0, 1] * 3
         {"lr": np.float64(1e-3), "max_epochs": np.int64(3)},
         {"label_smoothing": float("nan")},
     ],
-    ids=repr,
+    ids=lambda options: re.sub(" at 0x\\w+", "", repr(options)),
 )
 def test_values_are_loaded_with_their_types(options, path):
     estimator = ImageClassifier(**options)

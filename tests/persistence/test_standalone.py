@@ -91,7 +91,7 @@ def both():
     """Return a fitted Pipeline over both bundled backbones, and its table."""
     table = pd.DataFrame({"icon": pd.Series(list(images(6)), dtype=object), "name": texts(6)})
     features = ColumnTransformer(
-        [("icon", ImageEmbedder(), "icon"), ("name", TextEmbedder(), "name")]
+        [("icon", ImageEmbedder(cache=False), "icon"), ("name", TextEmbedder(cache=False), "name")]
     )
     return make_pipeline(features, LogisticRegression()).fit(table, SIDES), table
 

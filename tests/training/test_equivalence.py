@@ -145,8 +145,8 @@ def test_reused_activations_are_bit_identical_for_images(trainable):
 
 @pytest.mark.parametrize("trainable", ["head", 1, "gradual"])
 def test_reused_activations_are_bit_identical_for_texts(trainable):
-    column, y = texts(50), np.arange(50) % 3
-    options = {"max_epochs": 3, "batch_size": 8, "lr": 1e-4, **PLAIN}
+    column, y = texts(20), np.arange(20) % 3
+    options = {"max_epochs": 2, "batch_size": 8, "lr": 1e-4, **PLAIN}
     found = [
         TextClassifier(trainable=trainable, reuse_activations=reuse, **options)
         .fit(column, y)
@@ -158,7 +158,7 @@ def test_reused_activations_are_bit_identical_for_texts(trainable):
 
 def test_fits_with_reused_activations_equal_those_of_the_whole_network():
     """A forward pass of the whole network per batch gives the same weights up to rounding."""
-    column, y = texts(50), np.arange(50) % 3
+    column, y = texts(20), np.arange(20) % 3
     options = {"max_epochs": 2, "batch_size": 8, "lr": 1e-4, "trainable": 1, **PLAIN}
     reused = TextClassifier(**options).fit(column, y)
     whole = TextClassifier(**options)

@@ -8,7 +8,6 @@ import numpy as np
 from sktransfer.modalities._modality import Augmentation
 from sktransfer.modalities.image._planes import stack_pixels
 
-
 # By which float pixels may leave [0, 1].
 _ROUNDING = 1e-3
 

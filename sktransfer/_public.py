@@ -10,6 +10,7 @@ _NAMES = {
     "embedders": ["ImageEmbedder", "TextEmbedder"],
     "finetune": ["ImageClassifier", "ImageRegressor", "TextClassifier", "TextRegressor"],
     "inspection": ["HistoryDisplay", "find_lr"],
+    "modalities.image": ["read_image_folder"],
     "persistence": ["load", "save"],
     "training": ["train_together"],
 }

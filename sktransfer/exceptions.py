@@ -86,6 +86,10 @@ class EngineWarning(SktransferWarning):
     """The engine that was asked for cannot run a network; torch does."""
 
 
+class LeftOutWarning(SktransferWarning):
+    """Some of the data is not used; the message says what."""
+
+
 class MemoryWarning(SktransferWarning):
     """A batch does not fit in memory; the computation continues with smaller ones."""
 

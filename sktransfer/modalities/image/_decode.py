@@ -155,6 +155,12 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
+def image_extensions() -> frozenset[str]:
+    """Return the file extensions of the formats that can be decoded, such as ".jpg"."""
+    known = Image.registered_extensions()
+    return frozenset(extension for extension, name in known.items() if name in _formats())
+
+
 def _upright(image: Image.Image, geometry: Geometry | None, max_pixels: int | None) -> Image.Image:
     """Return a loaded copy with the EXIF rotation applied, at least as large as `geometry` needs.
 

@@ -91,7 +91,7 @@ def _refuse_other_objects(X: Any) -> None:
     if hasattr(X, "nnz") and hasattr(X, "toarray"):
         raise ColumnError(f"a sparse {name} is not a column of cells; pass X.toarray()")
     if isinstance(X, np.ma.MaskedArray):
-        raise ColumnError("a masked array is not supported; pass X.filled() or drop the rows")
+        raise ColumnError("a masked array is not supported; drop the masked rows and pass X.data")
 
 
 def _refuse_empty(shape: tuple[int, ...]) -> None:

@@ -13,7 +13,10 @@ from sktransfer.exceptions import BadCellError
 
 Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
 
-_URL = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+://")
+_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
+_DATA_URI = re.compile(r"(?i)data:[^,]{0,200},")
+# How PNG, JPEG, GIF and WebP files begin in base64. No path is as long without a dot.
+_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|R0lGOD|UklGR)[A-Za-z0-9+/=_\s-]{50}")
 
 _FIRST_BYTES = {
     b"%PDF": "a PDF document",
@@ -34,7 +37,10 @@ def image_source(cell: object) -> Source:
         If the cell is missing or cannot hold an image.
     """
     if isinstance(cell, np.ma.MaskedArray):
-        raise BadCellError("the mask of a masked array would be lost; pass cell.filled(0)")
+        raise BadCellError(
+            "the mask of a masked array would be lost; pass cell.filled(value) with the value that "
+            "masked pixels are to have"
+        )
     if isinstance(cell, np.ndarray):
         return _as_array(cell)
     if isinstance(cell, (Image.Image, bytes, bytearray)):
@@ -45,6 +51,8 @@ def image_source(cell: object) -> Source:
         raise BadCellError("the image is missing; drop the row")
     if isinstance(cell, (str, os.PathLike)):
         return _as_path(cell)
+    if isinstance(cell, dict):
+        return _of_dict(cell)
     if hasattr(cell, "__array__") and not isinstance(cell, np.generic):
         return _as_array(cell)
     if hasattr(cell, "read"):
@@ -77,6 +85,8 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
     for first_bytes, name in _FIRST_BYTES.items():
         if data.startswith(first_bytes):
             return name
+    if _BASE64.match(bytes(data[:100]).decode("latin-1")):
+        return "base64 text (pass base64.b64decode(cell))"
     beginning = bytes(data[:1000]).lower()
     if b"<svg" in beginning:
         return "an SVG drawing (render it to PNG)"
@@ -90,11 +100,34 @@ def _as_path(cell: str | os.PathLike[Any]) -> str:
         text = os.fsdecode(cell)
     except Exception as error:  # a PathLike may run any code
         raise BadCellError(f"cannot be read as a path ({error}); pass a str") from error
+    if _DATA_URI.match(text):
+        raise BadCellError(
+            "a data URI is not a path; pass its bytes, e.g. "
+            "base64.b64decode(cell.partition(',')[2])"
+        )
+    if _BASE64.match(text):
+        raise BadCellError("base64 text is not a path; pass its bytes: base64.b64decode(cell)")
     if _URL.match(text):
         raise BadCellError(
             "URLs are never fetched; download the image and pass its path or its bytes"
         )
     return text
+
+
+def _of_dict(cell: dict[Any, Any]) -> Source:
+    """Return the source in a dict of encoded bytes or a path, as tables of model hubs hold it."""
+    if not cell.keys() <= {"bytes", "path"}:
+        keys = ", ".join(repr(key) for key in cell)
+        raise BadCellError(
+            f"a dict with the keys {keys} is not an image; pass {{'bytes': ..., 'path': ...}}, of "
+            "which one may be None"
+        )
+    # The path is often only the name that the file had.
+    content = cell.get("bytes")
+    source = cell.get("path") if content is None else content
+    if isinstance(source, dict):
+        raise BadCellError("a dict within a dict is not an image; pass its bytes or its path")
+    return image_source(source)
 
 
 def _as_array(cell: Any) -> np.ndarray:

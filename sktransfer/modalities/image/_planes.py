@@ -17,6 +17,12 @@ Planes: TypeAlias = list[Image.Image]
 
 _ROUNDING = 1e-6
 
+# Never a cast: to an unsigned type it would change the negative values of other images.
+_RESCALING = (
+    "scale all images alike to floats in [0, 1]: ((image - LOW) / (HIGH - LOW)).clip(0, 1), where "
+    "LOW is the value to show as black and HIGH that to show as white"
+)
+
 CHANNELS = (1, 3, 4)
 """Lengths that the last axis of an image may have: grey, RGB, RGBA."""
 
@@ -99,11 +105,8 @@ def _pixels(array: np.ndarray) -> np.ndarray:
         return _scaled_16_bits(array)
     low, high = array.min(), array.max()
     if low < 0 or high > 255:
-        advice = "scale them to [0, 1] and pass floats"
-        if 0 <= low <= high <= 65535:  # a cast would change other values without an error
-            advice = f"cast 16-bit images with X.astype('uint16'), or {advice}"
         raise BadCellError(
-            f"{array.dtype} pixels must lie in 0..255, found {low} to {high}; {advice}"
+            f"{array.dtype} pixels must lie in 0..255, found {low} to {high}; {_RESCALING}"
         )
     return array.astype(np.uint8)
 
@@ -139,9 +142,10 @@ def _unit_interval(values: np.ndarray) -> np.ndarray:
     if not np.isfinite([low, high]).all():
         raise BadCellError("the image holds NaN or infinite values; replace them")
     if low < -_ROUNDING or high > 1 + _ROUNDING:
+        is_bytes = low >= 0 and 1 < high <= 255
+        advice = "pass X / 255 if 255 is white" if is_bytes else _RESCALING
         raise BadCellError(
-            f"floating point pixels must lie in [0, 1], found {low:g} to {high:g}; "
-            "divide by the largest possible value, e.g. X / 255"
+            f"floating point pixels must lie in [0, 1], found {low:g} to {high:g}; {advice}"
         )
     return values.astype(np.float32).clip(0, 1)
 
@@ -151,7 +155,6 @@ def _scaled_16_bits(values: np.ndarray) -> np.ndarray:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise BadCellError(
-            f"pixels of 16 bits must lie in 0..65535, found {low} to {high}; "
-            "scale the image to [0, 1] and pass it as a float array"
+            f"pixels of 16 bits must lie in 0..65535, found {low} to {high}; {_RESCALING}"
         )
     return values.astype(np.float32) / np.float32(65535)

@@ -54,7 +54,7 @@ def _text(cell: object, missing: Missing) -> str | None:
     if not isinstance(cell, str):
         raise BadCellError(
             f"a value of type {type(cell).__name__} is not text; "
-            "pass one string per row, e.g. column.astype(str)"
+            "pass one string per row, e.g. column.map(str, na_action='ignore')"
         )
     try:
         cell.encode("utf-8")

@@ -41,7 +41,7 @@ class TextModality(Modality):
     augmentation = staticmethod(text_augmentation)
     processor_from_dict = TextTokenizer.from_dict
     can_blend: ClassVar[bool] = False
-    number_advice: ClassVar[str] = ", or pass X.astype(str)"
+    number_advice: ClassVar[str] = ", or convert each value to a string"
 
     max_length: int | None = None
     missing: Missing = "raise"

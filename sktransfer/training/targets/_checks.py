@@ -98,7 +98,7 @@ def _refuse_objects(labels: np.ndarray) -> None:
     """Raise `TargetError` for classes that scikit-learn's scores do not take either."""
     if labels.dtype != object or isinstance(labels[0], (str, bytes)):
         return
-    how = "Convert it first, as with y.astype(int) or y.astype(str)."
+    how = "Convert it to an array of strings or of integers."
     if isinstance(labels[0], (list, tuple, set, frozenset)):
         how = _SHAPES
     raise TargetError(

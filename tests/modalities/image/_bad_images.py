@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import pathlib
@@ -105,12 +106,21 @@ CELLS: dict[str, tuple[Any, str]] = {
     "bool": (True, "a value of type bool is not an image"),
     "numpy scalar": (np.float64(3), "a value of type float64 is not an image"),
     "list": ([[0, 1]], "a value of type list is not an image; pass a path"),
-    "dict": ({"bytes": b""}, "a value of type dict is not an image"),
+    "dict": ({"image": b"", "label": 1}, "a dict with the keys 'image', 'label' is not an image"),
+    "empty dict": ({}, MISSING),
+    "dict of None": ({"bytes": None, "path": None}, MISSING),
+    "dict of no bytes": ({"bytes": b"", "path": "a.png"}, "it seems to be empty"),
+    "dict of a path": ({"bytes": None, "path": "no/such.png"}, "no such file"),
+    "dict of a dict": ({"bytes": {"path": "a.png"}}, "a dict within a dict is not an image"),
     "open file": (io.BytesIO(PNG), r"an open file is not an image; pass its path, or .* read\(\)"),
     # Texts that are not paths
     "http": ("https://example.org/a.png", "URLs are never fetched; download the image"),
     "file URL": ("file:///a.png", "URLs are never fetched"),
-    "data URL": ("data:image/png;base64,AAAA", "URLs are never fetched"),
+    "data URI": ("data:image/png;base64,AAAA", r"a data URI .* pass its bytes, e.g. base64.b64"),
+    "base64": (base64.b64encode(PNG).decode(), r"base64 text .* base64.b64decode\(cell\)"),
+    "base64 of JPEG": (base64.b64encode(JPEG).decode(), "base64 text is not a path"),
+    "base64 of GIF": (base64.encodebytes(GIF).decode(), "base64 text is not a path"),
+    "base64 bytes": (base64.b64encode(PNG), r"base64 text \(pass base64.b64decode\(cell\)\)"),
     "s3": ("s3://bucket/a.png", "URLs are never fetched"),
     "absent": ("no/such.png", r"'no/such\.png': no such file"),
     "absent Path": (pathlib.Path("no/such.png"), r"'no/such\.png': no such file"),
@@ -169,14 +179,20 @@ CELLS: dict[str, tuple[Any, str]] = {
     "channels first": (np.zeros((3, 8, 9)), r"channels first; .*moveaxis\(image, 0, -1\)"),
     "tensor": (torch.zeros(3, 8, 9), r"<Tensor of shape .*channels first"),
     "gradient": (torch.zeros(8, 9, requires_grad=True), r"cannot be read.*detach\(\)"),
-    "above 1": (np.array([[0.0, 255.0]]), r"\[0, 1\], found 0 to 255; divide .* X / 255"),
-    "below 0": (np.array([[-1.0, 1.0]]), r"\[0, 1\], found -1 to 1"),
+    "above 1": (
+        np.array([[0.0, 255.0]]),
+        r"\[0, 1\], found 0 to 255; pass X / 255 if 255 is white",
+    ),
+    "below 0": (np.array([[-1.0, 1.0]]), r"\[0, 1\], found -1 to 1; scale all images alike"),
     "nan pixels": (np.array([[0, np.nan]]), "NaN or infinite values"),
     "inf pixels": (np.array([[0, np.inf]]), "NaN or infinite values"),
     "int above": (np.array([[0, 256]]), r"int64 pixels must lie in 0\.\.255, found 0 to 256"),
     "int below": (np.array([[-1, 9]]), r"must lie in 0\.\.255, found -1 to 9"),
-    "int16 above": (np.array([[0, 300]], np.int16), r"found 0 to 300; cast 16-bit .*'uint16'\)"),
-    "int16 below": (np.array([[-300, 300]], np.int16), "found -300 to 300; scale them to"),
+    "int16 above": (np.array([[0, 300]], np.int16), "found 0 to 300; scale all images alike"),
+    "int16 below": (
+        np.array([[-300, 300]], np.int16),
+        r"found -300 to 300; scale all images alike to floats in \[0, 1\]",
+    ),
     "int8 below": (np.array([[-1, 9]], np.int8), r"int8 pixels must lie in 0\.\.255"),
     "uint32 above": (np.array([[70_000]], np.uint32), r"must lie in 0\.\.255"),
     "object": (np.array([["a"]], dtype=object), "dtype object is not an image"),

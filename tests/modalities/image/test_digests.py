@@ -25,6 +25,7 @@ def test_a_file_has_the_digest_of_its_bytes(tmp_path):
     copy.write_bytes(content)
     (tmp_path / "link").symlink_to(path)
     cells = [path, str(path), copy, tmp_path / "link", content, bytearray(content)]
+    cells += [{"bytes": content, "path": "a.png"}, {"bytes": None, "path": str(path)}]
     assert len(set(digests([*cells, memoryview(content)]))) == 1
 
 

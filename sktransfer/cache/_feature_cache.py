@@ -15,7 +15,7 @@ from sktransfer.cache._size_limit import size_limit
 # Spaces that `space_key` never returns, of rows that are no features. They are the first keys.
 _FILE_DIGESTS, _OBJECTS = bytes(16), bytes(15) + b"\1"
 #: Keys from here on are of features, keys before it are of something else.
-FIRST_OBJECT, FIRST_FEATURE = _OBJECTS, bytes(15) + b"\2"
+FIRST_FEATURE = bytes(15) + b"\2"
 
 _PART_SIZE = 2**20  # bytes of an object per row
 _LARGEST_SHARE = 5  # an object may take a fifth of the limit of the cache

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sktransfer import _runtime
-from sktransfer._warnings import warn
 from sktransfer.cache import space_key
 from sktransfer.compute._parallel import best_parallelism
-from sktransfer.exceptions import EngineWarning
 from sktransfer.modalities import Modality
 
 if TYPE_CHECKING:
@@ -38,8 +36,6 @@ class FeatureExtractor:
         Device of the network.
     precision : {"float32", "bfloat16"}
         Precision of the forward pass.
-    fallback_reason : str
-        Why torch computes in place of the engine that was asked for; empty where it was not.
     """
 
     modality: Modality
@@ -48,7 +44,6 @@ class FeatureExtractor:
     pooling: str
     device: torch.device
     precision: str
-    fallback_reason: str = ""
 
     @property
     def engine(self) -> str:
@@ -79,16 +74,6 @@ class FeatureExtractor:
     def ready(self) -> FeatureExtractor:
         """Return the extractor that will compute: this one, or torch in place of its engine."""
         return self
-
-    def warn_of_fallback(self) -> None:
-        """Warn if torch computes in place of the engine that was asked for."""
-        if self.fallback_reason:
-            warn(
-                f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
-                f"{self.pooling!r}), and torch computes in its place: {self.fallback_reason}. Set "
-                "engine='torch' to avoid the attempt.",
-                EngineWarning,
-            )
 
     def features(self, inputs: Any) -> np.ndarray:
         """Return one vector per row, float32."""

@@ -15,13 +15,7 @@ from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import ColumnEstimator
 from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.columns import Column
-from sktransfer.compute import (
-    CellErrors,
-    FeatureExtractor,
-    RowPlan,
-    Runner,
-    digest_column,
-)
+from sktransfer.compute import CellErrors, FeatureExtractor, RowPlan, Runner, digest_column
 from sktransfer.compute.engines import ENGINES, OPENVINO, ConvertedExtractor, engine_device
 from sktransfer.embedders._progress import progress
 from sktransfer.exceptions import BackboneError
@@ -149,7 +143,6 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
         with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
             if plan.todo:
-                extractor.warn_of_fallback()
                 parallelism = extractor.parallelism(self.batch_size)
                 preparer = extractor.modality.bind(backbone)
                 device, size = extractor.device, self.batch_size

@@ -15,12 +15,9 @@ from sktransfer.backbones import Packed, keep_from_file, unpack
 from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.persistence._archive import Members, read_file
-from sktransfer.persistence._array_checks import check_content
 from sktransfer.persistence._estimator_hooks import LoadHooks
-from sktransfer.persistence._manifest import Manifest
-from sktransfer.persistence._save import ESTIMATOR
-from sktransfer.persistence._skops import construct, from_bytes, parsed
-from sktransfer.persistence._trust import check_trusted, names_in, names_of, types_of
+from sktransfer.persistence._manifest import ESTIMATOR, Manifest, parsed
+from sktransfer.persistence._trust import names_of, read_object
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,8 +35,9 @@ def load(
 ) -> Any:
     """Read an estimator from a file that `save` has written.
 
-    Nothing in the file is executed. It is read whole and checked first; what is unknown or
-    damaged is refused, and an estimator comes back whole or not at all.
+    Nothing in the file is executed. It is read whole, and its names are checked before anything is
+    made of it; what is unknown or damaged is refused, and an estimator comes back whole or not at
+    all.
 
     Parameters
     ----------
@@ -84,16 +82,10 @@ def load(
     names = names_of(trusted)
     hooks = LoadHooks()
     with _refused(what):
-        tree = from_bytes(members[ESTIMATOR], what)
-        check_trusted(tree, names, what)
-        check_content(tree)
-        if types_of(tree) != list(manifest.types):
-            raise PersistenceError("its list of types is not what is in it")
-    manifest.warn_of_versions(what)
-    with _refused(what):
-        _adopt(members, manifest)
         with use_state_hooks(hooks):
-            estimator = construct(tree, names_in(tree))
+            estimator, _ = read_object(members[ESTIMATOR], names, what)
+        manifest.warn_of_versions(what)
+        _adopt(members, manifest)
         hooks.complete(members, manifest.needs, modules)
     return estimator
 

@@ -41,20 +41,16 @@ def check(
     """
     for inputs in examples:
         exact = replace(by_torch, precision="float32").features(inputs)
+        allowed = TOLERANCE
+        if by_torch.precision != "float32":
+            torchs_own = _largest_distance(by_torch.features(inputs), exact)
+            allowed = max(_LOWER_TOLERANCE, _TIMES * torchs_own)
         distance = _largest_distance(run(inputs), exact)
-        if distance > _allowed(by_torch, inputs, exact, distance):
+        if distance > allowed:
             raise EngineError(
                 f"its features differ from torch's by {distance:.2g} of the length of a row: what "
                 "the network does may depend on its inputs, on chance, or on the number of rows"
             )
-
-
-def _allowed(by_torch: FeatureExtractor, inputs: Any, exact: np.ndarray, distance: float) -> float:
-    if by_torch.precision == "float32":
-        return TOLERANCE
-    if distance <= _LOWER_TOLERANCE:
-        return _LOWER_TOLERANCE
-    return _TIMES * _largest_distance(by_torch.features(inputs), exact)
 
 
 def _largest_distance(rows: np.ndarray, exact: np.ndarray) -> float:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import torch
 
 from sktransfer import _runtime
-from sktransfer._forks import at_fork
+from sktransfer._forks import in_a_forked_child
 from sktransfer.cache import FeatureCache, space_key, warn_once
 from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute.engines import _openvino
@@ -28,11 +27,13 @@ _KEPT = 8  # networks: each is a copy with its weights
 _compiled: OrderedDict[_Key, Compiled] = OrderedDict()
 _refused: dict[tuple[bytes, str], str] = {}
 _lock = threading.RLock()
-_held = ExitStack()
-# The threads of OpenVINO do not exist in a forked child, which would wait for them. It must not
-# even destroy what its parent has compiled, so that is kept alive.
 _is_forked = False
-_of_parents: list[Any] = []
+
+
+@in_a_forked_child
+def _start_anew() -> None:
+    global _lock, _is_forked
+    _lock, _is_forked = threading.RLock(), True
 
 
 def converted(layer: FeatureExtractor, cache: FeatureCache) -> Compiled:
@@ -51,7 +52,11 @@ def converted(layer: FeatureExtractor, cache: FeatureCache) -> Compiled:
         If it cannot be converted, or computes something else; without a new attempt, if that is
         already known.
     """
-    _runtime.rest_after_fork()
+    if _is_forked:  # the threads of OpenVINO do not exist here, and it would wait for them
+        raise EngineError(
+            "this process was forked from one that has used OpenVINO; joblib's default, loky, "
+            "starts processes that can use it"
+        )
     key = (_network_key(layer), layer.precision, _runtime.threads())
     # One lock for all: two threads must not convert the same network twice, and torch traces one
     # network at a time.
@@ -94,11 +99,6 @@ def _network_key(layer: FeatureExtractor) -> bytes:
 
 
 def _make(layer: FeatureExtractor, cache: FeatureCache, key: _Key) -> Compiled:
-    if _is_forked:
-        raise EngineError(
-            "this process was forked from one that has used OpenVINO; joblib's default, loky, "
-            "starts processes that can use it"
-        )
     if key[:2] in _refused:
         raise EngineError(_refused[key[:2]])
     try:
@@ -154,27 +154,3 @@ def _checked(model: Any, layer: FeatureExtractor, key: _Key) -> Compiled:
 def _examples(layer: FeatureExtractor) -> Any:
     """Return network inputs of two, three and one rows, of variable length with padding."""
     return layer.modality.recipe(layer.backbone).examples(layer.backbone.processor)
-
-
-def _hold_all() -> None:
-    """Wait until OpenVINO is idle, and keep it idle while the process forks.
-
-    Otherwise its own locks would stay held in the child.
-    """
-    _held.enter_context(_lock)
-    for network in _compiled.values():
-        _held.enter_context(network.lock)
-
-
-def _let_go_of_all() -> None:
-    _held.close()
-
-
-def _start_anew() -> None:
-    global _compiled, _lock, _held, _is_forked
-    _is_forked = True
-    _of_parents.append((_compiled, _lock, _held))
-    _compiled, _lock, _held = OrderedDict(), threading.RLock(), ExitStack()
-
-
-at_fork(before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from sktransfer._warnings import warn
 from sktransfer.cache import FeatureCache, NoCache
 from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute.engines._engine_names import openvino_name
-from sktransfer.exceptions import EngineError
+from sktransfer.exceptions import EngineError, EngineWarning
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,19 @@ class ConvertedExtractor(FeatureExtractor):
         return 1
 
     def ready(self) -> FeatureExtractor:
-        """Convert the network; return an extractor by torch where that fails."""
+        """Convert the network; where that fails, warn, and return an extractor by torch."""
         from sktransfer.compute.engines._converted import converted
 
         try:
             converted(self._by_torch, self.cache)
         except EngineError as error:
-            return replace(self._by_torch, fallback_reason=str(error).rstrip("."))
+            warn(
+                f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
+                f"{self.pooling!r}), and torch computes in its place: {str(error).rstrip('.')}. "
+                "Set engine='torch' to avoid the attempt.",
+                EngineWarning,
+            )
+            return self._by_torch
         return self
 
     def features(self, inputs: Any) -> np.ndarray:

@@ -21,7 +21,7 @@ _READ_ROWS = 65_536  # rows read in one transaction: about a second
 _READ_BYTES = 32 * 1024**2  # read by one statement
 _WRITE_BYTES = 8 * 1024**2  # written in one transaction: tens of milliseconds
 _MOST_PARAMETERS = 900  # of one statement; some builds of SQLite allow 999
-_LARGEST_ROW = 500_000_000  # bytes; SQLite allows 1e9 per value
+_LARGEST_ROW = 900_000_000  # bytes; SQLite allows 1e9 per value
 _KEPT = 0.8  # share of the limit that is left after making room
 
 # In short transactions. Rows differ in width, so the size is looked at often.

@@ -21,8 +21,7 @@ from sktransfer.compute._batching import (
 )
 from sktransfer.compute._cell_errors import CellErrors
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter
-from sktransfer.compute._parallel import parallel_map
-from sktransfer.compute._prefetch import prefetch
+from sktransfer.compute._parallel import parallel_map, prefetch
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities import DigestedCells, Preparer
 

@@ -57,15 +57,11 @@ _KEY_TYPE = re.compile(r"builtins\.(bool|float|int|str)|numpy\.\w+")
 # Bytes of the arrays of a sparse matrix, which are compressed, after they are read.
 _LARGEST_SPARSE = 2 << 30
 
+_TREES = ("._tree.Tree", ".KDTree", ".BallTree", ".TreePredictor")
 _UNCHECKED = (
-    "compiled code reads memory at places given by its numbers, and wrong ones crash the process"
+    " Compiled code reads memory where the numbers of a tree point, and wrong ones crash the "
+    "process; those of histogram boosting are checked unless it has categories or warm_start."
 )
-_REASONS = {
-    "sklearn.tree._tree.Tree": _UNCHECKED,
-    "sklearn.neighbors._kd_tree.KDTree": _UNCHECKED,
-    "sklearn.neighbors._ball_tree.BallTree": _UNCHECKED,
-    BOOSTED_TREE: f"{_UNCHECKED}; checked only without categories and warm_start, where they fit",
-}
 
 
 def names_of(trusted: Iterable[str | type | Callable[..., Any]] | str) -> frozenset[str]:
@@ -107,8 +103,9 @@ def read_object(
     PersistenceError
         If it is damaged, would call what is no type, or has numbers that could crash a process.
     """
-    root = from_bytes(content, known() | (trusted or frozenset()), what)
-    unknown = _untrusted(root) if root.get_unsafe_set() else {}
+    allowed = known() | (trusted or frozenset())
+    root = from_bytes(content, allowed, what)
+    unknown = _places_of(root.get_unsafe_set() - allowed, root)
     _refuse(unknown if trusted is not None else {}, what)
     by_user = frozenset(unknown) if trusted is None else trusted
     for place, node in walk(root):
@@ -122,12 +119,13 @@ def read_object(
     return value, unknown
 
 
-def _untrusted(root: Node) -> dict[str, str]:
+def _places_of(names: Iterable[str], root: Node) -> dict[str, str]:
+    """Return the first place of each name, of a bound method where its object's class is."""
     places: dict[str, str] = {}
-    for place, node in walk(root):
+    for place, node in walk(root) if names else ():
         for name in (name_of(node), f"{name_of(node)}.{getattr(node, 'func', '')}"):
-            places.setdefault(name, place or "the root")
-    return {name: places.get(name, "the root") for name in sorted(root.get_unsafe_set())}
+            places.setdefault(name, place)
+    return {name: places.get(name) or "the root" for name in sorted(names)}
 
 
 def _refuse(unknown: Mapping[str, str], what: str) -> None:
@@ -142,10 +140,10 @@ def _refuse(unknown: Mapping[str, str], what: str) -> None:
 def listed(unknown: Mapping[str, str]) -> str:
     """Return untrusted names with their places, and how to load them."""
     names = "; ".join(f"{name} (at {place[:120]})" for name, place in unknown.items())
-    reasons = "".join(f" Of {name}: {_REASONS[name]}." for name in unknown if name in _REASONS)
+    reason = _UNCHECKED if any(name.endswith(_TREES) for name in unknown) else ""
     return (
         f"{names}. If you know where the file comes from and what these do, name them: "
-        f"load(path, trusted={list(unknown)!r}).{reasons}"
+        f"load(path, trusted={list(unknown)!r}).{reason}"
     )
 
 

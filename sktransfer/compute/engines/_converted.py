@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from sktransfer._forks import in_a_forked_child
 from sktransfer.cache import FeatureCache, space_key, warn_once
 from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute.engines import _openvino
-from sktransfer.compute.engines._check_converted import check
 from sktransfer.compute.engines._engine_names import openvino_name
 from sktransfer.compute.engines._openvino import Compiled
 from sktransfer.exceptions import EngineError
@@ -22,6 +22,11 @@ from sktransfer.exceptions import EngineError
 # Of converted networks on disk. Raise it when older ones must not be read any more.
 _FORMAT = 3
 _Key = tuple[bytes, str, int]
+
+# Largest distance of a float32 row from torch's, relative to its length.
+_TOLERANCE = 1e-4
+# A bfloat16 row may have this distance from the exact one, or some times that of torch's own.
+_LOWER_TOLERANCE, _TIMES = 0.05, 3.0
 
 _KEPT = 8  # networks: each is a copy with its weights
 _compiled: OrderedDict[_Key, Compiled] = OrderedDict()
@@ -78,10 +83,9 @@ def run(layer: FeatureExtractor, cache: FeatureCache, inputs: Any) -> np.ndarray
     EngineError
         If the network fails on these inputs for another reason than a lack of memory.
     """
-    arrays = [tensor.numpy() for tensor in layer.modality.to_plain(inputs)]
     rows = None
     while rows is None:  # another thread may have broken the network that this one was given
-        rows = converted(layer, cache).run(*arrays)
+        rows = converted(layer, cache).run(*_arrays(layer, inputs))
     return rows
 
 
@@ -140,15 +144,37 @@ def _convert(layer: FeatureExtractor, cache: FeatureCache, key: _Key) -> Compile
 
 
 def _checked(model: Any, layer: FeatureExtractor, key: _Key) -> Compiled:
+    """Compile a network, and check that it gives torch's features, in batches of several sizes.
+
+    A conversion traces the network on one example: what the network decides by its inputs, and
+    the numbers of rows and tokens, may have become constants.
+    """
     compiled = Compiled(model, layer.precision, key[-1])
-
-    def run_once(inputs: Any) -> np.ndarray:
-        rows = compiled.run(*(tensor.numpy() for tensor in layer.modality.to_plain(inputs)))
-        assert rows is not None  # no other thread has it yet
-        return rows
-
-    check(layer, _examples(layer), run_once)
+    for inputs in _examples(layer):
+        exact = replace(layer, precision="float32").features(inputs)
+        allowed = _TOLERANCE
+        if layer.precision != "float32":
+            allowed = max(_LOWER_TOLERANCE, _TIMES * _distance(layer.features(inputs), exact))
+        distance = _distance(compiled.run(*_arrays(layer, inputs)), exact)
+        if distance > allowed:
+            raise EngineError(
+                f"its features differ from torch's by {distance:.2g} of the length of a row: what "
+                "the network does may depend on its inputs, on chance, or on the number of rows"
+            )
     return compiled
+
+
+def _distance(rows: Any, exact: np.ndarray) -> float:
+    """Return the largest distance of a row, relative to its length."""
+    if not np.array_equal(np.isfinite(rows), np.isfinite(exact)):  # or another shape
+        return np.inf
+    distances = np.linalg.norm(np.nan_to_num(rows - exact), axis=1)
+    lengths = np.linalg.norm(np.nan_to_num(exact), axis=1)
+    return float(np.max(distances / np.maximum(lengths, np.finfo(np.float32).tiny), initial=0.0))
+
+
+def _arrays(layer: FeatureExtractor, inputs: Any) -> list[np.ndarray]:
+    return [tensor.numpy() for tensor in layer.modality.to_plain(inputs)]
 
 
 def _examples(layer: FeatureExtractor) -> Any:

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import xxhash
@@ -12,8 +11,6 @@ import xxhash
 from sktransfer.cache._database import Database, data_size
 from sktransfer.cache._errors import CACHE_ERRORS, DamagedError, warn_once
 from sktransfer.cache._feature_cache import FeatureCache, nothing_found
-
-Items = TypeVar("Items", Sequence, np.ndarray)
 
 _CHECKSUM_SIZE = 8  # bytes
 _KEY_SIZE = 32  # bytes: space + digest
@@ -45,8 +42,7 @@ class SqliteCache(FeatureCache):
         """Return the rows that are stored, see `FeatureCache.read`."""
         rows, found = nothing_found(len(digests), width)
         try:
-            for start in range(0, len(digests), _READ_ROWS):
-                part = slice(start, start + _READ_ROWS)
+            for part in _slices(len(digests), _READ_ROWS):
                 self._read_part(_keys(space, digests[part]), rows[part], found[part])
         except CACHE_ERRORS as error:
             warn_once(self.folder, error)
@@ -62,8 +58,7 @@ class SqliteCache(FeatureCache):
             return
         step = max(1, _WRITE_BYTES // max(1, size))
         try:
-            for start in range(0, len(rows), step):
-                part = slice(start, start + step)
+            for part in _slices(len(rows), step):
                 self._write_part(_keys(space, digests[part]), rows[part])
         except CACHE_ERRORS as error:
             warn_once(self.folder, error)
@@ -77,7 +72,8 @@ class SqliteCache(FeatureCache):
             stored = dict(_select(connection, "key, id FROM rows WHERE key", sorted(keys)))
             ids = np.fromiter(map(stored.get, keys, repeat(0)), np.int64, len(keys))
             order = np.argsort(ids, kind="stable")
-            for part in _batches(order[np.searchsorted(ids[order], 1) :], step):
+            stored_at = order[np.searchsorted(ids[order], 1) :]
+            for part in map(stored_at.__getitem__, _slices(len(stored_at), step)):
                 numbers = ids[part].tolist()
                 values = dict(_select(connection, "id, value FROM rows WHERE id", numbers))
                 payloads = [
@@ -131,10 +127,9 @@ def _select(connection: sqlite3.Connection, what: str, values: Sequence) -> Iter
     """Iterate over the records with one of some values, in statements of limited length."""
     return chain.from_iterable(
         connection.execute(f"SELECT {what} IN ({','.join('?' * len(part))})", part)
-        for part in _batches(values, _MOST_PARAMETERS)
+        for part in map(values.__getitem__, _slices(len(values), _MOST_PARAMETERS))
     )
 
 
-def _batches(items: Items, size: int) -> Iterator[Items]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, count, size))

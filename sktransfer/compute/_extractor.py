@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from sktransfer.backbones import Backbone
+    from sktransfer.compute._plan import RowPlan
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class FeatureExtractor:
         is_free = batch_size == "auto" and not self.backbone.of_user
         return best_parallelism() if is_free and self.device.type == "cpu" else 1
 
-    def ready(self) -> FeatureExtractor:
-        """Return the extractor that will compute: this one, or torch in place of its engine."""
+    def ready(self, plan: RowPlan) -> FeatureExtractor:
+        """Return the extractor that will compute the rows of a plan: this one, or torch for it."""
         return self
 
     def features(self, inputs: Any) -> np.ndarray:

@@ -137,9 +137,7 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         cells = digest_column(extractor.modality, column, cache, errors)
         plan = RowPlan(cache, extractor.space, cells.digests, self._n_features_out)
         if plan.todo:
-            asked, extractor = extractor, extractor.ready()
-            if extractor is not asked:
-                plan.look_in(extractor.space)
+            extractor = extractor.ready(plan)
         counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
         with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
             if plan.todo:

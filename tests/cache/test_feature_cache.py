@@ -92,7 +92,7 @@ def test_objects_written_first_go_where_the_limit_is_reached(folder, space, dige
     third = space_key(a="network", layer=3)
     for key in (KEY, OTHER, third):
         cache.write_object(key, CONTENT)
-    cache.write(space, digests, np.ones((100, 28_000), np.float32))
+    cache.write(space, digests, np.ones((100, 32_000), np.float32))
     assert cache.read_object(KEY) is None
     assert cache.read_object(third) is not None
 

@@ -11,6 +11,7 @@ import numpy as np
 from sktransfer._warnings import warn
 from sktransfer.cache import FeatureCache, NoCache
 from sktransfer.compute._extractor import FeatureExtractor
+from sktransfer.compute._plan import RowPlan
 from sktransfer.compute.engines._engine_names import openvino_name
 from sktransfer.exceptions import EngineError, EngineWarning
 
@@ -36,19 +37,21 @@ class ConvertedExtractor(FeatureExtractor):
         """Return 1: OpenVINO distributes its threads itself."""
         return 1
 
-    def ready(self) -> FeatureExtractor:
-        """Convert the network; where that fails, warn, and return an extractor by torch."""
+    def ready(self, plan: RowPlan) -> FeatureExtractor:
+        """Convert the network; where that fails, look for torch's rows, and warn if some lack."""
         from sktransfer.compute.engines._converted import converted
 
         try:
             converted(self._by_torch, self.cache)
         except EngineError as error:
-            warn(
-                f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
-                f"{self.pooling!r}), and torch computes in its place: {str(error).rstrip('.')}. "
-                "Set engine='torch' to avoid the attempt.",
-                EngineWarning,
-            )
+            plan.look_in(self._by_torch.space)
+            if plan.todo:
+                warn(
+                    f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
+                    f"{self.pooling!r}), and torch computes in its place: "
+                    f"{str(error).rstrip('.')}. Set engine='torch' to avoid the attempt.",
+                    EngineWarning,
+                )
             return self._by_torch
         return self
 

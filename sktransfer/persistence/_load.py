@@ -81,10 +81,10 @@ def load(
     manifest = Manifest.read(members, what)
     names = names_of(trusted)
     hooks = LoadHooks()
+    with _refused(what), use_state_hooks(hooks):
+        estimator, _ = read_object(members[ESTIMATOR], names, what)
+    manifest.warn_of_versions(what)
     with _refused(what):
-        with use_state_hooks(hooks):
-            estimator, _ = read_object(members[ESTIMATOR], names, what)
-        manifest.warn_of_versions(what)
         _adopt(members, manifest)
         hooks.complete(members, manifest.needs, modules)
     return estimator
@@ -108,14 +108,8 @@ def _refused(what: str) -> Iterator[None]:
 
 def _adopt(members: Members, manifest: Manifest) -> None:
     """Register the backbones of a standalone file for the estimators in it."""
-    packed = {name for name in members if name.startswith("backbones/")}
     for number, need in enumerate(manifest.needs if manifest.standalone else ()):
         about, weights = f"backbones/{number}.json", f"backbones/{number}.safetensors"
-        packed -= {about, weights}
         content = Packed(parsed(members[about], about), load_tensors(members[weights]))
         backbone = unpack(content, fingerprint=need.fingerprint)
         keep_from_file(backbone, named=need.name, weights=need.weights)
-    if packed:
-        raise PersistenceError(
-            f"it has weights of backbones that it does not need: {sorted(packed)}"
-        )

@@ -13,15 +13,10 @@ from sktransfer.cache._private_files import identity, make_private_folders
 DATABASE, _LOCK = "features.sqlite", "lock"
 _DATABASE_FILES = tuple(DATABASE + ending for ending in ("", "-wal", "-shm", "-journal"))
 
-# The rows themselves are in a table of their own, in the order in which they were written: then
-# a stamp is refreshed, and the rows unused for longest are found, without touching them, and a
-# whole space is read page by page.
-_SCHEMA = (
-    # space + digest of the cell -> number of its row; seconds at which the row was last used
-    "CREATE TABLE keys (key BLOB PRIMARY KEY, id INTEGER, used INTEGER) WITHOUT ROWID",
-    # number of the row -> checksum and float32 values
-    "CREATE TABLE rows (id INTEGER PRIMARY KEY, value BLOB)",
-)
+# Rows are stored in the order in which they were written, so that a whole space is read page by
+# page, and the oldest are found without a look at the others. SQLite keeps the keys (space + digest
+# of the cell) in an index of its own; a value is a checksum and float32 numbers.
+_SCHEMA = "CREATE TABLE rows (id INTEGER PRIMARY KEY, key BLOB UNIQUE, value BLOB)"
 
 _SETTINGS = (
     "page_size=8192",  # five rows of 384 values
@@ -71,15 +66,14 @@ class Database:
         return identity(self._path) is not None
 
     @contextmanager
-    def transaction(self, *, write: bool, wait: bool = True) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, write: bool) -> Iterator[sqlite3.Connection]:
         """Open a transaction, which is committed at the end or undone after an error.
 
         Parameters
         ----------
         write : bool
-            Whether to take the write lock, which one process at a time can hold.
-        wait : bool, default=True
-            Whether to wait for the write lock, up to `timeout` seconds.
+            Whether to take the write lock, which one process at a time can hold. It is waited for
+            up to `timeout` seconds.
 
         Raises
         ------
@@ -88,7 +82,7 @@ class Database:
         """
         with self.lock:
             try:
-                timeout = self.timeout if wait and not self._timed_out else 0.0
+                timeout = 0.0 if self._timed_out else self.timeout
                 connection = self._open(timeout)
                 connection.execute(f"PRAGMA busy_timeout={int(timeout * 1000)}").close()
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -97,7 +91,7 @@ class Database:
             except BaseException as error:  # an interrupt too can leave a transaction half done
                 self.close()
                 # After one timeout, do not wait again and again for each row.
-                self._timed_out |= wait and is_busy(error)
+                self._timed_out |= is_busy(error)
                 raise
             self._timed_out &= not write
 
@@ -153,8 +147,8 @@ class Database:
     def _check_tables(self, connection: sqlite3.Connection) -> None:
         select = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
         if not connection.execute(select).fetchall():
-            connection.executescript(f"BEGIN IMMEDIATE; {'; '.join(_SCHEMA)}; COMMIT")
-        if {sql for (sql,) in connection.execute(select)} != {sql.encode() for sql in _SCHEMA}:
+            connection.execute(_SCHEMA)
+        if connection.execute(select).fetchall() != [(_SCHEMA.encode(),)]:
             raise DamagedError(f"{self._path} holds tables of another kind")
 
     @contextmanager

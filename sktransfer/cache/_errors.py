@@ -2,10 +2,9 @@
 
 import errno
 import sqlite3
-import threading
 from pathlib import Path
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import at_fork
 from sktransfer._warnings import warn
 from sktransfer.exceptions import CacheWarning
 
@@ -17,14 +16,16 @@ class DamagedError(OSError):
 # Raised because of the state of the machine or of the files; they never reach the user.
 CACHE_ERRORS = (OSError, sqlite3.Error)
 
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
-# SQLite reports a short write, as on a full disk, as an I/O error.
-_NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-_NO_SPACE_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# How the names of errors begin, of SQLite and of the system. SQLite reports a short write, as on a
+# full disk, as an I/O error.
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_NO_SPACE = ("SQLITE_FULL", "SQLITE_IOERR", "ENOSPC", "EDQUOT", "EFBIG", "EIO")
 
-_lock = threading.Lock()
-_warned: set[tuple[Path, str]] = set()
+_warned: set[tuple[Path, str, str]] = set()
+#: Allow every warning to be issued again, as in a new process.
+forget_warnings = _warned.clear
+at_fork(after_in_child=forget_warnings)
 
 
 def warn_once(folder: Path, error: Exception) -> None:
@@ -37,12 +38,10 @@ def warn_once(folder: Path, error: Exception) -> None:
     error : Exception
         One of `CACHE_ERRORS`.
     """
-    code = getattr(error, "sqlite_errorcode", getattr(error, "errno", None))
-    reason = (folder, f"{type(error).__name__} {code}")
-    with _lock:
-        if reason in _warned:
-            return
-        _warned.add(reason)
+    reason = (folder, type(error).__name__, _name(error))
+    if reason in _warned:
+        return
+    _warned.add(reason)
     warn(
         f"The feature cache in {folder} cannot be used: {error}. {_advice(folder, error)} "
         "The computation continues; rows that could not be stored are computed again when needed.",
@@ -52,28 +51,21 @@ def warn_once(folder: Path, error: Exception) -> None:
 
 def is_busy(error: BaseException) -> bool:
     """Return whether another process held the lock for too long."""
-    return _primary(error) in _BUSY
-
-
-@in_a_forked_child
-def forget_warnings() -> None:
-    """Allow every warning to be issued again, as in a new process."""
-    global _lock
-    _lock = threading.Lock()
-    _warned.clear()
+    return _name(error).startswith(_BUSY)
 
 
 def _advice(folder: Path, error: Exception) -> str:
-    if isinstance(error, DamagedError) or _primary(error) in _DAMAGED:
+    name = _name(error)
+    if isinstance(error, DamagedError) or name.startswith(_DAMAGED):
         return f"Empty it with sktransfer.clear_cache({str(folder)!r})."
     if is_busy(error):
         return "Another process has been writing to it for very long; check whether it hangs."
-    if _primary(error) in _NO_SPACE or getattr(error, "errno", None) in _NO_SPACE_SYSTEM:
+    if name.startswith(_NO_SPACE):
         return "Free some space, or set SKTRANSFER_CACHE to a folder on a larger disk."
     return "Set SKTRANSFER_CACHE or cache= to a local folder that can be written."
 
 
-def _primary(error: BaseException) -> int | None:
-    """Return SQLite's result code without the extended bits; None for other errors."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
+def _name(error: BaseException) -> str:
+    """Return the name of an error of SQLite or of the system; empty for other errors."""
+    number = getattr(error, "errno", None) or 0
+    return getattr(error, "sqlite_errorname", None) or errno.errorcode.get(number, "")

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-import xxhash
 
 from sktransfer.cache._size_limit import size_limit
 
 # Spaces that `space_key` never returns, of rows that are no features. They are the first keys.
-_FILE_DIGESTS, _OBJECTS = bytes(16), bytes(15) + b"\1"
+_FILE_DIGESTS, _OBJECTS, _SIZES = bytes(16), bytes(15) + b"\1", bytes(15) + b"\2"
 #: Keys from here on are of features, keys before it are of something else.
-FIRST_OBJECT, FIRST_FEATURE = _OBJECTS, bytes(15) + b"\2"
+FIRST_FEATURE = bytes(15) + b"\3"
 
-_PART_SIZE = 2**20  # bytes of an object per row
 _LARGEST_SHARE = 5  # an object may take a fifth of the limit of the cache
 
 
@@ -104,16 +102,17 @@ class FeatureCache:
         Returns
         -------
         ndarray of shape (n,), uint8, or None
-            None if they are missing or damaged, or written by several processes at once.
+            None if they are missing or damaged.
         """
-        (stored,), found = self.read(_OBJECTS, [_part_key(key, 0)], width=6)
-        size = int.from_bytes(stored.tobytes()[:8], "little") if found[0] else 0
-        parts, _ = self.read(_OBJECTS, _part_keys(key, size), _PART_SIZE // 4)
-        content = parts.view(np.uint8).reshape(-1)[:size]
-        return content if found[0] and _summary(content.data) == stored.tobytes() else None
+        sizes, found = self.read(_SIZES, [key], width=2)
+        if not found[0]:
+            return None
+        size = int(sizes.view(np.int64)[0, 0])
+        rows, found = self.read(_OBJECTS, [key], width=math.ceil(size / 4))
+        return rows.view(np.uint8)[0, :size] if found[0] else None
 
     def write_object(self, key: bytes, content: bytes) -> None:
-        """Store bytes under a key, in rows; nothing larger than a fifth of the limit.
+        """Store bytes under a key, as a row; nothing larger than a fifth of the limit.
 
         Parameters
         ----------
@@ -124,11 +123,9 @@ class FeatureCache:
         """
         if len(content) > size_limit() // _LARGEST_SHARE:
             return
-        keys = _part_keys(key, len(content))
-        padded = content.ljust(len(keys) * _PART_SIZE, b"\0")
-        self.write(_OBJECTS, keys, np.frombuffer(padded, "<f4").reshape(-1, _PART_SIZE // 4))
-        summary = np.frombuffer(_summary(content), "<f4")
-        self.write(_OBJECTS, [_part_key(key, 0)], summary[None])
+        padded = content + bytes(-len(content) % 4)
+        self.write(_OBJECTS, [key], np.frombuffer(padded, "<f4")[np.newaxis])
+        self.write(_SIZES, [key], np.array([[len(content)]], np.int64).view("<f4"))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A cache is not pickled or copied; call open_cache where it is needed.")
@@ -136,18 +133,6 @@ class FeatureCache:
 
 class NoCache(FeatureCache):
     """A cache that stores nothing."""
-
-
-def _part_key(key: bytes, number: int) -> bytes:
-    return xxhash.xxh3_128_digest(key + number.to_bytes(8, "little"))
-
-
-def _part_keys(key: bytes, size: int) -> list[bytes]:
-    return [_part_key(key, number) for number in range(1, math.ceil(size / _PART_SIZE) + 1)]
-
-
-def _summary(content: bytes | memoryview) -> bytes:
-    return len(content).to_bytes(8, "little") + xxhash.xxh3_128_digest(content)
 
 
 def nothing_found(count: int, width: int) -> tuple[np.ndarray, np.ndarray]:

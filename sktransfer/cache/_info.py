@@ -1,17 +1,22 @@
-"""The state of the cache, and how to empty it."""
+"""The state of the cache, its use by this process, and how to empty it."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.filesize import decimal
 
-from sktransfer.cache._counts import COUNTS
+from sktransfer._forks import at_fork
 from sktransfer.cache._database import data_size
 from sktransfer.cache._errors import CACHE_ERRORS, warn_once
 from sktransfer.cache._feature_cache import FIRST_FEATURE
 from sktransfer.cache._open import cache_folder, cache_in
 from sktransfer.cache._size_limit import size_limit
+
+# Numbers of rows "asked" and "computed".
+_counts: Counter[str] = Counter()
+at_fork(after_in_child=_counts.clear)
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class CacheInfo:
         Bytes of data. The files may be larger: the space of removed rows is used for new
         ones, and returned to the disk only by `clear_cache`.
     limit : int
-        Bytes of data beyond which the rows unused for longest are removed.
+        Bytes of data beyond which the rows written first are removed.
     asked : int
         Rows requested by this process, from any cache.
     computed : int
@@ -56,6 +61,19 @@ class CacheInfo:
         return "\n".join(lines)
 
 
+def record(what: str, rows: int) -> None:
+    """Add to the counts of this process, which `cache_info` shows.
+
+    Parameters
+    ----------
+    what : {"asked", "computed"}
+        Rows that were requested, or those of them that went through a network.
+    rows : int
+        Number of them.
+    """
+    _counts[what] += rows  # one step of the interpreter: no other thread comes between
+
+
 def cache_info(cache: bool | str | os.PathLike = True) -> CacheInfo:
     """Return the number and size of the rows in a cache, and how this process used it.
 
@@ -78,7 +96,7 @@ def cache_info(cache: bool | str | os.PathLike = True) -> CacheInfo:
     """
     folder = cache_folder(cache)
     rows, size = _rows_and_size(folder) if folder else (0, 0)
-    return CacheInfo(folder, rows, size, size_limit(), COUNTS["asked"], COUNTS["computed"])
+    return CacheInfo(folder, rows, size, size_limit(), _counts["asked"], _counts["computed"])
 
 
 def clear_cache(cache: bool | str | os.PathLike = True) -> None:
@@ -108,7 +126,7 @@ def _rows_and_size(folder: Path) -> tuple[int, int]:
     try:
         if database.exists():
             with database.transaction(write=False) as connection:
-                select = "SELECT count(*) FROM keys WHERE key >= ?"
+                select = "SELECT count(*) FROM rows WHERE key >= ?"
                 (rows,) = connection.execute(select, [FIRST_FEATURE]).fetchone()
                 return rows, data_size(connection)
     except CACHE_ERRORS as error:

@@ -6,7 +6,7 @@ import xxhash
 
 # Part of every key and the name of the folder on disk. Raise it whenever rows written
 # by an older sktransfer must not be read any more, or the layout on disk changes.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def space_key(**parts: str | int | float | bool | None) -> bytes:

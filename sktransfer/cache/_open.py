@@ -67,11 +67,22 @@ def cache_folder(cache: bool | str | os.PathLike) -> Path | None:
     Path or None
         None for False, and, with a `CacheWarning`, if there is no home folder.
     """
-    is_flag = isinstance(cache, bool | np.bool_)
-    if is_flag and not cache:
-        return None
+    if isinstance(cache, bool | np.bool_):
+        if not cache:
+            return None
+        path = os.environ.get(FOLDER_VARIABLE)
+    elif isinstance(cache, str | os.PathLike):
+        path = os.fsdecode(cache)
+        if not path or "\0" in path:
+            raise ValueError(f"cache must be True, False or a folder, got {path!r}.")
+    else:
+        raise TypeError(f"cache must be True, False or a folder, got {cache!r}.")
     try:
-        return _real_path(_user_folder() if is_flag else _named(cache))
+        path = os.path.expanduser(path or platformdirs.user_cache_path("sktransfer"))  # noqa: PTH111
+        if path.startswith("~"):
+            raise FileNotFoundError(f"the home folder of {path!r} is unknown")
+        # os.path.realpath instead of Path.resolve, which raises on a loop of links.
+        return Path(os.path.realpath(path))
     except (OSError, RuntimeError) as error:  # no home folder, or no entry for this user
         warn_once(Path("~"), error)
         return None
@@ -86,27 +97,6 @@ def cache_in(folder: Path) -> SqliteCache:
         if folder not in _caches:
             _caches[folder] = SqliteCache(Database(folder, size_limit()))
         return _caches[folder]
-
-
-def _named(cache: object) -> str:
-    if not isinstance(cache, str | os.PathLike):
-        raise TypeError(f"cache must be True, False or a folder, got {cache!r}.")
-    path = os.fsdecode(cache)
-    if not path or "\0" in path:
-        raise ValueError(f"cache must be True, False or a folder, got {path!r}.")
-    return path
-
-
-def _user_folder() -> str:
-    return os.environ.get(FOLDER_VARIABLE) or str(platformdirs.user_cache_path("sktransfer"))
-
-
-def _real_path(path: str) -> Path:
-    expanded = os.path.expanduser(path)  # noqa: PTH111
-    if expanded.startswith("~"):
-        raise FileNotFoundError(f"the home folder of {path!r} is unknown")
-    # os.path.realpath instead of Path.resolve, which raises on a loop of links.
-    return Path(os.path.realpath(expanded))
 
 
 def _close_all() -> None:

@@ -1,21 +1,16 @@
 """The store of feature rows in a SQLite database."""
 
-import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import xxhash
 
 from sktransfer.cache._database import Database, data_size
 from sktransfer.cache._errors import CACHE_ERRORS, DamagedError, warn_once
-from sktransfer.cache._eviction import REFRESH_AFTER, make_room, stamp
 from sktransfer.cache._feature_cache import FeatureCache, nothing_found
-
-Items = TypeVar("Items", Sequence, np.ndarray)
 
 _CHECKSUM_SIZE = 8  # bytes
 _KEY_SIZE = 32  # bytes: space + digest
@@ -23,8 +18,15 @@ _READ_ROWS = 65_536  # rows read in one transaction: about a second
 _READ_BYTES = 32 * 1024**2  # read by one statement
 _WRITE_BYTES = 8 * 1024**2  # written in one transaction: tens of milliseconds
 _MOST_PARAMETERS = 900  # of one statement; some builds of SQLite allow 999
-_LARGEST_ID = 2**62
-_LARGEST_ROW = 500_000_000  # bytes; SQLite allows 1e9 per value
+_LARGEST_ROW = 900_000_000  # bytes; SQLite allows 1e9 per value
+_KEPT = 0.8  # share of the limit that is left after making room
+
+# In short transactions. Rows differ in width, so the size is looked at often.
+_REMOVE_OLDEST = """
+DELETE FROM rows WHERE id IN (
+    SELECT id FROM rows ORDER BY id
+    LIMIT (SELECT min(500, 1 + (max(id) - min(id)) / 100) FROM rows)
+)"""
 
 
 class SqliteCache(FeatureCache):
@@ -40,8 +42,7 @@ class SqliteCache(FeatureCache):
         """Return the rows that are stored, see `FeatureCache.read`."""
         rows, found = nothing_found(len(digests), width)
         try:
-            for start in range(0, len(digests), _READ_ROWS):
-                part = slice(start, start + _READ_ROWS)
+            for part in _slices(len(digests), _READ_ROWS):
                 self._read_part(_keys(space, digests[part]), rows[part], found[part])
         except CACHE_ERRORS as error:
             warn_once(self.folder, error)
@@ -57,8 +58,7 @@ class SqliteCache(FeatureCache):
             return
         step = max(1, _WRITE_BYTES // max(1, size))
         try:
-            for start in range(0, len(rows), step):
-                part = slice(start, start + step)
+            for part in _slices(len(rows), step):
                 self._write_part(_keys(space, digests[part]), rows[part])
         except CACHE_ERRORS as error:
             warn_once(self.folder, error)
@@ -68,9 +68,12 @@ class SqliteCache(FeatureCache):
         size = rows.itemsize * rows.shape[1]
         step = max(1, min(_MOST_PARAMETERS, _READ_BYTES // (size + 1)))
         with self.database.transaction(write=False) as connection:
-            ids, stale = _find(connection, keys)
+            # Neighbours in the index share pages, so each page is read once.
+            stored = dict(_select(connection, "key, id FROM rows WHERE key", sorted(keys)))
+            ids = np.fromiter(map(stored.get, keys, repeat(0)), np.int64, len(keys))
             order = np.argsort(ids, kind="stable")
-            for part in _batches(order[np.searchsorted(ids[order], 1) :], step):
+            stored_at = order[np.searchsorted(ids[order], 1) :]
+            for part in map(stored_at.__getitem__, _slices(len(stored_at), step)):
                 numbers = ids[part].tolist()
                 values = dict(_select(connection, "id, value FROM rows WHERE id", numbers))
                 payloads = [
@@ -81,61 +84,23 @@ class SqliteCache(FeatureCache):
                 joined = b"".join(filter(None, payloads))
                 rows[valid] = np.frombuffer(joined, dtype="<f4").reshape(len(valid), rows.shape[1])
                 found[valid] = True
-        self._refresh(stale)
-
-    def _refresh(self, keys: list[bytes]) -> None:
-        """Set the stamps of the last use, if that is possible without waiting."""
-        if keys:
-            now = stamp()
-            with (
-                contextlib.suppress(*CACHE_ERRORS),  # a stamp that is out of date does no harm
-                self.database.transaction(write=True, wait=False) as connection,
-            ):
-                connection.executemany(
-                    "UPDATE keys SET used = ? WHERE key = ?", [(now, key) for key in keys]
-                )
 
     def _write_part(self, keys: list[bytes], rows: np.ndarray) -> None:
         values = {key: _sealed(key, row.tobytes()) for key, row in zip(keys, rows, strict=True)}
-        now = stamp()
         with self.database.transaction(write=True) as connection:
-            old = _select(connection, "id FROM keys WHERE key", list(values))
-            connection.executemany("DELETE FROM rows WHERE id = ?", list(old))
-            (last,) = connection.execute("SELECT max(id) FROM rows").fetchone()
-            if (last or 0) > _LARGEST_ID:
-                raise DamagedError("a row has an impossible number")
-            items = [(number, *item) for number, item in enumerate(values.items(), (last or 0) + 1)]
-            connection.executemany(
-                "INSERT INTO rows VALUES (?, ?)", ((number, value) for number, _, value in items)
-            )
-            connection.executemany(
-                "REPLACE INTO keys VALUES (?, ?, ?)",
-                sorted((key, number, now) for number, key, _ in items),
-            )
+            connection.executemany("REPLACE INTO rows (key, value) VALUES (?, ?)", values.items())
             size = data_size(connection)
         if size > self.database.limit:
-            make_room(self.database)
+            self._make_room()
 
-
-def _find(connection: sqlite3.Connection, keys: list[bytes]) -> tuple[np.ndarray, list[bytes]]:
-    """Look up keys.
-
-    Returns
-    -------
-    ids : ndarray of shape (n,), int64
-        The number of the row of each key; 0 for a key that is not stored.
-    stale : list of bytes
-        The keys whose stamp of the last use is out of date.
-    """
-    stored, stale = {}, []
-    earliest, latest = stamp() - REFRESH_AFTER, stamp() + REFRESH_AFTER
-    # Neighbours in the tree share pages, so each page is read once.
-    for key, number, used in _select(connection, "key, id, used FROM keys WHERE key", sorted(keys)):
-        if isinstance(number, int) and isinstance(used, int):  # others are damaged
-            stored[key] = number
-            if not earliest <= used <= latest:
-                stale.append(key)
-    return np.fromiter(map(stored.get, keys, repeat(0)), np.int64, len(keys)), stale
+    def _make_room(self) -> None:
+        """Remove the rows that were written first, until the data is well below the limit."""
+        while True:
+            with self.database.transaction(write=True) as connection:
+                if data_size(connection) <= self.database.limit * _KEPT:
+                    return
+                if connection.execute(_REMOVE_OLDEST).rowcount < 1:
+                    raise DamagedError(f"rows in {self.folder} cannot be removed")
 
 
 def _keys(space: bytes, digests: Sequence[bytes]) -> list[bytes]:
@@ -162,10 +127,9 @@ def _select(connection: sqlite3.Connection, what: str, values: Sequence) -> Iter
     """Iterate over the records with one of some values, in statements of limited length."""
     return chain.from_iterable(
         connection.execute(f"SELECT {what} IN ({','.join('?' * len(part))})", part)
-        for part in _batches(values, _MOST_PARAMETERS)
+        for part in map(values.__getitem__, _slices(len(values), _MOST_PARAMETERS))
     )
 
 
-def _batches(items: Items, size: int) -> Iterator[Items]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, count, size))

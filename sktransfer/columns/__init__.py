@@ -1,14 +1,8 @@
 """Containers of one column: lists, arrays, Series and frames of any library."""
 
-from sktransfer.columns._as_column import as_column
-from sktransfer.columns._cells import describe, is_missing, name_cell
-from sktransfer.columns._column import CellType, Column
-
-__all__ = [
-    "CellType",
-    "Column",
-    "as_column",
-    "describe",
-    "is_missing",
-    "name_cell",
-]
+from sktransfer.columns._as_column import as_column as as_column
+from sktransfer.columns._cells import describe as describe
+from sktransfer.columns._cells import is_missing as is_missing
+from sktransfer.columns._cells import name_cell as name_cell
+from sktransfer.columns._column import CellType as CellType
+from sktransfer.columns._column import Column as Column

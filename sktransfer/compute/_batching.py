@@ -36,11 +36,6 @@ def equal_batches(rows: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def sorted_batches(lengths: Sequence[int], size: int) -> list[Sequence[int]]:
-    """Group `size` positions of similar length, the longest first, to reduce padding."""
-    return equal_batches(_longest_first(lengths), size)
-
-
 def budget_batches(lengths: Sequence[int], budget: int) -> list[Sequence[int]]:
     """Group positions of similar length up to a total length.
 
@@ -61,14 +56,15 @@ def budget_batches(lengths: Sequence[int], budget: int) -> list[Sequence[int]]:
     >>> budget_batches([3, 50, 4, 3], budget=10)
     [[1], [2, 0], [3]]
     """
-    longest_first = _longest_first(lengths)
+    left = longest_first(lengths)
     batches: list[Sequence[int]] = []
-    while longest_first:
-        size = max(1, budget // max(1, lengths[longest_first[0]]))
-        batches.append(longest_first[:size])
-        longest_first = longest_first[size:]
+    while left:
+        size = max(1, budget // max(1, lengths[left[0]]))
+        batches.append(left[:size])
+        left = left[size:]
     return batches
 
 
-def _longest_first(lengths: Sequence[int]) -> list[int]:
+def longest_first(lengths: Sequence[int]) -> list[int]:
+    """Return positions by decreasing length, so that neighbours need little padding."""
     return sorted(range(len(lengths)), key=lambda position: -lengths[position])

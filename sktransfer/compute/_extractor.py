@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sktransfer import _runtime
-from sktransfer._warnings import warn
 from sktransfer.cache import space_key
 from sktransfer.compute._parallel import best_parallelism
-from sktransfer.exceptions import EngineWarning
 from sktransfer.modalities import Modality
 
 if TYPE_CHECKING:
     import torch
 
     from sktransfer.backbones import Backbone
+    from sktransfer.compute._plan import RowPlan
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,6 @@ class FeatureExtractor:
         Device of the network.
     precision : {"float32", "bfloat16"}
         Precision of the forward pass.
-    fallback_reason : str
-        Why torch computes in place of the engine that was asked for; empty where it was not.
     """
 
     modality: Modality
@@ -48,7 +45,6 @@ class FeatureExtractor:
     pooling: str
     device: torch.device
     precision: str
-    fallback_reason: str = ""
 
     @property
     def engine(self) -> str:
@@ -76,19 +72,9 @@ class FeatureExtractor:
         is_free = batch_size == "auto" and not self.backbone.of_user
         return best_parallelism() if is_free and self.device.type == "cpu" else 1
 
-    def ready(self) -> FeatureExtractor:
-        """Return the extractor that will compute: this one, or torch in place of its engine."""
+    def ready(self, plan: RowPlan) -> FeatureExtractor:
+        """Return the extractor that will compute the rows of a plan: this one, or torch for it."""
         return self
-
-    def warn_of_fallback(self) -> None:
-        """Warn if torch computes in place of the engine that was asked for."""
-        if self.fallback_reason:
-            warn(
-                f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
-                f"{self.pooling!r}), and torch computes in its place: {self.fallback_reason}. Set "
-                "engine='torch' to avoid the attempt.",
-                EngineWarning,
-            )
 
     def features(self, inputs: Any) -> np.ndarray:
         """Return one vector per row, float32."""

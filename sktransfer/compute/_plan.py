@@ -61,7 +61,7 @@ class RowPlan:
         self._numbers = np.array([number.get(digest, -1) for digest in digests], dtype=np.intp)
         self._pending: list[Computed] = []
         self.look_in(space)
-        record(asked=len(digests))
+        record("asked", len(digests))
 
     def look_in(self, space: bytes) -> None:
         """Look up all rows again, under another key."""
@@ -158,4 +158,4 @@ class RowPlan:
         positions = [position for positions, _ in pending for position in positions]
         digests = [self._distinct[number] for number in self._numbers[positions]]
         self._cache.write(self._space, digests, np.concatenate([rows for _, rows in pending]))
-        record(computed=len(digests))
+        record("computed", len(digests))

@@ -9,15 +9,9 @@ if TYPE_CHECKING:
 
 
 def progress_bar(*, disable: bool = False) -> Progress:
-    """Return a bar on standard error with steps done, elapsed and remaining time."""
+    """Return a bar on standard error with steps done and remaining time."""
     from rich import progress as bars
     from rich.console import Console
 
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(),
-    )
+    columns = (*bars.Progress.get_default_columns(), bars.MofNCompleteColumn())
     return bars.Progress(*columns, console=Console(stderr=True), disable=disable)

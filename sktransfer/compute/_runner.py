@@ -16,13 +16,12 @@ from sktransfer.compute._batching import (
     budget_batches,
     equal_batches,
     even_size,
+    longest_first,
     shuffled,
-    sorted_batches,
 )
 from sktransfer.compute._cell_errors import CellErrors
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter
-from sktransfer.compute._parallel import parallel_map
-from sktransfer.compute._prefetch import prefetch
+from sktransfer.compute._parallel import parallel_map, prefetch
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities import DigestedCells, Preparer
 
@@ -171,7 +170,7 @@ class Runner:
 
     def _grouped(self, lengths: list[int]) -> list[Sequence[int]]:
         if self.batch_size != "auto":
-            return sorted_batches(lengths, int(self.batch_size))
+            return equal_batches(longest_first(lengths), int(self.batch_size))
         return budget_batches(lengths, even_size(self._budget, sum(lengths), self.parallelism))
 
     def _prepare_row(self, row: int) -> tuple[int, Any]:

@@ -15,13 +15,7 @@ from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import ColumnEstimator
 from sktransfer.cache import FeatureCache, open_cache
 from sktransfer.columns import Column
-from sktransfer.compute import (
-    CellErrors,
-    FeatureExtractor,
-    RowPlan,
-    Runner,
-    digest_column,
-)
+from sktransfer.compute import CellErrors, FeatureExtractor, RowPlan, Runner, digest_column
 from sktransfer.compute.engines import ENGINES, OPENVINO, ConvertedExtractor, engine_device
 from sktransfer.embedders._progress import progress
 from sktransfer.exceptions import BackboneError
@@ -143,13 +137,10 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         cells = digest_column(extractor.modality, column, cache, errors)
         plan = RowPlan(cache, extractor.space, cells.digests, self._n_features_out)
         if plan.todo:
-            asked, extractor = extractor, extractor.ready()
-            if extractor is not asked:
-                plan.look_in(extractor.space)
+            extractor = extractor.ready(plan)
         counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
         with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
             if plan.todo:
-                extractor.warn_of_fallback()
                 parallelism = extractor.parallelism(self.batch_size)
                 preparer = extractor.modality.bind(backbone)
                 device, size = extractor.device, self.batch_size

@@ -2,21 +2,17 @@
 
 from pkgutil import resolve_name
 
-from sktransfer.modalities._inputs import (
-    Inputs,
-    map_inputs,
-    mask_of,
-    n_rows,
-    repeat_rows,
-    tensors_of,
-)
-from sktransfer.modalities._modality import (
-    Augmentation,
-    DigestedCells,
-    Modality,
-    Preparer,
-    Recipe,
-)
+from sktransfer.modalities._inputs import Inputs as Inputs
+from sktransfer.modalities._inputs import map_inputs as map_inputs
+from sktransfer.modalities._inputs import mask_of as mask_of
+from sktransfer.modalities._inputs import n_rows as n_rows
+from sktransfer.modalities._inputs import repeat_rows as repeat_rows
+from sktransfer.modalities._inputs import tensors_of as tensors_of
+from sktransfer.modalities._modality import Augmentation as Augmentation
+from sktransfer.modalities._modality import DigestedCells as DigestedCells
+from sktransfer.modalities._modality import Modality as Modality
+from sktransfer.modalities._modality import Preparer as Preparer
+from sktransfer.modalities._modality import Recipe as Recipe
 
 #: Name of each modality, and the class that reads its cells: the class itself or where it lies.
 MODALITIES: dict[str, str | type[Modality]] = {
@@ -35,20 +31,3 @@ def modality_of(name: str) -> type[Modality]:
     """
     found = MODALITIES[name]
     return resolve_name(found) if isinstance(found, str) else found
-
-
-__all__ = [
-    "MODALITIES",
-    "Augmentation",
-    "DigestedCells",
-    "Inputs",
-    "Modality",
-    "Preparer",
-    "Recipe",
-    "map_inputs",
-    "mask_of",
-    "modality_of",
-    "n_rows",
-    "repeat_rows",
-    "tensors_of",
-]

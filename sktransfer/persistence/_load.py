@@ -15,12 +15,9 @@ from sktransfer.backbones import Packed, keep_from_file, unpack
 from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.persistence._archive import Members, read_file
-from sktransfer.persistence._array_checks import check_content
 from sktransfer.persistence._estimator_hooks import LoadHooks
-from sktransfer.persistence._manifest import Manifest
-from sktransfer.persistence._save import ESTIMATOR
-from sktransfer.persistence._skops import construct, from_bytes, parsed
-from sktransfer.persistence._trust import check_trusted, names_in, names_of, types_of
+from sktransfer.persistence._manifest import ESTIMATOR, Manifest, parsed
+from sktransfer.persistence._trust import names_of, read_object
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,8 +35,9 @@ def load(
 ) -> Any:
     """Read an estimator from a file that `save` has written.
 
-    Nothing in the file is executed. It is read whole and checked first; what is unknown or
-    damaged is refused, and an estimator comes back whole or not at all.
+    Nothing in the file is executed. It is read whole, and its names are checked before anything is
+    made of it; what is unknown or damaged is refused, and an estimator comes back whole or not at
+    all.
 
     Parameters
     ----------
@@ -83,17 +81,11 @@ def load(
     manifest = Manifest.read(members, what)
     names = names_of(trusted)
     hooks = LoadHooks()
-    with _refused(what):
-        tree = from_bytes(members[ESTIMATOR], what)
-        check_trusted(tree, names, what)
-        check_content(tree)
-        if types_of(tree) != list(manifest.types):
-            raise PersistenceError("its list of types is not what is in it")
+    with _refused(what), use_state_hooks(hooks):
+        estimator, _ = read_object(members[ESTIMATOR], names, what)
     manifest.warn_of_versions(what)
     with _refused(what):
         _adopt(members, manifest)
-        with use_state_hooks(hooks):
-            estimator = construct(tree, names_in(tree))
         hooks.complete(members, manifest.needs, modules)
     return estimator
 
@@ -116,14 +108,8 @@ def _refused(what: str) -> Iterator[None]:
 
 def _adopt(members: Members, manifest: Manifest) -> None:
     """Register the backbones of a standalone file for the estimators in it."""
-    packed = {name for name in members if name.startswith("backbones/")}
     for number, need in enumerate(manifest.needs if manifest.standalone else ()):
         about, weights = f"backbones/{number}.json", f"backbones/{number}.safetensors"
-        packed -= {about, weights}
         content = Packed(parsed(members[about], about), load_tensors(members[weights]))
         backbone = unpack(content, fingerprint=need.fingerprint)
         keep_from_file(backbone, named=need.name, weights=need.weights)
-    if packed:
-        raise PersistenceError(
-            f"it has weights of backbones that it does not need: {sorted(packed)}"
-        )

@@ -13,12 +13,11 @@ from typing import Any
 from sktransfer._version import __version__
 from sktransfer._warnings import warn
 from sktransfer.exceptions import PersistenceError, VersionWarning
-from sktransfer.persistence._skops import parsed
 
-NAME = "manifest.json"
+MANIFEST, ESTIMATOR = "manifest.json", "estimator.skops"
 
 _FORMAT = "sktransfer"
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 
 _LIBRARIES = (
     *("numpy", "scikit-learn", "skops", "timm", "tokenizers"),
@@ -62,8 +61,6 @@ class Manifest:
         SHA-256 of each other member.
     needs : tuple of Need
         The backbones.
-    types : tuple of str
-        Types and functions of the estimator, for users who are asked to trust it.
     standalone : bool
         Whether the weights of the backbones are members.
     """
@@ -71,7 +68,6 @@ class Manifest:
     versions: dict[str, str]
     members: dict[str, str]
     needs: tuple[Need, ...]
-    types: tuple[str, ...]
     standalone: bool
 
     @classmethod
@@ -83,7 +79,7 @@ class Manifest:
         PersistenceError
             If the format or its version is another, or a member is missing, added or changed.
         """
-        found = parsed(members.get(NAME, b"null"), f"the {NAME} of {what}")
+        found = parsed(members.get(MANIFEST, b"null"), f"the {MANIFEST} of {what}")
         if not isinstance(found, dict) or found.pop("format", None) != _FORMAT:
             raise PersistenceError(f"{what} was not written by sktransfer.save.")
         version = found.pop("format_version", None)
@@ -98,8 +94,8 @@ class Manifest:
         try:
             manifest = _parse(found)
         except Exception as error:  # whatever wrong values lead to
-            raise PersistenceError(f"the {NAME} of {what} is damaged: {error!r}.") from error
-        digests = digests_of({n: content for n, content in members.items() if n != NAME})
+            raise PersistenceError(f"the {MANIFEST} of {what} is damaged: {error!r}.") from error
+        digests = digests_of({n: content for n, content in members.items() if n != MANIFEST})
         changed = sorted({name for name, _ in digests.items() ^ manifest.members.items()})
         if changed:
             raise PersistenceError(
@@ -129,6 +125,20 @@ class Manifest:
             )
 
 
+def parsed(content: bytes, what: str) -> Any:
+    """Parse JSON.
+
+    Raises
+    ------
+    PersistenceError
+        If it is malformed or too deep.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise PersistenceError(f"{what} is not valid JSON: {error}.") from error
+
+
 def versions_here() -> dict[str, str]:
     """Return the versions of the libraries that compute."""
     found = {"sktransfer": __version__, "python": platform.python_version()}
@@ -143,7 +153,7 @@ def digests_of(members: Mapping[str, bytes]) -> dict[str, str]:
 def _parse(about: dict[str, Any]) -> Manifest:
     needs = tuple(Need(**need) for need in about.pop("needs"))
     manifest = Manifest(**about, needs=needs)
-    names = [*manifest.versions.values(), *manifest.members.values(), *manifest.types]
+    names = [*manifest.versions.values(), *manifest.members.values()]
     if not all(isinstance(name, str) for name in names) or type(manifest.standalone) is not bool:
-        raise TypeError("a version, digest, type or flag is of another type")
+        raise TypeError("a version, digest or flag is of another type")
     return manifest

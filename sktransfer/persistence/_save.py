@@ -13,16 +13,17 @@ from sktransfer._warnings import warn
 from sktransfer.backbones import Backbone, pack, unpack
 from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError, UntrustedWarning
-from sktransfer.persistence import _manifest
 from sktransfer.persistence._archive import write_file
-from sktransfer.persistence._array_checks import check_content
 from sktransfer.persistence._estimator_hooks import LoadHooks, SaveHooks, needs_of
-from sktransfer.persistence._manifest import Manifest, digests_of, versions_here
-from sktransfer.persistence._skops import construct, to_bytes, tree_of
-from sktransfer.persistence._skops_tree import Tree
-from sktransfer.persistence._trust import listed, names_in, types_of, untrusted
-
-ESTIMATOR = "estimator.skops"
+from sktransfer.persistence._manifest import (
+    ESTIMATOR,
+    MANIFEST,
+    Manifest,
+    digests_of,
+    versions_here,
+)
+from sktransfer.persistence._skops import to_bytes
+from sktransfer.persistence._trust import listed, read_object
 
 
 def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = False) -> None:
@@ -74,10 +75,10 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
     [0, 1]
     """
     hooks = SaveHooks()
-    tree = _named_tree(estimator, hooks)
+    content, unknown = _described(estimator, hooks)
     estimators = list(hooks.estimators.values())
     needs = needs_of(estimators)
-    members = {ESTIMATOR: to_bytes(tree), **hooks.members}
+    members = {ESTIMATOR: content, **hooks.members}
     if standalone:
         if estimators and not any(e.__sklearn_is_fitted__() for e in estimators):
             raise PersistenceError(
@@ -85,18 +86,17 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
                 "first, or save with standalone=False."
             )
         members |= _weights(list(needs.values()))
-    types, digests = tuple(types_of(tree)), digests_of(members)
-    manifest = Manifest(versions_here(), digests, tuple(needs), types, standalone)
-    if unknown := untrusted(tree):
+    manifest = Manifest(versions_here(), digests_of(members), tuple(needs), standalone)
+    if unknown:
         message = f"{str(path)!r} will not load unless these are trusted: {listed(unknown)}"
         warn(message, UntrustedWarning)
-    write_file({_manifest.NAME: manifest.to_bytes(), **members}, Path(path))
+    write_file({MANIFEST: manifest.to_bytes(), **members}, Path(path))
 
 
-def _named_tree(estimator: Any, hooks: SaveHooks) -> Tree:
-    """Return the tree of an estimator, or raise an error that names the parameter at fault."""
+def _described(estimator: Any, hooks: SaveHooks) -> tuple[bytes, dict[str, str]]:
+    """Return `_checked` of an estimator, or raise an error that names the parameter at fault."""
     try:
-        return _checked_tree(estimator, hooks)
+        return _checked(estimator, hooks)
     except Exception as error:  # of skops, or of any type in the estimator
         if isinstance(error, SktransferError) and not isinstance(error, PersistenceError):
             raise
@@ -107,16 +107,15 @@ def _named_tree(estimator: Any, hooks: SaveHooks) -> Tree:
         ) from error
 
 
-def _checked_tree(value: Any, hooks: SaveHooks) -> Tree:
-    """Return the tree of a value, after a check that it can be loaded, and is equal then."""
+def _checked(value: Any, hooks: SaveHooks) -> tuple[bytes, dict[str, str]]:
+    """Return a value as bytes that can be loaded, and are equal then, and the untrusted names."""
     with use_state_hooks(hooks):
-        tree = tree_of(value)
-    check_content(tree)
+        content = to_bytes(value)
     with use_state_hooks(LoadHooks()):
-        again = tree_of(construct(tree, names_in(tree)))
-    if not tree.is_equal(again):
-        raise PersistenceError("it would not be equal after loading")
-    return tree
+        again, unknown = read_object(content, None, "it")
+        if to_bytes(again) != content:
+            raise PersistenceError("it would not be equal after loading")
+    return content, unknown
 
 
 def _fault(estimator: Any) -> str:
@@ -132,7 +131,7 @@ def _fault(estimator: Any) -> str:
 
 def _can_be_saved(value: Any) -> bool:
     try:
-        _checked_tree(value, SaveHooks())
+        _checked(value, SaveHooks())
     except Exception:  # of skops, or of any type in the estimator
         return False
     return True

@@ -1,4 +1,4 @@
-"""An object as a tree of plain nodes, and back: the only module that uses skops."""
+"""Objects in the format of skops, and back: the only module that uses skops."""
 
 from __future__ import annotations
 
@@ -7,27 +7,23 @@ import json
 import re
 import zipfile
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 import skops.io
-from sklearn import __version__ as sklearn_version
-from skops.io import _trusted_types
+from sklearn.exceptions import InconsistentVersionWarning
+from skops.io import _audit, _protocol, _utils
 
+from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import PersistenceError
 from sktransfer.persistence._archive import packed, unpacked
-from sktransfer.persistence._skops_tree import Node, Tree, name_of, walk
 
-#: Names that skops itself trusts: estimators, ufuncs, and types of NumPy's scalars.
-ESTIMATORS = frozenset(_trusted_types.SKLEARN_ESTIMATOR_TYPE_NAMES)
-UFUNCS = frozenset(_trusted_types.NUMPY_UFUNC_TYPE_NAMES + _trusted_types.SCIPY_UFUNC_TYPE_NAMES)
-SCALARS = frozenset(_trusted_types.NUMPY_DTYPE_TYPE_NAMES)
+#: A part of a file, of which `construct` makes an object. skops audits these before.
+Node: TypeAlias = Any
 
 _SCHEMA = "schema.json"
 _NAMES = re.compile(r"schema\.json|\d+\.(bin|npy|npz)")
-
-# skops still reads older protocols, with fewer checks.
-_OLDEST_PROTOCOL = 2
 
 # Whether two immutable values are one object does not matter, so their ids are left out.
 _IMMUTABLE = frozenset(
@@ -37,8 +33,8 @@ _IMMUTABLE = frozenset(
 _HEADER = 64  # bytes in which an array begins to describe its type
 
 
-def tree_of(value: Any) -> Tree:
-    """Return an object as a tree.
+def to_bytes(value: Any) -> bytes:
+    """Return an object in skops's format; equal objects give equal bytes.
 
     Raises
     ------
@@ -47,61 +43,78 @@ def tree_of(value: Any) -> Tree:
     """
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(value))) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    root = json.loads(files.pop(_SCHEMA))
-    return Tree(root, _normalized(root, files))
+    return packed(_normalized(files.pop(_SCHEMA), files))
 
 
-def to_bytes(tree: Tree) -> bytes:
-    """Return a tree as a file of skops's format."""
-    return packed({_SCHEMA: json.dumps(tree.root).encode(), **tree.files})
+def from_bytes(content: bytes, trusted: frozenset[str], what: str) -> Node:
+    """Return the root of the nodes in a file; nothing is constructed or imported.
 
-
-def from_bytes(content: bytes, what: str) -> Tree:
-    """Read a tree without constructing anything.
+    Parameters
+    ----------
+    content : bytes
+        From `to_bytes`, or a forgery.
+    trusted : frozenset of str
+        Names that are trusted besides those that skops trusts itself.
+    what : str
+        Name of the content in errors.
 
     Raises
     ------
     PersistenceError
         If it is damaged.
     """
-    files = unpacked(content, _NAMES, what)
-    root = parsed(files.pop(_SCHEMA, b""), f"the {_SCHEMA} of {what}")
-    protocol = root.get("protocol") if isinstance(root, dict) else None
-    if type(protocol) is not int or protocol < _OLDEST_PROTOCOL:
-        raise PersistenceError(f"{what} has protocol {protocol!r}, which is not read.")
-    return Tree(root, files)
+    unpacked(content, _NAMES, what)  # which refuses what `packed` does not write
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        schema, context = _utils.read_schema(archive)
+        if context.protocol != _protocol.PROTOCOL:  # skops reads older ones with fewer checks
+            raise PersistenceError(f"{what} has protocol {context.protocol}, which is not read.")
+        return _audit.get_tree(schema, context, trusted=sorted(trusted))
 
 
-def parsed(content: bytes, what: str) -> Any:
-    """Parse JSON.
-
-    Raises
-    ------
-    PersistenceError
-        If it is malformed or too deep.
-    """
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise PersistenceError(f"{what} is not valid JSON: {error}.") from error
+def construct(root: Node) -> Any:
+    """Make the object of a file whose nodes were checked."""
+    with warnings_ignored(InconsistentVersionWarning):  # `load` warns once of all versions
+        return root.construct()
 
 
-def construct(tree: Tree, names: list[str]) -> Any:
-    """Make the object of a checked tree, whose types and functions are `names`."""
-    for _, node in tree.places:
-        # scikit-learn would warn of its version per estimator; `load` warns once.
-        if node["__loader__"] == "DictNode" and "_sklearn_version" in node["content"]:
-            node["content"]["_sklearn_version"]["content"] = json.dumps(sklearn_version)
-    # Written anew, so that skops reads only what was checked.
-    return skops.io.loads(to_bytes(tree), trusted=names)
+def name_of(node: Node) -> str:
+    """Return the full name of a node's type or function."""
+    return f"{node.module_name}.{node.class_name}"
 
 
-def _normalized(root: Node, files: dict[str, bytes]) -> dict[str, bytes]:
-    """Replace memory addresses in ids and names of files by numbers in the order of the tree.
+def walk(node: Node, place: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Node]]:
+    """Yield each node once, with the first place where it occurs, such as ``.steps[0][1]``."""
+    seen = set() if seen is None else seen
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    yield place, node
+    for name, child in node.children.items():
+        start = place if name in ("attrs", "content") else f"{place}.{name}"
+        children = {start: child}
+        if isinstance(child, list):
+            children = {f"{start}[{number}]": item for number, item in enumerate(child)}
+        elif isinstance(child, dict):
+            children = {f"{start}{_label(key)}": item for key, item in child.items()}
+        for inner, item in children.items():
+            if isinstance(item, _audit.Node):
+                yield from walk(item, inner, seen)
 
-    Equal objects then give equal files. Change `root`, and return the renamed files.
-    """
-    nodes = [node for _, node in walk(root)]
+
+def _label(key: str) -> str:
+    return f".{key}" if key.isidentifier() else f"[{key!r}]"
+
+
+def _normalized(schema: bytes, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Replace memory addresses, in ids and names of files, by numbers in the order of nodes."""
+    nodes: list[dict[str, Any]] = []
+
+    def collect(entries: dict[str, Any]) -> dict[str, Any]:
+        if "__loader__" in entries:
+            nodes.append(entries)
+        return entries
+
+    root = json.loads(schema, object_hook=collect)
     ids = Counter(n["__id__"] for n in nodes if n["__loader__"] not in _IMMUTABLE)
     numbers: dict[int, int] = {}
     names: dict[tuple[bytes, str], str] = {}
@@ -115,7 +128,8 @@ def _normalized(root: Node, files: dict[str, bytes]) -> dict[str, bytes]:
             node["file"] = names.setdefault((content, kind), f"{len(names)}.{kind}")
         if node["__loader__"] == "DictNode":
             _make_keys_readable(node)
-    return {name: content for (content, _), name in names.items()}
+    renamed = {name: content for (content, _), name in names.items()}
+    return {_SCHEMA: json.dumps(root).encode(), **renamed}
 
 
 def _without_padding(array: bytes) -> bytes:
@@ -130,9 +144,9 @@ def _without_padding(array: bytes) -> bytes:
     return array[: len(array) - clean.nbytes] + clean.view(np.uint8).tobytes()
 
 
-def _make_keys_readable(node: Node) -> None:
+def _make_keys_readable(node: dict[str, Any]) -> None:
     """Write the key False as "", because skops reads keys by ``bool(key)``."""
-    kinds = {name_of(kind) for kind in node["key_types"]["content"]}
-    if kinds & {"builtins.bool", "numpy.bool"} and "false" in node["content"]:
+    kinds = {kind["__class__"] for kind in node["key_types"]["content"]}
+    if "bool" in kinds and "false" in node["content"]:
         content = {"" if k == "false" else k: child for k, child in node["content"].items()}
         node["content"] = content

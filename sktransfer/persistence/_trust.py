@@ -1,8 +1,10 @@
-"""Names of types and functions that a file may contain without being asked about."""
+"""Names of types and functions that a file may contain, besides those that skops trusts."""
 
 from __future__ import annotations
 
 import inspect
+import re
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
@@ -15,16 +17,17 @@ from sklearn.base import BaseEstimator
 
 from sktransfer._public import HOMES
 from sktransfer.exceptions import PersistenceError, UntrustedError
-from sktransfer.persistence._array_checks import BOOSTED_TREE, has_sound_boosting
-from sktransfer.persistence._skops import ESTIMATORS, SCALARS, UFUNCS
-from sktransfer.persistence._skops_tree import Node, Tree, name_of
+from sktransfer.persistence._array_checks import check_numbers, has_sound_boosting
+from sktransfer.persistence._skops import Node, construct, from_bytes, name_of, walk
+
+#: The trees of histogram boosting, which are trusted where they can be checked.
+BOOSTED_TREE = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 
 # What scikit-learn's estimators hold besides estimators, all of it plain Python, by module.
 _PARTS_OF_ESTIMATORS = {
     "calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
     "callback._progressbar": "ProgressBar",
     "compose._column_transformer": "_RemainderColsList make_column_selector",
-    "ensemble._hist_gradient_boosting.binning": "_BinMapper",
     "gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
     "metrics._scorer": "_CurveScorer _MultimetricScorer _PassthroughScorer _Scorer",
     # Estimators that scikit-learn lists only after an import that enables them.
@@ -32,51 +35,33 @@ _PARTS_OF_ESTIMATORS = {
     "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
 }
+# Modules all of whose classes are plain Python: kernels and splitters.
+_MODULES = ("gaussian_process.kernels", "model_selection._split")
 
-# Modules all of whose classes are plain Python: links, losses, kernels and splitters.
-_MODULES = ("_loss.link", "_loss.loss", "gaussian_process.kernels", "model_selection._split")
-
-_PRIMITIVES = frozenset(f"builtins.{name}" for name in ("bool", "float", "int", "str"))
-_NUMBERS = SCALARS - {"numpy.void"}
+# Types that a file may call with its values.
+_CALLED = frozenset(
+    {"builtins.frozenset", "sklearn.utils._bunch.Bunch", "pathlib.PosixPath", "pathlib.WindowsPath"}
+    | {"pathlib._local.PosixPath", "pathlib._local.WindowsPath", "numpy.ma.core.MaskedArray"}
+)
 # What selectors of columns name; these types cannot be called with a number.
 _ABSTRACT = frozenset(
     {"builtins.object", "numpy.generic", "numpy.number", "numpy.integer", "numpy.signedinteger"}
     | {"numpy.unsignedinteger", "numpy.inexact", "numpy.floating", "numpy.complexfloating"}
 )
-
-_SPARSE = (scipy.sparse.spmatrix, scipy.sparse.sparray)
-
-# What may be in each kind of node that needs no list of scikit-learn's or ours.
-_PLAIN_NODES = {
-    "BytearrayNode": "builtins.bytearray",
-    "BytesNode": "builtins.bytes",
-    "ConstructorFromReduceNode": "builtins.frozenset pathlib.PosixPath pathlib.WindowsPath "
-    "pathlib._local.PosixPath pathlib._local.WindowsPath",
-    "DTypeNode": "numpy.dtype",
-    "DefaultDictNode": "collections.defaultdict",
-    "DictNode": "builtins.dict collections.OrderedDict sklearn.utils._bunch.Bunch",
-    "JsonNode": "builtins.str",
-    "ListNode": "builtins.list",
-    "MaskedArrayNode": "numpy.ma.MaskedArray numpy.ma.core.MaskedArray",
-    "RandomGeneratorNode": "numpy.random._generator.Generator",
-    "RandomStateNode": "numpy.random.mtrand.RandomState",
-    "SetNode": "builtins.set",
-    "SliceNode": "builtins.slice",
-    "TupleNode": "builtins.tuple",
-}
-
-# All other kinds of node call what they name with values of the file, so it must be a class.
-_NOT_CALLING = frozenset({"FunctionNode", "MethodNode", "PartialNode", "TypeNode"})
-
-_UNCHECKED = (
-    "compiled code reads memory at places given by its numbers, and wrong ones crash the process"
+# Kinds of node that do not call what they name.
+_NOT_CALLING = frozenset(
+    {"FunctionNode", "MethodNode", "ObjectNode", "PartialNode", "SparseMatrixNode", "TypeNode"}
 )
-_REASONS = {
-    "sklearn.tree._tree.Tree": _UNCHECKED,
-    "sklearn.neighbors._kd_tree.KDTree": _UNCHECKED,
-    "sklearn.neighbors._ball_tree.BallTree": _UNCHECKED,
-    BOOSTED_TREE: f"{_UNCHECKED}; checked only without categories and warm_start, where they fit",
-}
+
+_KEY_TYPE = re.compile(r"builtins\.(bool|float|int|str)|numpy\.\w+")
+# Bytes of the arrays of a sparse matrix, which are compressed, after they are read.
+_LARGEST_SPARSE = 2 << 30
+
+_TREES = ("._tree.Tree", ".KDTree", ".BallTree", ".TreePredictor")
+_UNCHECKED = (
+    " Compiled code reads memory where the numbers of a tree point, and wrong ones crash the "
+    "process; those of histogram boosting are checked unless it has categories or warm_start."
+)
 
 
 def names_of(trusted: Iterable[str | type | Callable[..., Any]] | str) -> frozenset[str]:
@@ -97,15 +82,53 @@ def names_of(trusted: Iterable[str | type | Callable[..., Any]] | str) -> frozen
     return frozenset(i if isinstance(i, str) else f"{i.__module__}.{i.__name__}" for i in items)
 
 
-def check_trusted(tree: Tree, trusted: frozenset[str], what: str) -> None:
-    """Refuse a tree from which nothing is made yet if it has untrusted names, and list all.
+def read_object(
+    content: bytes, trusted: frozenset[str] | None, what: str
+) -> tuple[Any, dict[str, str]]:
+    """Read an object, and the untrusted names in its file, each with its first place.
+
+    Parameters
+    ----------
+    content : bytes
+        From `to_bytes`, or a forgery.
+    trusted : frozenset of str or None
+        What the user trusts; None to construct the object whatever it names.
+    what : str
+        Name of the content in errors.
 
     Raises
     ------
     UntrustedError
-        If it has any.
+        If there are untrusted names.
+    PersistenceError
+        If it is damaged, would call what is no type, or has numbers that could crash a process.
     """
-    unknown = untrusted(tree, trusted)
+    allowed = known() | (trusted or frozenset())
+    root = from_bytes(content, allowed, what)
+    unknown = _places_of(root.get_unsafe_set() - allowed, root)
+    _refuse(unknown if trusted is not None else {}, what)
+    by_user = frozenset(unknown) if trusted is None else trusted
+    for place, node in walk(root):
+        if reason := _problem(node, by_user):
+            raise PersistenceError(f"{place[:200] or 'the root'!r} is refused: {reason}")
+    value = construct(root)
+    check_numbers(root)
+    if BOOSTED_TREE not in by_user and not has_sound_boosting(root):
+        unknown |= {BOOSTED_TREE: "some _predictors"}
+        _refuse(unknown if trusted is not None else {}, what)
+    return value, unknown
+
+
+def _places_of(names: Iterable[str], root: Node) -> dict[str, str]:
+    """Return the first place of each name, of a bound method where its object's class is."""
+    places: dict[str, str] = {}
+    for place, node in walk(root) if names else ():
+        for name in (name_of(node), f"{name_of(node)}.{getattr(node, 'func', '')}"):
+            places.setdefault(name, place)
+    return {name: places.get(name) or "the root" for name in sorted(names)}
+
+
+def _refuse(unknown: Mapping[str, str], what: str) -> None:
     if unknown:
         raise UntrustedError(
             f"{what} names types or functions that are not trusted, so nothing was loaded: "
@@ -114,83 +137,71 @@ def check_trusted(tree: Tree, trusted: frozenset[str], what: str) -> None:
         )
 
 
-def untrusted(tree: Tree, trusted: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Return the untrusted names in a tree, each with the first place where it occurs."""
-    if has_sound_boosting(tree):
-        trusted |= {BOOSTED_TREE}
-    unknown: dict[str, str] = {}
-    for place, node in tree.places:
-        for name in _untrusted_names(node, trusted):
-            unknown.setdefault(name, place or "the root")
-    return dict(sorted(unknown.items()))
-
-
 def listed(unknown: Mapping[str, str]) -> str:
     """Return untrusted names with their places, and how to load them."""
     names = "; ".join(f"{name} (at {place[:120]})" for name, place in unknown.items())
-    reasons = "".join(f" Of {name}: {_REASONS[name]}." for name in unknown if name in _REASONS)
+    reason = _UNCHECKED if any(name.endswith(_TREES) for name in unknown) else ""
     return (
         f"{names}. If you know where the file comes from and what these do, name them: "
-        f"load(path, trusted={list(unknown)!r}).{reasons}"
+        f"load(path, trusted={list(unknown)!r}).{reason}"
     )
 
 
-def names_in(tree: Tree) -> list[str]:
-    """Return the names of all types and functions in a tree."""
-    return sorted({name for _, node in tree.places for name in _names(node)})
+def _problem(node: Node, trusted: frozenset[str]) -> str:
+    kind, name = type(node).__name__, name_of(node)
+    if _is_dict(node) and not all(_is_key_type(key) for key in node.key_types.content):
+        return "its keys are none of bool, float, int and str"
+    if kind == "NdArrayNode" and name in ("numpy.bytes_", "numpy.void"):
+        return f"{name} called with a number allocates that many bytes"
+    if kind == "RandomGeneratorNode":  # others have positions in buffers; the pool is allocated
+        pool = node.seed_seq_state.content["pool_size"].content
+        if node.bit_generator_name != "PCG64" or pool != "4":
+            return "it is no state of numpy.random.default_rng(seed)"
+    if kind == "ObjectNode" and name.startswith("sktransfer.") and not _is_dict(node.attrs):
+        return f"a {node.class_name} lacks its attributes"
+    if kind == "SparseMatrixNode":
+        with zipfile.ZipFile(node.content) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _LARGEST_SPARSE:
+            return f"a sparse matrix would take {size:,} bytes"
+    if kind not in _NOT_CALLING and name in (known() | trusted) - _CALLED:
+        home = import_module(node.module_name)
+        if name not in trusted or not isinstance(getattr(home, node.class_name, None), type):
+            return f"it calls {name}, which is trusted only as what it is"
+    return ""
 
 
-def types_of(tree: Tree) -> list[str]:
-    """Return the names of the types and functions in a tree, except those of plain values."""
-    return sorted(set(names_in(tree)) - _PRIMITIVES - _NUMBERS - {"numpy.ndarray"})
+def _is_dict(node: Node | None) -> bool:
+    return type(node).__name__ == "DictNode"
 
 
-def _names(node: Node) -> list[str]:
-    names = [name_of(node)]
-    if node["__loader__"] == "MethodNode":
-        names.append(f"{name_of(node)}.{node['content']['func']}")
-    return names
-
-
-def _untrusted_names(node: Node, trusted: frozenset[str]) -> list[str]:
-    loader, name = node["__loader__"], name_of(node)
-    known = _known().get(loader, frozenset())
-    if name not in known and name in trusted and loader not in _NOT_CALLING:
-        kind = getattr(import_module(node["__module__"]), node["__class__"], None)
-        if not isinstance(kind, type):
-            raise PersistenceError(f"it calls {name}, which is trusted as a function only")
-    return [n for n in _names(node) if n not in known and n not in trusted]
+def _is_key_type(node: Node) -> bool:
+    return type(node).__name__ == "TypeNode" and bool(_KEY_TYPE.fullmatch(name_of(node)))
 
 
 @cache
-def _known() -> Mapping[str, frozenset[str]]:
-    """Return the names that each kind of node may have: no class is used as a function."""
+def known() -> frozenset[str]:
+    """Return the names that are trusted besides those that skops trusts."""
     functions = (
         getattr(module, name)
         for module in (sklearn.metrics, sklearn.feature_selection)
         for name in module.__all__
     )
     ours = (getattr(import_module(home), name) for name, home in HOMES.items())
+    homes = [vars(import_module(f"sklearn.{name}")).values() for name in _MODULES]
+    classes = _names_of((value for values in homes for value in values), inspect.isclass)
     parts = _PARTS_OF_ESTIMATORS.items()
-    plain = {loader: frozenset(names.split()) for loader, names in _PLAIN_NODES.items()}
-    return {
-        **plain,
-        "FunctionNode": UFUNCS | _names_of(functions, inspect.isfunction),
-        "LossNode": _classes_of("_loss._loss", "linear_model._sgd_fast"),
-        "NdArrayNode": _NUMBERS | {"numpy.ndarray"},
-        "ObjectNode": ESTIMATORS
+    sparse = (scipy.sparse.spmatrix, scipy.sparse.sparray)
+    return (
+        _CALLED
+        | _ABSTRACT
+        | {BOOSTED_TREE}
+        | _names_of(functions, inspect.isfunction)
         | _names_of(ours, _is_subclass_of(BaseEstimator))
         | {f"sklearn.{home}.{name}" for home, names in parts for name in names.split()}
-        | _classes_of(*_MODULES),
-        "SparseMatrixNode": _names_of(vars(scipy.sparse).values(), _is_subclass_of(*_SPARSE)),
-        "TypeNode": _NUMBERS | _PRIMITIVES | _ABSTRACT,
-    }
-
-
-def _classes_of(*modules: str) -> frozenset[str]:
-    homes = (import_module(f"sklearn.{name}") for name in modules)
-    found = _names_of((value for home in homes for value in vars(home).values()), inspect.isclass)
-    return frozenset(name for name in found if name.startswith("sklearn."))
+        | {name for name in classes if name.startswith("sklearn.")}
+        | _names_of(vars(scipy.sparse).values(), _is_subclass_of(*sparse))
+    )
 
 
 def _is_subclass_of(*bases: type) -> Callable[[Any], bool]:

@@ -33,7 +33,7 @@ def test_the_file_is_opened_once_per_process(folder, monkeypatch, space, digests
     for _ in range(3):
         open_cache(folder).write(space, digests, rows_of(digests, 8))
         open_cache(folder).read(space, digests, 8)
-    assert opened.count(folder / "v2" / "features.sqlite") == 1
+    assert opened.count(folder / "v3" / "features.sqlite") == 1
 
 
 def test_settings_of_the_connection(cache):
@@ -58,7 +58,7 @@ def test_writes_of_another_process_are_read(run, filled, space, digests):
 def test_a_transaction_is_rolled_back_after_an_error_or_an_interrupt(filled, space, digests):
     def delete_and_fail(error):
         with filled.database.transaction(write=True) as connection:
-            connection.execute("DELETE FROM keys")
+            connection.execute("DELETE FROM rows")
             raise error
 
     for error in (ValueError, KeyboardInterrupt):
@@ -72,7 +72,7 @@ def test_a_removed_file_beside_the_database_is_not_an_error(
     filled, folder, space, digests, rows_of, name, run
 ):
     filled.database.close()
-    (folder / "v2" / name).unlink(missing_ok=True)
+    (folder / "v3" / name).unlink(missing_ok=True)
     filled.write(space, digests[:3], rows_of(digests[:3], 384))
     run("open_cache(folder).write(space, [digest(1)], row(1)[None])")
     assert filled.read(space, [*digests, (1).to_bytes(16, "big")], 384)[1].all()
@@ -83,12 +83,12 @@ def test_a_removed_file_beside_the_database_is_not_an_error(
     [
         "CREATE TABLE rows (id INTEGER PRIMARY KEY, other TEXT)",
         "CREATE TABLE older (key BLOB)",
-        "CREATE VIEW keys AS SELECT 1 AS key, 2 AS id, 3 AS used",
+        "CREATE VIEW rows AS SELECT 1 AS id, 2 AS key, 3 AS value",
     ],
 )
 def test_unknown_tables_are_damage(folder, tables):
-    (folder / "v2").mkdir(parents=True)
-    connection = sqlite3.connect(folder / "v2" / "features.sqlite")
+    (folder / "v3").mkdir(parents=True)
+    connection = sqlite3.connect(folder / "v3" / "features.sqlite")
     connection.execute(tables)
     connection.close()
     with pytest.warns(CacheWarning, match=r"tables of another kind.*clear_cache"):
@@ -179,4 +179,4 @@ def test_the_log_beside_the_database_has_a_bounded_size(cache, folder, space, ro
     for _ in range(20):
         digests = [os.urandom(16) for _ in range(1000)]
         cache.write(space, digests, rows_of(digests, 384))
-    assert (folder / "v2" / "features.sqlite-wal").stat().st_size < 30_000_000
+    assert (folder / "v3" / "features.sqlite-wal").stat().st_size < 30_000_000

@@ -32,7 +32,9 @@ def test_info_without_a_cache_and_with_a_users_own(tmp_path, space, digests, row
 def test_info_counts_requested_and_computed_rows_of_all_threads(folder):
     before = cache_info(folder)
     threads = [
-        threading.Thread(target=lambda: [record(asked=3, computed=1) for _ in range(1000)])
+        threading.Thread(
+            target=lambda: [[record("asked", 3), record("computed", 1)] for _ in range(1000)]
+        )
         for _ in range(4)
     ]
     for thread in threads:
@@ -50,7 +52,8 @@ def test_another_process_counts_separately(run):
 
 def test_info_is_printed_readably(cache, folder, space, digests, rows_of):
     cache.write(space, digests, rows_of(digests, 384))
-    record(asked=5000, computed=600)
+    record("asked", 5000)
+    record("computed", 600)
     text = str(cache_info(folder))
     assert f"folder    {folder}" in text
     assert "rows      100" in text
@@ -59,12 +62,12 @@ def test_info_is_printed_readably(cache, folder, space, digests, rows_of):
 
 
 def test_clearing_removes_everything_and_frees_disk_space(cache, folder, space, digests, rows_of):
-    record(asked=1, computed=1)
+    record("asked", 1)
     asked = cache_info(folder).asked
     cache.write(space, digests, rows_of(digests, 384))
     cache.write_file_digests(digests, digests)
     clear_cache(folder)
-    assert [path.name for path in (folder / "v2").iterdir()] == ["lock"]
+    assert [path.name for path in (folder / "v3").iterdir()] == ["lock"]
     assert cache.database._connection is None  # the disk frees what no process holds open
     assert cache_info(folder).rows == 0
     assert not cache.read(space, digests, 384)[1].any()

@@ -68,15 +68,15 @@ def test_only_the_user_can_read_the_cache(folder):
     modes = {path: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
     assert set(modes) == {
         folder,
-        folder / "v2",
-        *(folder / "v2" / f"features.sqlite{ending}" for ending in ("", "-wal", "-shm")),
-        folder / "v2" / "lock",
+        folder / "v3",
+        *(folder / "v3" / f"features.sqlite{ending}" for ending in ("", "-wal", "-shm")),
+        folder / "v3" / "lock",
     }
     for path, mode in modes.items():
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-@pytest.mark.parametrize("version", ["v1", "v3"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v4"])
 def test_a_folder_of_another_version_is_not_changed(version, folder, space, digests, rows_of):
     (folder / version).mkdir(parents=True)
     (folder / version / "features.sqlite").write_bytes(b"what the future brings")
@@ -93,7 +93,7 @@ def test_a_removed_folder_is_created_again(folder, space, digests, rows_of):
     assert not cache.read(space, digests, 8)[1].any()
     cache.write(space, digests, rows_of(digests, 8))
     assert cache.read(space, digests, 8)[1].all()
-    assert (folder / "v2" / "features.sqlite").exists()
+    assert (folder / "v3" / "features.sqlite").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell")

@@ -18,7 +18,7 @@ AS_ROOT = pytest.mark.skipif(
 
 
 @AS_ROOT
-@pytest.mark.parametrize("foreign", ["", "v2", "v2/features.sqlite"])
+@pytest.mark.parametrize("foreign", ["", "v3", "v3/features.sqlite"])
 def test_files_of_another_user_are_not_used(folder, cache, space, digests, rows_of, foreign):
     cache.write(space, digests, rows_of(digests, 8))
     cache.database.close()
@@ -32,7 +32,7 @@ def test_files_of_another_user_are_not_used(folder, cache, space, digests, rows_
 
 @pytest.mark.parametrize(
     "name",
-    ["v2", "v2/lock", *(f"v2/features.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))],
+    ["v3", "v3/lock", *(f"v3/features.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))],
 )
 def test_a_planted_link_is_not_followed(folder, tmp_path, name):
     victim = tmp_path / "victim"
@@ -51,7 +51,7 @@ def test_a_link_to_the_folder_itself_is_followed(tmp_path):
 
 def test_files_that_others_can_read_are_made_private(folder, cache):
     cache.database.close()
-    home = folder / "v2"
+    home = folder / "v3"
     for path in (home, *home.iterdir()):
         path.chmod(0o777)
     assert isinstance(open_cache(folder), SqliteCache)
@@ -77,5 +77,5 @@ def test_nothing_in_the_cache_is_a_pickle(folder, cache, space, digests, rows_of
     code = "\n".join(path.read_text() for path in sources)
     assert not re.search(r"import (pickle|joblib|dill|marshal|shelve)|allow_pickle", code)
     cache.database.close()
-    raw = (folder / "v2" / "features.sqlite").read_bytes()
+    raw = (folder / "v3" / "features.sqlite").read_bytes()
     assert rows_of(digests[:1], 8).tobytes() in raw  # rows are stored as they are

@@ -7,8 +7,8 @@ from sktransfer.compute._batching import (
     budget_batches,
     equal_batches,
     even_size,
+    longest_first,
     shuffled,
-    sorted_batches,
 )
 
 LENGTHS = [int(n) for n in np.random.default_rng(0).integers(1, 60, 200)] + [500, 400, 1]
@@ -25,7 +25,9 @@ def test_equal_batches_preserve_order_and_end_with_a_shorter_one():
 
 
 @pytest.mark.parametrize(
-    "batches", [sorted_batches(LENGTHS, 7), budget_batches(LENGTHS, 128)], ids=["size", "budget"]
+    "batches",
+    [equal_batches(longest_first(LENGTHS), 7), budget_batches(LENGTHS, 128)],
+    ids=["size", "budget"],
 )
 def test_every_row_is_in_one_batch_and_the_longest_come_first(batches):
     assert sorted(flat(batches)) == list(range(len(LENGTHS)))
@@ -34,7 +36,7 @@ def test_every_row_is_in_one_batch_and_the_longest_come_first(batches):
 
 
 def test_sorted_batches_have_equal_sizes():
-    assert {len(batch) for batch in sorted_batches(LENGTHS, 7)[:-1]} == {7}
+    assert {len(batch) for batch in equal_batches(longest_first(LENGTHS), 7)[:-1]} == {7}
 
 
 @pytest.mark.parametrize("budget", [1, 128, 1000, 10**6])
@@ -48,7 +50,7 @@ def test_budget_batches_fill_their_budget_including_padding(budget):
 
 def test_rows_of_length_0_and_zero_rows_are_batched():
     assert sorted(flat(budget_batches([0, 0, 3], 4))) == [0, 1, 2]
-    assert budget_batches([], 4) == sorted_batches([], 4) == []
+    assert budget_batches([], 4) == equal_batches(longest_first([]), 4) == []
 
 
 @pytest.mark.parametrize("parallelism", [1, 2, 3, 4])

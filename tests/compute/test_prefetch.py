@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from sktransfer.compute._prefetch import prefetch
+from sktransfer.compute._parallel import prefetch
 from tests._jobs import our_threads
 
 PATIENCE = 20  # timeout in seconds for events that should happen immediately

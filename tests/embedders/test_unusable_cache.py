@@ -45,7 +45,7 @@ def test_a_corrupted_data_file_warns_and_rows_are_recomputed(case, folder):
     embedder, column, expected, _ = case
     embedder.fit_transform(column)
     open_cache(folder).database.close()
-    data = folder / "v2" / "features.sqlite"
+    data = folder / "v3" / "features.sqlite"
     data.write_bytes(np.random.default_rng(0).bytes(data.stat().st_size))
     with pytest.warns(CacheWarning, match=r"sktransfer\.clear_cache"):
         rows = embedder.transform(column)
@@ -57,7 +57,7 @@ def test_an_overwritten_page_of_the_data_file_gives_no_wrong_row(case, folder, p
     embedder, column, expected, _ = case
     embedder.fit_transform(column)
     open_cache(folder).database.close()
-    data = folder / "v2" / "features.sqlite"
+    data = folder / "v3" / "features.sqlite"
     content = bytearray(data.read_bytes())
     content[8192 * page : 8192 * (page + 1)] = np.random.default_rng(page).bytes(8192)
     data.write_bytes(content)
@@ -107,7 +107,7 @@ def test_a_disk_that_fills_up_while_rows_are_written(folder):
     old, new = images(4), images(20, seed=1)
     embedder.fit_transform(old)
     expected = ImageEmbedder(network, cache=False, **wide).fit_transform(new)
-    size = (folder / "v2" / "features.sqlite-wal").stat().st_size + 4096
+    size = (folder / "v3" / "features.sqlite-wal").stat().st_size + 4096
     with limited_files(size), pytest.warns(CacheWarning, match="Free some space"):
         rows = embedder.transform(new)
     np.testing.assert_array_equal(rows, expected)

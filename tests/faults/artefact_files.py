@@ -10,9 +10,6 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from sktransfer.persistence._skops import from_bytes
-from sktransfer.persistence._trust import types_of
-
 Members = dict[str, bytes]
 
 MANIFEST, TREE, SCHEMA = "manifest.json", "estimator.skops", "schema.json"
@@ -44,11 +41,10 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 
 def with_manifest(members: Mapping[str, bytes]) -> Members:
-    """Return members with a manifest that lists them and their types."""
+    """Return members with a manifest that lists them."""
     manifest = json.loads(members[MANIFEST])
     others = {name: content for name, content in members.items() if name != MANIFEST}
     manifest["members"] = {n: hashlib.sha256(c).hexdigest() for n, c in others.items()}
-    manifest["types"] = _types(members.get(TREE, b"")) or manifest["types"]
     return {**members, MANIFEST: json.dumps(manifest).encode()}
 
 
@@ -56,11 +52,3 @@ def node(loader: str, name: str, **entries: Any) -> dict[str, Any]:
     """Return a node of skops's tree."""
     module, _, kind = name.rpartition(".")
     return {"__class__": kind, "__module__": module, "__loader__": loader, **entries}
-
-
-def _types(content: bytes) -> list[str]:
-    """Return the types that a manifest must list for a tree; none if it is not a valid tree."""
-    try:
-        return types_of(from_bytes(content, "it"))
-    except Exception:  # any change of its structure
-        return []

@@ -31,7 +31,7 @@ from tests.faults.trials import (
 )
 
 _PAGE = 8192
-_DATA = "v2/features.sqlite"
+_DATA = "v3/features.sqlite"
 Damage = Callable[[bytearray, random.Random], None]
 
 
@@ -162,14 +162,12 @@ def odd_rows(trials: int, seed: int) -> Counter[str]:
         with open_cache(folder).database.transaction(write=True) as connection:
             stored = {
                 key: (number, value)
-                for key, number, value in connection.execute(
-                    "SELECT keys.key, id, value FROM keys JOIN rows USING (id)"
-                )
+                for key, number, value in connection.execute("SELECT key, id, value FROM rows")
             }
             keys = [SPACE + digest for digest in DIGESTS]
             for victim in choice.sample(keys, 50):
                 number, value = stored[victim]
-                other, other_value = stored[choice.choice([key for key in keys if key != victim])]
+                _, other_value = stored[choice.choice([key for key in keys if key != victim])]
                 values = (
                     other_value,
                     value[:-1],
@@ -185,8 +183,8 @@ def odd_rows(trials: int, seed: int) -> Counter[str]:
                 connection.execute(
                     "UPDATE rows SET value = ? WHERE id = ?", (choice.choice(values), number)
                 )
-            odd = [(b"short", other, 1), (choice.randbytes(32), "text", "then"), (5, None, None)]
-            connection.executemany("INSERT INTO keys VALUES (?, ?, ?)", odd)
+            odd = [(b"short", other_value), ("text", "then"), (5, None), (None, None)]
+            connection.executemany("INSERT INTO rows (key, value) VALUES (?, ?)", odd)
         opened = open_cache(folder)
         missing = ~opened.read(SPACE, DIGESTS, ROWS.shape[1])[1]
         outcome = judge(opened)
@@ -207,14 +205,14 @@ def other_versions(trials: int, seed: int) -> Counter[str]:
     choice = random.Random(seed)
 
     def work(folder: Path) -> str:
-        for version in ("v1", "v3"):
+        for version in ("v1", "v4"):
             (folder / version).mkdir(parents=True)
             (folder / version / "features.sqlite").write_bytes(choice.randbytes(10_000))
-        (folder / "v2").mkdir(mode=0o700)
+        (folder / "v3").mkdir(mode=0o700)
         table = choice.choice(
             [
-                "keys (key BLOB PRIMARY KEY, id INTEGER)",
-                "keys (key TEXT, id TEXT, used TEXT)",
+                "rows (key BLOB PRIMARY KEY, id INTEGER)",
+                "rows (key TEXT, id TEXT, value TEXT)",
                 "rows (id INTEGER PRIMARY KEY, value TEXT)",
                 "older (key BLOB, value BLOB)",
             ]
@@ -243,7 +241,7 @@ def planted(trials: int, seed: int) -> Counter[str]:
         victim.mkdir(parents=True)
         (victim / "letter").write_text("mine")
         endings = ("", "-wal", "-shm", "-journal")
-        names = ("v2", "v2/lock", *(_DATA + ending for ending in endings))
+        names = ("v3", "v3/lock", *(_DATA + ending for ending in endings))
         path = folder / "cache" / choice.choice(names)
         path.parent.mkdir(parents=True, mode=0o700)
         plants = (
@@ -252,7 +250,7 @@ def planted(trials: int, seed: int) -> Counter[str]:
             lambda: path.symlink_to(victim),
             lambda: path.symlink_to(path),
             lambda: os.mkfifo(path),
-            lambda: path.write_text("no folder") if path.name == "v2" else path.mkdir(),
+            lambda: path.write_text("no folder") if path.name == "v3" else path.mkdir(),
         )
         choice.choice(plants)()
         outcome = _few_warnings(lambda: use(folder / "cache"))

@@ -131,12 +131,12 @@ def closed_folder_of_another(folder: Path, choice: random.Random) -> str:
 def open_folder_of_another(folder: Path, choice: random.Random) -> str:
     """Use a folder created by another user, writable by all, which contains rows."""
     shared = folder / "cache"
-    (shared / "v2").mkdir(parents=True)
-    for path in (shared / "v2", *([] if choice.random() < 0.5 else [shared])):
+    (shared / "v3").mkdir(parents=True)
+    for path in (shared / "v3", *([] if choice.random() < 0.5 else [shared])):
         path.chmod(0o777)
         os.chown(path, _NOBODY, _NOBODY)
     outcome = _warned_use(shared)
-    return outcome if not any((shared / "v2").iterdir()) else NOT_HIT
+    return outcome if not any((shared / "v3").iterdir()) else NOT_HIT
 
 
 def _drop_privileges() -> None:

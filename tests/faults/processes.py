@@ -178,7 +178,7 @@ def stopped_writers(trials: int, seed: int) -> Counter[str]:
 
 def _stop_in_a_write(folder: Path, ready: mmap.mmap) -> str:
     with open_cache(folder).database.transaction(write=True) as connection:
-        connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (b"a" * 32, 1, 2))
+        connection.execute("INSERT INTO rows (key) VALUES (?)", [b"a" * 32])
         ready[0] = 1
         os.kill(os.getpid(), signal.SIGSTOP)
     return RIGHT

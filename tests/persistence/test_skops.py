@@ -8,7 +8,8 @@ from sklearn.pipeline import make_pipeline
 
 from sktransfer import ImageEmbedder, load, save
 from sktransfer.exceptions import PersistenceError
-from tests.persistence._forging import COLUMN, forge
+from tests.faults.artefact_files import node, zipped
+from tests.persistence._forging import COLUMN, forge, members_of, value, write
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 99, -1, True, None, "2"])
@@ -46,3 +47,28 @@ def test_a_rewritten_pipeline_still_loads(pipeline):
 def test_a_rewritten_fine_tuner_still_loads(classifier):
     forge(classifier, lambda root: None)
     assert load(classifier).predict(COLUMN).shape == (6,)
+
+
+@pytest.mark.parametrize("depth", [150, 3_000, 200_000])
+def test_infinite_nesting_is_refused(depth, pipeline):
+    members = members_of(pipeline)
+    before = '{"__class__":"list","__module__":"builtins","__loader__":"ListNode","content":['
+    schema = before * depth + "]}" * depth
+    members["estimator.skops"] = zipped({"schema.json": f'{schema[:-1]},"protocol":2}}'.encode()})
+    write(pipeline, members)
+    with pytest.raises(PersistenceError):
+        load(pipeline)
+
+
+def test_an_id_cannot_refer_from_a_checked_node_to_another(pipeline):
+    # skops would call the function on keys, as the same id occurred before.
+    def change(root):
+        content = root["content"]["content"]
+        function = node("FunctionNode", "numpy.log1p")
+        content["memory"] = {**node("ListNode", "builtins.list", content=[function]), "__id__": 7}
+        keys = node("ListNode", "builtins.list", content=[node("TypeNode", "builtins.float")])
+        content["verbose"] = {**value({"1": 1}), "key_types": {**keys, "__id__": 7}}
+
+    forge(pipeline, change)
+    with pytest.raises(PersistenceError, match="its keys"):
+        load(pipeline)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from sktransfer import _runtime
-from sktransfer._forks import at_fork
+from sktransfer._forks import in_a_forked_child
 from sktransfer.cache import FeatureCache, space_key, warn_once
 from sktransfer.compute._extractor import FeatureExtractor
 from sktransfer.compute.engines import _openvino
-from sktransfer.compute.engines._check_converted import check
 from sktransfer.compute.engines._engine_names import openvino_name
 from sktransfer.compute.engines._openvino import Compiled
 from sktransfer.exceptions import EngineError
@@ -24,15 +23,22 @@ from sktransfer.exceptions import EngineError
 _FORMAT = 3
 _Key = tuple[bytes, str, int]
 
+# Largest distance of a float32 row from torch's, relative to its length.
+_TOLERANCE = 1e-4
+# A bfloat16 row may have this distance from the exact one, or some times that of torch's own.
+_LOWER_TOLERANCE, _TIMES = 0.05, 3.0
+
 _KEPT = 8  # networks: each is a copy with its weights
 _compiled: OrderedDict[_Key, Compiled] = OrderedDict()
 _refused: dict[tuple[bytes, str], str] = {}
 _lock = threading.RLock()
-_held = ExitStack()
-# The threads of OpenVINO do not exist in a forked child, which would wait for them. It must not
-# even destroy what its parent has compiled, so that is kept alive.
 _is_forked = False
-_of_parents: list[Any] = []
+
+
+@in_a_forked_child
+def _start_anew() -> None:
+    global _lock, _is_forked
+    _lock, _is_forked = threading.RLock(), True
 
 
 def converted(layer: FeatureExtractor, cache: FeatureCache) -> Compiled:
@@ -51,7 +57,11 @@ def converted(layer: FeatureExtractor, cache: FeatureCache) -> Compiled:
         If it cannot be converted, or computes something else; without a new attempt, if that is
         already known.
     """
-    _runtime.rest_after_fork()
+    if _is_forked:  # the threads of OpenVINO do not exist here, and it would wait for them
+        raise EngineError(
+            "this process was forked from one that has used OpenVINO; joblib's default, loky, "
+            "starts processes that can use it"
+        )
     key = (_network_key(layer), layer.precision, _runtime.threads())
     # One lock for all: two threads must not convert the same network twice, and torch traces one
     # network at a time.
@@ -73,10 +83,9 @@ def run(layer: FeatureExtractor, cache: FeatureCache, inputs: Any) -> np.ndarray
     EngineError
         If the network fails on these inputs for another reason than a lack of memory.
     """
-    arrays = [tensor.numpy() for tensor in layer.modality.to_plain(inputs)]
     rows = None
     while rows is None:  # another thread may have broken the network that this one was given
-        rows = converted(layer, cache).run(*arrays)
+        rows = converted(layer, cache).run(*_arrays(layer, inputs))
     return rows
 
 
@@ -94,11 +103,6 @@ def _network_key(layer: FeatureExtractor) -> bytes:
 
 
 def _make(layer: FeatureExtractor, cache: FeatureCache, key: _Key) -> Compiled:
-    if _is_forked:
-        raise EngineError(
-            "this process was forked from one that has used OpenVINO; joblib's default, loky, "
-            "starts processes that can use it"
-        )
     if key[:2] in _refused:
         raise EngineError(_refused[key[:2]])
     try:
@@ -140,41 +144,39 @@ def _convert(layer: FeatureExtractor, cache: FeatureCache, key: _Key) -> Compile
 
 
 def _checked(model: Any, layer: FeatureExtractor, key: _Key) -> Compiled:
+    """Compile a network, and check that it gives torch's features, in batches of several sizes.
+
+    A conversion traces the network on one example: what the network decides by its inputs, and
+    the numbers of rows and tokens, may have become constants.
+    """
     compiled = Compiled(model, layer.precision, key[-1])
-
-    def run_once(inputs: Any) -> np.ndarray:
-        rows = compiled.run(*(tensor.numpy() for tensor in layer.modality.to_plain(inputs)))
-        assert rows is not None  # no other thread has it yet
-        return rows
-
-    check(layer, _examples(layer), run_once)
+    for inputs in _examples(layer):
+        exact = replace(layer, precision="float32").features(inputs)
+        allowed = _TOLERANCE
+        if layer.precision != "float32":
+            allowed = max(_LOWER_TOLERANCE, _TIMES * _distance(layer.features(inputs), exact))
+        distance = _distance(compiled.run(*_arrays(layer, inputs)), exact)
+        if distance > allowed:
+            raise EngineError(
+                f"its features differ from torch's by {distance:.2g} of the length of a row: what "
+                "the network does may depend on its inputs, on chance, or on the number of rows"
+            )
     return compiled
+
+
+def _distance(rows: Any, exact: np.ndarray) -> float:
+    """Return the largest distance of a row, relative to its length."""
+    if not np.array_equal(np.isfinite(rows), np.isfinite(exact)):  # or another shape
+        return np.inf
+    distances = np.linalg.norm(np.nan_to_num(rows - exact), axis=1)
+    lengths = np.linalg.norm(np.nan_to_num(exact), axis=1)
+    return float(np.max(distances / np.maximum(lengths, np.finfo(np.float32).tiny), initial=0.0))
+
+
+def _arrays(layer: FeatureExtractor, inputs: Any) -> list[np.ndarray]:
+    return [tensor.numpy() for tensor in layer.modality.to_plain(inputs)]
 
 
 def _examples(layer: FeatureExtractor) -> Any:
     """Return network inputs of two, three and one rows, of variable length with padding."""
     return layer.modality.recipe(layer.backbone).examples(layer.backbone.processor)
-
-
-def _hold_all() -> None:
-    """Wait until OpenVINO is idle, and keep it idle while the process forks.
-
-    Otherwise its own locks would stay held in the child.
-    """
-    _held.enter_context(_lock)
-    for network in _compiled.values():
-        _held.enter_context(network.lock)
-
-
-def _let_go_of_all() -> None:
-    _held.close()
-
-
-def _start_anew() -> None:
-    global _compiled, _lock, _held, _is_forked
-    _is_forked = True
-    _of_parents.append((_compiled, _lock, _held))
-    _compiled, _lock, _held = OrderedDict(), threading.RLock(), ExitStack()
-
-
-at_fork(before=_hold_all, after_in_parent=_let_go_of_all, after_in_child=_start_anew)

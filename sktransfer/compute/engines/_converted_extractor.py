@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from sktransfer._warnings import warn
 from sktransfer.cache import FeatureCache, NoCache
 from sktransfer.compute._extractor import FeatureExtractor
+from sktransfer.compute._plan import RowPlan
 from sktransfer.compute.engines._engine_names import openvino_name
-from sktransfer.exceptions import EngineError
+from sktransfer.exceptions import EngineError, EngineWarning
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,22 @@ class ConvertedExtractor(FeatureExtractor):
         """Return 1: OpenVINO distributes its threads itself."""
         return 1
 
-    def ready(self) -> FeatureExtractor:
-        """Convert the network; return an extractor by torch where that fails."""
+    def ready(self, plan: RowPlan) -> FeatureExtractor:
+        """Convert the network; where that fails, look for torch's rows, and warn if some lack."""
         from sktransfer.compute.engines._converted import converted
 
         try:
             converted(self._by_torch, self.cache)
         except EngineError as error:
-            return replace(self._by_torch, fallback_reason=str(error).rstrip("."))
+            plan.look_in(self._by_torch.space)
+            if plan.todo:
+                warn(
+                    f"OpenVINO cannot run {self.backbone.name!r} (layer={self.layer!r}, pooling="
+                    f"{self.pooling!r}), and torch computes in its place: "
+                    f"{str(error).rstrip('.')}. Set engine='torch' to avoid the attempt.",
+                    EngineWarning,
+                )
+            return self._by_torch
         return self
 
     def features(self, inputs: Any) -> np.ndarray:

@@ -51,8 +51,6 @@ class Compiled:
     ----------
     broken : bool
         Whether it has failed once; then it is of no more use.
-    lock : threading.Lock
-        Held by the thread that runs it.
     """
 
     def __init__(self, model: Any, precision: str, threads: int) -> None:
@@ -66,7 +64,7 @@ class Compiled:
             "ENABLE_CPU_PINNING": False,
         }
         self._request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
         self.broken = False
 
     def run(self, *inputs: np.ndarray) -> np.ndarray | None:
@@ -77,7 +75,7 @@ class Compiled:
         EngineError
             If it fails for another reason than a lack of memory.
         """
-        with self.lock:
+        with self._lock:
             # Once it has failed, for lack of memory, say, it gives wrong numbers and no error.
             if self.broken:
                 return None

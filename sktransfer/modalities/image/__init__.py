@@ -1,17 +1,11 @@
 """Images: read from any cell, decoded by Pillow, resized and scaled by a recipe."""
 
-from sktransfer.modalities.image._decode import decode_image
-from sktransfer.modalities.image._geometry import Geometry
-from sktransfer.modalities.image._image_modality import ImageModality
-from sktransfer.modalities.image._image_recipe import IMAGENET_MEAN, IMAGENET_STD, ImageRecipe
-from sktransfer.modalities.image._read_image_folder import read_image_folder
-
-__all__ = [
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
-    "Geometry",
-    "ImageModality",
-    "ImageRecipe",
-    "decode_image",
-    "read_image_folder",
-]
+from sktransfer.modalities.image._decode import decode_image as decode_image
+from sktransfer.modalities.image._geometry import Geometry as Geometry
+from sktransfer.modalities.image._image_modality import ImageModality as ImageModality
+from sktransfer.modalities.image._image_recipe import IMAGENET_MEAN as IMAGENET_MEAN
+from sktransfer.modalities.image._image_recipe import IMAGENET_STD as IMAGENET_STD
+from sktransfer.modalities.image._image_recipe import ImageRecipe as ImageRecipe
+from sktransfer.modalities.image._read_image_folder import (
+    read_image_folder as read_image_folder,
+)

@@ -27,17 +27,9 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None) -> None:
         )
 
 
-def check_bytes(count: int, max_pixels: int | None) -> None:
-    """Refuse a file larger than any image of the allowed size, before it is read."""
-    if max_pixels is None:
-        return
-    limit = max(_SMALLEST_LIMIT, _BYTES_PER_PIXEL * max_pixels)
-    if count > limit:
-        raise BadCellError(
-            f"a file of {count} bytes is above the limit of {limit} bytes, "
-            f"{_BYTES_PER_PIXEL} for each of max_pixels={max_pixels}; see whether it is an image, "
-            "or raise max_pixels"
-        )
+def most_bytes(max_pixels: int | None) -> int | None:
+    """Return the size above which a file cannot be an image of the allowed size."""
+    return None if max_pixels is None else max(_SMALLEST_LIMIT, _BYTES_PER_PIXEL * max_pixels)
 
 
 # Encoders write about ten. Each scan, of as little as 82 bytes, makes the decoder go over all

@@ -3,7 +3,6 @@
 import functools
 import io
 import threading
-from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -16,9 +15,9 @@ from sktransfer.modalities._digests import content_digest
 from sktransfer.modalities._files import read_file
 from sktransfer.modalities.image._content_limits import (
     MAX_PIXELS,
-    check_bytes,
     check_content,
     check_pixels,
+    most_bytes,
 )
 from sktransfer.modalities.image._geometry import Geometry, fit, reduce
 from sktransfer.modalities.image._pixel_sources import Source, guess_content, image_source
@@ -112,7 +111,7 @@ def _planes(
     if isinstance(source, np.ndarray):
         return array_planes(source)
     if isinstance(source, str):
-        source = read_file(source, partial(check_bytes, max_pixels=max_pixels))
+        source = read_file(source, most_bytes(max_pixels))
         if digest is not None and content_digest(source) != digest:
             raise BadCellError("the file has changed since this call began; run it again")
     try:

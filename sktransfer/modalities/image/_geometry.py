@@ -8,11 +8,10 @@ import numpy as np
 from PIL import Image
 
 Size: TypeAlias = tuple[int, int]
-Box: TypeAlias = tuple[float, float, float, float]
 
-# A strip that would be resized to more than `_PIXELS` pixels and is more than `_CROPS` crops long
-# is resized only within the crop. That differs by rounding, so other images are resized whole.
-_PIXELS, _CROPS = 16_000_000, 32
+# Of a strip that would be resized to more than `_PIXELS` pixels only the centre is, `_ASPECT` times
+# as long as wide. That differs by rounding, so other images are resized whole.
+_PIXELS, _ASPECT = 16_000_000, 32
 
 _FOR_TORCH = {("RGB", "bilinear"), ("RGB", "bicubic")}
 
@@ -49,14 +48,12 @@ class Geometry:
 
 def fit(image: Image.Image, geometry: Geometry) -> Image.Image:
     """Return the image resized and cropped."""
-    box = (0.0, 0.0, float(image.width), float(image.height))
-    size, box = _without_far_ends(_resized(image.size, geometry.resize), box, geometry.crop)
+    if math.prod(_resized(image.size, geometry.resize)) > _PIXELS:
+        image = _without_far_ends(image)
+    size = _resized(image.size, geometry.resize)
     if size != image.size:
-        image = _resized_by_filter(image, size, box, geometry)
-    height, width = geometry.crop
-    left, top = _offset(image.width, width), _offset(image.height, height)
-    # Where the box extends beyond the image, Pillow pads with black.
-    return image.crop((left, top, left + width, top + height))
+        image = _resized_by_filter(image, size, geometry)
+    return _cropped(image, geometry.crop[1], geometry.crop[0])
 
 
 def reduce(image: Image.Image, geometry: Geometry) -> None:
@@ -98,32 +95,29 @@ def resample(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> n
     return resized.permute(0, 2, 3, 1).squeeze(0).numpy()
 
 
-def _resized_by_filter(image: Image.Image, size: Size, box: Box, geometry: Geometry) -> Image.Image:
-    shrinks = size[0] <= image.width and size[1] <= image.height and box == (0, 0, *image.size)
+def _resized_by_filter(image: Image.Image, size: Size, geometry: Geometry) -> Image.Image:
+    shrinks = size[0] <= image.width and size[1] <= image.height
     if not geometry.exact and shrinks and (image.mode, geometry.interpolation) in _FOR_TORCH:
         pixels = resample(np.array(image), (size[1], size[0]), geometry.interpolation)
         return Image.fromarray(pixels)
-    return image.resize(size, Image.Resampling[geometry.interpolation.upper()], box)
+    return image.resize(size, Image.Resampling[geometry.interpolation.upper()])
 
 
-def _without_far_ends(size: Size, box: Box, crop: tuple[int, int]) -> tuple[Size, Box]:
-    """Return the size and the source box of the part within a crop, for long strips.
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    """Return the centre of a long strip.
 
     An image of 1 x 10,000 pixels, resized to a short side of 256, has 655 megapixels.
     """
-    if size[0] * size[1] <= _PIXELS:
-        return size, box
-    width, left, right = _within(size[0], box[2], crop[1])
-    height, top, bottom = _within(size[1], box[3], crop[0])
-    return (width, height), (left, top, right, bottom)
+    longest = _ASPECT * min(image.size)
+    # Odd lengths stay odd, so that the centre is the same to the pixel.
+    width, height = (min(side, longest + (side - longest) % 2) for side in image.size)
+    return _cropped(image, width, height)
 
 
-def _within(length: int, source: float, crop: int) -> tuple[int, float, float]:
-    """Return the length of one axis, and the start and end of its source."""
-    if length <= _CROPS * crop:
-        return length, 0.0, source
-    start = _offset(length, crop)
-    return crop, start * source / length, (start + crop) * source / length
+def _cropped(image: Image.Image, width: int, height: int) -> Image.Image:
+    left, top = _offset(image.width, width), _offset(image.height, height)
+    # Where the box extends beyond the image, Pillow pads with black.
+    return image.crop((left, top, left + width, top + height))
 
 
 def _resized(size: tuple[int, int], wanted: int | tuple[int, int]) -> tuple[int, int]:

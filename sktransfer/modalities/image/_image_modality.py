@@ -15,7 +15,7 @@ from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._digests import array_digest, content_digest
 from sktransfer.modalities._files import FileCell, digest_files, file_cell
 from sktransfer.modalities._modality import Modality, Preparer, Recipe
-from sktransfer.modalities.image._content_limits import MAX_PIXELS, check_bytes
+from sktransfer.modalities.image._content_limits import MAX_PIXELS, most_bytes
 from sktransfer.modalities.image._decode import decode_image, decode_source
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
@@ -84,7 +84,7 @@ class ImageModality(Modality):
         """
         found = [self._digest(cell) for cell in cells]
         files = [entry for entry in found if isinstance(entry, FileCell)]
-        digests = digest_files(files, cache, self._check_bytes)
+        digests = digest_files(files, cache, most_bytes(self.max_pixels))
         of_cells = [digests[entry.key] if isinstance(entry, FileCell) else entry for entry in found]
         return cells, of_cells  # type: ignore[return-value]
 
@@ -92,7 +92,7 @@ class ImageModality(Modality):
         try:
             source = image_source(cell)
             if isinstance(source, str):
-                return file_cell(source, self._check_bytes)
+                return file_cell(source, most_bytes(self.max_pixels))
             if isinstance(source, (bytes, bytearray)):
                 return content_digest(source)
             if isinstance(source, Image.Image):
@@ -100,9 +100,6 @@ class ImageModality(Modality):
             return array_digest(source)
         except BadCellError as error:
             return name_cell(cell, error)
-
-    def _check_bytes(self, count: int) -> None:
-        check_bytes(count, self.max_pixels)
 
     def recipe(self, backbone: Any) -> ImageRecipe:
         """Return the backbone's recipe at this size."""

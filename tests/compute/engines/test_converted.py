@@ -42,7 +42,7 @@ def execute(folder, statement, *values):
 def kept_in(folder):
     """Return the number of the row that each kept network begins with."""
     smallest = bytes(15) + b"\2"  # of the keys of features
-    parts = "SELECT id FROM rows JOIN keys USING (id) WHERE key < ? AND length(value) > 1000"
+    parts = "SELECT id FROM rows WHERE key < ? AND length(value) > 1000"
     return [number for (number,) in execute(folder, parts, smallest)]
 
 
@@ -210,7 +210,7 @@ def test_a_network_that_cannot_be_packed_still_computes(
 
 def test_cached_rows_need_no_conversion(conversions, cache_folder, forget):
     rows = embed()
-    execute(cache_folder, "DELETE FROM keys WHERE key < ?", bytes(15) + b"\2")
+    execute(cache_folder, "DELETE FROM rows WHERE key < ?", bytes(15) + b"\2")
     assert not kept_in(cache_folder)
     forget()
     np.testing.assert_array_equal(embed(), rows)

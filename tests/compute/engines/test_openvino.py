@@ -62,7 +62,7 @@ def test_nothing_is_written_sent_printed_or_changed(tmp_path):
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(home.iterdir()) == []
-    assert sorted(path.name for path in cache.iterdir()) == ["v2"]
+    assert sorted(path.name for path in cache.iterdir()) == ["v3"]
 
 
 _CI = {

@@ -11,7 +11,6 @@ from typing import Any
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import _list_backbones
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import StateDict, read_state_dict
 from sktransfer.backbones.huggingface import _hub
@@ -180,15 +179,15 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         size = config.get("image_size")
     else:
         size = sentence_recipe(folder).max_length or config.get("max_position_embeddings")
-    return _list_backbones.row(
-        name=name,
-        source=NAME,
-        modality=family.modality,
-        feature_size=config.get("hidden_size"),
-        input_size=size if isinstance(size, int) else None,
-        licence=licence_of(folder),
-        on_this_machine=True,
-    )
+    return {
+        "name": name,
+        "source": NAME,
+        "modality": family.modality,
+        "feature_size": config.get("hidden_size"),
+        "input_size": size if isinstance(size, int) else None,
+        "licence": licence_of(folder),
+        "on_this_machine": True,
+    }
 
 
 def _recipe(

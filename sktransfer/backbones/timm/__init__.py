@@ -14,7 +14,6 @@ from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import _list_backbones
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import (
@@ -136,14 +135,14 @@ def recipe_of(net: Any) -> ImageRecipe:
 
 def _row(model: str) -> dict[str, Any]:
     config = timm.models.get_pretrained_cfg(model)
-    return _list_backbones.row(
-        name=PREFIX + model,
-        source=NAME,
-        modality="image",
-        input_size=config.input_size[-1],
-        licence=config.license or "unknown",
-        on_this_machine=_local_file(config) is not None,
-    )
+    return {
+        "name": PREFIX + model,
+        "source": NAME,
+        "modality": "image",
+        "input_size": config.input_size[-1],
+        "licence": config.license or "unknown",
+        "on_this_machine": _local_file(config) is not None,
+    }
 
 
 def _check_known(model: str) -> None:

@@ -64,7 +64,7 @@ _WRAPPED = ("__func__", "__self__", "fget", "__wrapped__")
 _nonces: dict[int, tuple[Any, str]] = {}
 
 
-def fingerprint(network: nn.Module, recipe: Recipe) -> str:
+def fingerprint(network: nn.Module, recipe: Recipe | None) -> str:
     """Return a digest of architecture, weights and recipe: 32 hexadecimal digits.
 
     What cannot be described makes the fingerprint unique to the object: computing a row twice

@@ -94,10 +94,9 @@ def _request(
         digest, make = backbone.__sktransfer_backbone__()
         return ("estimator", digest), make
     if isinstance(backbone, nn.Module):
-        modules = _source("module")
-        module = modules.unwrap(backbone)
-        mark = fingerprint(module, modules.recipe_of(module, modality))
-        return ("module", mark, modality), lambda: modules.load(module, modality=modality)
+        mark = fingerprint(backbone, getattr(backbone, "recipe", None))
+        load = _source("module").load
+        return ("module", mark, modality), lambda: load(backbone, modality=modality)
     name = str(backbone)
     source = _source_of(name)
     folder = _stamp(name) if source is _source("huggingface") else None

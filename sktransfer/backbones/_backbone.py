@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_at_fork
 from sktransfer._runtime import undisturbed
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
@@ -22,7 +21,8 @@ from sktransfer.modalities import Recipe, mask_of, tensors_of
 
 POOLINGS = ("default", "mean", "max", "cls", "flatten")
 
-_alive: weakref.WeakSet[Backbone] = weakref.WeakSet()
+# For the copies of all backbones.
+_lock = released_at_fork(threading.RLock())
 
 
 @dataclass(eq=False, repr=False)
@@ -82,8 +82,6 @@ class Backbone:
         self._copies: dict[torch.device, StagedNetwork] = {torch.device("cpu"): self.network}
         self._fast: dict[torch.device, StagedNetwork] = {}
         self._shapes: dict[Any, tuple[int, ...]] = {}
-        self._lock = threading.RLock()
-        _alive.add(self)
 
     @property
     def modality(self) -> str:
@@ -198,7 +196,7 @@ class Backbone:
         """Return the network on a device; one copy per device is made and kept."""
         if device.type == "meta":
             return self.network
-        with self._lock:
+        with _lock:
             if device not in self._copies:
                 # Weights made in inference mode could never take part in a gradient.
                 with torch.inference_mode(False):
@@ -213,7 +211,7 @@ class Backbone:
         """
         if self.of_user or device.type == "meta":
             return self.on(device)
-        with self._lock:
+        with _lock:
             if device not in self._fast:
                 self._fast[device] = self._make_fast(device)
             return self._fast[device]
@@ -262,9 +260,3 @@ class Backbone:
     def __repr__(self) -> str:
         """Return name, source and number of stages."""
         return f"Backbone({self.name!r}, source={self.source!r}, stages={len(self.stages)})"
-
-
-@in_a_forked_child
-def _start_anew() -> None:
-    for backbone in _alive:
-        backbone._lock = threading.RLock()

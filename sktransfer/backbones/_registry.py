@@ -13,7 +13,7 @@ import torch
 import xxhash
 from torch import nn
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_at_fork
 from sktransfer._runtime import rest_after_fork, undisturbed
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
@@ -35,7 +35,7 @@ SOURCES: dict[str, Callable[[str], bool]] = {
 
 _loaded: dict[Hashable, Backbone] = {}
 _MODULES_KEPT = 8
-_lock = threading.RLock()
+_lock = released_at_fork(threading.RLock())
 
 
 def get_backbone(
@@ -199,9 +199,3 @@ def _stamp(path: str | Path | None) -> str | None:
     # Without the time of the last access.
     stamps = [(str(f), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for f, s in states]
     return xxhash.xxh3_128_hexdigest(repr(stamps).encode())
-
-
-@in_a_forked_child
-def _start_anew() -> None:
-    global _lock
-    _lock = threading.RLock()

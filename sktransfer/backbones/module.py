@@ -109,7 +109,7 @@ def _staged(net: nn.Module, recipe: Any) -> tuple[StagedNetwork, Any]:
     """Return the network as stages, without its classifier, and the recipe."""
     if isinstance(recipe, ImageRecipe):
         if timm.is_whole(net):
-            return split(net, recipe.size), recipe
+            return split(net), recipe
         if (parts := stages_of(net)) is not None:
             return parts[0], recipe
         if (found := huggingface.stages_of(net)) is not None:

@@ -97,7 +97,7 @@ def as_backbone(
     return Backbone(
         name,
         source=source,
-        network=split(net, recipe.size),
+        network=split(net),
         recipe=recipe,
         licence=licence,
         library=f"timm {timm.__version__}",
@@ -109,7 +109,7 @@ def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
     """Build the network of a blueprint with random weights."""
     model = str(blueprint["model"])
     _check_known(model)
-    return split(create(model), recipe.size)
+    return split(create(model))
 
 
 def recipe_of(net: Any) -> ImageRecipe:

@@ -47,6 +47,8 @@ def fused(network: StagedNetwork, recipe: Recipe) -> StagedNetwork:
         pairs = _pairs(_copy_sharing_weights(network), cell)
         for conv, norm in pairs:
             _fuse(other, conv, norm)
+        if recipe.channels_last:
+            other.to(memory_format=torch.channels_last)
         return other if pairs and _agree(network, other, cell) else network
     except Exception:  # e.g. of code that reads attributes of its norms
         return network

@@ -189,7 +189,7 @@ def test_other_threads_can_use_and_fuse_other_networks_meanwhile():
 
     def work(number):
         for _ in range(5):
-            backbones[number]._fast.clear()
+            backbones[number]._fused = None
             with torch.inference_mode():
                 backbones[number].extract(inputs)
             tiny_network()(inputs)
@@ -205,7 +205,7 @@ def test_a_fused_network_with_other_outputs_is_not_used(monkeypatch):
 
 def test_fusion_is_verified_in_float32_whatever_the_precision_of_the_call():
     backbone = get_backbone("resnet18", weights=None, modality="image")
-    backbone._fast.clear()
+    backbone._fused = None
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         backbone.extract(IMAGES)
     assert batch_norms(backbone.fast(CPU)) == 0

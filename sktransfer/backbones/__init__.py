@@ -9,7 +9,6 @@ from sktransfer.backbones._network import CachedActivation as CachedActivation
 from sktransfer.backbones._network import Level as Level
 from sktransfer.backbones._network import StagedNetwork as StagedNetwork
 from sktransfer.backbones._network import at_level as at_level
-from sktransfer.backbones._packing import Packed as Packed
 from sktransfer.backbones._packing import find_from_file as find_from_file
 from sktransfer.backbones._packing import keep_from_file as keep_from_file
 from sktransfer.backbones._packing import pack as pack

@@ -15,7 +15,7 @@ from sktransfer._forks import released_at_fork
 from sktransfer._runtime import undisturbed
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
-from sktransfer.backbones._network import POOLED, Level, StagedNetwork, pool
+from sktransfer.backbones._network import POOLED, Level, StagedNetwork, at_level, pool
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Recipe, mask_of, tensors_of
 
@@ -162,13 +162,11 @@ class Backbone:
         """Return the length of the features of a row, a token or a place."""
         if level == "row":
             return self.width(recipe=recipe)
-        shape = self.shape(self.stages[-1], recipe)
-        if len(shape) == 1:
-            raise BackboneError(
-                f"The last stage of {self.name!r}, {self.stages[-1]!r}, gives one vector per row, "
-                f"not one per {level}: choose another backbone."
-            )
-        return shape[0] if self.network.layout == "NCHW" and len(shape) == 3 else shape[-1]
+        last = torch.empty(0, *self.shape(self.stages[-1], recipe))
+        prefix_tokens = self.network.prefix_tokens
+        return at_level(last, level, layout=self.network.layout, prefix_tokens=prefix_tokens).shape[
+            -1
+        ]
 
     def shape(self, layer: str | int, recipe: Recipe | None = None) -> tuple[int, ...]:
         """Return the shape of a layer's output for one blank row, before any pooling.

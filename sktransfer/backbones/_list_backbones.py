@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,6 +33,12 @@ class BackboneTable(list[dict[str, Any]]):
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         )
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name."""
+    near = difflib.get_close_matches(name, known, n=2)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
 
 
 def _text(value: Any) -> str:

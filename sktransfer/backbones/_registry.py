@@ -17,7 +17,7 @@ from sktransfer._forks import released_at_fork
 from sktransfer._runtime import rest_after_fork, undisturbed
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
-from sktransfer.backbones._list_backbones import BackboneTable
+from sktransfer.backbones._list_backbones import BackboneTable, near_names
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import MODALITIES, modality_of
 
@@ -174,19 +174,12 @@ def _source_of(name: str) -> ModuleType:
             f"{name!r} is a file of weights, which does not say what network they are for: "
             f"name that, and pass the file as weights: backbone='resnet18', weights={name!r}."
         )
-    near = _near_names(name)
+    near = near_names(name, [row["name"] for row in list_backbones()])
     raise BackboneError(
-        f"There is no backbone {name!r}{f'; did you mean {near}?' if near else '.'} "
+        f"There is no backbone {name!r}{near} "
         "sktransfer.list_backbones() prints the names; a Hugging Face id has the form "
         "'organisation/name', a timm model 'timm:<name>', a local model is the path of its folder."
     )
-
-
-def _near_names(name: str) -> str:
-    import difflib
-
-    known = [row["name"] for row in list_backbones()]
-    return " or ".join(repr(n) for n in difflib.get_close_matches(name, known, n=2))
 
 
 def _stamp(path: str | Path | None) -> str | None:

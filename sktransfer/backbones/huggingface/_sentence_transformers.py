@@ -95,8 +95,7 @@ def dense_layers(configs: Sequence[Any]) -> nn.Sequential | None:
 def load_dense(layers: nn.Sequential | None, recipe: SentenceRecipe) -> None:
     """Load the weights of the linear layers from their folders."""
     for layer, folder in zip(layers or (), recipe.dense, strict=True):
-        state = {n.removeprefix("linear."): tensor for n, tensor in weights_of(folder).items()}
-        load_strict(layer.get_submodule("0"), state, source=str(folder))
+        load_strict(layer.get_submodule("0"), weights_of(folder), source=str(folder))
 
 
 def _add_step(recipe: SentenceRecipe, folder: Path, kind: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 
 from sktransfer._randomness import seeded
 from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._list_backbones import near_names
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import (
     announce_download,
@@ -148,9 +148,8 @@ def _row(model: str) -> dict[str, Any]:
 def _check_known(model: str) -> None:
     architecture, _, tag = model.partition(".")
     if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        hint = f" Did you mean {' or '.join(repr(PREFIX + n) for n in near)}?" if near else ""
-        raise BackboneError(f"timm {timm.__version__} has no model {architecture!r}.{hint}")
+        near = near_names(PREFIX + architecture, [PREFIX + name for name in timm.list_models()])
+        raise BackboneError(f"timm {timm.__version__} has no model {architecture!r}{near}")
     if tag and tag not in _tags(architecture):
         raise BackboneError(_no_weights(architecture, tag))
 
@@ -186,7 +185,7 @@ def _no_weights(architecture: str, asked: str) -> str:
 def _pretrained(model: str, random_state: int) -> Any:
     file = _local_file(timm.models.get_pretrained_cfg(model))
     what = f"the weights of {PREFIX}{model}"
-    size = _download_size(model) if file is None else "local"
+    size = _download_size(model) if file is None else f"in {str(file)!r}"
     fix = (
         "On a machine with a network, this puts them into the local cache: "
         f"python -c \"import timm; timm.create_model('{model}', pretrained=True)\". "

@@ -144,17 +144,15 @@ def _try_out(network: StagedNetwork, recipe: Recipe) -> tuple[int, Any]:
 
 
 def _check_features(features: Any, rows: int, name: str) -> None:
-    if not isinstance(features, torch.Tensor):
-        raise BackboneError(
-            f"{name} returns a {type(features).__name__}, not one tensor. Wrap it in a module "
-            "whose forward returns the tensor of features."
-        )
-    if features.ndim != 2 or len(features) != rows:
-        raise BackboneError(
-            f"{name} returns a tensor of shape {tuple(features.shape)} for {rows} rows. Its "
-            "first axis must be the rows: (n, d), (n, channels, height, width) or "
-            "(n, tokens, channels)."
-        )
+    what = f"a {type(features).__name__}"
+    if isinstance(features, torch.Tensor):
+        if features.ndim == 2 and len(features) == rows:
+            return
+        what = f"a tensor of shape {tuple(features.shape)} for {rows} rows"
+    raise BackboneError(
+        f"{name} returns {what}. Wrap it in a module whose forward returns one tensor of features: "
+        "(n, d), (n, channels, height, width) or (n, tokens, channels)."
+    )
 
 
 def _does_not_take(name: str, recipe: Recipe, error: Exception) -> BackboneError:

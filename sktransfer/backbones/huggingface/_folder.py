@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,24 @@ def read_json(path: Path, *, default: Any = None) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackboneError(f"{str(path)!r} cannot be read as JSON: {error}") from error
+
+
+def refuse_settings(stated: Mapping[str, Any], supported: Mapping[str, Any], path: Path) -> None:
+    """Refuse settings that change features, unless they have the one value that is implemented.
+
+    Parameters
+    ----------
+    stated, supported : mapping
+        Values by name; None stands for a default.
+    path : Path
+        The file, for the message.
+    """
+    for name, value in stated.items():
+        if name in supported and value not in (None, supported[name]):
+            raise BackboneError(
+                f"{str(path)!r} sets {name} to {value!r}, which is not supported; only "
+                f"{supported[name]!r} is."
+            )
 
 
 def has_weights(folder: Path) -> bool:

@@ -89,7 +89,7 @@ def load(
         source=NAME,
         network=network,
         recipe=replace(recipe, fixed_size=only_size(net) is not None),
-        licence=licence_of(choice),
+        licence=choice.licence,
         library=f"torchvision {torchvision.__version__}",
         blueprint={"builder": NAME, "model": name, "headless": headless},
     )

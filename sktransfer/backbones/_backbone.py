@@ -136,13 +136,7 @@ class Backbone:
         if pooling == "default":
             has_class_token = network.layout == "NLC" and network.prefix_tokens > 0
             pooling = self.recipe.pooling or ("cls" if has_class_token else "mean")
-        return pool(
-            activation,
-            pooling,
-            layout=network.layout,
-            prefix_tokens=network.prefix_tokens,
-            mask=mask_of(inputs),
-        )
+        return pool(activation, pooling, network, mask_of(inputs))
 
     def width(
         self, layer: str | int = POOLED, pooling: str = "default", recipe: Recipe | None = None
@@ -163,10 +157,7 @@ class Backbone:
         if level == "row":
             return self.width(recipe=recipe)
         last = torch.empty(0, *self.shape(self.stages[-1], recipe))
-        prefix_tokens = self.network.prefix_tokens
-        return at_level(last, level, layout=self.network.layout, prefix_tokens=prefix_tokens).shape[
-            -1
-        ]
+        return at_level(last, level, self.network).shape[-1]
 
     def shape(self, layer: str | int, recipe: Recipe | None = None) -> tuple[int, ...]:
         """Return the shape of a layer's output for one blank row, before any pooling.

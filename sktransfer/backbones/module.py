@@ -12,7 +12,7 @@ from torch import nn
 
 from sktransfer.backbones import huggingface, timm
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._network import Apply, Chain, StagedNetwork, pool
+from sktransfer.backbones._network import Apply, Chain, StagedNetwork
 from sktransfer.backbones.timm._split_timm import split
 from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
@@ -129,7 +129,7 @@ def _children(net: nn.Module) -> dict[str, nn.Module]:
 def _mean(activation: Any) -> Any:
     """Average over places or tokens; other outputs are left to `load`, which refuses them."""
     has_places = isinstance(activation, torch.Tensor) and activation.ndim in (3, 4)
-    return pool(activation, "mean", layout="NCHW") if has_places else activation
+    return activation.mean(1 if activation.ndim == 3 else (2, 3)) if has_places else activation
 
 
 @torch.inference_mode()

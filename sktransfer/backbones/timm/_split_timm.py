@@ -75,7 +75,7 @@ class Pooled(nn.Module):
         else:
             features = net(activation)
         # A model built with global_pool="" does not pool.
-        return pool(features, "mean", layout=self.layout, prefix_tokens=self.prefix_tokens)
+        return pool(features, "mean", self)
 
 
 class TokenStem(nn.Module):

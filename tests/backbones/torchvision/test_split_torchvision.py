@@ -124,8 +124,7 @@ def check_stages(chain, images):
         activation = module(activation)
         assert activation.shape[0] == len(images)
         assert activation.ndim == 2 or activation.ndim == (3 if chain.layout == "NLC" else 4)
-    where = {"layout": chain.layout, "prefix_tokens": chain.prefix_tokens}
-    assert pool(activation, "mean", **where).ndim == 2
+    assert pool(activation, "mean", chain).ndim == 2
     return chain.pooled(activation)
 
 

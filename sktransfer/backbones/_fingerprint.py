@@ -127,10 +127,14 @@ def _parts(value: Any) -> Iterable[Any]:
         return _parts_of_tensor(value)
     if isinstance(value, ModuleType) and _is_library(value.__name__):
         return _name(value.__name__)
-    if isinstance(value, type):
-        return _parts_of_class(value)
-    if isinstance(value, FunctionType):
-        return _parts_of_function(value)
+    if isinstance(value, type | FunctionType):
+        # A function's module is not its __module__, which decorators copy.
+        scope = getattr(value, "__globals__", {"__name__": value.__module__})
+        home = scope.get("__name__") or ""
+        if _has(home, value):
+            return _name(home, value.__qualname__)
+        is_class = isinstance(value, type)
+        return _parts_of_class(value) if is_class else _parts_of_function(value, home)
     if isinstance(value, CodeType):
         return [getattr(value, f"co_{name}") for name in _CODE]
     return _parts_of_object(value)
@@ -173,13 +177,8 @@ def _is_setting(value: Any) -> bool:
     )
 
 
-def _parts_of_function(function: FunctionType) -> Iterable[Any]:
-    """Describe a function: by name if a library has it under that name, else by its code."""
-    # Its module is not its __module__, which decorators copy.
+def _parts_of_function(function: Any, home: str) -> Iterable[Any]:
     scope = function.__globals__
-    home = scope.get("__name__") or ""
-    if _has(home, function):
-        return _name(home, function.__qualname__)
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     defaults = (function.__defaults__, function.__kwdefaults__)
     names = set() if _is_library(home) else set(_names_in(function.__code__))
@@ -187,10 +186,7 @@ def _parts_of_function(function: FunctionType) -> Iterable[Any]:
     return [function.__code__, defaults, cells, vars(function), used]
 
 
-def _parts_of_class(kind: type) -> Iterable[Any]:
-    """Describe a class: by name if a library has it under that name, else by its members."""
-    if _has(kind.__module__, kind):
-        return _name(kind.__module__, kind.__qualname__)
+def _parts_of_class(kind: Any) -> Iterable[Any]:
     # Special names that are no methods differ by version of Python, and `_abc_impl` by process.
     members = {
         name: member

@@ -154,9 +154,7 @@ def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
 
 def _forget_old_modules() -> None:
     """Forget all but the newest networks of the user's: each is a copy with its weights."""
-    modules = [
-        key for key, backbone in _loaded.items() if backbone.source in ("module", "estimator")
-    ]
+    modules = [key for key, found in _loaded.items() if found.source in ("module", "estimator")]
     for key in modules[:-_MODULES_KEPT]:
         del _loaded[key]
 

@@ -136,7 +136,7 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     if source is not None and source not in SOURCES:
         raise BackboneError(f"source={source!r} is none of {', '.join(SOURCES)}.")
     asked = [source] if source else [name for name in SOURCES if name != "timm"]
-    rows = [row for name in asked for row in _source(name).rows()]
+    rows = [{"source": name, **row} for name in asked for row in _source(name).rows()]
     return BackboneTable(row for row in rows if modality in (None, row["modality"]))
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from sktransfer.exceptions import OfflineError, SktransferError, WeightsError
@@ -33,7 +34,10 @@ def read_state_dict(path: Path) -> StateDict:
     if not path.is_file():
         raise WeightsError(f"There is no weights file {str(path)!r}.")
     try:
-        content = _read(path)
+        if path.suffix == ".safetensors":
+            content: object = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise a dozen types
         refused = re.search(r"(?:GLOBAL|Unsupported class) ([\w.]+)", str(error))
         reason = f"{type(error).__name__}: {error}"
@@ -44,14 +48,6 @@ def read_state_dict(path: Path) -> StateDict:
             "file, or a .pth file of nothing but tensors: torch.save(model.state_dict(), path)."
         ) from (None if refused else error)
     return _unwrap(content, path)
-
-
-def _read(path: Path) -> object:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _unwrap(content: object, path: Path) -> StateDict:

@@ -62,7 +62,6 @@ def rows() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "source": NAME,
             "licence": LICENCE,
             "on_this_machine": bundle.folder is not None,
             **bundle.facts,
@@ -76,15 +75,12 @@ def load(
 ) -> Backbone:
     """Build a backbone with its published weights, random ones or those of a file."""
     if _BUNDLES[name].facts["modality"] == "text":
-        return huggingface.load_folder(
-            _published(name).parent,
-            name=name,
-            weights=weights,
-            modality=modality,
-            random_state=random_state,
-            source=NAME,
-            licence=LICENCE,
+        folder = str(_published(name).parent)
+        backbone = huggingface.load(
+            folder, weights=weights, modality=modality, random_state=random_state
         )
+        backbone.name, backbone.source, backbone.licence = name, NAME, LICENCE
+        return backbone
     return _efficientnet_lite(name, weights, random_state)
 
 

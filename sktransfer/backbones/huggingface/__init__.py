@@ -56,39 +56,18 @@ def rows() -> list[dict[str, Any]]:
 def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
-    """Build the backbone of a local folder or of a hub id."""
-    folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
-    return load_folder(
-        folder, name=name, weights=weights, modality=modality, random_state=random_state
-    )
-
-
-def load_folder(
-    folder: Path,
-    *,
-    name: str,
-    weights: str | Path | None,
-    modality: str,
-    random_state: int,
-    source: str = NAME,
-    licence: str | None = None,
-) -> Backbone:
-    """Build the backbone of a folder.
+    """Build the backbone of a local folder or of a hub id.
 
     Parameters
     ----------
-    folder : Path
-        As ``save_pretrained`` or sentence-transformers writes it.
     name : str
-        Name of the backbone.
+        An id, or a folder as ``save_pretrained`` or sentence-transformers writes it.
     weights : str, Path or None
         "pretrained" for those in the folder, the path of a file, or None for random weights.
     modality : {"image", "text"}
         Modality of the cells. A model for both is used for images.
     random_state : int
         Seed of random weights.
-    source, licence : str
-        Attributes of the backbone; the licence is by default what the folder states.
 
     Raises
     ------
@@ -96,7 +75,10 @@ def load_folder(
         If the folder holds no model, one of an unknown type, or a setting that is not supported.
     WeightsError
         If its weights are missing, damaged or do not fit.
+    OfflineError
+        If it is not on this machine and cannot be downloaded.
     """
+    folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
     check_folder(folder)
     sentence = sentence_recipe(folder)
     raw = read_json(sentence.folder / "config.json")
@@ -123,10 +105,10 @@ def load_folder(
     recipe, tokenizer = _recipe(sentence, network.model, family, name)
     return Backbone(
         name,
-        source=source,
+        source=NAME,
         network=network,
         recipe=recipe,
-        licence=licence or licence_of(folder),
+        licence=licence_of(folder),
         library=f"transformers {metadata.version('transformers')}",
         processor=tokenizer,
         blueprint=blueprint,
@@ -181,7 +163,6 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         size = sentence_recipe(folder).max_length or config.get("max_position_embeddings")
     return {
         "name": name,
-        "source": NAME,
         "modality": family.modality,
         "feature_size": config.get("hidden_size"),
         "input_size": size if isinstance(size, int) else None,

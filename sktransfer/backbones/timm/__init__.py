@@ -138,7 +138,6 @@ def _row(model: str) -> dict[str, Any]:
     config = timm.models.get_pretrained_cfg(model)
     return {
         "name": PREFIX + model,
-        "source": NAME,
         "modality": "image",
         "input_size": config.input_size[-1],
         "licence": config.license or "unknown",

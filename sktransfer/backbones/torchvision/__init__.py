@@ -112,7 +112,6 @@ def _row(name: str) -> dict[str, Any]:
     default = torchvision.models.get_model_weights(name).DEFAULT
     return {
         "name": name,
-        "source": NAME,
         "modality": "image",
         **_SIZES.get(name, {}),
         "input_size": recipe_of(default).size[0],

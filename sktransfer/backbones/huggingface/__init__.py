@@ -102,7 +102,12 @@ def load(
     network = _build(blueprint, state, random_state=random_state, name=name)
     if weights is not None:
         load_dense(network.dense, sentence)
-    recipe, tokenizer = _recipe(sentence, network.model, family, name)
+    recipe: ImageRecipe | TextRecipe
+    tokenizer = None
+    if family.modality == "image":
+        recipe = image_recipe(sentence.folder, network.model.config, fixed_size=family.fixed_size)
+    else:
+        recipe, tokenizer = _texts(sentence, network.model, family, name)
     return Backbone(
         name,
         source=NAME,
@@ -130,15 +135,8 @@ def _build(
     with seeded(random_state):
         model = model_of(config, family, state, name=name)
         dense = dense_layers(blueprint["dense"])
-    truncate = blueprint.get("truncate")
-    return HuggingFaceNetwork(
-        model,
-        family,
-        pooling=str(blueprint["pooling"]),
-        normalize=bool(blueprint["normalize"]),
-        dense=dense,
-        truncate=None if truncate is None else int(truncate),
-    )
+    steps: dict[str, Any] = {step: blueprint.get(step) for step in ("pooling", "normalize", "truncate")}
+    return HuggingFaceNetwork(model, family, dense=dense, **steps)
 
 
 def stages_of(module: nn.Module) -> tuple[HuggingFaceNetwork, ImageRecipe] | None:
@@ -171,29 +169,10 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _recipe(
+def _texts(
     sentence: SentenceRecipe, model: Any, family: Family, name: str
-) -> tuple[ImageRecipe | TextRecipe, TextTokenizer | None]:
-    config = model.config
-    if family.modality == "image":
-        return image_recipe(sentence.folder, config, fixed_size=family.fixed_size), None
-    tokenizer, most = _tokenizer(sentence, model, name)
-    # RoBERTa and its relatives number positions from behind that of the padding token.
-    taken = config.pad_token_id + 1 if family.shifted else 0
-    longest = config.max_position_embeddings - taken
-    recipe = TextRecipe(
-        max_length=min(sentence.max_length or most, longest),
-        longest=longest,
-        pooling=sentence.pooling,
-        normalize=sentence.normalize,
-        tokenizer=tokenizer.digest,
-    )
-    return recipe, tokenizer
-
-
-def _tokenizer(sentence: SentenceRecipe, model: Any, name: str) -> tuple[TextTokenizer, int]:
-    """Return the tokenizer, and the maximum number of tokens that it states."""
-    found = tokenizer_of(sentence.folder)
+) -> tuple[TextRecipe, TextTokenizer]:
+    found, config = tokenizer_of(sentence.folder), model.config
     tokens = max(len(found), *(number + 1 for number in found.added_tokens_decoder), 0)
     rows = model.get_input_embeddings().num_embeddings
     if tokens > rows:
@@ -202,8 +181,17 @@ def _tokenizer(sentence: SentenceRecipe, model: Any, name: str) -> tuple[TextTok
             f"{rows:,}. Save the model with the tokenizer that it was trained with; after new "
             "tokens, call model.resize_token_embeddings(len(tokenizer)) and train it."
         )
-    pad = found.pad_token_id if found.pad_token_id is not None else model.config.pad_token_id
+    pad = found.pad_token_id if found.pad_token_id is not None else config.pad_token_id
     tokenizer = TextTokenizer(
         found.backend_tokenizer, pad_id=pad or 0, prefix=sentence.prefix, lower=sentence.lower
     )
-    return tokenizer, found.model_max_length
+    # RoBERTa and its relatives number positions from behind that of the padding token.
+    longest = config.max_position_embeddings - (config.pad_token_id + 1 if family.shifted else 0)
+    recipe = TextRecipe(
+        max_length=min(sentence.max_length or found.model_max_length, longest),
+        longest=longest,
+        pooling=sentence.pooling,
+        normalize=sentence.normalize,
+        tokenizer=tokenizer.digest,
+    )
+    return recipe, tokenizer

@@ -135,7 +135,9 @@ def _build(
     with seeded(random_state):
         model = model_of(config, family, state, name=name)
         dense = dense_layers(blueprint["dense"])
-    steps: dict[str, Any] = {step: blueprint.get(step) for step in ("pooling", "normalize", "truncate")}
+    steps: dict[str, Any] = {
+        step: blueprint.get(step) for step in ("pooling", "normalize", "truncate")
+    }
     return HuggingFaceNetwork(model, family, dense=dense, **steps)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 
 def in_a_forked_child(start_anew: Callable[[], None]) -> Callable[[], None]:
@@ -12,6 +13,12 @@ def in_a_forked_child(start_anew: Callable[[], None]) -> Callable[[], None]:
     """
     at_fork(after_in_child=start_anew)
     return start_anew
+
+
+def released_at_fork(lock: Any) -> Any:
+    """Return a lock of `threading` that is open in every child process forked from this one."""
+    at_fork(after_in_child=lock._at_fork_reinit)
+    return lock
 
 
 def at_fork(**calls: Callable[[], object]) -> None:

@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_at_fork
 
 if TYPE_CHECKING:
     import torch
 
 # A generator belongs to the whole process, so only one thread may use it at a time.
-_lock = threading.RLock()
-
-
-@in_a_forked_child
-def _release_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
+_lock = released_at_fork(threading.RLock())
 
 
 class Randomness:

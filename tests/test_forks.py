@@ -11,7 +11,7 @@ import os, signal, threading
 import torch
 from PIL import Image
 from sktransfer import _randomness
-from sktransfer.backbones import get_backbone
+from sktransfer.backbones import _backbone, get_backbone
 from sktransfer.modalities.image import _decode
 
 backbone = get_backbone("resnet18", weights=None, modality="image")
@@ -24,7 +24,7 @@ def draw():
 cases = {
     "images": (_decode._shared_images, lambda: _decode.decode_image(Image.new("RGB", (2, 2)))),
     "random numbers": (_randomness._lock, draw),
-    "a backbone": (backbone._lock, lambda: backbone.fast(torch.device("cpu"))),
+    "a backbone": (_backbone._lock, lambda: backbone.fast(torch.device("cpu"))),
 }
 for name, (lock, work) in cases.items():
     is_held, is_over = threading.Event(), threading.Event()

@@ -2,37 +2,21 @@
 
 from typing import Any
 
-from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._list_backbones import BackboneTable
-from sktransfer.backbones._network import (
-    POOLED,
-    CachedActivation,
-    Level,
-    StagedNetwork,
-    at_level,
-)
-from sktransfer.backbones._packing import Packed, find_from_file, keep_from_file, pack, unpack
-from sktransfer.backbones._registry import get_backbone, list_backbones
-from sktransfer.backbones._weights import refuse_misfits
+from sktransfer.backbones._backbone import Backbone as Backbone
+from sktransfer.backbones._list_backbones import BackboneTable as BackboneTable
+from sktransfer.backbones._network import POOLED as POOLED
+from sktransfer.backbones._network import CachedActivation as CachedActivation
+from sktransfer.backbones._network import Level as Level
+from sktransfer.backbones._network import StagedNetwork as StagedNetwork
+from sktransfer.backbones._network import at_level as at_level
+from sktransfer.backbones._packing import find_from_file as find_from_file
+from sktransfer.backbones._packing import keep_from_file as keep_from_file
+from sktransfer.backbones._packing import pack as pack
+from sktransfer.backbones._packing import unpack as unpack
+from sktransfer.backbones._registry import get_backbone as get_backbone
+from sktransfer.backbones._registry import list_backbones as list_backbones
+from sktransfer.backbones._weights import refuse_misfits as refuse_misfits
 from sktransfer.modalities import MODALITIES, modality_of
-
-__all__ = [
-    "POOLED",
-    "Backbone",
-    "BackboneTable",
-    "CachedActivation",
-    "Level",
-    "Packed",
-    "StagedNetwork",
-    "at_level",
-    "find_from_file",
-    "get_backbone",
-    "keep_from_file",
-    "list_backbones",
-    "pack",
-    "refuse_misfits",
-    "unpack",
-]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import copy
 import threading
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
 import torch
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_at_fork
 from sktransfer._runtime import undisturbed
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
-from sktransfer.backbones._network import POOLED, Level, StagedNetwork, pool
+from sktransfer.backbones._network import POOLED, Level, StagedNetwork, at_level, pool
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Recipe, mask_of, tensors_of
 
 POOLINGS = ("default", "mean", "max", "cls", "flatten")
 
-_alive: weakref.WeakSet[Backbone] = weakref.WeakSet()
+# For the copies of all backbones.
+_lock = released_at_fork(threading.RLock())
 
 
 @dataclass(eq=False, repr=False)
@@ -79,11 +79,9 @@ class Backbone:
         if self.recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint(self.network, self.recipe)
-        self._copies: dict[torch.device, StagedNetwork] = {torch.device("cpu"): self.network}
-        self._fast: dict[torch.device, StagedNetwork] = {}
+        self._fused: StagedNetwork | None = None
+        self._copies: dict[tuple[StagedNetwork, torch.device], StagedNetwork] = {}
         self._shapes: dict[Any, tuple[int, ...]] = {}
-        self._lock = threading.RLock()
-        _alive.add(self)
 
     @property
     def modality(self) -> str:
@@ -124,24 +122,21 @@ class Backbone:
         -------
         Tensor of shape (n, d), float32
         """
-        return self._through(self.fast(tensors_of(inputs)[0].device), inputs, layer, pooling)
+        network = self.fast(tensors_of(inputs)[0].device)
+        return self._through(network, inputs, self.resolve(layer), pooling)
 
     def _through(
-        self, network: StagedNetwork, inputs: Any, layer: str | int, pooling: str
+        self, network: StagedNetwork, inputs: Any, layer: str, pooling: str | None
     ) -> torch.Tensor:
-        layer = self.resolve(layer)
-        pooling = self._pooling(layer, pooling)
-        if layer == POOLED and pooling == "own":
-            return network(inputs).float()
-        until = self.stages[-1] if layer == POOLED else layer
-        activation = network(inputs, until=until).float()
-        return pool(
-            activation,
-            pooling,
-            layout=network.layout,
-            prefix_tokens=network.prefix_tokens,
-            mask=mask_of(inputs),
-        )
+        if pooling not in (*POOLINGS, None):
+            raise BackboneError(f"pooling={pooling!r} is none of {', '.join(POOLINGS)}.")
+        if pooling is None or (layer == POOLED and pooling == "default"):
+            return network(inputs, until=layer).float()
+        activation = network(inputs, until=self.stages[-1] if layer == POOLED else layer).float()
+        if pooling == "default":
+            has_class_token = network.layout == "NLC" and network.prefix_tokens > 0
+            pooling = self.recipe.pooling or ("cls" if has_class_token else "mean")
+        return pool(activation, pooling, network, mask_of(inputs))
 
     def width(
         self, layer: str | int = POOLED, pooling: str = "default", recipe: Recipe | None = None
@@ -155,32 +150,21 @@ class Backbone:
         recipe : Recipe, optional
             By which cells are prepared; the backbone's own by default.
         """
-        layer = self.resolve(layer)
-        key = (recipe or self.recipe, layer, pooling)
-        return self._tried(key, lambda x: self._through(self.network, x, layer, pooling))[0]
+        return self._tried(layer, pooling, recipe)[0]
 
     def feature_width(self, level: Level, recipe: Recipe | None = None) -> int:
         """Return the length of the features of a row, a token or a place."""
         if level == "row":
             return self.width(recipe=recipe)
-        shape = self.shape(self.stages[-1], recipe)
-        if len(shape) == 1:
-            raise BackboneError(
-                f"The last stage of {self.name!r}, {self.stages[-1]!r}, gives one vector per row, "
-                f"not one per {level}: choose another backbone."
-            )
-        return shape[0] if self.network.layout == "NCHW" and len(shape) == 3 else shape[-1]
+        last = torch.empty(0, *self.shape(self.stages[-1], recipe))
+        return at_level(last, level, self.network).shape[-1]
 
     def shape(self, layer: str | int, recipe: Recipe | None = None) -> tuple[int, ...]:
         """Return the shape of a layer's output for one blank row, before any pooling.
 
         Where rows have variable length, the first number is the length of a blank one.
         """
-        layer = self.resolve(layer)
-        if layer == POOLED:
-            return (self.width(recipe=recipe),)
-        key = (recipe or self.recipe, layer, "none")
-        return self._tried(key, lambda inputs: self.network(inputs, until=layer))
+        return self._tried(layer, None, recipe)
 
     def resolve(self, layer: str | int) -> str:
         """Return the name that `layer` means: "pooled" or one of `stages`."""
@@ -196,14 +180,7 @@ class Backbone:
 
     def on(self, device: torch.device) -> StagedNetwork:
         """Return the network on a device; one copy per device is made and kept."""
-        if device.type == "meta":
-            return self.network
-        with self._lock:
-            if device not in self._copies:
-                # Weights made in inference mode could never take part in a gradient.
-                with torch.inference_mode(False):
-                    self._copies[device] = copy.deepcopy(self.network).to(device)
-            return self._copies[device]
+        return self._copy(self.network, device)
 
     def fast(self, device: torch.device) -> StagedNetwork:
         """Return an equivalent network of fewer operations, for inference only.
@@ -213,42 +190,33 @@ class Backbone:
         """
         if self.of_user or device.type == "meta":
             return self.on(device)
-        with self._lock:
-            if device not in self._fast:
-                self._fast[device] = self._make_fast(device)
-            return self._fast[device]
+        if self._fused is None:
+            with _lock, torch.inference_mode(False), torch.no_grad(), undisturbed():
+                self._fused = self._fused or fused(self.network, self.recipe)
+        return self._copy(self._fused, device)
 
-    def _make_fast(self, device: torch.device) -> StagedNetwork:
-        with torch.inference_mode(False), torch.no_grad(), undisturbed():
-            network = fused(self.network, self.recipe)
-            if network is self.network:
-                return self.on(device)
-            if self.recipe.channels_last:
-                network.to(memory_format=torch.channels_last)
-            return network if device.type == "cpu" else copy.deepcopy(network).to(device)
-
-    def _pooling(self, layer: str, pooling: str) -> str:
-        if pooling not in POOLINGS:
-            raise BackboneError(f"pooling={pooling!r} is none of {', '.join(POOLINGS)}.")
-        if pooling != "default":
-            return pooling
-        if layer == POOLED:
-            return "own"
-        has_class_token = self.network.layout == "NLC" and self.network.prefix_tokens > 0
-        return self.recipe.pooling or ("cls" if has_class_token else "mean")
+    def _copy(self, network: StagedNetwork, device: torch.device) -> StagedNetwork:
+        if device.type in ("cpu", "meta"):
+            return network
+        # Weights made in inference mode could never take part in a gradient.
+        with _lock, torch.inference_mode(False):
+            if (network, device) not in self._copies:
+                self._copies[network, device] = copy.deepcopy(network).to(device)
+            return self._copies[network, device]
 
     def _tried(
-        self, key: tuple[Recipe, str, str], run: Callable[[Any], torch.Tensor]
+        self, layer: str | int, pooling: str | None, recipe: Recipe | None
     ) -> tuple[int, ...]:
-        """Return the shape per row of what `run` gives for blank inputs, tried once per key."""
-        if key in self._shapes:
-            return self._shapes[key]
-        recipe, layer, _ = key
+        """Return the shape per row of the output for blank inputs, computed once."""
+        layer, recipe = self.resolve(layer), recipe or self.recipe
+        key = (recipe, layer, pooling)
         # An empty batch costs nothing, but some networks cannot reshape one.
         for rows in (0, 1):
             try:
-                with torch.inference_mode(), undisturbed():
-                    self._shapes[key] = tuple(run(recipe.blank(rows)).shape[1:])
+                if key not in self._shapes:
+                    with torch.inference_mode(), undisturbed():
+                        output = self._through(self.network, recipe.blank(rows), layer, pooling)
+                    self._shapes[key] = tuple(output.shape[1:])
                 return self._shapes[key]
             except BackboneError:
                 raise
@@ -262,9 +230,3 @@ class Backbone:
     def __repr__(self) -> str:
         """Return name, source and number of stages."""
         return f"Backbone({self.name!r}, source={self.source!r}, stages={len(self.stages)})"
-
-
-@in_a_forked_child
-def _start_anew() -> None:
-    for backbone in _alive:
-        backbone._lock = threading.RLock()

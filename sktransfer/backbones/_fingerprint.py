@@ -27,10 +27,8 @@ import pickle
 import sys
 import sysconfig
 import uuid
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -51,7 +49,6 @@ _COMMON = frozenset(vars(nn.Module()))
 
 _SCALARS = frozenset(map(type, (None, True, 0, 0.0, 0j, "", b"", ..., NotImplemented)))
 _SCALARS |= {torch.dtype, torch.device, torch.layout, torch.memory_format}
-_SEQUENCES = frozenset({tuple, list, torch.Size})
 _SETTINGS = (*_SCALARS, FunctionType, BuiltinFunctionType, MethodType, functools.partial)
 _SETTINGS += (torch.Tensor, np.ndarray, np.generic)
 _CODE = (
@@ -64,7 +61,7 @@ _WRAPPED = ("__func__", "__self__", "fget", "__wrapped__")
 _nonces: dict[int, tuple[Any, str]] = {}
 
 
-def fingerprint(network: nn.Module, recipe: Recipe) -> str:
+def fingerprint(network: nn.Module, recipe: Recipe | None) -> str:
     """Return a digest of architecture, weights and recipe: 32 hexadecimal digits.
 
     What cannot be described makes the fingerprint unique to the object: computing a row twice
@@ -118,7 +115,7 @@ def _parts(value: Any) -> Iterable[Any]:
         If it cannot be described.
     """
     kind = type(value)
-    if kind in _SEQUENCES or kind in (set, frozenset):
+    if kind in (tuple, list, set, frozenset):
         return value
     if kind in (dict, OrderedDict):
         return [part for pair in value.items() for part in pair]
@@ -130,11 +127,15 @@ def _parts(value: Any) -> Iterable[Any]:
         return _parts_of_tensor(value)
     if isinstance(value, ModuleType) and _is_library(value.__name__):
         return _name(value.__name__)
-    if isinstance(value, type):
-        return _parts_of_class(value)
-    if kind is FunctionType:
-        return _parts_of_function(value)
-    if kind is CodeType:
+    if isinstance(value, type | FunctionType):
+        # A function's module is not its __module__, which decorators copy.
+        scope = getattr(value, "__globals__", {"__name__": value.__module__})
+        home = scope.get("__name__") or ""
+        if _has(home, value):
+            return _name(home, value.__qualname__)
+        is_class = isinstance(value, type)
+        return _parts_of_class(value) if is_class else _parts_of_function(value, home)
+    if isinstance(value, CodeType):
         return [getattr(value, f"co_{name}") for name in _CODE]
     return _parts_of_object(value)
 
@@ -170,17 +171,14 @@ def _matters(kind: type, name: str, value: Any) -> bool:
 
 def _is_setting(value: Any) -> bool:
     return (
-        all(map(_is_setting, value)) if type(value) in _SEQUENCES else isinstance(value, _SETTINGS)
+        all(map(_is_setting, value))
+        if isinstance(value, tuple | list)
+        else isinstance(value, _SETTINGS)
     )
 
 
-def _parts_of_function(function: FunctionType) -> Iterable[Any]:
-    """Describe a function: by name if a library has it under that name, else by its code."""
-    # Its module is not its __module__, which decorators copy.
+def _parts_of_function(function: Any, home: str) -> Iterable[Any]:
     scope = function.__globals__
-    home = scope.get("__name__") or ""
-    if _has(home, function):
-        return _name(home, function.__qualname__)
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     defaults = (function.__defaults__, function.__kwdefaults__)
     names = set() if _is_library(home) else set(_names_in(function.__code__))
@@ -188,10 +186,7 @@ def _parts_of_function(function: FunctionType) -> Iterable[Any]:
     return [function.__code__, defaults, cells, vars(function), used]
 
 
-def _parts_of_class(kind: type) -> Iterable[Any]:
-    """Describe a class: by name if a library has it under that name, else by its members."""
-    if _has(kind.__module__, kind):
-        return _name(kind.__module__, kind.__qualname__)
+def _parts_of_class(kind: Any) -> Iterable[Any]:
     # Special names that are no methods differ by version of Python, and `_abc_impl` by process.
     members = {
         name: member
@@ -228,7 +223,7 @@ def _parts_of_object(value: Any) -> Iterable[Any]:
         return _name(pickle.whichmodule(value, reduced), reduced)  # type: ignore[attr-defined]
     make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
     own = None if _is_library(kind.__module__) else object.__getstate__(value)
-    return [kind, make, arguments, state, list(items or ()), list(pairs or ()), own]
+    return [kind, make, arguments, state, tuple(items or ()), tuple(pairs or ()), own]
 
 
 def _name(module: str, qualname: str = "") -> list[str]:
@@ -254,24 +249,19 @@ def _package(module: str) -> str:
 @functools.cache
 def _is_library(module: str) -> bool:
     package = _package(module)
-    if package == "__main__":  # in a notebook, its file is that of the program that runs it
-        return False
     file = getattr(sys.modules.get(package), "__file__", None)
     if package in _KNOWN_LIBRARIES or file is None:
         return package in _KNOWN_LIBRARIES | sys.stdlib_module_names
+    if package == "__main__":  # in a notebook, its file is that of the program that runs it
+        return False
     standard = Path(file).is_relative_to(sysconfig.get_path("stdlib"))
     return standard or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 
 
 def _nonce(value: Any) -> str:
     """Return what no other object has, and the same each time for this one."""
-    address = id(value)
-    if address not in _nonces:
-        kept: Any = value
-        with suppress(TypeError):  # an object without weak references is kept alive
-            kept = weakref.ref(value, lambda _: _nonces.pop(address, None))
-        _nonces[address] = kept, uuid.uuid4().hex
-    return _nonces[address][1]
+    # It is kept, because an address identifies an object only while it lives.
+    return _nonces.setdefault(id(value), (value, uuid.uuid4().hex))[1]
 
 
 def _digest(*parts: Any) -> str:

@@ -30,9 +30,9 @@ def fused(network: StagedNetwork, recipe: Recipe) -> StagedNetwork:
     Parameters
     ----------
     network : StagedNetwork
-        In eval mode; it is not changed, and stages without batch norms are not copied.
+        In eval mode; it is not changed, and the result shares the weights that stay.
     recipe : Recipe
-        Of its cells. A stage whose output on the random cell differs stays as it is.
+        Of its cells. A network whose output on the random cell differs stays as it is.
 
     Returns
     -------
@@ -42,47 +42,31 @@ def fused(network: StagedNetwork, recipe: Recipe) -> StagedNetwork:
         return network
     generator = torch.Generator().manual_seed(0)
     cell = map_inputs(lambda tensor: tensor.normal_(generator=generator), recipe.blank(1))
-    stages: dict[str, nn.Module] = {}
-    activation = cell
-    # Outside inference mode, in which tensors have no version counters.
-    with torch.inference_mode(False), torch.no_grad():
-        for name, stage in network.stages.items():
-            stages[name] = _fused_stage(stage, activation)
-            activation = stage(activation)
-    if all(stages[name] is stage for name, stage in network.stages.items()):
-        return network
-    other = Chain(
-        stages, network.pooled, layout=network.layout, prefix_tokens=network.prefix_tokens
-    ).eval()
-    return other if _agree(network, other, cell) else network
-
-
-def _fused_stage(stage: nn.Module, activation: Any) -> nn.Module:
-    if not _has_norms(stage):
-        return stage
+    other = _copy_sharing_weights(network)
     try:
-        pairs = _pairs(_copy_sharing_weights(stage), activation)
-        other = _copy_sharing_weights(stage)
+        pairs = _pairs(_copy_sharing_weights(network), cell)
         for conv, norm in pairs:
             _fuse(other, conv, norm)
-        return other if pairs and _agree(stage, other, activation) else stage
+        if recipe.channels_last:
+            other.to(memory_format=torch.channels_last)
+        return other if pairs and _agree(network, other, cell) else network
     except Exception:  # e.g. of code that reads attributes of its norms
-        return stage
+        return network
 
 
 def _has_norms(module: nn.Module) -> bool:
     return any(isinstance(part, nn.BatchNorm2d) for part in module.modules())
 
 
-def _copy_sharing_weights(stage: nn.Module) -> nn.Module:
-    shared = {id(tensor): tensor for tensor in (*stage.parameters(), *stage.buffers())}
-    return copy.deepcopy(stage, shared)
+def _copy_sharing_weights(network: Chain) -> Chain:
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return copy.deepcopy(network, shared)
 
 
-def _pairs(stage: nn.Module, activation: Any) -> list[tuple[str, str]]:
+def _pairs(network: Chain, cell: Any) -> list[tuple[str, str]]:
     """Return the names of each convolution whose output goes to a batch norm, and of that norm.
 
-    The stage has hooks afterwards.
+    The network has hooks afterwards.
     """
     calls: Counter[nn.Module] = Counter()
     seen: list[tuple[nn.Module, torch.Tensor, int]] = []
@@ -101,13 +85,15 @@ def _pairs(stage: nn.Module, activation: Any) -> list[tuple[str, str]]:
             if args and args[0] is output and output._version == version
         )
 
-    for module in stage.modules():
+    for module in network.modules():
         if type(module).__name__ in _CONVOLUTIONS:
             module.register_forward_hook(convolved)
         elif _is_norm(module):
             module.register_forward_pre_hook(to_be_normed)
-    stage(activation)
-    names = {module: name for name, module in stage.named_modules()}
+    # Outside inference mode, in which tensors have no version counters.
+    with torch.inference_mode(False), torch.no_grad():
+        network(cell)
+    names = {module: name for name, module in network.named_modules()}
     return [
         (names[conv], names[norm]) for conv, norm in pairs if calls[conv] == 1 and calls[norm] == 1
     ]
@@ -123,12 +109,12 @@ def _has_activation(module: nn.Module) -> bool:
     return isinstance(module, nn.BatchNorm2d) and hasattr(module, "drop") and hasattr(module, "act")
 
 
-def _fuse(stage: nn.Module, conv: str, norm: str) -> None:
-    parts: tuple[Any, Any] = stage.get_submodule(conv), stage.get_submodule(norm)
-    stage.set_submodule(conv, fuse_conv_bn_eval(*parts))
+def _fuse(network: Chain, conv: str, norm: str) -> None:
+    parts: tuple[Any, Any] = network.get_submodule(conv), network.get_submodule(norm)
+    network.set_submodule(conv, fuse_conv_bn_eval(*parts))
     is_both = _has_activation(parts[1])
     rest = nn.Sequential(parts[1].drop, parts[1].act) if is_both else nn.Identity()
-    stage.set_submodule(norm, rest)
+    network.set_submodule(norm, rest)
 
 
 def _agree(one: nn.Module, other: nn.Module, inputs: Any) -> bool:

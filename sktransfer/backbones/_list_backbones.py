@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 COLUMNS = (
@@ -18,35 +19,26 @@ COLUMNS = (
 
 
 class BackboneTable(list[dict[str, Any]]):
-    """A list of dicts that prints as a table in a terminal and in a notebook."""
+    """A list of dicts that prints as a table; what a source does not state is None."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        super().__init__({name: row.get(name) for name in COLUMNS} for row in rows)
 
     def __repr__(self) -> str:
         """Return the table as aligned text."""
-        lines = [[name.replace("_", " ") for name in COLUMNS], *self._cells()]
+        lines = [[name.replace("_", " ") for name in COLUMNS]]
+        lines += [[_text(value) for value in row.values()] for row in self]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         )
 
-    __str__ = __repr__
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in COLUMNS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>"
-            for line in self._cells()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _cells(self) -> list[list[str]]:
-        return [[_text(row[name]) for name in COLUMNS] for row in self]
-
-
-def row(**values: Any) -> dict[str, Any]:
-    """Return one row of the table; its sizes are None where they are not given."""
-    values = {"parameters": None, "feature_size": None, **values}
-    return {name: values[name] for name in COLUMNS}
+def near_names(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name."""
+    near = difflib.get_close_matches(name, known, n=2)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
 
 
 def _text(value: Any) -> str:

@@ -132,12 +132,7 @@ def cut(
 
 
 def pool(
-    activation: torch.Tensor,
-    pooling: str,
-    *,
-    layout: Layout,
-    prefix_tokens: int = 0,
-    mask: torch.Tensor | None = None,
+    activation: torch.Tensor, pooling: str, network: Any, mask: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Pool a stage's output to one vector per row.
 
@@ -147,8 +142,8 @@ def pool(
         A map, a sequence of tokens, or vectors (n, d), which stay as they are.
     pooling : {"mean", "max", "cls", "flatten"}
         "mean" and "max" go over places or over the tokens that belong to the row.
-    layout, prefix_tokens
-        See `StagedNetwork`.
+    network : StagedNetwork
+        Its attributes `layout` and `prefix_tokens` say what the activation consists of.
     mask : Tensor of shape (n, tokens), optional
         1 where a token belongs to the text, 0 where it pads.
 
@@ -166,13 +161,13 @@ def pool(
             )
         return activation.flatten(1)
     if pooling == "cls":
-        if activation.ndim != 3 or (mask is None and prefix_tokens == 0):
+        if activation.ndim != 3 or (mask is None and network.prefix_tokens == 0):
             raise BackboneError(
                 "pooling='cls' needs a class token, and this backbone has none. "
                 "Use 'mean', 'max' or 'flatten'."
             )
         return activation[:, 0]
-    places = _places(activation, layout, prefix_tokens)
+    places = _places(activation, network)
     if mask is None:
         return places.mean(1) if pooling == "mean" else places.amax(1)
     inside = mask.unsqueeze(-1).to(places.dtype)
@@ -181,9 +176,7 @@ def pool(
     return places.masked_fill(inside == 0, -torch.inf).amax(1)
 
 
-def at_level(
-    activation: torch.Tensor, level: Level, *, layout: Layout, prefix_tokens: int = 0
-) -> torch.Tensor:
+def at_level(activation: torch.Tensor, level: Level, network: Any) -> torch.Tensor:
     """Return a stage's output as tokens (n, tokens, d) or as a map (n, height, width, d).
 
     Parameters
@@ -192,8 +185,8 @@ def at_level(
         A map, or a sequence of tokens; tokens become a map only if their number is a square.
     level : {"token", "place"}
         Which of the two.
-    layout, prefix_tokens
-        See `StagedNetwork`.
+    network : StagedNetwork
+        As for `pool`.
 
     Raises
     ------
@@ -204,22 +197,22 @@ def at_level(
         raise BackboneError(
             f"The last stage of this backbone gives one vector per row, not one per {level}."
         )
-    places = _places(activation, layout, prefix_tokens)
+    places = _places(activation, network)
     if level == "token":
         return places
     if activation.ndim == 4:
-        return activation.permute(0, 2, 3, 1) if layout == "NCHW" else activation
+        return activation.permute(0, 2, 3, 1) if network.layout == "NCHW" else activation
     side = round(places.shape[1] ** 0.5)
     if side * side != places.shape[1]:
         raise BackboneError(f"{places.shape[1]} tokens do not form a square map.")
     return places.unflatten(1, (side, side))
 
 
-def _places(activation: torch.Tensor, layout: Layout, prefix_tokens: int) -> torch.Tensor:
+def _places(activation: torch.Tensor, network: Any) -> torch.Tensor:
     """Return the activation as (n, places, channels)."""
     # A network may turn maps into tokens on its way; `layout` says what it ends with.
     if activation.ndim == 3:
-        return activation[:, prefix_tokens:]
-    if layout == "NHWC":
+        return activation[:, network.prefix_tokens :]
+    if network.layout == "NHWC":
         return activation.flatten(1, 2)
     return activation.flatten(2).transpose(1, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,24 +25,15 @@ _TEXTS = ("name", "source", "licence", "library")
 _from_files: dict[tuple[str, str, str | None], Backbone] = {}
 
 
-@dataclass(frozen=True)
-class Packed:
-    """A backbone as `pack` returns it and `unpack` takes it.
+def pack(backbone: Backbone) -> tuple[dict[str, Any], StateDict]:
+    """Return a backbone as data.
 
-    Attributes
-    ----------
+    Returns
+    -------
     about : dict
         Plain JSON.
     weights : dict of str to Tensor
         Of the network, by name.
-    """
-
-    about: dict[str, Any]
-    weights: StateDict
-
-
-def pack(backbone: Backbone) -> Packed:
-    """Return a backbone as data.
 
     Raises
     ------
@@ -56,28 +46,27 @@ def pack(backbone: Backbone) -> Packed:
             "only you have. Name an architecture of a library, and pass your weights for it as "
             "weights=."
         )
-    processor = backbone.processor
     about = {name: getattr(backbone, name) for name in (*_TEXTS, "modality")}
     about |= {
         "blueprint": dict(backbone.blueprint),
         "recipe": backbone.recipe.to_dict(),
-        "processor": processor.to_dict() if processor is not None else None,
+        "processor": backbone.processor and backbone.processor.to_dict(),
     }
     # Copies, because weights that share memory would be refused where they are written.
     weights = {
         name: tensor.clone(memory_format=torch.contiguous_format)
         for name, tensor in backbone.network.state_dict().items()
     }
-    return Packed(about, weights)
+    return about, weights
 
 
-def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
+def unpack(about: Mapping[str, Any], weights: StateDict, *, fingerprint: str) -> Backbone:
     """Build the backbone that was packed, without its source of weights.
 
     Parameters
     ----------
-    packed : Packed
-        May come from anywhere: nothing in it is executed.
+    about, weights
+        As `pack` returns them. May come from anywhere: nothing in them is executed.
     fingerprint : str
         Of the backbone that was packed.
 
@@ -88,19 +77,17 @@ def unpack(packed: Packed, *, fingerprint: str) -> Backbone:
     BackboneError
         If the libraries here do not build such a network.
     """
-    about = packed.about
     if about["modality"] not in MODALITIES:
         raise BackboneError(f"A backbone is of the unknown modality {about['modality']!r}.")
     modality = modality_of(about["modality"])
     recipe = modality.recipe_type.from_dict(about["recipe"])
-    packed_processor = about["processor"]
-    processor = packed_processor and modality.processor_from_dict(packed_processor)
+    processor = about["processor"] and modality.processor_from_dict(about["processor"])
     recipe.check(processor)
     with torch.inference_mode(False):
         texts: dict[str, Any] = {name: str(about[name]) for name in _TEXTS}
         backbone = Backbone(
             **texts,
-            network=_network(about["blueprint"], recipe, packed.weights, str(about["name"])),
+            network=_network(about["blueprint"], recipe, weights, str(about["name"])),
             recipe=recipe,
             processor=processor,
             blueprint=about["blueprint"],

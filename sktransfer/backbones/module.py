@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import nn
 
 from sktransfer.backbones import huggingface, timm
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._network import Apply, Chain, Layout, StagedNetwork, pool
+from sktransfer.backbones._network import Apply, Chain, StagedNetwork
 from sktransfer.backbones.timm._split_timm import split
 from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
@@ -25,24 +24,18 @@ NAME = "module"
 # Libraries whose version is part of the key of the cache; torch's belongs to the engine.
 _LIBRARIES = frozenset({"timm", "torchvision", "transformers"})
 
-# Libraries of the wrappers below.
+# Classes of these libraries that hold a network, and what to pass instead.
 _HOMES = frozenset({"deepspeed", "peft", "timm", "torch"})
-
-# Classes that hold a network without changing what it computes, and where.
 _WRAPPERS = {
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-    "OptimizedModule": "_orig_mod",  # torch.compile
-    "AveragedModel": "module",
-    "ModelEmaV2": "module",
-    "ModelEmaV3": "module",
-}
-
-# Classes that hold a network in another form, by the advice for each.
-_REFUSED = {
-    "FullyShardedDataParallel": "gather its weights and load them into the plain network",
-    "PeftModel": "merge the adapter: module.merge_and_unload()",
-    "DeepSpeedEngine": "pass engine.module, with its weights gathered",
+    "AveragedModel": "module.module",
+    "DataParallel": "module.module",
+    "DeepSpeedEngine": "module.module, with its weights gathered",
+    "DistributedDataParallel": "module.module",
+    "FullyShardedDataParallel": "the plain network, into which you load the gathered weights",
+    "ModelEmaV2": "module.module",
+    "ModelEmaV3": "module.module",
+    "OptimizedModule": "module._orig_mod, which torch.compile was given",
+    "PeftModel": "module.merge_and_unload()",
 }
 
 
@@ -64,63 +57,37 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     Raises
     ------
     BackboneError
-        If the module cannot be copied, does not take images of its recipe's size, or does not
-        return one tensor with one entry per row.
+        If the module is a wrapper of another, cannot be copied, does not take images of its
+        recipe's size, or does not return one tensor with one entry per row.
     """
     name = type(module).__name__
-    recipe = recipe_of(module, modality)
+    _refuse_wrapper(module)
+    recipe = _recipe_of(module, modality)
     try:
         net = copy.deepcopy(module).to("cpu", torch.float32).eval()
     except Exception as error:
         raise BackboneError(f"{name} cannot be copied: {_described(error)}.") from error
     try:
         network, recipe = _staged(net, recipe)
-        rows, features = _try_out({"network": network}, recipe)
+        rows, features = _try_out(network, recipe)
     except Exception as error:  # whatever the user's code raises
         raise _does_not_take(name, recipe, error) from error
-    _check_features(features[0], rows, name)
+    _check_features(features, rows, name)
     library = _library(module)
     return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
 
 
-def unwrap(module: nn.Module) -> nn.Module:
-    """Return the network inside of wrappers for several devices, compilation and averaging.
-
-    Raises
-    ------
-    BackboneError
-        If a wrapper holds the network in another form, or has hooks.
-    """
-    recipe = None
-    while (wrapper := _wrapper_of(module)) is not None:
-        if module._forward_hooks or module._forward_pre_hooks:
+def _refuse_wrapper(module: nn.Module) -> None:
+    for kind in type(module).__mro__:
+        if kind.__name__ in _WRAPPERS and kind.__module__.partition(".")[0] in _HOMES:
             raise BackboneError(
-                f"The {wrapper} has hooks of its own, which would be lost. Register them on the "
-                "network inside of it, and pass that."
+                f"A {kind.__name__} cannot be a backbone; pass the network that it holds: "
+                f"{_WRAPPERS[kind.__name__]}."
             )
-        recipe = recipe or vars(module).get("recipe")
-        module = getattr(module, _WRAPPERS[wrapper])
-    if recipe is not None and not hasattr(module, "recipe"):
-        module = copy.copy(module)  # the user's own object stays as it is
-        module.recipe = recipe
-    return module
 
 
-def _wrapper_of(module: nn.Module) -> str | None:
-    # A subclass of the user's is a wrapper only where it inherits its forward.
-    names = {
-        kind.__name__
-        for kind in type(module).__mro__
-        if kind.__module__.partition(".")[0] in _HOMES
-        and getattr(kind, "forward", None) is type(module).forward
-    }
-    for name in names & _REFUSED.keys():
-        raise BackboneError(f"A {name} cannot be a backbone: {_REFUSED[name]}.")
-    return next(iter(names & _WRAPPERS.keys()), None)
-
-
-def recipe_of(module: nn.Module, modality: str) -> Any:
-    """Return the recipe that a module states; without one, ImageNet's for images."""
+def _recipe_of(module: nn.Module, modality: str) -> Any:
+    # Without a stated recipe, images are prepared as for ImageNet.
     if modality != "image" or isinstance(getattr(module, "recipe", None), ImageRecipe):
         return modality_of(modality).module_recipe(module)
     if timm.is_whole(module):
@@ -140,28 +107,14 @@ def _library(module: nn.Module) -> str:
 
 def _staged(net: nn.Module, recipe: Any) -> tuple[StagedNetwork, Any]:
     """Return the network as stages, without its classifier, and the recipe."""
-    if not isinstance(recipe, ImageRecipe):
-        return _plain(net, recipe), recipe
-    if timm.is_whole(net):
-        return split(net, recipe.size), recipe
-    parts = stages_of(net)
-    if parts is not None:
-        return parts[0], recipe
-    found = huggingface.stages_of(net)
-    if found is not None:
-        return found[0], recipe if hasattr(net, "recipe") else found[1]
-    return _plain(net, recipe), recipe
-
-
-def _plain(net: nn.Module, recipe: Recipe) -> Chain:
-    stages = _children(net)
-    _, outputs = _try_out(stages, recipe)
-    if not all(isinstance(output, torch.Tensor) for output in outputs[:-1]):
-        stages = {"network": net}
-    last = outputs[-1]
-    tokens = isinstance(last, torch.Tensor) and last.ndim == 3
-    layout: Layout = "NLC" if tokens else "NCHW"
-    return Chain(stages, Apply(partial(_mean, layout=layout)), layout=layout)
+    if isinstance(recipe, ImageRecipe):
+        if timm.is_whole(net):
+            return split(net), recipe
+        if (parts := stages_of(net)) is not None:
+            return parts[0], recipe
+        if (found := huggingface.stages_of(net)) is not None:
+            return found[0], recipe if hasattr(net, "recipe") else found[1]
+    return Chain(_children(net), Apply(_mean)), recipe
 
 
 def _children(net: nn.Module) -> dict[str, nn.Module]:
@@ -173,43 +126,33 @@ def _children(net: nn.Module) -> dict[str, nn.Module]:
     return {f"stage{n}" if n.isdigit() else n: child for n, child in children if child is not None}
 
 
-def _try_out(stages: dict[str, nn.Module], recipe: Recipe) -> tuple[int, list[Any]]:
-    """Return the number of blank cells tried, and the output of each stage for them."""
+def _mean(activation: Any) -> Any:
+    """Average over places or tokens; other outputs are left to `load`, which refuses them."""
+    has_places = isinstance(activation, torch.Tensor) and activation.ndim in (3, 4)
+    return activation.mean(1 if activation.ndim == 3 else (2, 3)) if has_places else activation
+
+
+@torch.inference_mode()
+def _try_out(network: StagedNetwork, recipe: Recipe) -> tuple[int, Any]:
+    """Return the number of blank cells tried, and the output for them."""
     # No rows show the shape of an output, at no cost; where a network does not take an empty
     # batch, two rows tell an output with a row axis from one without.
     try:
-        return 0, _outputs(stages, recipe.blank(0))
+        return 0, network(recipe.blank(0))
     except Exception:
-        return 2, _outputs(stages, recipe.blank(2))
-
-
-def _outputs(stages: dict[str, nn.Module], inputs: Any) -> list[Any]:
-    outputs: list[Any] = [inputs]
-    with torch.inference_mode():
-        for stage in stages.values():
-            outputs.append(stage(outputs[-1]))
-    return outputs[1:]
-
-
-def _mean(activation: Any, layout: Layout) -> Any:
-    """Average over places or tokens; other outputs are left to `load`, which refuses them."""
-    if not isinstance(activation, torch.Tensor) or activation.ndim not in (3, 4):
-        return activation
-    return pool(activation, "mean", layout=layout)
+        return 2, network(recipe.blank(2))
 
 
 def _check_features(features: Any, rows: int, name: str) -> None:
-    if not isinstance(features, torch.Tensor):
-        raise BackboneError(
-            f"{name} returns a {type(features).__name__}, not one tensor. Wrap it in a module "
-            "whose forward returns the tensor of features."
-        )
-    if features.ndim != 2 or len(features) != rows:
-        raise BackboneError(
-            f"{name} returns a tensor of shape {tuple(features.shape)} for {rows} rows. Its "
-            "first axis must be the rows: (n, d), (n, channels, height, width) or "
-            "(n, tokens, channels)."
-        )
+    what = f"a {type(features).__name__}"
+    if isinstance(features, torch.Tensor):
+        if features.ndim == 2 and len(features) == rows:
+            return
+        what = f"a tensor of shape {tuple(features.shape)} for {rows} rows"
+    raise BackboneError(
+        f"{name} returns {what}. Wrap it in a module whose forward returns one tensor of features: "
+        "(n, d), (n, channels, height, width) or (n, tokens, channels)."
+    )
 
 
 def _does_not_take(name: str, recipe: Recipe, error: Exception) -> BackboneError:

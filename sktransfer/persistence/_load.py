@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load as load_tensors
 
-from sktransfer.backbones import Packed, keep_from_file, unpack
+from sktransfer.backbones import keep_from_file, unpack
 from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError
 from sktransfer.persistence._archive import Members, read_file
@@ -110,6 +110,6 @@ def _adopt(members: Members, manifest: Manifest) -> None:
     """Register the backbones of a standalone file for the estimators in it."""
     for number, need in enumerate(manifest.needs if manifest.standalone else ()):
         about, weights = f"backbones/{number}.json", f"backbones/{number}.safetensors"
-        content = Packed(parsed(members[about], about), load_tensors(members[weights]))
-        backbone = unpack(content, fingerprint=need.fingerprint)
+        content = parsed(members[about], about), load_tensors(members[weights])
+        backbone = unpack(*content, fingerprint=need.fingerprint)
         keep_from_file(backbone, named=need.name, weights=need.weights)

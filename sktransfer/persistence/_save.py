@@ -140,9 +140,9 @@ def _can_be_saved(value: Any) -> bool:
 def _weights(backbones: list[Backbone]) -> dict[str, bytes]:
     members = {}
     for number, backbone in enumerate(backbones):
-        packed = pack(backbone)
+        about, weights = pack(backbone)
         # A backbone that cannot be built again is an error here, not where it is loaded.
-        unpack(packed, fingerprint=backbone.fingerprint)
-        members[f"backbones/{number}.json"] = json.dumps(packed.about).encode()
-        members[f"backbones/{number}.safetensors"] = tensors_to_bytes(packed.weights)
+        unpack(about, weights, fingerprint=backbone.fingerprint)
+        members[f"backbones/{number}.json"] = json.dumps(about).encode()
+        members[f"backbones/{number}.safetensors"] = tensors_to_bytes(weights)
     return members

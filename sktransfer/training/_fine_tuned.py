@@ -104,8 +104,7 @@ class FineTuned(nn.Module):
             activation = cached.activation
         else:
             activation = self.network(inputs, until=last, cached=cached).float()
-        layout, prefix_tokens = self.network.layout, self.network.prefix_tokens
-        return at_level(activation, self.level, layout=layout, prefix_tokens=prefix_tokens)
+        return at_level(activation, self.level, self.network)
 
     def open(self, stages: Sequence[str]) -> None:
         """Train these of the opened stages from now on, and no others."""

@@ -20,11 +20,10 @@ def test_the_width_of_each_level_is_that_of_its_features(name, modality, weights
     network = backbone.network
     with torch.inference_mode():
         output = network(backbone.recipe.blank(1), until=backbone.stages[-1])
-    options = {"layout": network.layout, "prefix_tokens": network.prefix_tokens}
     assert backbone.feature_width("row") == backbone.feature_size
-    assert backbone.feature_width("token") == at_level(output, "token", **options).shape[-1]
+    assert backbone.feature_width("token") == at_level(output, "token", network).shape[-1]
     if modality == "image":
-        assert backbone.feature_width("place") == at_level(output, "place", **options).shape[-1]
+        assert backbone.feature_width("place") == at_level(output, "place", network).shape[-1]
 
 
 def test_a_network_that_ends_in_one_vector_per_row_has_no_tokens_and_no_positions():
@@ -33,4 +32,4 @@ def test_a_network_that_ends_in_one_vector_per_row_has_no_tokens_and_no_position
         with pytest.raises(BackboneError, match="one vector per row"):
             backbone.feature_width(level)
         with pytest.raises(BackboneError, match="one vector per row"):
-            at_level(torch.zeros(2, 3), level, layout="NCHW")
+            at_level(torch.zeros(2, 3), level, backbone.network)

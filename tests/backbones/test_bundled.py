@@ -150,7 +150,7 @@ def test_a_changed_byte_in_any_file_is_noticed(name, which, tmp_path, monkeypatc
     path.write_bytes(content)
     monkeypatch.setattr(bundled._Bundle, "folder", folder)
     with pytest.raises(WeightsError, match=r"is not what was published.*reinstall"):
-        bundled.load(name, weights="pretrained", modality=bundle.modality)
+        bundled.load(name, weights="pretrained", modality=bundle.facts["modality"])
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):

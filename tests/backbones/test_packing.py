@@ -2,11 +2,12 @@
 
 import copy
 import json
+from collections import namedtuple
 
 import pytest
 import torch
 
-from sktransfer.backbones import Packed, find_from_file, get_backbone, keep_from_file, pack, unpack
+from sktransfer.backbones import find_from_file, get_backbone, keep_from_file, pack, unpack
 from sktransfer.exceptions import BackboneError, WeightsError
 from tests._tiny import tiny_network
 from tests.backbones import _huggingface_folders as folders
@@ -19,6 +20,8 @@ OF_LIBRARIES = [
     "timm:vit_tiny_patch16_224",
 ]
 
+Packed = namedtuple("Packed", ["about", "weights"])
+
 
 def round_trip(packed: Packed) -> Packed:
     """Write a value to a file and return what is read back."""
@@ -29,13 +32,15 @@ def round_trip(packed: Packed) -> Packed:
 def vit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vit")
     folders.save("vit", folder)
-    return pack(get_backbone(folder, modality="image")), get_backbone(folder, modality="image")
+    return Packed(*pack(get_backbone(folder, modality="image"))), get_backbone(
+        folder, modality="image"
+    )
 
 
 @pytest.mark.parametrize("name", OF_LIBRARIES)
 def test_a_library_network_is_restored(name):
     backbone = get_backbone(name, weights=None, modality="image")
-    again = unpack(round_trip(pack(backbone)), fingerprint=backbone.fingerprint)
+    again = unpack(*round_trip(Packed(*pack(backbone))), fingerprint=backbone.fingerprint)
     assert (again.name, again.source, again.recipe) == (name, backbone.source, backbone.recipe)
     assert again.stages == backbone.stages
 
@@ -46,17 +51,17 @@ def test_a_hugging_face_model_is_restored_without_its_folder(kind, tmp_path):
     modality = "text" if kind in folders.TEXT_CONFIGS else "image"
     backbone = get_backbone(tmp_path, modality=modality)
     expected = backbone.extract(folders.inputs(kind))
-    packed = round_trip(pack(backbone))
+    packed = round_trip(Packed(*pack(backbone)))
     for path in tmp_path.iterdir():
         path.unlink()
-    again = unpack(packed, fingerprint=backbone.fingerprint)
+    again = unpack(*packed, fingerprint=backbone.fingerprint)
     assert torch.equal(again.extract(folders.inputs(kind)), expected)
 
 
 def test_bundled_backbones_are_restored():
     for name, modality in (("efficientnet_lite0", "image"), ("all-MiniLM-L6-v2", "text")):
         backbone = get_backbone(name, modality=modality)
-        again = unpack(round_trip(pack(backbone)), fingerprint=backbone.fingerprint)
+        again = unpack(*round_trip(Packed(*pack(backbone))), fingerprint=backbone.fingerprint)
         assert again.library == backbone.library
     words = ["a cat", "Ünï ✓", ""]
     assert again.processor.encode(words, 9) == backbone.processor.encode(words, 9)
@@ -82,7 +87,7 @@ def test_weights_that_do_not_fit_are_listed_and_never_random(vit):
     weights[second] = weights[second].flatten()
     weights[third] = weights[third].double()
     with pytest.raises(WeightsError) as caught:
-        unpack(Packed(packed.about, weights), fingerprint=backbone.fingerprint)
+        unpack(*Packed(packed.about, weights), fingerprint=backbone.fingerprint)
     for part in (f"missing: {first}", "unexpected: more", second, third):
         assert part in str(caught.value)
 
@@ -92,17 +97,17 @@ def test_changed_weights_are_refused(vit):
     name = next(iter(packed.weights))
     weights = {**packed.weights, name: packed.weights[name] + 1}
     with pytest.raises(WeightsError, match="not those of the fit"):
-        unpack(Packed(packed.about, weights), fingerprint=backbone.fingerprint)
+        unpack(*Packed(packed.about, weights), fingerprint=backbone.fingerprint)
 
 
 def test_a_config_of_terabytes_is_refused_before_allocation(vit):
     packed, backbone = vit
     config = {**packed.about["blueprint"]["config"], "hidden_size": 400_000}
     with pytest.raises(WeightsError, match="of another shape"):
-        unpack(changed(packed, config=config), fingerprint=backbone.fingerprint)
+        unpack(*changed(packed, config=config), fingerprint=backbone.fingerprint)
     config = {**packed.about["blueprint"]["config"], "num_hidden_layers": 10**9}
     with pytest.raises(BackboneError, match="1,000,000,000 layers"):
-        unpack(changed(packed, config=config), fingerprint=backbone.fingerprint)
+        unpack(*changed(packed, config=config), fingerprint=backbone.fingerprint)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +121,14 @@ def test_a_config_of_terabytes_is_refused_before_allocation(vit):
 def test_only_known_networks_are_built(vit, blueprint):
     packed, backbone = vit
     with pytest.raises(BackboneError):
-        unpack(changed(packed, **blueprint), fingerprint=backbone.fingerprint)
+        unpack(*changed(packed, **blueprint), fingerprint=backbone.fingerprint)
 
 
 def test_a_backbone_from_a_file_is_used_only_by_the_estimators_fitted_with_it(vit):
     packed, backbone = vit
-    keep_from_file(unpack(packed, fingerprint=backbone.fingerprint), named="resnet18", weights=None)
+    keep_from_file(
+        unpack(*packed, fingerprint=backbone.fingerprint), named="resnet18", weights=None
+    )
     assert get_backbone("resnet18", weights=None, modality="image").name == "resnet18"
     assert find_from_file(backbone.fingerprint, "resnet18", None) is not None
     assert find_from_file(backbone.fingerprint, "resnet18", "pretrained") is None

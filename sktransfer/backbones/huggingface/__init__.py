@@ -11,7 +11,6 @@ from typing import Any
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import _list_backbones
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import StateDict, read_state_dict
 from sktransfer.backbones.huggingface import _hub
@@ -57,39 +56,18 @@ def rows() -> list[dict[str, Any]]:
 def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
-    """Build the backbone of a local folder or of a hub id."""
-    folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
-    return load_folder(
-        folder, name=name, weights=weights, modality=modality, random_state=random_state
-    )
-
-
-def load_folder(
-    folder: Path,
-    *,
-    name: str,
-    weights: str | Path | None,
-    modality: str,
-    random_state: int,
-    source: str = NAME,
-    licence: str | None = None,
-) -> Backbone:
-    """Build the backbone of a folder.
+    """Build the backbone of a local folder or of a hub id.
 
     Parameters
     ----------
-    folder : Path
-        As ``save_pretrained`` or sentence-transformers writes it.
     name : str
-        Name of the backbone.
+        An id, or a folder as ``save_pretrained`` or sentence-transformers writes it.
     weights : str, Path or None
         "pretrained" for those in the folder, the path of a file, or None for random weights.
     modality : {"image", "text"}
         Modality of the cells. A model for both is used for images.
     random_state : int
         Seed of random weights.
-    source, licence : str
-        Attributes of the backbone; the licence is by default what the folder states.
 
     Raises
     ------
@@ -97,7 +75,10 @@ def load_folder(
         If the folder holds no model, one of an unknown type, or a setting that is not supported.
     WeightsError
         If its weights are missing, damaged or do not fit.
+    OfflineError
+        If it is not on this machine and cannot be downloaded.
     """
+    folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
     check_folder(folder)
     sentence = sentence_recipe(folder)
     raw = read_json(sentence.folder / "config.json")
@@ -121,13 +102,18 @@ def load_folder(
     network = _build(blueprint, state, random_state=random_state, name=name)
     if weights is not None:
         load_dense(network.dense, sentence)
-    recipe, tokenizer = _recipe(sentence, network.model, family, name)
+    recipe: ImageRecipe | TextRecipe
+    tokenizer = None
+    if family.modality == "image":
+        recipe = image_recipe(sentence.folder, network.model.config, fixed_size=family.fixed_size)
+    else:
+        recipe, tokenizer = _texts(sentence, network.model, family, name)
     return Backbone(
         name,
-        source=source,
+        source=NAME,
         network=network,
         recipe=recipe,
-        licence=licence or licence_of(folder),
+        licence=licence_of(folder),
         library=f"transformers {metadata.version('transformers')}",
         processor=tokenizer,
         blueprint=blueprint,
@@ -149,15 +135,10 @@ def _build(
     with seeded(random_state):
         model = model_of(config, family, state, name=name)
         dense = dense_layers(blueprint["dense"])
-    truncate = blueprint.get("truncate")
-    return HuggingFaceNetwork(
-        model,
-        family,
-        pooling=str(blueprint["pooling"]),
-        normalize=bool(blueprint["normalize"]),
-        dense=dense,
-        truncate=None if truncate is None else int(truncate),
-    )
+    steps: dict[str, Any] = {
+        step: blueprint.get(step) for step in ("pooling", "normalize", "truncate")
+    }
+    return HuggingFaceNetwork(model, family, dense=dense, **steps)
 
 
 def stages_of(module: nn.Module) -> tuple[HuggingFaceNetwork, ImageRecipe] | None:
@@ -180,40 +161,20 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         size = config.get("image_size")
     else:
         size = sentence_recipe(folder).max_length or config.get("max_position_embeddings")
-    return _list_backbones.row(
-        name=name,
-        source=NAME,
-        modality=family.modality,
-        feature_size=config.get("hidden_size"),
-        input_size=size if isinstance(size, int) else None,
-        licence=licence_of(folder),
-        on_this_machine=True,
-    )
+    return {
+        "name": name,
+        "modality": family.modality,
+        "feature_size": config.get("hidden_size"),
+        "input_size": size if isinstance(size, int) else None,
+        "licence": licence_of(folder),
+        "on_this_machine": True,
+    }
 
 
-def _recipe(
+def _texts(
     sentence: SentenceRecipe, model: Any, family: Family, name: str
-) -> tuple[ImageRecipe | TextRecipe, TextTokenizer | None]:
-    config = model.config
-    if family.modality == "image":
-        return image_recipe(sentence.folder, config, fixed_size=family.fixed_size), None
-    tokenizer, most = _tokenizer(sentence, model, name)
-    # RoBERTa and its relatives number positions from behind that of the padding token.
-    taken = config.pad_token_id + 1 if family.shifted else 0
-    longest = config.max_position_embeddings - taken
-    recipe = TextRecipe(
-        max_length=min(sentence.max_length or most, longest),
-        longest=longest,
-        pooling=sentence.pooling,
-        normalize=sentence.normalize,
-        tokenizer=tokenizer.digest,
-    )
-    return recipe, tokenizer
-
-
-def _tokenizer(sentence: SentenceRecipe, model: Any, name: str) -> tuple[TextTokenizer, int]:
-    """Return the tokenizer, and the maximum number of tokens that it states."""
-    found = tokenizer_of(sentence.folder)
+) -> tuple[TextRecipe, TextTokenizer]:
+    found, config = tokenizer_of(sentence.folder), model.config
     tokens = max(len(found), *(number + 1 for number in found.added_tokens_decoder), 0)
     rows = model.get_input_embeddings().num_embeddings
     if tokens > rows:
@@ -222,8 +183,17 @@ def _tokenizer(sentence: SentenceRecipe, model: Any, name: str) -> tuple[TextTok
             f"{rows:,}. Save the model with the tokenizer that it was trained with; after new "
             "tokens, call model.resize_token_embeddings(len(tokenizer)) and train it."
         )
-    pad = found.pad_token_id if found.pad_token_id is not None else model.config.pad_token_id
+    pad = found.pad_token_id if found.pad_token_id is not None else config.pad_token_id
     tokenizer = TextTokenizer(
         found.backend_tokenizer, pad_id=pad or 0, prefix=sentence.prefix, lower=sentence.lower
     )
-    return tokenizer, found.model_max_length
+    # RoBERTa and its relatives number positions from behind that of the padding token.
+    longest = config.max_position_embeddings - (config.pad_token_id + 1 if family.shifted else 0)
+    recipe = TextRecipe(
+        max_length=min(sentence.max_length or found.model_max_length, longest),
+        longest=longest,
+        pooling=sentence.pooling,
+        normalize=sentence.normalize,
+        tokenizer=tokenizer.digest,
+    )
+    return recipe, tokenizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -105,33 +106,21 @@ def family_of(config: Mapping[str, Any], *, name: str) -> Family:
         the longest row of a batch.
     """
     kind = config.get("model_type")
-    if kind in FAMILIES:
-        by_batch = _rotations(config) & {"dynamic", "longrope"}
-        if by_batch:
-            raise BackboneError(
-                f"{name!r} has rotary positions of type {by_batch.pop()!r}: they change with the "
-                "longest row of a batch, so a row's features would depend on its neighbours."
-            )
+    rotations = json.dumps([config.get("rope_parameters"), config.get("rope_scaling")])
+    if '"dynamic"' in rotations or '"longrope"' in rotations:
+        reason = (
+            "has rotary positions that change with the longest row of a batch, so a row's features "
+            f"would depend on its neighbours: {rotations}"
+        )
+    elif kind in FAMILIES:
         return FAMILIES[str(kind)]
-    known = ", ".join(sorted(FAMILIES))
-    if "auto_map" in config:
-        raise BackboneError(
-            f"{name!r} brings its own Python code, and code that comes with weights is never "
-            f"run. Models of these types need none: {known}."
+    elif "auto_map" in config:
+        reason = "brings its own Python code, and code that comes with weights is never run"
+    elif kind is None and "architecture" in config:
+        reason = (
+            "is a model of timm. Name its architecture and pass the file of its weights: "
+            f"backbone='timm:{config['architecture']}', weights='.../model.safetensors'"
         )
-    if kind is None and "architecture" in config:
-        raise BackboneError(
-            f"{name!r} is a model of timm. Name its architecture and pass the file of its weights: "
-            f"backbone='timm:{config['architecture']}', weights='.../model.safetensors'."
-        )
-    raise BackboneError(
-        f"{name!r} is a model of type {kind!r}, which cannot be used here. Known types: {known}."
-    )
-
-
-def _rotations(config: Mapping[str, Any]) -> set[str]:
-    """Return the types of rotary positions: one, or one per kind of attention."""
-    given = [config.get("rope_parameters"), config.get("rope_scaling")]
-    both = [one for one in given if isinstance(one, Mapping)]
-    inner = [one for outer in both for one in outer.values() if isinstance(one, Mapping)]
-    return {str(one.get("rope_type", one.get("type"))) for one in both + inner}
+    else:
+        reason = f"is a model of type {kind!r}, which cannot be used here"
+    raise BackboneError(f"{name!r} {reason}. Known types: {', '.join(sorted(FAMILIES))}.")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub import metadata_load
 
 from sktransfer.backbones._weights import StateDict, read_state_dict, some
 from sktransfer.exceptions import BackboneError, WeightsError
@@ -15,14 +18,17 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 # Weights of other libraries: TensorFlow, Flax, ONNX, llama.cpp.
 _OTHER_FORMATS = frozenset({".h5", ".msgpack", ".onnx", ".gguf"})
 
-_OTHER_FOLDERS = {
-    "*.gguf": "a quantised model of llama.cpp (GGUF)",
-    "*.onnx": "an ONNX model",
-    "model_index.json": "a pipeline of diffusers",
-    "saved_model.pb": "a TensorFlow model",
-}
+_ORIGINAL = "pass the folder of the original model, with its config.json and model.safetensors"
 
-_LICENCE = re.compile(r"^license:[ \t]*(?:\n\s*-\s*)?[\"']?(\w[\w.+-]*)", re.MULTILINE)
+# Files and folders by which a folder that is not a model is known, and what it is.
+_OTHER_FOLDERS = {
+    "checkpoint-*": "is the output folder of a Trainer: pass one of the checkpoints in it, or call "
+    "trainer.save_model() first",
+    "*.gguf": f"holds a quantised model of llama.cpp (GGUF): {_ORIGINAL}",
+    "*.onnx": f"holds an ONNX model: {_ORIGINAL}",
+    "model_index.json": f"holds a pipeline of diffusers: {_ORIGINAL}",
+    "saved_model.pb": f"holds a TensorFlow model: {_ORIGINAL}",
+}
 
 
 def read_json(path: Path, *, default: Any = None) -> Any:
@@ -39,6 +45,24 @@ def read_json(path: Path, *, default: Any = None) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackboneError(f"{str(path)!r} cannot be read as JSON: {error}") from error
+
+
+def refuse_settings(stated: Mapping[str, Any], supported: Mapping[str, Any], path: Path) -> None:
+    """Refuse settings that change features, unless they have the one value that is implemented.
+
+    Parameters
+    ----------
+    stated, supported : mapping
+        Values by name; None stands for a default.
+    path : Path
+        The file, for the message.
+    """
+    for name, value in stated.items():
+        if name in supported and value not in (None, supported[name]):
+            raise BackboneError(
+                f"{str(path)!r} sets {name} to {value!r}, which is not supported; only "
+                f"{supported[name]!r} is."
+            )
 
 
 def has_weights(folder: Path) -> bool:
@@ -75,32 +99,21 @@ def check_folder(folder: Path) -> None:
     BackboneError
         For a LoRA adapter, the output of a Trainer, and models of other libraries.
     """
-    name = str(folder)
     if (folder / "adapter_config.json").is_file():
-        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
         raise BackboneError(
-            f"{name!r} is an adapter (LoRA) of {base!r}, not a whole model. Merge the two with "
-            "peft and pass the merged folder: "
-            f"PeftModel.from_pretrained(model, {name!r}).merge_and_unload().save_pretrained(...)."
+            f"{str(folder)!r} is an adapter (LoRA), not a whole model. Merge the two with peft and "
+            "pass the merged folder: "
+            "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(...)."
         )
     if (folder / "config.json").is_file() or (folder / "modules.json").is_file():
         return
-    checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda path: (len(path.name), path.name))
-    if checkpoints:
-        raise BackboneError(
-            f"{name!r} is the output folder of a Trainer: it holds checkpoints, but no model of "
-            f"its own. Pass one of them, such as {str(checkpoints[-1])!r}, or call "
-            "trainer.save_model() first."
-        )
     for pattern, kind in _OTHER_FOLDERS.items():
-        if any(folder.glob(pattern)):
-            raise BackboneError(
-                f"{name!r} holds {kind}, which cannot be used as a backbone: pass the folder of "
-                "the original model, with its config.json and model.safetensors."
-            )
+        found = max(folder.glob(pattern), key=lambda path: (len(path.name), path), default=None)
+        if found is not None:
+            raise BackboneError(f"{str(folder)!r} {kind} (found: {str(found)!r}).")
     raise BackboneError(
-        f"{name!r} is not the folder of a model: there is no config.json. Pass a folder that "
-        "save_pretrained or sentence-transformers has written."
+        f"{str(folder)!r} is not the folder of a model: there is no config.json. Pass a folder "
+        "that save_pretrained or sentence-transformers has written."
     )
 
 
@@ -114,9 +127,7 @@ def _shards(folder: Path, index: Any) -> StateDict:
 
 def licence_of(folder: Path) -> str:
     """Return the licence that the README's front matter states, else "unknown"."""
-    readme = folder / "README.md"
-    if not readme.is_file():
-        return "unknown"
-    parts = readme.read_text(encoding="utf-8", errors="replace").split("---", maxsplit=2)
-    found = _LICENCE.search(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
-    return found[1] if found else "unknown"
+    with suppress(Exception):  # no README, no such entry, or damaged ones
+        stated = (metadata_load(folder / "README.md") or {})["license"]
+        return str(stated[0] if isinstance(stated, list) else stated)
+    return "unknown"

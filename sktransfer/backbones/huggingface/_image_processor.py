@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones.huggingface._folder import read_json
+from sktransfer.backbones.huggingface._folder import read_json, refuse_settings
 from sktransfer.backbones.huggingface._transformers import image_processor_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
@@ -32,31 +32,16 @@ _SETTINGS = {
 
 def image_recipe(folder: Path, config: Any, *, fixed_size: bool) -> ImageRecipe:
     """Return the recipe stated in a folder, or ImageNet's at the size of the model's config."""
-    stated = read_json(folder / "preprocessor_config.json", default={})
+    path = folder / "preprocessor_config.json"
     # transformers 5 saves all processors of a model in one file.
     together = read_json(folder / "processor_config.json", default={})
-    stated = stated or together.get("image_processor")
+    stated = read_json(path, default={}) or together.get("image_processor")
     if not stated:
         return default_recipe(config, fixed_size=fixed_size)
-    return _recipe(image_processor_of(stated), fixed_size)
-
-
-def default_recipe(config: Any, *, fixed_size: bool) -> ImageRecipe:
-    """Return ImageNet's recipe at the size of a model's config."""
-    size = getattr(config, "image_size", 224)
-    recipe = ImageRecipe().at(tuple(size) if isinstance(size, list | tuple) else size)
-    return replace(recipe, fixed_size=fixed_size)
-
-
-def _recipe(processor: Any, fixed_size: bool) -> ImageRecipe:
+    processor = image_processor_of(stated)
     if processor.resample not in range(len(_FILTERS)):
         raise BackboneError(f"resample={processor.resample!r} is not a filter of Pillow.")
-    for name, supported in _SETTINGS.items():
-        value = getattr(processor, name, None)
-        if value not in (None, supported):
-            raise BackboneError(
-                f"The image processor sets {name} to {value!r}, which is not supported."
-            )
+    refuse_settings({name: getattr(processor, name, None) for name in _SETTINGS}, _SETTINGS, path)
     size, resize = _sizes(processor)
     mean, std = _scaling(processor)
     return ImageRecipe(
@@ -67,6 +52,13 @@ def _recipe(processor: Any, fixed_size: bool) -> ImageRecipe:
         std=std,
         fixed_size=fixed_size,
     )
+
+
+def default_recipe(config: Any, *, fixed_size: bool) -> ImageRecipe:
+    """Return ImageNet's recipe at the size of a model's config."""
+    size = getattr(config, "image_size", 224)
+    recipe = ImageRecipe().at(tuple(size) if isinstance(size, list | tuple) else size)
+    return replace(recipe, fixed_size=fixed_size)
 
 
 def _sizes(processor: Any) -> tuple[tuple[int, int], int | tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from sktransfer.backbones._weights import load_strict
-from sktransfer.backbones.huggingface._folder import read_json, weights_of
+from sktransfer.backbones.huggingface._folder import read_json, refuse_settings, weights_of
 from sktransfer.exceptions import BackboneError
 
 _POOLINGS = ("mean", "max", "cls")
@@ -95,8 +95,7 @@ def dense_layers(configs: Sequence[Any]) -> nn.Sequential | None:
 def load_dense(layers: nn.Sequential | None, recipe: SentenceRecipe) -> None:
     """Load the weights of the linear layers from their folders."""
     for layer, folder in zip(layers or (), recipe.dense, strict=True):
-        state = {n.removeprefix("linear."): tensor for n, tensor in weights_of(folder).items()}
-        load_strict(layer.get_submodule("0"), state, source=str(folder))
+        load_strict(layer.get_submodule("0"), weights_of(folder), source=str(folder))
 
 
 def _add_step(recipe: SentenceRecipe, folder: Path, kind: str) -> None:
@@ -109,7 +108,7 @@ def _add_step(recipe: SentenceRecipe, folder: Path, kind: str) -> None:
             recipe.dense += (folder,)
         case "Normalize":
             path = folder / "config.json"
-            _check_settings(read_json(path, default={}), _VECTOR_TO_VECTOR, path)
+            refuse_settings(read_json(path, default={}), _VECTOR_TO_VECTOR, path)
             recipe.normalize = True
         case _:
             place = " after its Normalize" if recipe.normalize else ""
@@ -122,9 +121,8 @@ def _read_encoder(recipe: SentenceRecipe, folder: Path) -> None:
     recipe.folder = folder
     for path in sorted(folder.glob("sentence_*_config.json")):
         config = read_json(path)
-        modalities = config.get("modality_config") or {}
-        text_only = {**config, "modality_config": modalities.get("text")}
-        _check_settings(text_only, _TRANSFORMER_SETTINGS, path)
+        config["modality_config"] = (config.get("modality_config") or {}).get("text")
+        refuse_settings(config, _TRANSFORMER_SETTINGS, path)
         recipe.max_length = config.get("max_seq_length")
         recipe.lower = bool(config.get("do_lower_case"))
 
@@ -146,16 +144,6 @@ def _pooling(folder: Path) -> str:
             "only one of mean, max and cls over all tokens is supported."
         )
     return modes[0]
-
-
-def _check_settings(config: Mapping[str, Any], known: Mapping[str, Any], path: Path) -> None:
-    """Refuse a setting that changes features and is not implemented here."""
-    for name, value in config.items():
-        if name in known and value not in (None, known[name]):
-            raise BackboneError(
-                f"{str(path)!r} sets {name} to {value!r}, which is not supported; only "
-                f"{known[name]!r} is."
-            )
 
 
 def _dense(config: Mapping[str, Any]) -> nn.Sequential:

@@ -165,8 +165,7 @@ class HuggingFaceNetwork(StagedNetwork):
             # A SigLIP without its head does not pool.
             own = output.pooler_output
             return tokens.mean(1) if own is None else own.flatten(1)
-        mask = inputs["attention_mask"]
-        features = pool(tokens, self.pooling, layout=self.layout, mask=mask)
+        features = pool(tokens, self.pooling, self, inputs["attention_mask"])
         if self.dense is not None:
             features = self.dense(features)
         features = nn.functional.normalize(features, dim=1) if self.normalize else features

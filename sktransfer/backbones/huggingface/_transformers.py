@@ -29,15 +29,6 @@ _RUNTIME = {
     "return_dict",
 }
 
-_VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-)
-
 
 def config_of(raw: Mapping[str, Any]) -> Any:
     """Build a config without access to a hub; of a model for two modalities, that for images."""
@@ -141,14 +132,15 @@ def tokenizer_of(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        # Without these files transformers makes a tokenizer with an empty vocabulary.
-        if not any((folder / name).is_file() for name in _VOCABULARIES):
-            raise FileNotFoundError(f"none of {', '.join(_VOCABULARIES)} is there")
         found = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
         if not found.is_fast:
             raise TypeError(f"a {type(found).__name__} is a slow tokenizer")
+        # Without a file of a vocabulary transformers makes a tokenizer with special tokens only.
+        added = {*found.all_special_tokens, *map(str, found.added_tokens_decoder.values())}
+        if not found.get_vocab().keys() - added:
+            raise FileNotFoundError("it has no vocabulary")
         if found.truncation_side != "right":
             raise ValueError(f"truncation_side={found.truncation_side!r} is not supported")
     except Exception as error:  # damaged files, missing ones, a slow tokenizer

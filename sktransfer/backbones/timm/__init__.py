@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
 from sktransfer._randomness import seeded
-from sktransfer.backbones import _list_backbones
 from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._list_backbones import near_names
 from sktransfer.backbones._network import Chain
 from sktransfer.backbones._weights import (
     announce_download,
@@ -57,19 +56,20 @@ def load(
         If there are no such weights, or they do not fit.
     """
     model = name.removeprefix(PREFIX)
-    _check_known(model)
-    published = _published(model, weights)
+    architecture, tags = model.partition(".")[0], _tags(model)
     licence = "unknown"
-    if published is not None:
-        net = _pretrained(published, random_state)
+    if str(weights) in tags:
+        model, weights = f"{architecture}.{weights}", "pretrained"
+    if weights == "pretrained" and timm.is_model_pretrained(model):
+        net = _pretrained(model, random_state)
         licence = net.pretrained_cfg.get("license") or licence
-    else:
+    elif weights is None or Path(weights).is_file():
         net = create(model, random_state=random_state)
         if weights is not None:
             load_file(net, Path(weights))
-    return as_backbone(
-        net, name=name, model=published or model, recipe=recipe_of(net), licence=licence
-    )
+    else:
+        raise WeightsError(_no_weights(architecture, str(weights), tags))
+    return as_backbone(net, name=name, model=model, recipe=recipe_of(net), licence=licence)
 
 
 def create(architecture: str, *, random_state: int = 0) -> Any:
@@ -98,7 +98,7 @@ def as_backbone(
     return Backbone(
         name,
         source=source,
-        network=split(net, recipe.size),
+        network=split(net),
         recipe=recipe,
         licence=licence,
         library=f"timm {timm.__version__}",
@@ -109,8 +109,8 @@ def as_backbone(
 def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
     """Build the network of a blueprint with random weights."""
     model = str(blueprint["model"])
-    _check_known(model)
-    return split(create(model), recipe.size)
+    _tags(model)  # an error for an unknown model
+    return split(create(model))
 
 
 def recipe_of(net: Any) -> ImageRecipe:
@@ -136,47 +136,29 @@ def recipe_of(net: Any) -> ImageRecipe:
 
 def _row(model: str) -> dict[str, Any]:
     config = timm.models.get_pretrained_cfg(model)
-    return _list_backbones.row(
-        name=PREFIX + model,
-        source=NAME,
-        modality="image",
-        input_size=config.input_size[-1],
-        licence=config.license or "unknown",
-        on_this_machine=_local_file(config) is not None,
-    )
+    return {
+        "name": PREFIX + model,
+        "modality": "image",
+        "input_size": config.input_size[-1],
+        "licence": config.license or "unknown",
+        "on_this_machine": _local_file(config) is not None,
+    }
 
 
-def _check_known(model: str) -> None:
+def _tags(model: str) -> list[str]:
+    """Return the tags of the published weights of a model, which must be known to timm."""
     architecture, _, tag = model.partition(".")
     if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        hint = f" Did you mean {' or '.join(repr(PREFIX + n) for n in near)}?" if near else ""
-        raise BackboneError(f"timm {timm.__version__} has no model {architecture!r}.{hint}")
-    if tag and tag not in _tags(architecture):
-        raise BackboneError(_no_weights(architecture, tag))
-
-
-def _published(model: str, weights: str | Path | None) -> str | None:
-    """Return the "architecture.tag" of published weights; None for a file or random weights."""
-    architecture = model.partition(".")[0]
-    if weights is None:
-        return None
-    if str(weights) in _tags(architecture):
-        return f"{architecture}.{weights}"
-    if str(weights) == "pretrained" and timm.is_model_pretrained(model):
-        return model
-    if not Path(weights).is_file():
-        raise WeightsError(_no_weights(architecture, str(weights)))
-    return None
-
-
-def _tags(architecture: str) -> list[str]:
+        near = near_names(PREFIX + architecture, [PREFIX + name for name in timm.list_models()])
+        raise BackboneError(f"timm {timm.__version__} has no model {architecture!r}{near}")
     names = timm.list_models(architecture, pretrained=True, include_tags=True)
-    return [name.partition(".")[2] for name in names if "." in name]
+    tags = [name.partition(".")[2] for name in names if "." in name]
+    if tag and tag not in tags:
+        raise BackboneError(_no_weights(architecture, tag, tags))
+    return tags
 
 
-def _no_weights(architecture: str, asked: str) -> str:
-    tags = _tags(architecture)
+def _no_weights(architecture: str, asked: str, tags: list[str]) -> str:
     has = f"it has {some(tags)}" if tags else "it has none, only weights=None"
     return (
         f"timm has no weights {asked!r} of {architecture!r}: {has}. "
@@ -187,7 +169,7 @@ def _no_weights(architecture: str, asked: str) -> str:
 def _pretrained(model: str, random_state: int) -> Any:
     file = _local_file(timm.models.get_pretrained_cfg(model))
     what = f"the weights of {PREFIX}{model}"
-    size = _download_size(model) if file is None else "local"
+    size = _download_size(model) if file is None else f"in {str(file)!r}"
     fix = (
         "On a machine with a network, this puts them into the local cache: "
         f"python -c \"import timm; timm.create_model('{model}', pretrained=True)\". "

@@ -3,7 +3,7 @@
 The forward of a timm model is ``forward_features`` followed by ``forward_head``. For the families
 listed here the first calls children one after another, so those children become the stages, and the
 rest of the model pools. A model that is not listed, or whose class overrides ``forward_features``,
-is one stage.
+is one stage, which gives the features.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sktransfer.backbones._network import Chain, Layout, Stages, cut, numbered, pool
+from sktransfer.backbones._network import Chain, Layout, Stages, numbered, pool
 
 
 @dataclass(frozen=True)
@@ -59,28 +59,23 @@ class _Family:
 
 
 class Pooled(nn.Module):
-    """Layers of a model between its last stage and its classifier.
+    """Layers of a model between its last stage and its classifier."""
 
-    `hidden` keeps the model's weights out of this module's, where a stage has them already.
-    """
-
-    def __init__(self, net: Any, layout: Layout, prefix_tokens: int = 0, hidden: bool = False):
+    def __init__(self, net: Any, layout: Layout, prefix_tokens: int = 0) -> None:
         super().__init__()
+        self.net = net
         self.layout = layout
         self.prefix_tokens = prefix_tokens
-        # Either way a deep copy or a pickle of the whole network includes the net.
-        self._net = [net] if hidden else None
-        self.net = None if hidden else net
 
     def forward(self, activation: torch.Tensor) -> torch.Tensor:
         """Return (n, d)."""
-        net: Any = self._net[0] if self._net else self.net
+        net: Any = self.net
         if hasattr(net, "forward_head"):
             features = net.forward_head(activation, pre_logits=True)
         else:
             features = net(activation)
         # A model built with global_pool="" does not pool.
-        return pool(features, "mean", layout=self.layout, prefix_tokens=self.prefix_tokens)
+        return pool(features, "mean", self)
 
 
 class TokenStem(nn.Module):
@@ -97,33 +92,26 @@ class TokenStem(nn.Module):
 
 
 class Features(nn.Module):
-    """A whole model as one stage; `pooled` if its activation is not a single tensor."""
+    """A whole model as one stage."""
 
-    def __init__(self, net: Any, pooled: bool = False) -> None:
+    def __init__(self, net: Any) -> None:
         super().__init__()
         self.net = net
-        self.pooled = pooled
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the model's last activation, or its features."""
+        """Return (n, d)."""
         net: Any = self.net
-        activation = net.forward_features(images)
-        return net.forward_head(activation, pre_logits=True) if self.pooled else activation
+        return net.forward_head(net.forward_features(images), pre_logits=True)
 
 
-def split(net: Any, size: tuple[int, int] = (224, 224)) -> Chain:
+def split(net: Any) -> Chain:
     """Return the stages of a timm model, whose classifier becomes an identity.
 
-    Parameters
-    ----------
-    net : nn.Module
-        Its modules become the stages, without a copy.
-    size : tuple of int
-        Height and width of its images, for a trial run of a model of no known family.
+    Its modules become the stages, without a copy.
     """
     family = _family(net)
     _drop_classifiers(net)
-    return family(net) if family else _whole(net, size)
+    return family(net) if family else Chain({"features": Features(net)}, nn.Identity())
 
 
 def _family(net: nn.Module) -> Callable[[Any], Chain] | None:
@@ -154,22 +142,6 @@ def _drop_classifiers(net: Any) -> None:
                 setattr(parent, name, nn.Identity())
 
 
-def _whole(net: Any, size: tuple[int, int]) -> Chain:
-    net.eval()
-    with torch.inference_mode():
-        activation = net.forward_features(torch.zeros(1, 3, *size))
-    if not isinstance(activation, torch.Tensor) or activation.ndim not in (3, 4):
-        return Chain({"features": Features(net, pooled=True)}, nn.Identity())
-    layout: Layout = "NCHW"
-    if activation.ndim == 3:
-        layout = "NLC"
-    elif activation.shape[1] != net.num_features == activation.shape[3]:
-        layout = "NHWC"
-    prefix = getattr(net, "num_prefix_tokens", 0) if layout == "NLC" else 0
-    pooled = Pooled(net, layout, prefix, hidden=True)
-    return Chain({"features": Features(net)}, pooled, layout=layout, prefix_tokens=prefix)
-
-
 def _vision_transformer(net: Any) -> Chain:
     embedding = ("patch_embed", "pos_drop", "patch_drop", "norm_pre")
     others = [name for name, _ in net.named_children() if name not in embedding]
@@ -179,20 +151,6 @@ def _vision_transformer(net: Any) -> Chain:
     prefix = net.num_prefix_tokens
     pooled = Pooled(_without(net, (*embedding, "blocks", "norm")), "NLC", prefix)
     return Chain(stages, pooled, layout="NLC", prefix_tokens=prefix)
-
-
-def _densenet(net: Any) -> Chain:
-    # The transition behind a block belongs to its stage.
-    stem, *groups = cut(net.features, lambda _, layer: type(layer).__name__ == "DenseBlock")
-    stages = {"stem": stem} | numbered("stage", groups)
-    return Chain(stages, Pooled(_without(net, ("features",)), "NCHW"))
-
-
-def _vgg(net: Any) -> Chain:
-    groups = cut(net.features, lambda previous, _: isinstance(previous, nn.MaxPool2d))
-    # Two fully connected layers, which VGG counts to its classifier.
-    stages = numbered("stage", groups) | {"head": net.pre_logits}
-    return Chain(stages, Pooled(net.head, "NCHW"))
 
 
 def _sequence(net: Any, names: tuple[str, ...]) -> nn.Module:
@@ -253,6 +211,4 @@ _FAMILIES: dict[str, Callable[[Any], Chain]] = {
     "SwinTransformerV2": _Family(("patch_embed",), ("layers",), last=("norm",), layout="NHWC"),
     "MlpMixer": _Family(body=("blocks",), prefix="block", last=("norm",), layout="NLC"),
     "VisionTransformer": _vision_transformer,
-    "DenseNet": _densenet,
-    "VGG": _vgg,
 }

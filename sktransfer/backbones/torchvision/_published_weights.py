@@ -41,11 +41,14 @@ class Choice(NamedTuple):
         None for random weights.
     published : bool
         Whether the file is that of `described`.
+    licence : str
+        Of the weights.
     """
 
     described: WeightsEnum
     file: Path | None
     published: bool
+    licence: str
 
 
 def choose(name: str, weights: str | Path | None) -> Choice:
@@ -53,11 +56,11 @@ def choose(name: str, weights: str | Path | None) -> Choice:
     enum = torchvision.models.get_model_weights(name)
     plain = min(enum, key=lambda member: recipe_of(member).size)
     if weights is None:
-        return Choice(plain, None, published=False)
+        return Choice(plain, None, False, "none (random weights)")
     asked = "DEFAULT" if weights == "pretrained" else str(weights)
     asked = asked.removeprefix(f"{enum.__name__}.")
     if asked in enum.__members__:
-        return Choice(enum[asked], _fetched(name, enum[asked]), published=True)
+        return Choice(enum[asked], _fetched(name, enum[asked]), True, licence_of(enum[asked]))
     file = Path(weights)
     if file.suffix not in _FILES:
         raise BackboneError(
@@ -65,8 +68,10 @@ def choose(name: str, weights: str | Path | None) -> Choice:
             f"{', '.join(map(repr, enum.__members__))}; None means random weights, and the name of "
             f"a file must end in {', '.join(_FILES)}."
         )
-    same = [member for member in enum if checkpoint_of(member).name == file.name]
-    return Choice(same[0] if same else plain, file, published=bool(same))
+    for member in enum:
+        if checkpoint_of(member).name == file.name:
+            return Choice(member, file, True, licence_of(member))
+    return Choice(plain, file, False, "unknown")
 
 
 def recipe_of(described: WeightsEnum) -> ImageRecipe:
@@ -114,11 +119,7 @@ def _fetched(name: str, member: WeightsEnum) -> Path:
     return path
 
 
-def licence_of(weights: Choice | WeightsEnum) -> str:
-    """Return the licence of weights as torchvision states it."""
-    if isinstance(weights, Choice):
-        if weights.published:
-            return licence_of(weights.described)
-        return "unknown" if weights.file else "none (random weights)"
-    stated = weights.meta.get("license")
+def licence_of(member: WeightsEnum) -> str:
+    """Return the licence of published weights as torchvision states it."""
+    stated = member.meta.get("license")
     return _LICENCES.get(stated, stated) if stated else _UNSTATED

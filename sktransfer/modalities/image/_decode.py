@@ -7,7 +7,7 @@ import threading
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sktransfer._forks import in_a_forked_child
+from sktransfer._forks import released_at_fork
 from sktransfer._warnings import warnings_ignored
 from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
@@ -31,13 +31,7 @@ from sktransfer.modalities.image._planes import Planes, array_planes, image_plan
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "ICO", "PPM")
 
 # Loading and copying change a Pillow image internally, and one image may be in several rows.
-_shared_images = threading.Lock()
-
-
-@in_a_forked_child
-def _release_images() -> None:
-    global _shared_images
-    _shared_images = threading.Lock()
+_shared_images = released_at_fork(threading.Lock())
 
 
 def decode_image(

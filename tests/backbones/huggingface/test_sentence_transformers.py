@@ -91,7 +91,7 @@ def test_truncated_features_equal_those_of_sentence_transformers(steps, tmp_path
     assert backbone.feature_size == 5
     assert backbone.fingerprint != whole.fingerprint
     assert np.allclose(found, theirs(folder, TEXTS), atol=2e-6)
-    again = unpack(pack(backbone), fingerprint=backbone.fingerprint)
+    again = unpack(*pack(backbone), fingerprint=backbone.fingerprint)
     assert np.array_equal(embed(again, TEXTS), found)
 
 

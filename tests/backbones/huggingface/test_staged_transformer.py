@@ -226,9 +226,10 @@ def test_gradients_reach_an_intermediate_stage(saved):
 def test_max_pooling_over_tokens_ignores_padding(saved):
     batch = inputs("bert")
     features = run(saved("bert").backbone, batch, pooling="max")
+    network = saved("bert").backbone.network
     tokens = saved("bert").plain().last_hidden_state
     assert torch.allclose(features[0], tokens[0, : batch["attention_mask"][0].sum()].amax(0))
-    assert torch.equal(features, pool(tokens, "max", layout="NLC", mask=batch["attention_mask"]))
+    assert torch.equal(features, pool(tokens, "max", network, batch["attention_mask"]))
 
 
 def test_the_text_half_of_clip_is_refused(saved):

@@ -119,7 +119,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target: Target | None = None,
         prepare: bool = False,
     ) -> Self:
-        from sktransfer.training import Training, reported
+        from sktransfer.training import Training, reported, run
 
         column = self._check_column(X) if continues else self._modality().column(X)
         weights = self._checked_weights(y, column, sample_weight)
@@ -159,7 +159,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             }
 
         with reported(self, X, y, training.monitor, attributes):
-            training.run()
+            run(training)
         whole.data.runner.errors.warn(whole.data.digests, "left out of the fit")
         if valid is not None and valid.data is not whole.data:
             valid.data.runner.errors.warn(valid.data.digests, "left out of the validation")

@@ -18,7 +18,7 @@ from sktransfer.training._parameter_groups import parameter_groups
 from sktransfer.training._phases import Phase
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
-from sktransfer.training._training_state import TrainingState
+from sktransfer.training._training import Training
 
 
 class Loop(NeuralNet):
@@ -26,13 +26,13 @@ class Loop(NeuralNet):
 
     Parameters
     ----------
-    training : TrainingState
+    training : Training
         Its module is trained in place, by its estimator's parameters.
     phase : Phase
         Defines the loss and the length of the schedule.
     """
 
-    def __init__(self, training: TrainingState, phase: Phase) -> None:
+    def __init__(self, training: Training, phase: Phase) -> None:
         self.target = training.train.target
         # skorch requires a criterion; the objective takes its place.
         super().__init__(

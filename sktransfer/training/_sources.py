@@ -1,18 +1,20 @@
-"""Where training batches come from: cells, cached activations, or features in memory."""
+"""Where training batches come from: cells, or activations of the frozen part."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from sktransfer.backbones import POOLED, CachedActivation
-from sktransfer.compute import Batch, Runner, equal_batches, first_rows
+from sktransfer.backbones import CachedActivation
+from sktransfer.compute import Batch, Runner, equal_batches
 from sktransfer.modalities import Augmentation, map_inputs
-from sktransfer.training._cached_activations import WINDOW_BYTES, Activations
-from sktransfer.training._row_store import size_of
+from sktransfer.training._activations import Activations
+
+# Bytes of activations that are computed together where they are not kept.
+_WINDOW_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -97,73 +99,33 @@ class CellSource:
             yield TrainingBatch(list(rows), first, targets=targets, other_views=tuple(others))
 
 
-class StoredSource:
-    """Activations of the frozen part, computed once and kept.
-
-    Parameters
-    ----------
-    activations : Activations
-        Computes them.
-    rows : sequence of int
-        All rows that will be asked for.
-    on_disk : bool
-        Whether they are kept in a temporary file.
-    """
-
-    def __init__(
-        self, activations: Activations, rows: Sequence[int], on_disk: bool = False
-    ) -> None:
-        self._activations = activations
-        digests = activations.runner.cells.digests
-        first = first_rows(digests, rows)
-        self._store = activations.compute(list(first.values()), on_disk)
-        number: dict[bytes | None, int] = {digest: at for at, digest in enumerate(first)}
-        usable = set(activations.usable())
-        self._number = {row: number[digests[row]] for row in rows if row in usable}
-
-    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
-        """Stack the activations of each batch."""
-        for batch in batches:
-            rows = [int(row) for row in batch if row in self._number]
-            if rows:
-                numbers = [self._number[row] for row in rows]
-                yield TrainingBatch(rows, *self._activations.inputs(self._store, numbers, rows))
-
-
 @dataclass(frozen=True)
-class RecomputedSource:
-    """Activations of the frozen part, computed when needed and not kept.
+class ActivationSource:
+    """Activations of the frozen part: kept from epoch to epoch, or computed when needed.
 
     Parameters
     ----------
     activations : Activations
         Computes them.
+    kept : mapping of bytes to Tensor, optional
+        The activation of each cell that is kept, by its digest.
     """
 
     activations: Activations
+    kept: Mapping[bytes, torch.Tensor] | None = None
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
-        """Compute a bounded number of batches together, then yield them."""
-        largest = max([1, *(size_of(self.activations.shapes(batch)) for batch in batches)])
-        for some in equal_batches(batches, max(1, WINDOW_BYTES // largest)):
-            rows = [int(row) for batch in some for row in batch]
-            yield from StoredSource(self.activations, rows)(some)
-
-
-@dataclass(frozen=True)
-class FeatureSource:
-    """Features in memory, on which only the head is trained.
-
-    Parameters
-    ----------
-    features : Tensor of shape (n, d)
-        One row per cell of the column.
-    """
-
-    features: torch.Tensor
-
-    def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
-        """Stack the features of each batch."""
-        for batch in batches:
-            features = CachedActivation(POOLED, self.features[list(batch)])
-            yield TrainingBatch(list(batch), None, features)
+        """Stack the activations of each batch, or first compute those of some batches."""
+        together = max(1, len(batches))
+        if self.kept is None:
+            largest = max([1, *map(self.activations.size, batches)])
+            together = max(1, _WINDOW_BYTES // largest)
+        for some in equal_batches(batches, together):
+            kept = self.kept
+            if kept is None:
+                kept = self.activations.compute([row for batch in some for row in batch])
+            usable = set(self.activations.usable())
+            for batch in some:
+                rows = [int(row) for row in batch if row in usable]
+                if rows:
+                    yield TrainingBatch(rows, *self.activations.inputs(kept, rows))

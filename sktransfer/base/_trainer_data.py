@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,10 @@ class TrainedColumnEstimator(ColumnEstimator):
     validation_fraction: float = parameter(Interval(Real, 0, 1, closed="neither"), default=0.1)
     reuse_activations: bool | str = parameter("boolean", StrOptions({"auto"}), default="auto")
 
+    def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
+        """Return what y is; None for training without y."""
+        return None
+
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the weight of each row; classifiers multiply it by the weight of its class."""
         return weights
@@ -49,14 +52,11 @@ class TrainedColumnEstimator(ColumnEstimator):
             )
         index = np.empty((n_rows, 1))
         weights = check_sample_weight(sample_weight, index, ensure_non_negative=True)
-        if not weights.any():
-            raise TargetError("Sample weights must contain at least one non-zero number.")
-        with np.errstate(over="ignore"):
-            if not np.isfinite(weights.sum()):
-                raise TargetError(
-                    "The sample weights are too large for their sum to be a number: up to "
-                    f"{weights.max():g}. Divide them by their size."
-                )
+        if float(weights.max()) * len(weights) == np.inf:
+            raise TargetError(
+                "The sample weights are too large for their sum to be a number: up to "
+                f"{weights.max():g}. Divide them by their size."
+            )
         return weights
 
     def _column_data(self, column: Column, backbone: Backbone) -> ColumnData:
@@ -77,28 +77,28 @@ class TrainedColumnEstimator(ColumnEstimator):
     def _whole_split(
         self, column: Column, y: Any, weights: np.ndarray, backbone: Backbone, target: Target | None
     ) -> Split:
-        """Return the usable rows of a column, with targets and weights."""
+        """Return the usable rows of a column, with targets and weights; learn a missing target."""
         import torch
 
         from sktransfer.training import Split
 
         data = self._column_data(column, backbone)
-        targets = self._encoded(target, y, data)
         rows = np.array(data.usable_rows())
         if not len(rows):
             raise ColumnError("no cell of the column can be used")
+        used = np.isin(np.arange(len(weights)), rows)  # bad rows must not change the target
+        target = target or self._learn_target(y, weights * used)
+        targets = None
+        if target is not None:
+            targets = target.encode(y, None if target.level == "row" else data.prepared())
+        if torch.is_tensor(targets):
+            targets = targets.to(data.device)
         weights = self._row_weights(y, weights, rows)
         if not weights[rows].any():
             raise TargetError("no cell that has a weight can be used")
         # Mean 1, so that the size of a step does not depend on the unit of the weights.
         scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
         return Split(data, rows, target, targets, scaled.to(data.device))
-
-    def _encoded(self, target: Target | None, y: Any, data: ColumnData) -> Any:
-        if target is None:
-            return None
-        targets = target.encode(y, None if target.level == "row" else data.prepared())
-        return targets.to(data.device) if hasattr(targets, "to") else targets
 
     def _split(
         self,
@@ -123,21 +123,13 @@ class TrainedColumnEstimator(ColumnEstimator):
             return whole, self._validation_split(X_val, y_val, backbone, whole.target)
         if not self.early_stopping:
             return whole, None
-        train, valid = hold_out(
-            whole.rows,
+        return hold_out(
+            whole,
             self.validation_fraction,
             classes=self._stratify(y),
             groups=groups,
             random=random,
         )
-        for rows, what in ((train, "to train on"), (valid, "to validate on")):
-            if not whole.weights[rows.tolist()].any():
-                raise TargetError(
-                    f"No row {what} has a weight, of those that validation_fraction="
-                    f"{self.validation_fraction} leaves. Pass more rows that have one, or X_val "
-                    "and y_val."
-                )
-        return replace(whole, rows=train), replace(whole, rows=valid)
 
     def _validation_split(
         self, X_val: Any, y_val: Any, backbone: Backbone, target: Target | None

@@ -57,7 +57,6 @@ class BaseFineTuner(BaseTrainer):
         self
         """
         self._validate_all()
-        self._require_targets(y)
         continues = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(
             X,
@@ -72,7 +71,6 @@ class BaseFineTuner(BaseTrainer):
 
     def _partial_fit(self, X: Any, y: Any, **options: Any) -> Self:
         """Train for one more epoch."""
-        self._require_targets(y)
         continues = self.__sklearn_is_fitted__()
         return self._train(X, y, epochs=1, continues=continues, **options)
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from sklearn.utils import ClassifierTags
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 from torch import nn
 
 from sktransfer import _runtime
@@ -41,22 +40,17 @@ class Loop(NeuralNet):
             train_split=None,
             predict_nonlinearity=self.target.to_proba if self.target else None,
             # Most callbacks are about predictions, which need a head.
-            callbacks=training.callbacks if phase.objective.uses_head else [],
+            callbacks=[
+                ("monitor", training.monitor),
+                *(training.callbacks if phase.objective.uses_head else []),
+            ],
+            callbacks__print_log=None,
             device=str(training.train.data.device),
             verbose=0,
         )
         self.training = training
         self.phase = phase
         self.last_lr = 0.0
-
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        return [
-            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring(name="valid_loss")),
-            ("monitor", self.training.monitor),
-            ("epoch_timer", EpochTimer()),
-        ]
 
     @property
     def classes_(self) -> np.ndarray:
@@ -169,13 +163,6 @@ class Loop(NeuralNet):
             if method_name != "on_epoch_end":
                 raise
             self.training.monitor.stop()
-        except KeyError as error:
-            if "was not found in history" in str(error):
-                error.add_note(
-                    "Validation losses and scores are recorded only with X_val and y_val, or "
-                    "with early_stopping=True, which holds rows out."
-                )
-            raise
         if method_name == "on_epoch_end":
             self.training.monitor.finish_epoch(self)
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer import _runtime
-from sktransfer._compat import Interval, StrOptions, check_sample_weight, count_rows
+from sktransfer._compat import Interval, StrOptions, check_sample_weight
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base._column_estimator import ColumnEstimator
 from sktransfer.cache import open_cache
@@ -44,13 +44,8 @@ class TrainedColumnEstimator(ColumnEstimator):
         return None
 
     def _checked_weights(self, y: Any, column: Column, sample_weight: Any) -> np.ndarray:
-        n_rows = len(column.cells)
-        if y is not None and count_rows(y) != n_rows:
-            raise TargetError(
-                f"Found input variables with inconsistent numbers of samples: X has {n_rows} "
-                f"rows and y has {count_rows(y)}."
-            )
-        index = np.empty((n_rows, 1))
+        check_consistent_length(column.cells, y)
+        index = np.empty((len(column.cells), 1))
         weights = check_sample_weight(sample_weight, index, ensure_non_negative=True)
         if float(weights.max()) * len(weights) == np.inf:
             raise TargetError(
@@ -86,6 +81,7 @@ class TrainedColumnEstimator(ColumnEstimator):
         rows = np.array(data.usable_rows())
         if not len(rows):
             raise ColumnError("no cell of the column can be used")
+        _require_weight(weights[rows])
         used = np.isin(np.arange(len(weights)), rows)  # bad rows must not change the target
         target = target or self._learn_target(y, weights * used)
         targets = None
@@ -94,8 +90,7 @@ class TrainedColumnEstimator(ColumnEstimator):
         if torch.is_tensor(targets):
             targets = targets.to(data.device)
         weights = self._row_weights(y, weights, rows)
-        if not weights[rows].any():
-            raise TargetError("no cell that has a weight can be used")
+        _require_weight(weights[rows])
         # Mean 1, so that the size of a step does not depend on the unit of the weights.
         scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
         return Split(data, rows, target, targets, scaled.to(data.device))
@@ -141,3 +136,8 @@ class TrainedColumnEstimator(ColumnEstimator):
         except SktransferError as error:
             error.add_note("This is about X_val and y_val.")
             raise
+
+
+def _require_weight(weights: np.ndarray) -> None:
+    if not weights.any():
+        raise TargetError("no cell that has a weight can be used")

@@ -3,6 +3,7 @@
 from sktransfer.training._as_backbone import as_backbone as as_backbone
 from sktransfer.training._as_backbone import digest_of as digest_of
 from sktransfer.training._column_data import ColumnData as ColumnData
+from sktransfer.training._column_data import Split as Split
 from sktransfer.training._fine_tuned import FineTuned as FineTuned
 from sktransfer.training._hold_out import hold_out as hold_out
 from sktransfer.training._learning_rate_range import RangeTest as RangeTest
@@ -12,6 +13,5 @@ from sktransfer.training._phases import supervised_phases as supervised_phases
 from sktransfer.training._predict_outputs import outputs_of as outputs_of
 from sktransfer.training._processes import train_together as train_together
 from sktransfer.training._progress_report import reported as reported
-from sktransfer.training._split import Split as Split
 from sktransfer.training._training import Training as Training
 from sktransfer.training._training_run import run as run

@@ -1,10 +1,12 @@
-"""A column of a fit: its cells, and the network that computes on them."""
+"""A column of a fit: its cells, the network that computes on them, and the rows to train on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sktransfer.backbones import POOLED
 from sktransfer.cache import FeatureCache
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from sktransfer.backbones import Backbone
+    from sktransfer.training.targets import Target
 
 _CHECKED_TOGETHER = 64
 
@@ -91,3 +94,34 @@ class ColumnData:
         return FeatureExtractor(
             self.modality, self.backbone, cut, pooling, self.device, self.precision
         )
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of a column to train on, or those to validate on.
+
+    Attributes
+    ----------
+    data : ColumnData
+        The column.
+    rows : ndarray of int
+        Positions in it.
+    target : Target or None
+        What y is; None where there is no y.
+    targets : Tensor, sequence or None
+        Encoded targets, one entry per row of the column.
+    weights : Tensor
+        One weight per row of the column, with mean 1.
+    """
+
+    data: ColumnData
+    rows: np.ndarray
+    target: Target | None
+    targets: Any
+    weights: torch.Tensor
+
+    def targets_of(self, rows: Sequence[int]) -> Any:
+        """Return the targets of some rows as one tensor; None where there is no y."""
+        if self.target is None:
+            return None
+        return self.target.batch(self.targets, rows)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
 from sktransfer.exceptions import TargetError
-from sktransfer.training._split import Split
+from sktransfer.training._column_data import Split
 
 
 def hold_out(

@@ -12,8 +12,7 @@ from torch import nn
 
 from sktransfer import _runtime
 from sktransfer.exceptions import TargetError
-from sktransfer.training._optimizers import make_optimizer, make_schedule
-from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training._optimizers import make_optimizer, make_schedule, parameter_groups
 from sktransfer.training._phases import Phase
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
@@ -78,11 +77,6 @@ class Loop(NeuralNet):
         """Notify callbacks that the phase is over, however it ended."""
         if self.initialized_:
             self.notify("on_train_end", X=self._samplers[0], y=None)
-
-    def initialize_module(self) -> Loop:
-        """Take the module as it is; it is on its device already."""
-        self.module_ = self.module
-        return self
 
     def initialize_history(self) -> Loop:
         """Continue the history of the epochs before: callbacks count them and look back."""

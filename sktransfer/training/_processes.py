@@ -16,8 +16,8 @@ from sktransfer.exceptions import TargetError
 if TYPE_CHECKING:
     import torch
 
+    from sktransfer.training._column_data import Split
     from sktransfer.training._fine_tuned import FineTuned
-    from sktransfer.training._split import Split
 
 
 class Processes:

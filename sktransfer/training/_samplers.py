@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from sktransfer.training._column_data import Split
 from sktransfer.training._processes import Processes, processes
 from sktransfer.training._sources import Source, TrainingBatch
-from sktransfer.training._split import Split
 
 
 @dataclass

@@ -29,8 +29,8 @@ class TrainingBatch:
         See `FineTuned.forward`.
     targets : Tensor or None
         Encoded targets of the rows, where augmentation may have changed them.
-    other_views : tuple
-        Network inputs of further views of the same rows.
+    views : tuple
+        Network inputs of all views of the rows, `inputs` the first of them.
     weights : Tensor of shape (n,), optional
         Row weights, with mean 1 over all training rows.
     batch_size : int
@@ -41,7 +41,7 @@ class TrainingBatch:
     inputs: Any
     cached: CachedActivation | None = None
     targets: Any = None
-    other_views: tuple[Any, ...] = ()
+    views: tuple[Any, ...] = ()
     weights: Any = None
     batch_size: int = 0
 
@@ -52,11 +52,6 @@ class TrainingBatch:
         inputs = map_inputs(lambda tensor: tensor[part], self.inputs)
         cached = self.cached and self.cached._replace(activation=self.cached.activation[part])
         return TrainingBatch(self.rows[part], inputs, cached)
-
-    @property
-    def views(self) -> tuple[Any, ...]:
-        """Network inputs of all views; without augmentation, the same ones again."""
-        return (self.inputs, *self.other_views)
 
 
 #: From positions of rows, in batches, to training batches in the same order; rows whose cells fail
@@ -89,14 +84,13 @@ class CellSource:
         """Prepare cells in threads, ahead of the network."""
         for rows, items in self.runner.prepare(map(Batch, batches)):
             assert items is not None
-            inputs, targets = [], None
+            views, targets = [], None
             for _ in range(self.views):
                 view = items
                 if self.augment is not None:
                     view, targets = self.augment(items, self.targets_of(rows))
-                inputs.append(self.runner.preparer.collate(view, self.runner.device))
-            first, *others = inputs
-            yield TrainingBatch(list(rows), first, targets=targets, other_views=tuple(others))
+                views.append(self.runner.preparer.collate(view, self.runner.device))
+            yield TrainingBatch(list(rows), views[0], targets=targets, views=tuple(views))
 
 
 @dataclass(frozen=True)

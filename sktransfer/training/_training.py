@@ -16,6 +16,7 @@ from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Augmentation, mask_of
 from sktransfer.training._as_backbone import as_backbone
 from sktransfer.training._callbacks import own_callbacks
+from sktransfer.training._column_data import Split
 from sktransfer.training._fine_tuned import FineTuned, cut_below
 from sktransfer.training._monitor import Monitor
 from sktransfer.training._phases import Phase
@@ -23,7 +24,6 @@ from sktransfer.training._processes import processes
 from sktransfer.training._reuse import source_of
 from sktransfer.training._samplers import in_batches
 from sktransfer.training._sources import CellSource, Source
-from sktransfer.training._split import Split
 from sktransfer.training.strategies import Stages
 
 # The head is standardized on at most this number of rows.

@@ -91,7 +91,9 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target : Target or None
             What `_learn_target` has returned.
         **options
-            ``epochs``, ``prepare``, ``done`` and ``random``, see `supervised_phases`.
+            ``epochs``: the number of epochs beside those of preparing phases. ``prepare``: whether
+            preparing phases come first. ``done``: epochs of gradual opening in fits that this one
+            continues. ``random``: a RandomState.
         """
 
     def _target_attributes(self, target: Any) -> dict[str, Any]:

@@ -39,10 +39,6 @@ class TrainedColumnEstimator(ColumnEstimator):
         """Return the weight of each row; classifiers multiply it by the weight of its class."""
         return weights
 
-    def _stratify(self, y: Any) -> np.ndarray | None:
-        """Return the class of each row to stratify by, or None."""
-        return None
-
     def _checked_weights(self, y: Any, column: Column, sample_weight: Any) -> np.ndarray:
         check_consistent_length(column.cells, y)
         index = np.empty((len(column.cells), 1))
@@ -118,13 +114,7 @@ class TrainedColumnEstimator(ColumnEstimator):
             return whole, self._validation_split(X_val, y_val, backbone, whole.target)
         if not self.early_stopping:
             return whole, None
-        return hold_out(
-            whole,
-            self.validation_fraction,
-            classes=self._stratify(y),
-            groups=groups,
-            random=random,
-        )
+        return hold_out(whole, self.validation_fraction, groups=groups, random=random)
 
     def _validation_split(
         self, X_val: Any, y_val: Any, backbone: Backbone, target: Target | None

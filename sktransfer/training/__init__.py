@@ -8,10 +8,10 @@ from sktransfer.training._fine_tuned import FineTuned as FineTuned
 from sktransfer.training._hold_out import hold_out as hold_out
 from sktransfer.training._learning_rate_range import RangeTest as RangeTest
 from sktransfer.training._learning_rate_range import run_range_test as run_range_test
-from sktransfer.training._phases import Phase as Phase
-from sktransfer.training._phases import supervised_phases as supervised_phases
 from sktransfer.training._predict_outputs import outputs_of as outputs_of
+from sktransfer.training._processes import processes as processes
 from sktransfer.training._processes import train_together as train_together
 from sktransfer.training._progress_report import reported as reported
+from sktransfer.training._training import Phase as Phase
 from sktransfer.training._training import Training as Training
 from sktransfer.training._training_run import run as run

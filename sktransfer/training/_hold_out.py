@@ -16,7 +16,6 @@ def hold_out(
     whole: Split,
     fraction: float,
     *,
-    classes: np.ndarray | None,
     groups: Any,
     random: np.random.RandomState,
 ) -> tuple[Split, Split]:
@@ -25,11 +24,9 @@ def hold_out(
     Parameters
     ----------
     whole : Split
-        The rows.
+        The rows. If each class has at least two of them, shares of classes are kept.
     fraction : float
         Share that is held out.
-    classes : ndarray of shape (n,), optional
-        Class of each row of the column; shares are kept if each class has at least two rows.
     groups : array-like of shape (n,), optional
         Group of each row of the column; no group is split.
     random : RandomState
@@ -42,8 +39,10 @@ def hold_out(
     if groups is not None:
         groups = np.asarray(groups)[rows]
         splitter = GroupShuffleSplit(**options)
-    elif classes is not None and _can_stratify(classes[rows], fraction):
-        splitter, kinds = StratifiedShuffleSplit(**options), classes[rows]
+    elif whole.target is not None and whole.target.stratifies:
+        kinds = whole.targets_of(rows.tolist()).numpy(force=True)
+        if _can_stratify(kinds, fraction):
+            splitter = StratifiedShuffleSplit(**options)
     advice = "Pass more, or X_val and y_val, or early_stopping=False."
     try:
         train, valid = (rows[np.sort(part)] for part in next(splitter.split(rows, kinds, groups)))

@@ -13,10 +13,9 @@ from torch import nn
 from sktransfer import _runtime
 from sktransfer.exceptions import TargetError
 from sktransfer.training._optimizers import make_optimizer, make_schedule, parameter_groups
-from sktransfer.training._phases import Phase
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
-from sktransfer.training._training import Training
+from sktransfer.training._training import Phase, Training
 
 
 class Loop(NeuralNet):

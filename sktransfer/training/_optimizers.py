@@ -94,11 +94,12 @@ def parameter_groups(
     list of dict
         With the keys params, lr, weight_decay and name.
     """
-    stages = [(name, module.network.stages[name]) for name in reversed(module.opened)]
-    parts: list[tuple[str, list[nn.Parameter]]] = [("head", list(module.head.parameters()))]
-    if stages:
-        parts.append(("pooling", _between(module)))
-    parts += [(name, list(stage.parameters())) for name, stage in stages]
+    stages = module.network.stages
+    parts: list[tuple[str, list[nn.Parameter]]] = [
+        ("head", list(module.head.parameters())),
+        ("pooling", _between(module)),
+        *((name, list(stages[name].parameters())) for name in reversed(module.opened)),
+    ]
     may_learn = {id(tensor) for tensor in module.trained().values()}
     groups: list[dict[str, Any]] = []
     depth = 0

@@ -68,10 +68,9 @@ class Processes:
             if split is not None:
                 for row in split.rows:
                     digest.update(split.data.digests[row] or b"")
-                digest.update(split.weights.cpu().numpy().tobytes())
-                targets = split.targets
-                for tensor in [targets] if torch.is_tensor(targets) else targets or ():
-                    digest.update(tensor.cpu().numpy().tobytes())
+                for tensor in (split.weights, split.targets_of(split.rows.tolist())):
+                    if tensor is not None:
+                        digest.update(tensor.cpu().numpy().tobytes())
         number = torch.tensor([digest.intdigest() >> 1], device=self._accelerator.device)
         if len(self._accelerator.gather(number).unique()) > 1:
             raise TargetError(

@@ -1,4 +1,4 @@
-"""One training: its settings, and the data of its phases."""
+"""One training: its phases, its settings, and its data."""
 
 from __future__ import annotations
 
@@ -19,15 +19,34 @@ from sktransfer.training._callbacks import own_callbacks
 from sktransfer.training._column_data import Split
 from sktransfer.training._fine_tuned import FineTuned, cut_below
 from sktransfer.training._monitor import Monitor
-from sktransfer.training._phases import Phase
 from sktransfer.training._processes import processes
 from sktransfer.training._reuse import source_of
 from sktransfer.training._samplers import in_batches
 from sktransfer.training._sources import CellSource, Source
+from sktransfer.training.objectives import Objective
 from sktransfer.training.strategies import Stages
 
 # The head is standardized on at most this number of rows.
 _STANDARDIZED_ON = 256
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Epochs with one objective, optimizer and schedule.
+
+    Attributes
+    ----------
+    name : str
+        Name in `history_`.
+    objective : Objective
+        What is minimized.
+    stages : list of tuple of str
+        The stages trained in each epoch.
+    """
+
+    name: str
+    objective: Objective
+    stages: list[Stages]
 
 
 @dataclass

@@ -7,9 +7,8 @@ from itertools import groupby
 from sktransfer._warnings import warn
 from sktransfer.exceptions import StoppedWarning
 from sktransfer.training._loop import Loop
-from sktransfer.training._phases import Phase
 from sktransfer.training._samplers import Sampler
-from sktransfer.training._training import Training
+from sktransfer.training._training import Phase, Training
 from sktransfer.training.strategies import Stages
 
 

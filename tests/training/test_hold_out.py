@@ -1,10 +1,13 @@
 """Rows held out for validation."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from sktransfer import ImageClassifier
 from sktransfer.training import Split, hold_out
+from sktransfer.training.targets import ClassTarget
 from tests._tiny import images, tiny_network
 
 
@@ -15,7 +18,7 @@ def split_of(n_rows):
 def test_no_group_is_split():
     groups = np.repeat(np.arange(10), 4)
     random = np.random.RandomState(0)
-    train, valid = hold_out(split_of(40), 0.3, classes=None, groups=groups, random=random)
+    train, valid = hold_out(split_of(40), 0.3, groups=groups, random=random)
     assert not set(groups[train.rows]) & set(groups[valid.rows])
     assert sorted([*train.rows, *valid.rows]) == list(range(40))
     classifier = ImageClassifier(tiny_network(), early_stopping=True, max_epochs=1)
@@ -24,6 +27,7 @@ def test_no_group_is_split():
 
 def test_validation_rows_are_stratified():
     classes = np.array([0] * 80 + [1] * 20)
-    random = np.random.RandomState(0)
-    _, valid = hold_out(split_of(100), 0.1, classes=classes, groups=None, random=random)
+    target = ClassTarget(np.arange(2))
+    whole = replace(split_of(100), target=target, targets=torch.from_numpy(classes))
+    _, valid = hold_out(whole, 0.1, groups=None, random=np.random.RandomState(0))
     assert np.bincount(classes[valid.rows]).tolist() == [8, 2]

@@ -52,6 +52,7 @@ class Activations:
         self._items: dict[int, Any] | None = None
         if runner.preparer.variable_length:
             self._items = runner.prepare_all(self.usable())
+        self._is_ragged = self._items is not None and extractor.layer != POOLED
 
     def size(self, rows: Sequence[int]) -> int:
         """Return the bytes of the outputs of these rows."""
@@ -81,7 +82,8 @@ class Activations:
         """Return network inputs of these rows, and their activation, padded with zeros."""
         device = self._runner.device
         outputs = [found[self.digests[row] or b""] for row in rows]
-        activation = pad_sequence(outputs, batch_first=True).to(device)
+        activation = pad_sequence(outputs, True) if self._is_ragged else torch.stack(outputs)
+        activation = activation.to(device)
         if activation.ndim == 4:  # convolutions are faster so
             activation = activation.contiguous(memory_format=torch.channels_last)
         cached = CachedActivation(str(self._extractor.layer), activation)
@@ -116,8 +118,7 @@ class Activations:
 
     def _shape(self, row: int) -> tuple[int, ...]:
         first, *rest = self._shape_of_one
-        is_fixed = self._items is None or self._extractor.layer == POOLED
-        return (first if is_fixed else self._length(row), *rest)
+        return (self._length(row) if self._is_ragged else first, *rest)
 
     def _length(self, row: int) -> int:
         return self._runner.preparer.length(self._items[row]) if self._items else 1

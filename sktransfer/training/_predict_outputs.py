@@ -18,7 +18,9 @@ from sktransfer.training._sources import ActivationSource
 _ROWS = 64
 
 
-def outputs_of(module: FineTuned, data: ColumnData, *, head: bool) -> np.ndarray:
+def outputs_of(
+    module: FineTuned, data: ColumnData, *, head: bool, rows: Sequence[int] | None = None
+) -> np.ndarray:
     """Return outputs of the head, or the features below it.
 
     Parameters
@@ -29,17 +31,19 @@ def outputs_of(module: FineTuned, data: ColumnData, *, head: bool) -> np.ndarray
         The column.
     head : bool
         Whether rows go through the head.
+    rows : sequence of int, optional
+        The rows wanted; None for all.
 
     Returns
     -------
     ndarray of shape (n, n_outputs) or (n, d), float32
-        NaN where a cell cannot be used. Below the level of rows, an object
+        NaN where a cell cannot be used or is not wanted. Below the level of rows, an object
         array of (n,) such arrays, one per cell, None where there is none. Equal cells are
         computed once.
     """
     module.eval()
     digests, width = data.digests, module.head.n_outputs if head else module.head.n_features
-    first = first_rows(digests, range(len(digests)))
+    first = first_rows(digests, range(len(digests)) if rows is None else rows)
     found: np.ndarray = np.full((len(digests), width), np.nan, dtype=np.float32)
     if module.level != "row":
         found = np.full(len(digests), None, dtype=object)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,17 @@ import torch
 from sktransfer import _runtime
 from sktransfer._randomness import Randomness
 from sktransfer.backbones import POOLED
-from sktransfer.cache import NoCache
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Augmentation, mask_of
-from sktransfer.training._as_backbone import as_backbone
 from sktransfer.training._callbacks import own_callbacks
 from sktransfer.training._column_data import Split
 from sktransfer.training._fine_tuned import FineTuned, cut_below
 from sktransfer.training._monitor import Monitor
+from sktransfer.training._predict_outputs import outputs_of
 from sktransfer.training._processes import processes
 from sktransfer.training._reuse import source_of
 from sktransfer.training._samplers import in_batches
-from sktransfer.training._sources import CellSource, Source
+from sktransfer.training._sources import ActivationSource, CellSource, Source
 from sktransfer.training.objectives import Objective
 from sktransfer.training.strategies import Stages
 
@@ -110,10 +109,16 @@ class Training:
         is_train, key = split is self.train, (cut, freezes_changed)
         if self._sources.get(is_train, (None, None))[0] != key:
             self._sources.pop(is_train, None)  # frees its memory before the next is allocated
+            rows = split.rows.tolist()
             if freezes_changed:  # the trained stages can be computed once, too
-                network = as_backbone(self.module, data.backbone, data.backbone.recipe, "training")
-                cut, data = POOLED, replace(data, backbone=network, cache=NoCache())
-            self._sources[is_train] = key, source_of(data, cut, split.rows.tolist())
+                features = outputs_of(self.module, data, head=False, rows=rows)
+                kept = {
+                    d or b"": torch.from_numpy(x)
+                    for d, x in zip(data.digests, features, strict=True)
+                }
+                self._sources[is_train] = key, ActivationSource(data.activations(POOLED), kept)
+            else:
+                self._sources[is_train] = key, source_of(data, cut, rows)
         return self._sources[is_train][1]
 
     def start_head(self, phase: Phase) -> None:

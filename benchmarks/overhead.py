@@ -23,8 +23,7 @@ from docs.examples._data import trec_questions
 from sktransfer import ImageClassifier, TextClassifier
 from sktransfer.backbones import Backbone, get_backbone
 from sktransfer.training import FineTuned
-from sktransfer.training._optimizers import make_optimizer
-from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training._optimizers import make_optimizer, parameter_groups
 from sktransfer.training.heads import LinearHead
 from sktransfer.training.strategies import strategy_of
 

@@ -11,10 +11,10 @@ from sklearn.utils._param_validation import HasMethods as HasMethods
 from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
-from sklearn.utils.validation import _num_samples as count_rows
 
-__all__ = ["check_sample_weight", "count_rows"]
+__all__ = ["check_feature_names_in", "check_sample_weight"]
 
 
 def gives_frames(estimator: object) -> bool:

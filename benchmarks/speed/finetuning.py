@@ -24,8 +24,7 @@ from sktransfer import ImageClassifier
 from sktransfer.backbones import Backbone, get_backbone
 from sktransfer.modalities.image import ImageModality
 from sktransfer.training import FineTuned
-from sktransfer.training._optimizers import make_optimizer
-from sktransfer.training._parameter_groups import parameter_groups
+from sktransfer.training._optimizers import make_optimizer, parameter_groups
 from sktransfer.training.heads import LinearHead
 from sktransfer.training.strategies import strategy_of
 

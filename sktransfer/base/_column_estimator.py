@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer import _runtime
-from sktransfer._compat import HasMethods, StrOptions, gives_frames
+from sktransfer._compat import HasMethods, StrOptions, check_feature_names_in, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.base._state_hooks import state_hooks
 from sktransfer.columns import Column
@@ -67,7 +67,10 @@ class ColumnEstimator(BaseEstimator):
         ndarray of str objects
         """
         check_is_fitted(self)
-        column = self._column_name(input_features)
+        if input_features is None and self._seen_name is not None:
+            input_features = [str(self._seen_name)]
+        names = check_feature_names_in(self, input_features)
+        column = names[0] if len(names) == 1 else self._modality().name
         return np.array([f"{column}_{i}" for i in range(self._n_features_out)], dtype=object)
 
     def _torch_device(self) -> torch.device:
@@ -115,20 +118,6 @@ class ColumnEstimator(BaseEstimator):
         """Return the type and the names of what `method` returns per row."""
         names = self.get_feature_names_out().tolist()
         return OutputSpec(np.dtype(np.float32), names, as_frame=gives_frames(self))
-
-    def _column_name(self, input_features: Any) -> str:
-        seen = getattr(self, "feature_names_in_", None)
-        if input_features is None:
-            return str(self._seen_name) if self._seen_name is not None else "x0"
-        names = [str(name) for name in input_features]
-        if len(names) != self.n_features_in_:
-            raise ColumnError(
-                f"input_features should have length equal to number of features "
-                f"({self.n_features_in_}), got {len(names)}"
-            )
-        if seen is not None and names[0] != seen[0]:
-            raise ColumnError("input_features is not equal to feature_names_in_")
-        return names[0] if len(names) == 1 else self._modality().name
 
     def _get_backbone(self) -> Backbone:
         from sktransfer.backbones import get_backbone

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 
 from sktransfer import _runtime
 from sktransfer._compat import CallbackSupportMixin, Interval, StrOptions
@@ -92,12 +91,10 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target : Target or None
             What `_learn_target` has returned.
         **options
-            ``epochs``, ``prepare``, ``done`` and ``random``, see `supervised_phases`.
+            ``epochs``: the number of epochs beside those of preparing phases. ``prepare``: whether
+            preparing phases come first. ``done``: epochs of gradual opening in fits that this one
+            continues. ``random``: a RandomState.
         """
-
-    def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
-        """Return what y is; None for training without y."""
-        return None
 
     def _target_attributes(self, target: Any) -> dict[str, Any]:
         """Return the fitted attributes that depend on the target."""
@@ -119,20 +116,20 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         target: Target | None = None,
         prepare: bool = False,
     ) -> Self:
-        from sktransfer.training import Training, reported
+        from sktransfer.training import Training, reported, run
 
+        if y is None and get_tags(self).target_tags.required:
+            raise TargetError(
+                f"requires y to be passed, but the target y is None: {type(self).__name__} "
+                "learns from targets."
+            )
         column = self._check_column(X) if continues else self._modality().column(X)
         weights = self._checked_weights(y, column, sample_weight)
         random = check_random_state(self.random_state)
-        learns_target = target is None and not continues
-        target = (self._target if continues else target) or self._learn_target(y, weights)
+        target = self._target if continues else target
         backbone = self._fitted_backbone() if continues else self._get_backbone()
         whole = self._whole_split(column, y, weights, backbone, target)
-        if learns_target and len(whole.rows) < len(weights):  # bad rows must not change it
-            used = np.isin(np.arange(len(weights)), whole.rows)
-            target = self._learn_target(y, weights * used)
-            targets = self._encoded(target, y, whole.data)
-            whole = replace(whole, target=target, targets=targets)
+        target = whole.target
         train, valid = self._split(whole, y, validation, groups, backbone, random)
         # A copy, so that an error leaves the fitted estimator as it was.
         module = self._new_module(backbone, target, random, continues)
@@ -159,7 +156,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             }
 
         with reported(self, X, y, training.monitor, attributes):
-            training.run()
+            run(training)
         whole.data.runner.errors.warn(whole.data.digests, "left out of the fit")
         if valid is not None and valid.data is not whole.data:
             valid.data.runner.errors.warn(valid.data.digests, "left out of the validation")
@@ -178,13 +175,6 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             named = callback[-1] if isinstance(callback, tuple) else callback
             if not hasattr(named, "on_epoch_end"):
                 raise TypeError(f"callbacks must be those of skorch, got {callback!r}.")
-
-    def _require_targets(self, y: Any) -> None:
-        if y is None:
-            raise TargetError(
-                f"requires y to be passed, but the target y is None: {type(self).__name__} "
-                "learns from targets."
-            )
 
     def _new_module(
         self, backbone: Backbone, target: Any, random: np.random.RandomState, continues: bool

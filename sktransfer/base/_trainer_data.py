@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer import _runtime
-from sktransfer._compat import Interval, StrOptions, check_sample_weight, count_rows
+from sktransfer._compat import Interval, StrOptions, check_sample_weight
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base._column_estimator import ColumnEstimator
 from sktransfer.cache import open_cache
@@ -32,31 +31,23 @@ class TrainedColumnEstimator(ColumnEstimator):
     validation_fraction: float = parameter(Interval(Real, 0, 1, closed="neither"), default=0.1)
     reuse_activations: bool | str = parameter("boolean", StrOptions({"auto"}), default="auto")
 
+    def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
+        """Return what y is; None for training without y."""
+        return None
+
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the weight of each row; classifiers multiply it by the weight of its class."""
         return weights
 
-    def _stratify(self, y: Any) -> np.ndarray | None:
-        """Return the class of each row to stratify by, or None."""
-        return None
-
     def _checked_weights(self, y: Any, column: Column, sample_weight: Any) -> np.ndarray:
-        n_rows = len(column.cells)
-        if y is not None and count_rows(y) != n_rows:
-            raise TargetError(
-                f"Found input variables with inconsistent numbers of samples: X has {n_rows} "
-                f"rows and y has {count_rows(y)}."
-            )
-        index = np.empty((n_rows, 1))
+        check_consistent_length(column.cells, y)
+        index = np.empty((len(column.cells), 1))
         weights = check_sample_weight(sample_weight, index, ensure_non_negative=True)
-        if not weights.any():
-            raise TargetError("Sample weights must contain at least one non-zero number.")
-        with np.errstate(over="ignore"):
-            if not np.isfinite(weights.sum()):
-                raise TargetError(
-                    "The sample weights are too large for their sum to be a number: up to "
-                    f"{weights.max():g}. Divide them by their size."
-                )
+        if float(weights.max()) * len(weights) == np.inf:
+            raise TargetError(
+                "The sample weights are too large for their sum to be a number: up to "
+                f"{weights.max():g}. Divide them by their size."
+            )
         return weights
 
     def _column_data(self, column: Column, backbone: Backbone) -> ColumnData:
@@ -77,28 +68,28 @@ class TrainedColumnEstimator(ColumnEstimator):
     def _whole_split(
         self, column: Column, y: Any, weights: np.ndarray, backbone: Backbone, target: Target | None
     ) -> Split:
-        """Return the usable rows of a column, with targets and weights."""
+        """Return the usable rows of a column, with targets and weights; learn a missing target."""
         import torch
 
         from sktransfer.training import Split
 
         data = self._column_data(column, backbone)
-        targets = self._encoded(target, y, data)
         rows = np.array(data.usable_rows())
         if not len(rows):
             raise ColumnError("no cell of the column can be used")
+        _require_weight(weights[rows])
+        used = np.isin(np.arange(len(weights)), rows)  # bad rows must not change the target
+        target = target or self._learn_target(y, weights * used)
+        targets = None
+        if target is not None:
+            targets = target.encode(y, None if target.level == "row" else data.prepared())
+        if torch.is_tensor(targets):
+            targets = targets.to(data.device)
         weights = self._row_weights(y, weights, rows)
-        if not weights[rows].any():
-            raise TargetError("no cell that has a weight can be used")
+        _require_weight(weights[rows])
         # Mean 1, so that the size of a step does not depend on the unit of the weights.
         scaled = torch.from_numpy((weights / weights[rows].mean()).astype(np.float32))
         return Split(data, rows, target, targets, scaled.to(data.device))
-
-    def _encoded(self, target: Target | None, y: Any, data: ColumnData) -> Any:
-        if target is None:
-            return None
-        targets = target.encode(y, None if target.level == "row" else data.prepared())
-        return targets.to(data.device) if hasattr(targets, "to") else targets
 
     def _split(
         self,
@@ -123,21 +114,7 @@ class TrainedColumnEstimator(ColumnEstimator):
             return whole, self._validation_split(X_val, y_val, backbone, whole.target)
         if not self.early_stopping:
             return whole, None
-        train, valid = hold_out(
-            whole.rows,
-            self.validation_fraction,
-            classes=self._stratify(y),
-            groups=groups,
-            random=random,
-        )
-        for rows, what in ((train, "to train on"), (valid, "to validate on")):
-            if not whole.weights[rows.tolist()].any():
-                raise TargetError(
-                    f"No row {what} has a weight, of those that validation_fraction="
-                    f"{self.validation_fraction} leaves. Pass more rows that have one, or X_val "
-                    "and y_val."
-                )
-        return replace(whole, rows=train), replace(whole, rows=valid)
+        return hold_out(whole, self.validation_fraction, groups=groups, random=random)
 
     def _validation_split(
         self, X_val: Any, y_val: Any, backbone: Backbone, target: Target | None
@@ -149,3 +126,8 @@ class TrainedColumnEstimator(ColumnEstimator):
         except SktransferError as error:
             error.add_note("This is about X_val and y_val.")
             raise
+
+
+def _require_weight(weights: np.ndarray) -> None:
+    if not weights.any():
+        raise TargetError("no cell that has a weight can be used")

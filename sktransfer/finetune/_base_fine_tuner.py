@@ -5,12 +5,16 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from sktransfer._compat import Interval, with_callbacks
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import BaseTrainer
+from sktransfer.exceptions import BackboneError
 
 if TYPE_CHECKING:
     from sktransfer.training import FineTuned, Phase
+    from sktransfer.training.objectives import Objective
     from sktransfer.training.targets import Target
 
 
@@ -57,7 +61,6 @@ class BaseFineTuner(BaseTrainer):
         self
         """
         self._validate_all()
-        self._require_targets(y)
         continues = self.warm_start and self.__sklearn_is_fitted__()
         return self._train(
             X,
@@ -72,15 +75,54 @@ class BaseFineTuner(BaseTrainer):
 
     def _partial_fit(self, X: Any, y: Any, **options: Any) -> Self:
         """Train for one more epoch."""
-        self._require_targets(y)
         continues = self.__sklearn_is_fitted__()
         return self._train(X, y, epochs=1, continues=continues, **options)
 
-    def _phases(self, module: FineTuned, target: Target | None, **options: Any) -> list[Phase]:
-        from sktransfer.training import supervised_phases
+    def _phases(  # type: ignore[override]
+        self,
+        module: FineTuned,
+        target: Target,
+        *,
+        epochs: int,
+        prepare: bool,
+        done: int,
+        random: np.random.RandomState,
+    ) -> list[Phase]:
+        from sktransfer.training import Phase
+        from sktransfer.training.objectives import SupervisedContrastive
 
-        assert target is not None
-        return supervised_phases(self, module, target, **options)
+        opened, objective = module.opened, self._objective(target, random)
+        phases: list[Phase] = []
+        contrasts = prepare and bool(self.contrastive_epochs)
+        if contrasts:
+            if not any(p.requires_grad for p in module.network.parameters()):
+                raise BackboneError(
+                    f"contrastive_epochs trains opened stages, and {', '.join(opened)} "
+                    "have no weights. Open more of them."
+                )
+            contrastive = SupervisedContrastive()
+            phases.append(Phase(contrastive.name, contrastive, [opened] * self.contrastive_epochs))
+        if opened and prepare and self.probe_epochs:
+            phases.append(Phase("probe", objective, [()] * self.probe_epochs))
+        if contrasts:
+            # Training more of the network would undo the contrastive epochs.
+            return [*phases, Phase("head", objective, [()] * epochs)]
+        name = "gradual" if self.trainable == "gradual" else objective.name
+        return [*phases, Phase(name, objective, module.strategy.epochs(opened, epochs, done))]
+
+    def _objective(self, target: Target, random: np.random.RandomState) -> Objective:
+        from sktransfer.training import processes
+        from sktransfer.training.objectives import Mixup, Supervised
+
+        if not self.mixup:
+            return Supervised(target, self.label_smoothing)
+        return Mixup(
+            target,
+            self.label_smoothing,
+            alpha=self.mixup,
+            random=processes().own(random),
+            blends_inputs=self._modality().can_blend,
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

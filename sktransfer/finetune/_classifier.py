@@ -77,17 +77,17 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         -------
         ndarray of shape (n,), or (n, k) of int
         """
-        outputs = self._outputs(X, head=True)
-        bad = np.flatnonzero(np.isnan(outputs).any(axis=1))
+        proba = self.predict_proba(X)
+        bad = np.flatnonzero(np.isnan(proba).any(axis=1))
         if len(bad):
             raise BadCellError(
                 f"row {bad[0]}: there is no class for a cell that cannot be used "
                 f"({len(bad)} such rows). predict_proba gives NaN for them; or leave them out.",
                 row=int(bad[0]),
             )
-        if self._is_multilabel():
-            return (outputs > 0).astype(np.int64)
-        return self.classes_[outputs.argmax(axis=1)]
+        assert self._target is not None
+        labels = self._target.to_labels(proba)
+        return labels if labels.ndim == 2 else self.classes_[labels]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class per row; of classes, not of labels, they sum to 1.
@@ -138,23 +138,15 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
             )
         return weights * of_class
 
-    def _stratify(self, y: Any) -> np.ndarray | None:
-        values = np.asarray(y) if not hasattr(y, "toarray") else None
-        return values if values is not None and values.ndim == 1 else None
-
     def _output_spec(self, method: str) -> OutputSpec:
         classes = [str(label) for label in self.classes_]
         if method == "predict_proba":
             return OutputSpec(np.dtype(np.float64), classes)
         if method != "predict":
             return super()._output_spec(method)
-        if self._is_multilabel():
+        if self._target is not None and self._target.kind == "labels":
             return OutputSpec(np.dtype(np.int64), classes)
         return OutputSpec(self.classes_.dtype, None)
-
-    def _is_multilabel(self) -> bool:
-        assert self._target is not None
-        return self._target.kind == "labels"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -71,10 +71,11 @@ class TextRegressor(TextFineTuner, FineTunedRegressor):
         Callbacks of skorch for the training. Their targets are standardized to mean 0 and standard
         deviation 1. ``EpochScoring("r2")`` works.
     reuse_activations : bool or "auto", default="auto"
-        Whether to compute the outputs of the frozen part once per row and keep them, in memory up
-        to 1 GB, then on disk up to 16 GB. Beyond that, "auto" computes them in each epoch, with a
-        warning. The result is the same, in float32 to the bit. With `augment` nothing is kept,
-        because each epoch sees different rows.
+        Whether to compute the outputs of the frozen part once per row. "auto" keeps up to 2 GB in
+        memory, and reads more from the cache, up to a quarter of its limit; beyond that, they are
+        computed in each epoch, with a warning. True keeps any size in memory. The result is the
+        same, in float32 to the bit. With `augment` nothing is kept, because each epoch sees
+        different rows.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
         Floating-point type of the computation. "auto" uses bfloat16 where the hardware supports it.
     device : str, default="auto"

@@ -13,12 +13,6 @@ from sktransfer.inspection._axes import TRAIN, VALID, axes_or_new
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Decay of the exponential moving average of the loss. From 0.8 to 0.98 the minimum is at about the
-# same rate; a larger decay delays it.
-_SMOOTHING = 0.9
-# The test ends when the smoothed loss exceeds this multiple of its minimum.
-_TOO_HIGH = 4.0
-
 
 def find_lr(
     estimator: Any, X: Any, y: Any, *, low: float = 1e-6, high: float = 1.0, steps: int = 100
@@ -93,7 +87,7 @@ def find_lr(
             f"{type(estimator).__name__}. Of a Pipeline, pass the last step, with X as transformed "
             "by the steps before it."
         )
-    test = RangeTest(_rates(low, high, steps), smoothing=_SMOOTHING, too_high=_TOO_HIGH)
+    test = RangeTest(_rates(low, high, steps))
     run_range_test(estimator, X, y, test)
     done = len(test.losses)
     return LearningRateDisplay(

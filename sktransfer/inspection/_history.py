@@ -119,10 +119,7 @@ class HistoryDisplay:
         self.lines_: list[Line2D] = []
         style = {"marker": "o", "markersize": 4, "linewidth": 1.8, **kwargs}
         self._line(self.ax_, "train_loss", {"label": "training loss", "color": TRAIN, **style})
-        if self._has("valid_loss"):
-            self._line(
-                self.ax_, "valid_loss", {"label": "validation loss", "color": VALID, **style}
-            )
+        self._line(self.ax_, "valid_loss", {"label": "validation loss", "color": VALID, **style})
         if self._has("valid_score"):
             self._plot_score({"color": SCORE, "linestyle": "--", **style})
         self._shade_phases()
@@ -141,6 +138,8 @@ class HistoryDisplay:
         return any(key in record for record in self.history)
 
     def _line(self, ax: Axes, key: str, style: dict[str, Any]) -> None:
+        if not self._has(key):
+            return
         # Positions instead of `epoch`, which may restart when a training is continued.
         epochs = list(range(1, len(self.history) + 1))
         values = [record.get(key, np.nan) for record in self.history]
@@ -153,13 +152,13 @@ class HistoryDisplay:
 
     def _best_epoch(self) -> list[Line2D]:
         """Mark the epoch whose weights were kept."""
-        places = [
-            n for n, record in enumerate(self.history, 1) if record["epoch"] == self.best_epoch
-        ]
-        return [
-            self.ax_.axvline(n, color="0.35", linestyle=":", label=f"weights kept (epoch {n})")
-            for n in places[-1:]
-        ]
+        epochs = [record["epoch"] for record in self.history]
+        if self.best_epoch not in epochs:
+            return []
+        # The last of that number: it may restart when a training is continued.
+        place = len(epochs) - epochs[::-1].index(self.best_epoch)
+        label = f"weights kept (epoch {place})"
+        return [self.ax_.axvline(place, color="0.35", linestyle=":", label=label)]
 
     def _shade_phases(self) -> None:
         phases = [(name, len(list(run))) for name, run in groupby(r["phase"] for r in self.history)]

@@ -22,19 +22,12 @@ def own_callbacks(callbacks: list[Any] | tuple[Any, ...] | None) -> list[Any]:
     callbacks : list of skorch callbacks, or of pairs of a name and a callback
         They are not changed.
     """
-    callbacks = list(callbacks or [])
-    if not _runtime.may_be_one_of_several_jobs():
-        return callbacks
+    own = list(callbacks or [])
     folder = f"fit-{uuid.uuid4().hex[:12]}"
-    return [
-        (item[0], _below(item[1], folder)) if isinstance(item, tuple) else _below(item, folder)
-        for item in callbacks
-    ]
-
-
-def _below(callback: Any, folder: str) -> Any:
-    if not isinstance(getattr(callback, "dirname", None), str):
-        return callback
-    moved = copy.copy(callback)
-    moved.dirname = str(Path(callback.dirname, folder))
-    return moved
+    for number, item in enumerate(own if _runtime.may_be_one_of_several_jobs() else ()):
+        callback = item[1] if isinstance(item, tuple) else item
+        if isinstance(getattr(callback, "dirname", None), str):
+            moved = copy.copy(callback)
+            moved.dirname = str(Path(callback.dirname, folder))
+            own[number] = (item[0], moved) if isinstance(item, tuple) else moved
+    return own

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sktransfer.backbones import CachedActivation
-from sktransfer.modalities import map_inputs, mask_of
+from sktransfer.modalities import map_inputs
 
 # A row joins a group if it has at least this share of the length of the group's longest. From 0.5
 # to 0.8 it hardly matters: steps of 12, 16 and 32 questions took 0.95, 0.8 and 0.7 of padded ones.
@@ -20,6 +20,7 @@ def by_length(
     run: Callable[[Any, CachedActivation | None], torch.Tensor],
     inputs: Any,
     cached: CachedActivation | None,
+    lengths: list[int],
 ) -> torch.Tensor:
     """Return what a function gives for the rows of a batch, in their order.
 
@@ -28,13 +29,12 @@ def by_length(
     run : callable
         From network inputs, and a cached activation for them, to features (n, d).
     inputs : mapping of str to Tensor of shape (n, length)
-        Padded on the right, with a mask.
+        Padded on the right.
     cached : CachedActivation, optional
         Its activation is (n, length, ...).
+    lengths : list of int
+        Length of each row.
     """
-    mask = mask_of(inputs)
-    assert mask is not None
-    lengths = mask.sum(1).tolist()
     groups = _groups(lengths)
     if len(groups) == 1:
         return run(inputs, cached)

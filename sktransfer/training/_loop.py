@@ -8,17 +8,14 @@ import numpy as np
 import torch
 from sklearn.utils import ClassifierTags
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 from torch import nn
 
 from sktransfer import _runtime
 from sktransfer.exceptions import TargetError
-from sktransfer.training._optimizers import make_optimizer, make_schedule
-from sktransfer.training._parameter_groups import parameter_groups
-from sktransfer.training._phases import Phase
+from sktransfer.training._optimizers import make_optimizer, make_schedule, parameter_groups
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
-from sktransfer.training._training_state import TrainingState
+from sktransfer.training._training import Phase, Training
 
 
 class Loop(NeuralNet):
@@ -26,13 +23,13 @@ class Loop(NeuralNet):
 
     Parameters
     ----------
-    training : TrainingState
+    training : Training
         Its module is trained in place, by its estimator's parameters.
     phase : Phase
         Defines the loss and the length of the schedule.
     """
 
-    def __init__(self, training: TrainingState, phase: Phase) -> None:
+    def __init__(self, training: Training, phase: Phase) -> None:
         self.target = training.train.target
         # skorch requires a criterion; the objective takes its place.
         super().__init__(
@@ -41,22 +38,17 @@ class Loop(NeuralNet):
             train_split=None,
             predict_nonlinearity=self.target.to_proba if self.target else None,
             # Most callbacks are about predictions, which need a head.
-            callbacks=training.callbacks if phase.objective.uses_head else [],
+            callbacks=[
+                ("monitor", training.monitor),
+                *(training.callbacks if phase.objective.uses_head else []),
+            ],
+            callbacks__print_log=None,
             device=str(training.train.data.device),
             verbose=0,
         )
         self.training = training
         self.phase = phase
         self.last_lr = 0.0
-
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        return [
-            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring(name="valid_loss")),
-            ("monitor", self.training.monitor),
-            ("epoch_timer", EpochTimer()),
-        ]
 
     @property
     def classes_(self) -> np.ndarray:
@@ -84,11 +76,6 @@ class Loop(NeuralNet):
         """Notify callbacks that the phase is over, however it ended."""
         if self.initialized_:
             self.notify("on_train_end", X=self._samplers[0], y=None)
-
-    def initialize_module(self) -> Loop:
-        """Take the module as it is; it is on its device already."""
-        self.module_ = self.module
-        return self
 
     def initialize_history(self) -> Loop:
         """Continue the history of the epochs before: callbacks count them and look back."""
@@ -169,13 +156,6 @@ class Loop(NeuralNet):
             if method_name != "on_epoch_end":
                 raise
             self.training.monitor.stop()
-        except KeyError as error:
-            if "was not found in history" in str(error):
-                error.add_note(
-                    "Validation losses and scores are recorded only with X_val and y_val, or "
-                    "with early_stopping=True, which holds rows out."
-                )
-            raise
         if method_name == "on_epoch_end":
             self.training.monitor.finish_epoch(self)
 

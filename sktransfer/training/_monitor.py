@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -18,6 +19,7 @@ from sktransfer.training.targets import Target
 _OWN = {"epoch", "phase", "lr", "seconds", "train_batch_count", "valid_batch_count"}
 
 
+@dataclass(eq=False)
 class Monitor(Callback):
     """Follows a training epoch by epoch.
 
@@ -49,28 +51,24 @@ class Monitor(Callback):
         The epoch with the lowest validation loss, or the last one.
     """
 
-    tell: Callable[[dict[str, Any]], bool]
+    target: Target | None
+    _: KW_ONLY
+    expected: int
+    patience: int | None
+    earlier: InitVar[Sequence[dict[str, Any]]]
+    tell: Callable[[dict[str, Any]], bool] = field(init=False)
+    log: History = field(init=False)
+    history: list[dict[str, Any]] = field(init=False, default_factory=list)
+    phase_is_over: bool = field(init=False, default=False)
+    is_over: bool = field(init=False, default=False)
+    best_epoch: int | None = field(init=False, default=None)
+    best: dict[str, torch.Tensor] = field(init=False, default_factory=dict)
+    last: dict[str, torch.Tensor] = field(init=False, default_factory=dict)
 
-    def __init__(
-        self,
-        target: Target | None,
-        *,
-        expected: int,
-        patience: int | None,
-        earlier: Sequence[dict[str, Any]],
-    ) -> None:
-        self.target = target
-        self.expected = expected
-        self.patience = patience
+    def __post_init__(self, earlier: Sequence[dict[str, Any]]) -> None:
         self.log = _as_skorch_history(earlier)
-        self.history: list[dict[str, Any]] = []
-        self.phase_is_over = False
-        self.is_over = False
-        self.best_epoch: int | None = None
         self._best_loss = np.inf
-        self.best: dict[str, torch.Tensor] = {}
-        self.last: dict[str, torch.Tensor] = {}
-        self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._seen: list[tuple[np.ndarray, ...]] = []
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Drop the validation outputs of the epoch before."""
@@ -138,12 +136,11 @@ def _recorded(epoch: dict[str, Any]) -> dict[str, float]:
 
 
 def _as_skorch_history(records: Sequence[dict[str, Any]]) -> History:
-    history = History()
-    for record in records:
-        history.new_epoch()
-        for name, value in record.items():
-            history.record("dur" if name == "seconds" else name, value)
-    return history
+    names = {"seconds": "dur"}
+    return History(
+        {"batches": [], **{names.get(name, name): value for name, value in record.items()}}
+        for record in records
+    )
 
 
 def _refuse_diverged(record: dict[str, Any], trained: dict[str, torch.Tensor]) -> None:

@@ -13,6 +13,7 @@ from sktransfer.compute import OutOfMemorySplitter, equal_batches, first_rows
 from sktransfer.modalities import mask_of
 from sktransfer.training._column_data import ColumnData
 from sktransfer.training._fine_tuned import FineTuned, cut_below
+from sktransfer.training._sources import ActivationSource
 
 _ROWS = 64
 
@@ -62,10 +63,11 @@ def _computed(
         found = outputs.float().cpu().numpy()
         return found if module.level == "row" else _trimmed(found, mask_of(inputs))
 
-    source = data.recomputed(cut_below(list(module.network.stages), module.opened, module.level))
-    if source is None:
+    cut = cut_below(list(module.network.stages), module.opened, module.level)
+    if cut is None or not data.resumes(cut):
         yield from data.runner.run(forward, data.runner.batches(rows))
         return
+    source = ActivationSource(data.activations(cut, exact=False))
     splitter = OutOfMemorySplitter()
     for batch in source(equal_batches(rows, _ROWS)):
         yield batch.rows, splitter.run(lambda part: forward(part.inputs, part.cached), batch)

@@ -16,41 +16,12 @@ from sktransfer.exceptions import TargetError
 if TYPE_CHECKING:
     import torch
 
+    from sktransfer.training._column_data import Split
     from sktransfer.training._fine_tuned import FineTuned
-    from sktransfer.training._split import Split
 
 
-class SingleProcess:
-    """One process that trains alone."""
-
-    #: Number of this process among those that train together.
-    number = 0
-
-    def share(self, batch: list[int]) -> list[int]:
-        """Return the rows of a batch that this process computes."""
-        return batch
-
-    def own(self, random: np.random.RandomState) -> np.random.RandomState:
-        """Return the generator for what is drawn per share."""
-        return random
-
-    def check(self, splits: Sequence[Split | None], random: np.random.RandomState) -> None:
-        """Raise `TargetError` if the processes have other rows or another order."""
-
-    def summed(self, loss: torch.Tensor, rows: int, module: FineTuned) -> torch.Tensor:
-        """Return the loss of the whole batch; gradients of a share become those of the batch."""
-        return loss
-
-    def of_first(self, number: float) -> float:
-        """Return the number of the first process."""
-        return number
-
-    def align(self, module: FineTuned) -> None:
-        """Copy what the first process has trained."""
-
-
-class DataParallel(SingleProcess):
-    """One of several processes that compute a share of every batch.
+class Processes:
+    """The processes that train together, each with a share of every batch; by default one.
 
     Gradients are summed over the processes before each step, so all take the step of the whole
     batch. Statistics of batch norms in training mode are the exception: they are taken from
@@ -58,37 +29,48 @@ class DataParallel(SingleProcess):
 
     Parameters
     ----------
-    accelerator : accelerate.Accelerator
+    accelerator : accelerate.Accelerator, optional
         Connects the processes.
+
+    Attributes
+    ----------
+    size : int
+        Number of processes.
+    number : int
+        Number of this process among them.
     """
 
-    def __init__(self, accelerator: Any) -> None:
+    def __init__(self, accelerator: Any = None) -> None:
         self._accelerator = accelerator
-        self._size = accelerator.num_processes
-        self.number = accelerator.process_index
+        self.size = 1 if accelerator is None else accelerator.num_processes
+        self.number = 0 if accelerator is None else accelerator.process_index
 
     def share(self, batch: list[int]) -> list[int]:
         """Return every n-th row; all rows of a batch with fewer than two rows per process."""
-        return batch[self.number :: self._size] if len(batch) >= 2 * self._size else batch
+        return batch[self.number :: self.size] if len(batch) >= 2 * self.size else batch
 
     def own(self, random: np.random.RandomState) -> np.random.RandomState:
         """Return a generator per process: shares differ in length and in what they draw."""
+        if self.size == 1:
+            return random
         seed = copy.deepcopy(random).randint(2**31) + self.number
         return np.random.RandomState(seed)
 
     def check(self, splits: Sequence[Split | None], random: np.random.RandomState) -> None:
-        """Compare a digest of rows, targets, weights and the next random numbers."""
+        """Raise `TargetError` if the processes have other rows or another order."""
         import torch
+
+        if self.size == 1:
+            return
 
         digest = xxhash.xxh3_64(copy.deepcopy(random).bytes(8))
         for split in splits:
             if split is not None:
                 for row in split.rows:
                     digest.update(split.data.digests[row] or b"")
-                digest.update(split.weights.cpu().numpy().tobytes())
-                targets = split.targets
-                for tensor in [targets] if torch.is_tensor(targets) else targets or ():
-                    digest.update(tensor.cpu().numpy().tobytes())
+                for tensor in (split.weights, split.targets_of(split.rows.tolist())):
+                    if tensor is not None:
+                        digest.update(tensor.cpu().numpy().tobytes())
         number = torch.tensor([digest.intdigest() >> 1], device=self._accelerator.device)
         if len(self._accelerator.gather(number).unique()) > 1:
             raise TargetError(
@@ -98,8 +80,11 @@ class DataParallel(SingleProcess):
             )
 
     def summed(self, loss: torch.Tensor, rows: int, module: FineTuned) -> torch.Tensor:
-        """Sum losses and gradients, weighted by rows, over all processes."""
+        """Return the loss of the whole batch; gradients of a share become those of the batch."""
         import torch
+
+        if self.size == 1:
+            return loss
 
         tensors = [loss.detach().clone(), *_changed_by_a_step(module)]
         flat = torch.cat([loss.new_ones(1), *(tensor.detach().reshape(-1) for tensor in tensors)])
@@ -110,14 +95,19 @@ class DataParallel(SingleProcess):
         return tensors[0]
 
     def of_first(self, number: float) -> float:
-        """Gather the numbers of all processes."""
+        """Return the number of the first process."""
         import torch
+
+        if self.size == 1:
+            return number
 
         own = torch.tensor([number], dtype=torch.float32, device=self._accelerator.device)
         return float(self._accelerator.gather(own)[0])
 
     def align(self, module: FineTuned) -> None:
-        """Broadcast it: other hardware may compute slightly different weights."""
+        """Copy what the first process has trained: other hardware may round differently."""
+        if self.size == 1:
+            return
         from accelerate.utils import broadcast
 
         for tensor in module.trained().values():
@@ -127,13 +117,12 @@ class DataParallel(SingleProcess):
 def _changed_by_a_step(module: FineTuned) -> list[torch.Tensor]:
     """Return gradients, and statistics of batch norms in training mode."""
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    norms: list[Any] = [part for part in module.modules() if hasattr(part, "running_mean")]
-    learning = [norm for norm in norms if norm.training and norm.track_running_stats]
-    return gradients + [s for norm in learning for s in (norm.running_mean, norm.running_var)]
+    norms = [m for m in module.modules() if getattr(m, "track_running_stats", False) and m.training]
+    return gradients + [norm.get_buffer(f"running_{s}") for norm in norms for s in ("mean", "var")]
 
 
-_SINGLE = SingleProcess()
-_PROCESSES: ContextVar[SingleProcess] = ContextVar("sktransfer_processes")
+_ALONE = Processes()
+_PROCESSES: ContextVar[Processes] = ContextVar("sktransfer_processes")
 
 
 @contextmanager
@@ -177,14 +166,13 @@ def train_together(accelerator: Any) -> Iterator[None]:
     ...     classifier.fit(texts, y).predict(["wonderful"])
     array([1])
     """
-    several = accelerator.num_processes > 1
-    token = _PROCESSES.set(DataParallel(accelerator) if several else _SINGLE)
+    token = _PROCESSES.set(Processes(accelerator))
     try:
         yield
     finally:
         _PROCESSES.reset(token)
 
 
-def processes() -> SingleProcess:
+def processes() -> Processes:
     """Return the processes that train together now."""
-    return _PROCESSES.get(_SINGLE)
+    return _PROCESSES.get(_ALONE)

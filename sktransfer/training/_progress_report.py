@@ -12,7 +12,7 @@ from sktransfer.training._monitor import Monitor
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_COLUMNS = ("epoch", "phase", "train_loss", "valid_loss", "valid_score", "seconds")
+_SHOWN = ("epoch", "phase", "train_loss", "valid_loss", "valid_score", "seconds")
 
 
 @contextmanager
@@ -53,16 +53,8 @@ def reported(
 
 
 def _show(bar: Progress, record: dict[str, Any]) -> None:
-    """Print a line per epoch, and a bar with the remaining time below them."""
-    shown = [name for name in _COLUMNS if name in record]
-    lines = [[_cell(record[name]) for name in shown]]
-    [task] = bar.tasks
-    if not task.completed:
-        lines.insert(0, [name.replace("_", " ") for name in shown])
-    for line in lines:
-        bar.console.print("".join(f"{cell:>12}" for cell in line), highlight=False)
-    bar.advance(task.id)
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    """Print a line per epoch, above a bar with the remaining time."""
+    shown = {name.replace("_", " "): record[name] for name in _SHOWN if name in record}
+    cells = (f"{n} {x:.4f}" if isinstance(x, float) else f"{n} {x}" for n, x in shown.items())
+    bar.console.print("  ".join(cells), highlight=False)
+    bar.advance(bar.task_ids[0])

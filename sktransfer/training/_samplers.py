@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sktransfer.training._processes import SingleProcess, processes
+from sktransfer.training._column_data import Split
+from sktransfer.training._processes import Processes, processes
 from sktransfer.training._sources import Source, TrainingBatch
-from sktransfer.training._split import Split
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Sampler:
         Rows per batch; a last batch of one row is joined to the one before.
     random : RandomState or None
         Draws the order, in training; None keeps it.
-    processes : SingleProcess
+    processes : Processes
         The processes that share each batch.
     """
 
@@ -36,7 +36,7 @@ class Sampler:
     split: Split
     batch_size: int
     random: np.random.RandomState | None = None
-    processes: SingleProcess = field(default_factory=processes)
+    processes: Processes = field(default_factory=processes)
 
     def __len__(self) -> int:
         return len(in_batches(self.split.rows, self.batch_size))

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sktransfer import ImageEmbedder, TextEmbedder
-from sktransfer.exceptions import BackboneError, ColumnError, WeightsError
+from sktransfer.exceptions import BackboneError, WeightsError
 from tests._tiny import images, texts, tiny_network
 
 
@@ -81,7 +81,7 @@ def test_features_are_named_after_their_column(case):
     assert embedder.fit(pd.Series(column, name="icon")).get_feature_names_out()[1] == "icon_1"
     assert embedder.fit(pd.DataFrame({"icon": column})).get_feature_names_out()[1] == "icon_1"
     assert embedder.fit(column).get_feature_names_out(["photo"])[1] == "photo_1"
-    with pytest.raises(ColumnError, match="should have length equal to number of features"):
+    with pytest.raises(ValueError, match="should have length equal to number of features"):
         embedder.get_feature_names_out(["a", "b"])
 
 

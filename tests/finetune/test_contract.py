@@ -247,7 +247,7 @@ def test_an_embedder_takes_the_network_of_a_fitted_classifier(cache_folder):
 @pytest.mark.parametrize(
     ("y", "told"),
     [
-        ([0, 1, 1], "X has 4 rows and y has 3"),
+        ([0, 1, 1], r"inconsistent numbers of samples: \[4, 3\]"),
         ([1, 1, 1, 1], "only one class: 1"),
         (["a", None, "b", "a"], "row 1 of y: None"),
         (["a", np.nan, "b", "a"], "NaN|nan"),

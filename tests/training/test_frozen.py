@@ -9,7 +9,7 @@ import torch
 from sktransfer import ImageClassifier, ImageEmbedder, cache_info
 from sktransfer.backbones import get_backbone
 from sktransfer.exceptions import ReuseWarning
-from sktransfer.training import _column_data
+from sktransfer.training import _reuse
 from tests._tiny import images
 
 RESNET = {"backbone": "resnet18", "weights": None, "image_size": 32, "random_state": 0}
@@ -66,49 +66,39 @@ def test_equal_cells_are_computed_once(cache_folder):
     assert cache_info().computed - before == 3
 
 
-def test_large_activations_are_stored_on_disk_and_larger_ones_recomputed(monkeypatch):
+def test_large_activations_are_read_from_the_cache_and_larger_ones_recomputed(
+    monkeypatch, cache_folder
+):
     column, y = images(20), np.arange(20) % 2
-    options = {**RESNET, "trainable": 1, "max_epochs": 2, "batch_size": 8, "cache": False}
-    expected = ImageClassifier(**options).fit(column, y).predict_proba(column)
-    monkeypatch.setattr(_column_data, "MEMORY", 1000)
-    on_disk = ImageClassifier(**options).fit(column, y).predict_proba(column)
-    np.testing.assert_array_equal(on_disk, expected)
-    monkeypatch.setattr(_column_data, "disk_room", lambda: 1000)
-    with pytest.warns(ReuseWarning, match=r"20 rows take .* computed again in each epoch"):
-        recomputed = ImageClassifier(**options).fit(column, y).predict_proba(column)
-    np.testing.assert_array_equal(recomputed, expected)
-    insisted = ImageClassifier(**options, reuse_activations=True).fit(column, y)
-    np.testing.assert_array_equal(insisted.predict_proba(column), expected)
-
-
-@pytest.mark.parametrize("reuse", ["auto", True])
-def test_a_full_disk_is_detected_before_anything_is_written(monkeypatch, reuse):
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    column, y = images(20), np.arange(20) % 2
-    options = {**RESNET, "trainable": 1, "max_epochs": 2, "batch_size": 8, "cache": False}
-    expected = ImageClassifier(**options).fit(column, y).predict_proba(column)
-    monkeypatch.setattr(_column_data, "MEMORY", 1000)
-    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
-    with pytest.warns(ReuseWarning, match=r"computed again in each epoch.* or make room in"):
-        recomputed = ImageClassifier(**options, reuse_activations=reuse).fit(column, y)
-    np.testing.assert_array_equal(recomputed.predict_proba(column), expected)
+    options = {**RESNET, "trainable": 1, "max_epochs": 2, "batch_size": 8}
+    expected = ImageClassifier(**options, cache=False).fit(column, y).predict_proba(column)
+    monkeypatch.setattr(_reuse, "MEMORY", 1000)
+    before = cache_info().computed
+    from_cache = ImageClassifier(**options).fit(column, y).predict_proba(column)
+    assert cache_info().computed - before == 20
+    np.testing.assert_array_equal(from_cache, expected)
+    insisted = ImageClassifier(**options, cache=False, reuse_activations=True)
+    np.testing.assert_array_equal(insisted.fit(column, y).predict_proba(column), expected)
+    for limited in (ImageClassifier(**options, cache=False), ImageClassifier(**options)):
+        with pytest.warns(ReuseWarning, match=r"20 rows take .* computed again in each epoch"):
+            recomputed = limited.fit(column, y).predict_proba(column)
+        np.testing.assert_array_equal(recomputed, expected)
+        monkeypatch.setattr(_reuse, "size_limit", lambda: 1000)
 
 
 @pytest.mark.parametrize("reuse", [True, False])
 def test_reuse_activations_may_be_a_numpy_bool(monkeypatch, reuse):
     kept = []
-    plain = _column_data.StoredSource
+    plain = _reuse.ActivationSource
 
-    def recorded(*args, **kwargs):
-        kept.append(args)
-        return plain(*args, **kwargs)
+    def recorded(activations, outputs=None):
+        kept.append(outputs)
+        return plain(activations, outputs)
 
-    monkeypatch.setattr(_column_data, "StoredSource", recorded)
+    monkeypatch.setattr(_reuse, "ActivationSource", recorded)
     options = {**RESNET, "max_epochs": 1, "cache": False, "reuse_activations": np.bool_(reuse)}
     ImageClassifier(**options).fit(images(4), [0, 1, 0, 1])
-    assert bool(kept) == reuse
+    assert [outputs is not None for outputs in kept] == [reuse]
 
 
 def test_without_the_cache_nothing_is_stored(cache_folder):

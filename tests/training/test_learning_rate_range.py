@@ -25,7 +25,7 @@ def test_a_step_of_the_range_test_is_a_step_of_a_fit():
 
     plain = {"lr_schedule": "constant", "warmup": 0.0, "lr": 0.01, "trainable": 1}
     tiny(**plain, max_epochs=4, callbacks=[Notes()]).fit(COLUMN, SIDES)
-    test = RangeTest(np.full(12, 0.01), smoothing=0.9, too_high=np.inf)
+    test = RangeTest(np.full(12, 0.01))
     run_range_test(tiny(trainable=1), COLUMN, SIDES, test)
     np.testing.assert_allclose(test.losses, seen, rtol=1e-6)
 
@@ -38,7 +38,7 @@ def test_lower_stages_keep_their_ratio_to_the_head():
             super().on_batch_begin(net, **kwargs)
             rates.append([group["lr"] for group in net.optimizer_.param_groups])
 
-    test = Look(np.geomspace(1e-4, 1e-2, 9), smoothing=0.9, too_high=np.inf)
+    test = Look(np.geomspace(1e-4, 1e-2, 9))
     run_range_test(tiny(trainable="all", layer_decay=0.5), COLUMN, SIDES, test)
     rates = np.array(rates)
     np.testing.assert_allclose(rates[:, 0], test.rates)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sktransfer import ImageClassifier, TextClassifier, load, train_together
-from sktransfer.training._processes import DataParallel, SingleProcess, processes
+from sktransfer.training._processes import Processes, processes
 from tests._pages import DOCS, blocks
 from tests._tiny import images, texts, tiny_network
 
@@ -163,14 +163,14 @@ def test_the_script_of_the_page_saves_its_classifier(two_processes):
 
 
 def test_a_batch_is_divided_without_remainder():
-    group = [DataParallel(Accelerator(number, size=3)) for number in range(3)]
+    group = [Processes(Accelerator(number, size=3)) for number in range(3)]
     shares = [process.share(list(range(8))) for process in group]
     assert sorted(row for share in shares for row in share) == list(range(8))
     assert [len(share) for share in shares] == [3, 3, 2]
 
 
 def test_a_too_small_batch_is_computed_by_all_processes():
-    assert DataParallel(Accelerator(1, size=3)).share([4, 5, 6, 7, 8]) == [4, 5, 6, 7, 8]
+    assert Processes(Accelerator(1, size=3)).share([4, 5, 6, 7, 8]) == [4, 5, 6, 7, 8]
 
 
 def test_the_loss_and_the_gradients_are_weighted_by_rows():
@@ -183,27 +183,26 @@ def test_the_loss_and_the_gradients_are_weighted_by_rows():
     loss = module(torch.ones(3, 2)).mean()
     loss.backward()
     expected = [parameter.grad * 3 / 4 for parameter in module.parameters()]
-    found = DataParallel(Other()).summed(loss, 3, module)
+    found = Processes(Other()).summed(loss, 3, module)
     assert found.item() == pytest.approx(loss.item() * 3 / 4)
     for parameter, gradient in zip(module.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
 def test_outside_the_block_and_with_one_process_batches_are_not_divided():
-    assert type(processes()) is SingleProcess
+    assert processes().size == 1
     with train_together(Accelerator(size=1)):
-        assert type(processes()) is SingleProcess
+        assert processes().size == 1
     with train_together(Accelerator()):
-        assert type(processes()) is DataParallel
-    assert type(processes()) is SingleProcess
+        assert processes().size == 2
+    assert processes().size == 1
 
 
 def test_processes_draw_different_numbers_and_a_single_one_uses_the_generator_itself():
     random = np.random.RandomState(0)
-    assert SingleProcess().own(random) is random
+    assert Processes().own(random) is random
     drawn = {
-        DataParallel(Accelerator(number)).own(np.random.RandomState(0)).rand()
-        for number in range(2)
+        Processes(Accelerator(number)).own(np.random.RandomState(0)).rand() for number in range(2)
     }
     assert len(drawn) == 2
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from sktransfer.training import Split
-from sktransfer.training._processes import DataParallel
+from sktransfer.training._processes import Processes
 from sktransfer.training._samplers import BalancedSampler, Sampler, in_batches
 from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.targets import ClassTarget
@@ -33,7 +33,7 @@ def test_no_last_batch_has_a_single_row():
 def test_training_batches_are_divided_among_processes_and_validation_batches_are_not():
     rows = split(np.arange(8), [0] * 8)
     for random, share in ((None, 8), (np.random.RandomState(0), 4)):
-        [(batch, _)] = Sampler(source, rows, 8, random, DataParallel(Accelerator(1)))
+        [(batch, _)] = Sampler(source, rows, 8, random, Processes(Accelerator(1)))
         assert (len(batch), batch.batch_size) == (share, 8)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from sktransfer.training.heads._linear import LinearHead
-from sktransfer.training.heads._none import NoHead
+from sktransfer.training.heads._linear import LinearHead as LinearHead
+from sktransfer.training.heads._none import NoHead as NoHead
 
 #: The head of each level of targets.
 HEADS: dict[str, type[Any]] = dict.fromkeys(("row", "token", "place"), LinearHead)
@@ -18,6 +18,3 @@ def head_of(target: Any, n_features: int, dropout: float = 0.0) -> nn.Module:
     if target is None:
         return NoHead(n_features)
     return HEADS[target.level](n_features, target.n_outputs, dropout)
-
-
-__all__ = ["HEADS", "LinearHead", "NoHead", "head_of"]

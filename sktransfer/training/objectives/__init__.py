@@ -1,10 +1,11 @@
 """Objectives: what a training minimizes, one file each."""
 
-from sktransfer.training.objectives._objective import Objective
-from sktransfer.training.objectives._supervised import Mixup, Supervised
+from sktransfer.training.objectives._objective import Objective as Objective
+from sktransfer.training.objectives._supervised import Mixup as Mixup
+from sktransfer.training.objectives._supervised import Supervised as Supervised
 from sktransfer.training.objectives._supervised_contrastive import (
-    SupervisedContrastive,
-    contrastive_loss,
+    SupervisedContrastive as SupervisedContrastive,
 )
-
-__all__ = ["Mixup", "Objective", "Supervised", "SupervisedContrastive", "contrastive_loss"]
+from sktransfer.training.objectives._supervised_contrastive import (
+    contrastive_loss as contrastive_loss,
+)

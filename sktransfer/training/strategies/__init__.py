@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sktransfer.training.strategies._gradual import Gradual
-from sktransfer.training.strategies._last_stages import LastStages
-from sktransfer.training.strategies._lora import LoRA
-from sktransfer.training.strategies._strategy import Stages, Strategy
+from sktransfer.training.strategies._gradual import Gradual as Gradual
+from sktransfer.training.strategies._last_stages import LastStages as LastStages
+from sktransfer.training.strategies._lora import LoRA as LoRA
+from sktransfer.training.strategies._strategy import Stages as Stages
+from sktransfer.training.strategies._strategy import Strategy as Strategy
 
 #: Strategies by the values of the parameter `trainable`.
 STRATEGIES: dict[str, Strategy] = {
@@ -19,6 +20,3 @@ STRATEGIES: dict[str, Strategy] = {
 def strategy_of(trainable: str | int) -> Strategy:
     """Return the strategy that `trainable` names; an integer opens as many of the last stages."""
     return STRATEGIES[trainable] if isinstance(trainable, str) else LastStages(trainable)
-
-
-__all__ = ["STRATEGIES", "Gradual", "LastStages", "LoRA", "Stages", "Strategy", "strategy_of"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sktransfer.training.targets._checks import is_label_matrix, refuse_missing, short
-from sktransfer.training.targets._classes import ClassTarget
-from sktransfer.training.targets._labels import LabelTarget
-from sktransfer.training.targets._target import Target
-from sktransfer.training.targets._values import ValueTarget
+from sktransfer.training.targets._checks import is_label_matrix as is_label_matrix
+from sktransfer.training.targets._checks import refuse_missing as refuse_missing
+from sktransfer.training.targets._checks import short as short
+from sktransfer.training.targets._classes import ClassTarget as ClassTarget
+from sktransfer.training.targets._labels import LabelTarget as LabelTarget
+from sktransfer.training.targets._target import Target as Target
+from sktransfer.training.targets._values import ValueTarget as ValueTarget
 
 TARGETS: dict[str, type[Target]] = {
     kind.kind: kind for kind in (ClassTarget, LabelTarget, ValueTarget)
@@ -19,16 +21,3 @@ TARGETS: dict[str, type[Target]] = {
 def target_from_dict(content: Mapping[str, Any]) -> Target:
     """Return the target that its `to_dict` has described."""
     return TARGETS[content["kind"]](**{n: value for n, value in content.items() if n != "kind"})
-
-
-__all__ = [
-    "TARGETS",
-    "ClassTarget",
-    "LabelTarget",
-    "Target",
-    "ValueTarget",
-    "is_label_matrix",
-    "refuse_missing",
-    "short",
-    "target_from_dict",
-]

@@ -19,6 +19,10 @@ _SHAPES = (
 )
 
 
+# The squares of larger numbers may be too large for float64.
+_LARGEST = 1e150
+
+
 def is_label_matrix(y: Any) -> bool:
     """Return whether y is a matrix of zeros and ones, and not a vector of classes."""
     refuse_missing(y, "is no class.")
@@ -35,7 +39,6 @@ def as_labels(y: Any, *, warn: bool = False) -> np.ndarray:
             f"{_SHAPES}"
         )
     labels = column_or_1d(y, warn=warn)
-    _refuse_mixed(labels)
     _refuse_objects(labels)
     if warn or type_of_target(labels, input_name="y") not in ("binary", "multiclass"):
         check_classification_targets(labels)
@@ -48,12 +51,11 @@ def as_numbers(y: Any) -> np.ndarray:
     numbers = check_array(
         y, ensure_2d=False, dtype=np.float64, ensure_all_finite=False, input_name="y"
     )
-    infinite = np.flatnonzero(~np.isfinite(numbers.reshape(len(numbers), -1)).all(axis=1))
-    if len(infinite):
-        row = infinite[0]
+    columns = numbers.reshape(len(numbers), -1)
+    for row in np.flatnonzero((np.abs(columns) > _LARGEST).any(axis=1)):
         raise TargetError(
             f"row {row} of y: {numbers[row].tolist()!r} cannot be learned. Input y contains "
-            "infinity."
+            "infinity, or a number that is too large: divide y by its size."
         )
     return numbers
 
@@ -84,24 +86,18 @@ def short(values: Any) -> str:
     return reprlib.repr(np.asarray(values).tolist())
 
 
-def _refuse_mixed(labels: np.ndarray) -> None:
+def _refuse_objects(labels: np.ndarray) -> None:
+    """Raise `TargetError` for classes that scikit-learn's scores do not take either."""
+    if labels.dtype != object:
+        return
+    kinds = " and ".join(sorted({type(label).__name__ for label in labels}))
     try:
         np.unique(labels)
     except TypeError as error:
-        kinds = " and ".join(sorted({type(label).__name__ for label in labels}))
         raise TargetError(
             f"y has classes of type {kinds}, which have no common order: convert them to one type."
         ) from error
-
-
-def _refuse_objects(labels: np.ndarray) -> None:
-    """Raise `TargetError` for classes that scikit-learn's scores do not take either."""
-    if labels.dtype != object or isinstance(labels[0], (str, bytes)):
-        return
-    how = "Convert it to an array of strings or of integers."
-    if isinstance(labels[0], (list, tuple, set, frozenset)):
-        how = _SHAPES
-    raise TargetError(
-        "Unknown label type: y is an array of Python objects of type "
-        f"{type(labels[0]).__name__}. {how}"
-    )
+    if not isinstance(labels[0], (str, bytes)):
+        is_several = isinstance(labels[0], (list, tuple, set, frozenset))
+        how = _SHAPES if is_several else "Convert it to an array of strings or of integers."
+        raise TargetError(f"Unknown label type: y has Python objects of type {kinds}. {how}")

@@ -29,6 +29,7 @@ class ClassTarget(Target):
     """
 
     kind: ClassVar[str] = "classes"
+    stratifies: ClassVar[bool] = True
 
     classes: np.ndarray
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -28,6 +27,8 @@ class Target(ABC):
         What has a label: a row, each token of it, or each place of its map.
     estimator_type : {"classifier", "regressor"}
         What scikit-learn calls an estimator of such targets.
+    stratifies : bool
+        Whether encoded targets are one class per row, to stratify validation rows by.
     n_outputs : int
         Number of outputs of the head, per row, token or place.
     """
@@ -35,6 +36,7 @@ class Target(ABC):
     kind: ClassVar[str]
     level: ClassVar[Level] = "row"
     estimator_type: ClassVar[str] = "classifier"
+    stratifies: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -95,5 +97,4 @@ class Target(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the target as plain data: its kind, arrays, numbers and strings."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return {"kind": self.kind, **own}
+        return {"kind": self.kind, **vars(self)}

@@ -1,4 +1,4 @@
-"""The phases of a training: contrastive, probe, head and train."""
+"""The phases of a fine-tuning: contrastive, probe, head and train."""
 
 import pytest
 

@@ -1,0 +1,158 @@
+"""One training: its phases, its settings, and its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sktransfer import _runtime
+from sktransfer._randomness import Randomness
+from sktransfer.backbones import POOLED
+from sktransfer.exceptions import BackboneError
+from sktransfer.modalities import Augmentation, mask_of
+from sktransfer.training._callbacks import own_callbacks
+from sktransfer.training._column_data import Split
+from sktransfer.training._fine_tuned import FineTuned, cut_below
+from sktransfer.training._monitor import Monitor
+from sktransfer.training._predict_outputs import outputs_of
+from sktransfer.training._processes import processes
+from sktransfer.training._reuse import source_of
+from sktransfer.training._samplers import in_batches
+from sktransfer.training._sources import ActivationSource, CellSource, Source
+from sktransfer.training.objectives import Objective
+from sktransfer.training.strategies import Stages
+
+# The head is standardized on at most this number of rows.
+_STANDARDIZED_ON = 256
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Epochs with one objective, optimizer and schedule.
+
+    Attributes
+    ----------
+    name : str
+        Name in `history_`.
+    objective : Objective
+        What is minimized.
+    stages : list of tuple of str
+        The stages trained in each epoch.
+    """
+
+    name: str
+    objective: Objective
+    stages: list[Stages]
+
+
+@dataclass
+class Training:
+    """The module, the rows and the settings of a training, with its monitor and randomness.
+
+    Parameters
+    ----------
+    params : estimator
+        Its parameters are read, nothing else.
+    module : FineTuned
+        Is trained in place.
+    train : Split
+        Rows to train on.
+    valid : Split, optional
+        Rows to validate on.
+    random : RandomState
+        Draws the order of rows; all other randomness derives from it.
+    phases : list of Phase
+        In order.
+    earlier : list of dict
+        Records of the fits that this one continues; empty for a new fit.
+    """
+
+    params: Any
+    module: FineTuned
+    train: Split
+    valid: Split | None
+    random: np.random.RandomState
+    phases: list[Phase]
+    earlier: list[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        self.processes = processes()
+        self.processes.check([self.train, self.valid], self.random)
+        self.callbacks = own_callbacks(self.params.callbacks)
+        seed = self.random.randint(2**31) + self.processes.number
+        self.randomness = Randomness(seed, self.train.data.device)
+        augment = self.params._modality().augmentation(self.params.augment)
+        self.augment = None if augment is None else self.randomness.own()(augment)
+        self.monitor = Monitor(
+            self.train.target,
+            expected=sum(len(phase.stages) for phase in self.phases),
+            patience=self.params.n_iter_no_change if self.params.early_stopping else None,
+            earlier=self.earlier,
+        )
+        # Stages that differ from the backbone's already.
+        self.changed: Stages = self.module.opened if self.earlier else ()
+        self._sources: dict[bool, tuple[Any, Source]] = {}
+
+    def source(
+        self, split: Split, stages: Stages, augment: Augmentation | None = None, views: int = 1
+    ) -> Source:
+        """Return the source of batches while these stages are trained; all below them is frozen."""
+        data, level = split.data, self.module.level
+        if augment is not None or views > 1:  # nothing can be kept from epoch to epoch
+            return CellSource(data.runner, augment, views, split.targets_of)
+        changed = max(self.changed, stages, key=len)
+        cut = cut_below(list(self.module.network.stages), changed, level)
+        freezes_changed = bool(changed) and not stages and level == "row"
+        is_train, key = split is self.train, (cut, freezes_changed)
+        if self._sources.get(is_train, (None, None))[0] != key:
+            self._sources.pop(is_train, None)  # frees its memory before the next is allocated
+            rows = split.rows.tolist()
+            if freezes_changed:  # the trained stages can be computed once, too
+                features = outputs_of(self.module, data, head=False, rows=rows)
+                kept = {
+                    d or b"": torch.from_numpy(x)
+                    for d, x in zip(data.digests, features, strict=True)
+                }
+                self._sources[is_train] = key, ActivationSource(data.activations(POOLED), kept)
+            else:
+                self._sources[is_train] = key, source_of(data, cut, rows)
+        return self._sources[is_train][1]
+
+    def start_head(self, phase: Phase) -> None:
+        """Set mean and deviation of the head from the features when the phase begins."""
+        data, rows = self.train.data, self.train.rows
+        if self.train.target is None:
+            return
+        if len(rows) > _STANDARDIZED_ON:
+            rows = np.sort(self.random.permutation(rows)[:_STANDARDIZED_ON])
+        self.module.eval()
+        source = self._first_source(rows, phase.stages[0])
+        with _runtime.inference(data.device, data.precision):
+            parts = [self._flat_features(batch) for batch in source(in_batches(rows, 32))]
+        features = torch.cat(parts).clone()
+        if not features.isfinite().all():
+            raise BackboneError(
+                f"{data.backbone.name!r} gives features that are not finite before anything is "
+                "trained. See whether an embedder of it gives finite ones with another precision."
+            )
+        train = self.train.rows.tolist()
+        bias = self.train.target.bias(self.train.targets_of(train), self.train.weights[train])
+        self.module.head.start(features, bias)
+
+    def _flat_features(self, batch: Any) -> torch.Tensor:
+        features = self.module.features(batch.inputs, batch.cached)
+        mask = mask_of(batch.inputs)
+        if self.module.level != "row" and mask is not None:
+            return features[mask.bool()]
+        return features.flatten(0, -2)
+
+    def _first_source(self, rows: np.ndarray, stages: Stages) -> Source:
+        """Return the source of these rows before these stages are trained."""
+        is_kept = self.augment is None and len(stages) < len(self.module.network.stages)
+        if self.changed or is_kept or self.module.level != "row":
+            return self.source(self.train, stages)
+        # No epoch would use the outputs at a cut; pooled features may be in the cache.
+        return source_of(self.train.data, POOLED, rows.tolist())

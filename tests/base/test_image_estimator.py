@@ -24,9 +24,9 @@ def test_images_are_resized_by_torch_only_under_bfloat16(monkeypatch, precision,
     seen = []
     plain = _geometry._resized_by_filter
 
-    def noted(image, size, box, geometry):
+    def noted(image, size, geometry):
         seen.append(geometry.exact)
-        return plain(image, size, box, geometry)
+        return plain(image, size, geometry)
 
     monkeypatch.setattr(_geometry, "_resized_by_filter", noted)
     ImageEmbedder(cache=False, precision=precision).fit_transform(PHOTOS[:1])

@@ -94,6 +94,10 @@ class MemoryWarning(SktransferWarning):
     """A batch does not fit in memory; the computation continues with smaller ones."""
 
 
+class PromptWarning(SktransferWarning):
+    """A backbone was trained with prompts before its texts, and none is used."""
+
+
 class ReuseWarning(SktransferWarning):
     """Outputs of a frozen part are too large to be kept; they are computed in each epoch."""
 

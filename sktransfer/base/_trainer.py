@@ -157,9 +157,9 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
 
         with reported(self, X, y, training.monitor, attributes):
             run(training)
-        whole.data.runner.errors.warn(whole.data.digests, "left out of the fit")
+        whole.data.runner.warn("left out of the fit")
         if valid is not None and valid.data is not whole.data:
-            valid.data.runner.errors.warn(valid.data.digests, "left out of the validation")
+            valid.data.runner.warn("left out of the validation")
         # All at once, and last: an error leaves the estimator as it was.
         self._remember(column)
         self.__dict__.update(attributes())
@@ -237,7 +237,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
                 f"row {usable[~is_finite][0]}: the outputs of the network are not finite, so its "
                 "last steps were too large. Fit again with a lower lr, or a longer warmup."
             )
-        errors.warn(data.digests)
+        data.runner.warn()
         return rows
 
     def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:

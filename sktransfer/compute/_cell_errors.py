@@ -25,7 +25,7 @@ class CellErrors:
     """
 
     def __init__(self, column: Column, on_error: str) -> None:
-        self._column = column
+        self.column = column
         self._on_error = on_error
         self._errors: dict[int, BadCellError] = {}
 
@@ -37,7 +37,7 @@ class CellErrors:
     def add(self, row: int, error: BadCellError) -> None:
         """Record that a row cannot be computed, or raise its error with the row's name."""
         if self.may_raise:
-            message = f"{self._column.where(row)}: {error}"
+            message = f"{self.column.where(row)}: {error}"
             advice = " To go on without such rows, set on_error='nan'."
             raise BadCellError(message + advice, row=row) from None  # the message says it all
         self._errors[row] = error
@@ -65,7 +65,7 @@ class CellErrors:
             for row, digest in enumerate(digests)
             if row in self._errors or digest in by_digest
         }
-        named = [f"{self._column.where(row)}: {errors[row]}" for row in list(errors)[:_MOST_NAMED]]
+        named = [f"{self.column.where(row)}: {errors[row]}" for row in list(errors)[:_MOST_NAMED]]
         rest = len(errors) - len(named)
         warn(
             f"{len(errors)} of {len(digests)} rows are {outcome}, because their cells "

@@ -54,7 +54,6 @@ class FeatureExtractor:
     @property
     def space(self) -> bytes:
         """Key under which the cache stores these features."""
-        library = self.modality.library
         return space_key(
             fingerprint=self.backbone.fingerprint,
             recipe=repr(self.modality.recipe(self.backbone)),
@@ -63,7 +62,7 @@ class FeatureExtractor:
             precision=self.precision,
             engine=self.engine,
             library=self.backbone.library,
-            preparation=f"{library} {_runtime.version_of(library)}",
+            preparation=self.modality.preparation(),
         )
 
     def parallelism(self, batch_size: int | str) -> int:

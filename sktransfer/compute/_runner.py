@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sktransfer import _runtime
+from sktransfer._warnings import warn
 from sktransfer.compute._batching import (
     budget_batches,
     equal_batches,
@@ -22,14 +22,12 @@ from sktransfer.compute._batching import (
 from sktransfer.compute._cell_errors import CellErrors
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter
 from sktransfer.compute._parallel import parallel_map, prefetch
-from sktransfer.exceptions import BadCellError
-from sktransfer.modalities import DigestedCells, Preparer
+from sktransfer.exceptions import BadCellError, LeftOutWarning
+from sktransfer.modalities import DigestedCells, Forward, Preparer
 
 if TYPE_CHECKING:
     import torch
 
-#: Computes rows (n, d) of network inputs.
-Forward = Callable[[Any], np.ndarray]
 #: Rows of the column, and what was computed for them.
 Computed = tuple[Sequence[int], np.ndarray]
 
@@ -139,9 +137,7 @@ class Runner:
         splitter = OutOfMemorySplitter(self._size)
 
         def on_items(items: list[Any]) -> np.ndarray:
-            with _runtime.inference(self.device, "float32"):
-                inputs = self.preparer.collate(items, self.device)
-            return forward(inputs)
+            return self.preparer.apply(forward, items, self.device)
 
         def compute(batch: Batch) -> Computed:
             return batch.rows, splitter.run(on_items, batch.items)
@@ -149,6 +145,24 @@ class Runner:
         # Closed even if the caller keeps an error, which keeps its frames.
         with closing(self._prepared(batches)) as ready:
             yield from parallel_map(compute, ready, self.parallelism)
+
+    def warn(self, outcome: str = "filled with NaN") -> None:
+        """Warn of cells that cannot be used, and of cells that are used in part.
+
+        Parameters
+        ----------
+        outcome : str
+            What became of the rows of the former.
+        """
+        digests, shortened = self.cells.digests, self.preparer.shortened
+        self.errors.warn(digests, outcome)
+        rows = [row for row, digest in enumerate(digests) if digest in shortened]
+        if rows:
+            warn(
+                f"{len(rows)} of {len(digests)} {self.preparer.describe_shortened()}. The first is "
+                f"{self.errors.column.where(rows[0])}.",
+                LeftOutWarning,
+            )
 
     @property
     def _budget(self) -> int:

@@ -139,14 +139,13 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         if plan.todo:
             extractor = extractor.ready(plan)
         counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
+        preparer = extractor.modality.bind(backbone)
+        parallelism = extractor.parallelism(self.batch_size)
+        runner = Runner(preparer, cells, errors, extractor.device, self.batch_size, parallelism)
         with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
             if plan.todo:
-                parallelism = extractor.parallelism(self.batch_size)
-                preparer = extractor.modality.bind(backbone)
-                device, size = extractor.device, self.batch_size
-                runner = Runner(preparer, cells, errors, device, size, parallelism)
                 plan.fill(runner.run(extractor.features, plan.batches(runner)), advance)
-        errors.warn(cells.digests)
+        runner.warn()
         return self._normalized(plan.rows())
 
     def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:

@@ -1,11 +1,22 @@
 """Features of a column of texts."""
 
-from typing import Any
+from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from sktransfer._compat import StrOptions
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
+from sktransfer._warnings import warn
 from sktransfer.base import TextColumnEstimator
+from sktransfer.columns import Column
 from sktransfer.embedders._base_embedder import BaseEmbedder
+from sktransfer.exceptions import PromptWarning
+from sktransfer.modalities.text import TextModality
+
+if TYPE_CHECKING:
+    from sktransfer.backbones import Backbone
 
 
 @public
@@ -31,7 +42,15 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     normalize : bool, default=False
         Whether to scale each row to unit length, for backbones that do not do so themselves.
     max_length : int or None, default=None
-        Maximum number of tokens per text; longer texts are truncated. None: the backbone's maximum.
+        Maximum number of tokens per text; None: the backbone's maximum. Of longer texts only the
+        start is used, and a warning gives their number.
+    prompt : str or None, default=None
+        Text put before each text, for backbones that were trained with one, such as ``"query: "``.
+        None: the default prompt of the backbone, if it has one.
+    long_texts : {"truncate", "chunk"}, default="truncate"
+        How to handle texts of more than `max_length` tokens: use only their start, with a warning
+        that gives their number, or split them into chunks of similar length and return the mean of
+        the chunks' features.
     batch_size : int or "auto", default="auto"
         Rows per forward pass; features do not depend on it. "auto" fills batches with texts of
         similar length up to a number of tokens, and on a CPU computes several batches in parallel.
@@ -86,3 +105,22 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
     """
 
     backbone: Any = parameter(default="all-MiniLM-L6-v2", kw_only=False)
+    prompt: str | None = parameter(str, None, default=None)
+    long_texts: Literal["truncate", "chunk"] = parameter(
+        StrOptions({"truncate", "chunk"}), default="truncate"
+    )
+
+    def _fit_column(self, X: Any) -> tuple[Column, Backbone]:
+        column, backbone = super()._fit_column(X)
+        if self.prompt is None and backbone.processor.prompts:
+            first = next(iter(backbone.processor.prompts.values()))
+            warn(
+                f"{backbone.name!r} was trained with prompts before its texts, none of which is "
+                f"its default: {backbone.processor.prompts}. No prompt is used. Set, for example, "
+                f"prompt={first!r}; or prompt='' for none, without this warning.",
+                PromptWarning,
+            )
+        return column, backbone
+
+    def _modality(self) -> TextModality:
+        return replace(super()._modality(), prompt=self.prompt, long_texts=self.long_texts)

@@ -29,7 +29,8 @@ class TextRegressor(TextFineTuner, FineTunedRegressor):
         "lora": low-rank adapters in all stages (requires the extra ``[lora]``). The rest of the
         network is frozen, including the statistics of its batch norms.
     max_length : int or None, default=None
-        Maximum number of tokens per text; longer texts are truncated. None: the backbone's maximum.
+        Maximum number of tokens per text; None: the backbone's maximum. Of longer texts only the
+        start is used, and a warning gives their number.
     max_epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=32

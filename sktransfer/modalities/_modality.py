@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+
+from sktransfer import _runtime
 from sktransfer.cache import FeatureCache
 from sktransfer.columns import CellType, Column, as_column
 from sktransfer.exceptions import BackboneError, BadCellError
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Changes prepared cells of training rows, and their targets, which may be None; returns both.
 Augmentation = Callable[[list[Any], Any], tuple[list[Any], Any]]
+#: Computes rows (n, d) of network inputs.
+Forward = Callable[[Any], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -104,11 +109,14 @@ class Preparer(ABC):
         Whether prepared cells differ in length, so that cells of similar length are batched.
     window : int
         Number of cells prepared together where batches are formed by length.
+    shortened : set of bytes
+        Digests of prepared cells of which a part was left out.
     """
 
     recipe: Any
     variable_length: ClassVar[bool] = False
     window: ClassVar[int] = 4096
+    shortened: Set[bytes | None] = frozenset()
 
     @abstractmethod
     def prepare(self, cell: Any, digest: bytes | None) -> Any:
@@ -123,6 +131,16 @@ class Preparer(ABC):
     @abstractmethod
     def collate(self, items: Sequence[Any], device: torch.device) -> Any:
         """Return the network inputs of prepared cells, on a device."""
+
+    def apply(self, forward: Forward, items: Sequence[Any], device: torch.device) -> np.ndarray:
+        """Return what a function of network inputs gives for prepared cells, one row each."""
+        with _runtime.inference(device, "float32"):
+            inputs = self.collate(items, device)
+        return forward(inputs)
+
+    def describe_shortened(self) -> str:
+        """Return the plural of the cells, what is left out of them, and how to avoid it."""
+        return "cells are used in part"
 
     @abstractmethod
     def budget(self, on_cpu: bool) -> int:
@@ -177,6 +195,10 @@ class Modality(CellType, ABC):
     @abstractmethod
     def bind(self, backbone: Any) -> Preparer:
         """Return what prepares cells for a backbone."""
+
+    def preparation(self) -> str:
+        """Return what decides prepared cells besides the recipe, for the keys of the cache."""
+        return f"{self.library} {_runtime.version_of(self.library)}"
 
     @classmethod
     def augmentation(cls, augment: Any) -> Augmentation | None:

@@ -68,6 +68,7 @@ def test_batch_size_is_the_number_of_rows_per_batch():
     assert counts == [3, 3, 1]
 
 
+@pytest.mark.filterwarnings("ignore::sktransfer.exceptions.LeftOutWarning")
 def test_batches_of_texts_stay_within_a_token_budget(monkeypatch):
     monkeypatch.setattr(FeatureExtractor, "parallelism", lambda *args: 1)  # for their order
     budget = TextModality().bind(get_backbone("all-MiniLM-L6-v2", modality="text")).budget(True)

@@ -185,7 +185,11 @@ def _texts(
         )
     pad = found.pad_token_id if found.pad_token_id is not None else config.pad_token_id
     tokenizer = TextTokenizer(
-        found.backend_tokenizer, pad_id=pad or 0, prefix=sentence.prefix, lower=sentence.lower
+        found.backend_tokenizer,
+        pad_id=pad or 0,
+        prefix=sentence.prefix,
+        lower=sentence.lower,
+        prompts=sentence.prompts,
     )
     # RoBERTa and its relatives number positions from behind that of the padding token.
     longest = config.max_position_embeddings - (config.pad_token_id + 1 if family.shifted else 0)

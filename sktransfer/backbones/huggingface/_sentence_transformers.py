@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class SentenceRecipe:
         Whether texts are lower-cased first.
     prefix : str
         Prompt before every text.
+    prompts : dict
+        Prompts by name, where none of them is the default.
     truncate : int or None
         Number of leading features that are kept, after all other steps.
     """
@@ -65,6 +67,7 @@ class SentenceRecipe:
     max_length: int | None = None
     lower: bool = False
     prefix: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
     truncate: int | None = None
 
 
@@ -80,7 +83,10 @@ def sentence_recipe(folder: Path) -> SentenceRecipe:
     for step in read_json(folder / "modules.json", default=[]):
         _add_step(recipe, folder / step.get("path", ""), str(step["type"]))
     config = read_json(folder / "config_sentence_transformers.json", default={})
-    recipe.prefix = (config.get("prompts") or {}).get(config.get("default_prompt_name"), "")
+    prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
+    recipe.prefix = prompts.get(default, "")
+    if default is None:
+        recipe.prompts = {name: prompt for name, prompt in prompts.items() if prompt}
     recipe.truncate = size = config.get("truncate_dim")
     if size is not None and (type(size) is not int or size < 1):
         raise BackboneError(f"{str(folder)!r} sets truncate_dim to {size!r}, not to a width.")

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from sklearn.utils import gen_batches
+
 from sktransfer.cache import FeatureCache
 from sktransfer.exceptions import BackboneError, BadCellError
 from sktransfer.modalities._digests import text_digest
-from sktransfer.modalities._modality import Modality, Preparer, Recipe
+from sktransfer.modalities._modality import Forward, Modality, Preparer, Recipe
 from sktransfer.modalities.text._text_augmentation import text_augmentation
 from sktransfer.modalities.text._text_cells import Missing, read_texts
 from sktransfer.modalities.text._text_recipe import TextRecipe
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 # Tokens per batch, padding included. On a CPU small batches stay in its cache.
 _CPU_TOKENS, _GPU_TOKENS = 1_000, 16_384
+
+# Parameters that are named in cache keys only where they differ from these.
+_USUAL = {"prompt": None, "long_texts": "truncate"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,10 @@ class TextModality(Modality):
         Number of tokens kept of a text; None for as many as the backbone was made for.
     missing : {"raise", "nan", "empty"}
         What None, NaN and blank texts become.
+    prompt : str, optional
+        Put before each text; None for the backbone's own, if it has one.
+    long_texts : {"truncate", "chunk"}
+        Whether the start of a text of more tokens is used, or the mean over chunks of it.
     """
 
     name: ClassVar[str] = "text"
@@ -45,6 +55,8 @@ class TextModality(Modality):
 
     max_length: int | None = None
     missing: Missing = "raise"
+    prompt: str | None = None
+    long_texts: str = "truncate"
 
     def digest(
         self, cells: Iterable[object], cache: FeatureCache
@@ -57,9 +69,15 @@ class TextModality(Modality):
         """Return the backbone's recipe at this length."""
         return backbone.recipe.at(self.max_length)
 
+    def preparation(self) -> str:
+        """Return the tokenizers' version, and parameters that change the tokens of a text."""
+        changed = [(n, v) for n in ("prompt", "long_texts") if (v := getattr(self, n)) != _USUAL[n]]
+        return " ".join([super().preparation(), *(f"{name}={value!r}" for name, value in changed)])
+
     def bind(self, backbone: Any) -> TextPreparer:
         """Return what cuts texts into tokens for a backbone."""
-        return TextPreparer(self.recipe(backbone), backbone.processor)
+        kind = ChunkPreparer if self.long_texts == "chunk" else TextPreparer
+        return kind(self.recipe(backbone), backbone.processor, self.prompt)
 
     @classmethod
     def module_recipe(cls, module: Any) -> Recipe:
@@ -81,13 +99,30 @@ class TextPreparer(Preparer):
 
     variable_length: ClassVar[bool] = True
 
-    def __init__(self, recipe: TextRecipe, tokenizer: TextTokenizer) -> None:
+    def __init__(
+        self, recipe: TextRecipe, tokenizer: TextTokenizer, prompt: str | None = None
+    ) -> None:
+        self.shortened: set[bytes | None] = set()
         self.recipe = recipe
         self._tokenizer = tokenizer
+        self._prompt = prompt
 
-    def prepare(self, cell: str, digest: bytes | None) -> list[int]:
+    def prepare(self, cell: str, digest: bytes | None) -> Any:
         """Return token ids."""
-        return self._tokenizer.encode([cell], self.recipe.max_length)[0]
+        length = self.recipe.max_length
+        tokens, is_whole = self._tokenizer.encode_start(cell, length, self._prompt)
+        if not is_whole:
+            self.shortened.add(digest)
+        return tokens
+
+    def describe_shortened(self) -> str:
+        """Return how many tokens are used, and how to use more."""
+        length, longest = self.recipe.max_length, self.recipe.longest
+        more = f"max_length up to {longest}, or " if longest > length else ""
+        return (
+            f"texts have more than max_length={length} tokens, and only their start is used. To "
+            f"use more, set {more}long_texts='chunk' in a TextEmbedder"
+        )
 
     def collate(self, items: Sequence[list[int]], device: torch.device) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask`` (n, tokens), padded on the right."""
@@ -98,6 +133,30 @@ class TextPreparer(Preparer):
         """Return the number of tokens per batch."""
         return _CPU_TOKENS if on_cpu else _GPU_TOKENS
 
-    def length(self, item: list[int]) -> int:
+    def length(self, item: Any) -> int:
         """Return the number of tokens."""
         return len(item)
+
+
+class ChunkPreparer(TextPreparer):
+    """Cuts texts into chunks of tokens; the output of a text is the mean over its chunks."""
+
+    def prepare(self, cell: str, digest: bytes | None) -> list[list[int]]:
+        """Return the token ids of each chunk."""
+        return self._tokenizer.encode_chunks(cell, self.recipe.max_length, self._prompt)
+
+    def apply(self, forward: Forward, items: Sequence[list[list[int]]], device: Any) -> np.ndarray:
+        """Return the mean of a function over the chunks of each text."""
+        chunks = [chunk for item in items for chunk in item]
+        rows_together = max(1, self.budget(device.type == "cpu") // max(map(len, chunks)))
+        outputs = [
+            super(ChunkPreparer, self).apply(forward, chunks[part], device)
+            for part in gen_batches(len(chunks), rows_together)
+        ]
+        counts = np.array([len(item) for item in items])
+        sums = np.add.reduceat(np.concatenate(outputs), np.cumsum(counts) - counts, axis=0)
+        return sums / counts[:, np.newaxis].astype(np.float32)
+
+    def length(self, item: Any) -> int:
+        """Return the number of tokens of all chunks."""
+        return sum(map(len, item))

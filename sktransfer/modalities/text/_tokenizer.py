@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -34,17 +35,25 @@ class TextTokenizer:
         Prompt put before every text.
     lower : bool
         Whether texts are lower-cased first.
+    prompts : mapping of str to str, optional
+        Prompts to choose from, by name, where none of them is put before every text.
 
     Attributes
     ----------
-    pad_id : int
+    pad_id, prompts
         As given.
     digest : str
         Digest of everything that decides the ids, 32 hexadecimal digits.
     """
 
     def __init__(
-        self, tokenizer: Any, *, pad_id: int, prefix: str = "", lower: bool = False
+        self,
+        tokenizer: Any,
+        *,
+        pad_id: int,
+        prefix: str = "",
+        lower: bool = False,
+        prompts: Mapping[str, str] | None = None,
     ) -> None:
         self._tokenizer = type(tokenizer).from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
@@ -53,6 +62,7 @@ class TextTokenizer:
         self._prefix = prefix
         self._lower = lower
         self.pad_id = pad_id
+        self.prompts = dict(prompts or {})
         content = f"{pad_id} {prefix!r} {lower} {self._tokenizer.to_str()}"
         self.digest = xxhash.xxh3_128_hexdigest(content.encode())
 
@@ -85,13 +95,64 @@ class TextTokenizer:
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Return the token ids of each text, special tokens included, at most `max_length`."""
-        room = max_length - self._specials
+        return [self.encode_start(text, max_length)[0] for text in texts]
+
+    def encode_start(
+        self, text: str, max_length: int, prompt: str | None = None
+    ) -> tuple[list[int], bool]:
+        """Return the token ids of the start of a text, and whether that is the whole text.
+
+        Parameters
+        ----------
+        text : str
+            The text.
+        max_length : int
+            Maximum number of tokens, special tokens and those of the prompt included.
+        prompt : str, optional
+            Put before the text in place of the tokenizer's prefix.
+
+        Raises
+        ------
+        BackboneError
+            If there is no room for text.
+        """
+        room = self._room(max_length)
+        encoding = self._pieces(self._whole(text, prompt), room)
+        is_whole = len(encoding) <= room
+        # Not by the tokenizer's own truncation: that is a setting of the shared object, and
+        # another thread may need another length.
+        encoding.truncate(room)
+        return self._finished(encoding), is_whole
+
+    def encode_chunks(
+        self, text: str, max_length: int, prompt: str | None = None
+    ) -> list[list[int]]:
+        """Return the token ids of all of a text, in chunks of similar length.
+
+        Each chunk has the special tokens and the prompt of a text.
+
+        Parameters
+        ----------
+        text, max_length, prompt
+            See `encode_start`; the length is that of a chunk.
+        """
+        room = self._room(max_length)
+        encoding = self._tokens(self._whole(text, prompt))
+        ids, whole = encoding.ids, self._finished(encoding)
+        if len(ids) <= room:
+            return [whole]
+        # A token that holds the space after the prompt and the first word is one of the text.
+        end = len((self._prefix if prompt is None else prompt).rstrip())
+        head = sum(start < end for start, _ in encoding.offsets)
+        room -= head
         if room < 1:
-            raise BackboneError(
-                f"max_length={max_length} leaves no room for text: this tokenizer adds "
-                f"{self._specials} tokens of its own."
-            )
-        return [self._encode(text, room) for text in texts]
+            raise BackboneError(f"max_length={max_length} leaves no room beside the prompt.")
+        at = next(i for i in range(len(whole)) if whole[i : i + len(ids)] == ids)
+        before, after = whole[: at + head], whole[at + len(ids) :]
+        n_chunks = math.ceil((len(ids) - head) / room)
+        size = math.ceil((len(ids) - head) / n_chunks)
+        starts = range(head, len(ids), size)
+        return [[*before, *ids[start : start + size], *after] for start in starts]
 
     def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
@@ -103,12 +164,21 @@ class TextTokenizer:
         ids[mask] = torch.tensor([*chain.from_iterable(rows)], dtype=torch.int64)
         return {"input_ids": ids, "attention_mask": mask.long()}
 
-    def _encode(self, text: str, room: int) -> list[int]:
-        text = self._prefix + (text.lower() if self._lower else text)
-        encoding = self._pieces(text, room)
-        # Not by the tokenizer's own truncation: that is a setting of the shared object, and
-        # another thread may need another length.
-        encoding.truncate(room)
+    def _room(self, max_length: int) -> int:
+        room = max_length - self._specials
+        if room < 1:
+            raise BackboneError(
+                f"max_length={max_length} leaves no room for text: this tokenizer adds "
+                f"{self._specials} tokens of its own."
+            )
+        return room
+
+    def _whole(self, text: str, prompt: str | None) -> str:
+        prefix = self._prefix if prompt is None else prompt
+        return prefix + (text.lower() if self._lower else text)
+
+    def _finished(self, encoding: Any) -> list[int]:
+        """Return the ids with special tokens."""
         # A tokenizer without special tokens may give no token, and no token has no mean.
         return self._tokenizer.post_process(encoding).ids or [self.pad_id]
 

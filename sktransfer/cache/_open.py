@@ -113,7 +113,8 @@ def _close_all() -> None:
 
 
 def _release_all() -> None:
-    _held.close()
+    # All at once off the stack: when the last lock is released, another thread that forks may push.
+    _held.pop_all().close()
 
 
 def _start_anew() -> None:

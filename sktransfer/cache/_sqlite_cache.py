@@ -25,7 +25,7 @@ _KEPT = 0.8  # share of the limit that is left after making room
 _REMOVE_OLDEST = """
 DELETE FROM rows WHERE id IN (
     SELECT id FROM rows ORDER BY id
-    LIMIT (SELECT min(500, 1 + (max(id) - min(id)) / 100) FROM rows)
+    LIMIT (SELECT min(500, 1 + ifnull(max(id) - min(id), 0) / 100) FROM rows)
 )"""
 
 
@@ -94,12 +94,17 @@ class SqliteCache(FeatureCache):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Remove the rows that were written first, until the data is well below the limit."""
+        """Remove the rows that were written first, until the data is well below the limit.
+
+        A limit of less than an empty database, 25 kB, leaves no row.
+        """
         while True:
             with self.database.transaction(write=True) as connection:
                 if data_size(connection) <= self.database.limit * _KEPT:
                     return
                 if connection.execute(_REMOVE_OLDEST).rowcount < 1:
+                    if connection.execute("SELECT 1 FROM rows").fetchone() is None:
+                        return
                     raise DamagedError(f"rows in {self.folder} cannot be removed")
 
 

@@ -122,14 +122,20 @@ def _is_number(cell: object) -> bool:
 
 def _from_frame(X: Any, cell_type: CellType) -> Column:
     _refuse_empty(X.shape)
-    names = [str(name) for name in X.columns]
+    is_arrow = hasattr(X, "column_names")  # there, `columns` are the columns themselves
+    labels = X.column_names if is_arrow else X.columns
+    names = [str(label) for label in labels]
     if len(names) == 1:
-        series = X.iloc[:, 0] if hasattr(X, "iloc") else X.to_series(0)
-        column = _from_series(series, cell_type)
+        if is_arrow:
+            column = _from_array(_as_array(X.columns[0]), cell_type)
+        else:
+            series = X.iloc[:, 0] if hasattr(X, "iloc") else X.to_series(0)
+            column = _from_series(series, cell_type)
         # As for scikit-learn, only strings are feature names.
-        return replace(column, name=names[0], is_frame=isinstance(X.columns[0], str))
+        return replace(column, name=names[0], is_frame=isinstance(labels[0], str))
     if cell_type.takes_rows:
-        column = _from_array(X.to_numpy(), cell_type)
+        rows = np.column_stack([*map(_as_array, X.columns)]) if is_arrow else X.to_numpy()
+        column = _from_array(rows, cell_type)
         return replace(column, index=_index(X), is_frame=True)
     shown = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
     raise _several_columns(len(names), f" ({shown})", f"X[{names[0]!r}]", cell_type)

@@ -34,8 +34,12 @@ def write_file(members: Mapping[str, bytes], path: Path) -> None:
     ------
     OSError
         If it cannot be written.
+    PersistenceError
+        If a directory, a pipe or a device is there.
     """
     path = Path(os.path.realpath(path))  # a link stays one
+    if path.exists() and not path.is_file():  # a device would be replaced by the file
+        raise PersistenceError(f"{str(path)!r} is no file, so nothing can be saved to it.")
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     # Not by tempfile, which would let only the owner read it.
     number = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)

@@ -46,7 +46,7 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
     Raises
     ------
     PersistenceError
-        If a parameter or a learned attribute cannot be saved.
+        If a parameter or a learned attribute cannot be saved, or `path` is no regular file.
     WeightsError
         If a backbone has changed since fit.
     OSError

@@ -110,6 +110,7 @@ class ActivationSource:
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
         """Stack the activations of each batch, or first compute those of some batches."""
+        batches = self._usable(batches)
         together = max(1, len(batches))
         if self.kept is None:
             largest = max([1, *map(self.activations.size, batches)])
@@ -118,8 +119,10 @@ class ActivationSource:
             kept = self.kept
             if kept is None:
                 kept = self.activations.compute([row for batch in some for row in batch])
-            usable = set(self.activations.usable())
-            for batch in some:
-                rows = [int(row) for row in batch if row in usable]
-                if rows:
-                    yield TrainingBatch(rows, *self.activations.inputs(kept, rows))
+            for rows in filter(None, self._usable(some)):
+                yield TrainingBatch(rows, *self.activations.inputs(kept, rows))
+
+    def _usable(self, batches: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Leave out rows whose cells have failed: when prepared, or now that they are computed."""
+        usable = set(self.activations.usable())
+        return [[int(row) for row in batch if row in usable] for batch in batches]

@@ -1,6 +1,7 @@
 """The size limit, and the order in which rows are evicted."""
 
 import os
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_rows_that_cannot_be_removed_are_damage(small, space, monkeypatch):
     small.database.limit = 50_000
     with pytest.raises(OSError, match="cannot be removed"):
         small._make_room()
+
+
+@pytest.mark.parametrize("limit", [5_000, 25_000, 35_000])
+def test_a_limit_below_an_empty_database_keeps_no_row_and_is_no_error(folder, space, limit):
+    cache = open_cache(folder)
+    cache.database.limit = limit
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        digests = write(cache, space, 200)
+    assert found(cache, space, digests).sum() < 10
 
 
 def test_one_call_can_write_more_rows_than_the_limit(small, space):

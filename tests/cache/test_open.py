@@ -1,13 +1,14 @@
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 import pytest
 
-from sktransfer.cache import NoCache, SqliteCache, open_cache
+from sktransfer.cache import NoCache, SqliteCache, _open, open_cache
 
 
 def test_true_means_the_folder_in_the_environment(tmp_path):
@@ -107,3 +108,38 @@ def test_a_removed_folder_frees_its_disk_space(folder, tmp_path):
 
 def test_an_open_cache_is_persistent(folder):
     assert isinstance(open_cache(folder), SqliteCache)
+
+
+def test_two_threads_can_fork_at_the_same_time(cache, monkeypatch):
+    inner, is_second_in = threading.Lock(), threading.Event()
+    exits = []
+
+    class SlowLock:
+        def __enter__(self):
+            inner.acquire()
+
+        def __exit__(self, *error):
+            inner.release()
+            exits.append(None)
+            if len(exits) == 1:  # time for the second thread to take the locks
+                is_second_in.wait(10)
+
+    monkeypatch.setattr(_open, "_lock", SlowLock())
+    _open._close_all()
+    may_end = threading.Event()
+
+    def fork():
+        _open._close_all()
+        is_second_in.set()
+        may_end.wait(10)
+        _open._release_all()
+
+    second = threading.Thread(target=fork)
+    second.start()
+    _open._release_all()
+    assert inner.locked()  # by the second thread still
+    may_end.set()
+    second.join()
+    assert not inner.locked()
+    assert cache.database.lock.acquire(timeout=1)
+    cache.database.lock.release()

@@ -92,6 +92,19 @@ def test_names_come_from_series_and_frames():
     assert not as_column(pd.Series(WORDS, name="w"), TEXTS).is_frame
 
 
+def test_a_table_of_arrow_is_a_frame():
+    arrow = pytest.importorskip("pyarrow")
+    for table in (arrow.table({"w": WORDS}), arrow.record_batch({"w": WORDS})):
+        column = as_column(table, TEXTS)
+        assert (list(column.cells), column.name, column.is_frame) == (WORDS, "w", True)
+    cells = [{"bytes": b"a", "path": None}, {"bytes": None, "path": "b"}]
+    assert as_column(arrow.table({"image": cells}), IMAGES).cells == cells
+    with pytest.raises(ColumnError, match=r"X has 2 columns \('v', 'w'\)"):
+        as_column(arrow.table({"v": WORDS, "w": WORDS}), TEXTS)
+    flat = arrow.table({"0": [1, 2], "1": [3, 4]})
+    assert np.array(as_column(flat, ImageModality(image_shape=(1, 2))).cells).shape == (2, 1, 2)
+
+
 def test_a_row_is_named_by_position_and_by_its_label_if_it_has_one():
     assert as_column(WORDS, TEXTS).where(2) == "row 2"
     assert as_column(pd.Series(WORDS), TEXTS).where(2) == "row 2"

@@ -84,7 +84,7 @@ def test_an_augmentation_must_return_images_of_one_shape():
     with pytest.raises(ValueError, match="a tensor per image, not a NoneType"):
         make(augment=lambda image: None).fit(X, Y)
     change = lambda image: image[:, : next(heights)]  # noqa: E731
-    with pytest.raises(ValueError, match="images of one shape, not"):
+    with pytest.raises(ValueError, match="images of one size, not"):
         make(augment=change).fit(X, Y)
 
 

@@ -187,3 +187,13 @@ def test_another_kind_of_file_is_refused(write_other, path):
     write_other(path)
     with pytest.raises(PersistenceError):
         load(path)
+
+
+def test_only_files_are_replaced(tmp_path):
+    with pytest.raises(PersistenceError, match="is no file, so nothing can be saved"):
+        _archive.write_file({}, tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(PersistenceError, match="is no file, so nothing can be saved"):
+            _archive.write_file({}, tmp_path / "pipe")
+        assert (tmp_path / "pipe").is_fifo()

@@ -1,10 +1,12 @@
 """Outputs of frozen stages, computed once per distinct cell."""
 
+import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 
 from sktransfer import ImageClassifier, TextClassifier
+from sktransfer.exceptions import BadCellError, BadCellWarning
 from sktransfer.modalities.image._image_modality import ImagePreparer
 from sktransfer.modalities.text._text_modality import TextPreparer
 from tests._tiny import images, texts
@@ -35,3 +37,22 @@ def test_a_row_is_bit_identical_in_batches_of_any_size(modality, monkeypatch):
             assert len(found) == len(rows)
             for digest, output in found.items():
                 assert torch.equal(output, expected[digest])
+
+
+@pytest.mark.parametrize("trainable", ["head", 1])
+def test_cells_of_variable_length_may_fail_when_they_are_prepared(trainable, monkeypatch):
+    prepare = TextPreparer.prepare
+
+    def fail(self, cell, digest):
+        if cell == "broken":
+            raise BadCellError("it cannot be cut into tokens")
+        return prepare(self, cell, digest)
+
+    monkeypatch.setattr(TextPreparer, "prepare", fail)
+    column = [*texts(4), "broken"]
+    classifier = TextClassifier(trainable=trainable, max_epochs=1, cache=False, on_error="nan")
+    with pytest.warns(BadCellWarning):
+        classifier.fit(column, [0, 1, 0, 1, 0])
+    with pytest.warns(BadCellWarning):
+        proba = classifier.predict_proba(column)
+    assert np.isnan(proba).any(axis=1).tolist() == [False] * 4 + [True]

@@ -38,7 +38,7 @@ class ConvertedExtractor(FeatureExtractor):
         return 1
 
     def ready(self, plan: RowPlan) -> FeatureExtractor:
-        """Convert the network; where that fails, look for torch's rows, and warn if some lack."""
+        """Convert the network; on failure, look up torch's rows, and warn if some are missing."""
         from sktransfer.compute.engines._converted import converted
 
         try:

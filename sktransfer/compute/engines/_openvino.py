@@ -19,8 +19,8 @@ from sktransfer.exceptions import EngineError
 _TELEMETRY = "openvino_telemetry"
 
 
-# OpenVINO is imported without its telemetry, for which it has a stand-in that is silent.
-# Otherwise its import writes to the home folder and sends a message.
+# OpenVINO is imported without its telemetry, which writes to the home folder and sends a message at
+# import; where that package is missing, OpenVINO uses a silent stub.
 _telemetry = sys.modules.get(_TELEMETRY)
 sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
 try:
@@ -43,14 +43,14 @@ class Compiled:
     model : openvino.Model
         The network.
     precision : {"float32", "bfloat16"}
-        How precisely it computes.
+        Precision of the computation.
     threads : int
-        On how many.
+        Number of threads.
 
     Attributes
     ----------
     broken : bool
-        Whether it has failed once; then it is of no more use.
+        Whether it has failed once; it cannot be used again.
     """
 
     def __init__(self, model: Any, precision: str, threads: int) -> None:
@@ -94,16 +94,16 @@ class Compiled:
 def convert(
     compute: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], shape: Sequence[int]
 ) -> Any:
-    """Return what torch computes in a function as a network of OpenVINO's.
+    """Convert a function of torch tensors to an OpenVINO model.
 
     Parameters
     ----------
     compute : callable
         From plain tensors to one.
     example : tuple of Tensor
-        What it is followed on.
+        Inputs that the function is traced on.
     shape : sequence of int
-        Of every input; -1 where it may be any.
+        Shape of every input; -1 for a dimension of any length.
     """
     # As `openvino.convert_model` does it, but without its messages to Intel, and without its
     # changes to Python's `divmod` and to the root logger.
@@ -115,7 +115,7 @@ def convert(
 
 
 def pack(model: Any) -> bytes:
-    """Return a network as bytes: how long its description is, that, and its weights.
+    """Return a network as bytes: the length of its XML description, the description, the weights.
 
     Raises
     ------
@@ -136,14 +136,14 @@ def pack(model: Any) -> bytes:
 
 
 def unpack(packed: np.ndarray) -> Any:
-    """Return the network of which `pack` has made these bytes."""
+    """Return the network that `pack` wrote."""
     end = 8 + int.from_bytes(packed[:8], "little")
     weights = openvino.Tensor(packed[end:])
     return openvino.Core().read_model(packed[8:end].tobytes().decode(), weights)
 
 
 def brief(error: BaseException) -> str:
-    """Return the line of an error that says most: the last of OpenVINO's, the first of others."""
+    """Return the most specific line of an error: the last of OpenVINO's, the first of others."""
     lines = [line.strip(" -:.") for line in str(error).splitlines() if line.strip()] or [""]
     its_own = lines[0].startswith(("Exception from", "Check '"))
     return f"{type(error).__name__}: {lines[-1 if its_own else 0]}."
@@ -159,5 +159,5 @@ def _traced(compute: Callable[..., torch.Tensor], example: tuple[torch.Tensor, .
         torch.no_grad(),
         _runtime.autocast(torch.device("cpu"), "float32"),
     ):
-        # A function, because of a module every attribute would be looked at, also those that warn.
+        # A function: of a module, the tracer reads every attribute, also those that warn.
         return torch.jit.trace(compute, example, check_trace=False, strict=False)

@@ -53,7 +53,7 @@ def check_content(data: bytes | bytearray, max_pixels: int | None) -> None:
 
 
 def _check_scans(data: bytes | bytearray) -> None:
-    # The usual file is through with this, eight times as fast as what follows (60 kB, 40 us). The
+    # Enough for the usual file, and eight times as fast as what follows (60 kB, 40 us). The
     # marker may have more than one byte of 0xff before it, but the last of them is there.
     if data.count(b"\xff" + _START_OF_SCAN) <= _MOST_SCANS:
         return

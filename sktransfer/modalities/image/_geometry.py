@@ -48,9 +48,10 @@ class Geometry:
 
 def fit(image: Image.Image, geometry: Geometry) -> Image.Image:
     """Return the image resized and cropped."""
-    if math.prod(_resized(image.size, geometry.resize)) > _PIXELS:
-        image = _without_far_ends(image)
     size = _resized(image.size, geometry.resize)
+    if isinstance(geometry.resize, int) and math.prod(size) > _PIXELS:
+        image = _without_far_ends(image)
+        size = _resized(image.size, geometry.resize)
     if size != image.size:
         image = _resized_by_filter(image, size, geometry)
     return _cropped(image, geometry.crop[1], geometry.crop[0])

@@ -32,11 +32,12 @@ def image_augmentation(augment: Any) -> Augmentation | None:
 
         images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
         changed = [_to_array(transform(image)) for image in images]
-        shapes = sorted({str(image.shape) for image in changed})
-        if len(shapes) > 1:
+        sizes = sorted({image.shape[:2] for image in changed})
+        if len(sizes) > 1:
             raise ValueError(
-                f"augment must return images of one shape, not {', '.join(shapes)}. End it with "
-                "a torchvision.transforms.v2.Resize or RandomResizedCrop to one size."
+                f"augment must return images of one size, not of {sizes[0]} and {sizes[-1]} pixels "
+                "(height, width). End it with a torchvision.transforms.v2.Resize or "
+                "RandomResizedCrop to one size."
             )
         return list(stack_pixels(changed)), targets
 

@@ -86,6 +86,14 @@ def test_a_long_strip_is_resized_only_within_the_crop(shape, crop, monkeypatch):
     np.testing.assert_allclose(decode_image(strip, small), whole.astype(float), atol=1)
 
 
+def test_a_strip_that_is_squashed_is_seen_whole(monkeypatch):
+    strip = np.random.default_rng(0).integers(0, 256, (1, 10_000, 3), dtype=np.uint8)
+    squashed = Geometry((8, 9), (8, 9))
+    whole = decode_image(strip, squashed)
+    monkeypatch.setattr(_geometry, "_PIXELS", 0)
+    np.testing.assert_array_equal(decode_image(strip, squashed), whole)
+
+
 def test_a_strip_of_floats_is_resized_in_the_same_way():
     strip = np.linspace(0, 1, 10_000, dtype=np.float32)[None]
     seen = decode_image(strip, Geometry(256, (224, 224)))

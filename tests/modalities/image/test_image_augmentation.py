@@ -36,7 +36,10 @@ WRONG = {
     "no pixels": (lambda image: image[:, :0], r"not \(3, 0, 16\)"),
     "an image": (v2.ToPILImage(), "a tensor per image, not a Image"),
     "nothing": (lambda image: None, "a tensor per image, not a NoneType"),
-    "many sizes": (lambda image: image[:, : 1 + int(image[0, 0, 0]) % 7], "images of one shape"),
+    "many sizes": (
+        lambda image: image[:, : 1 + int(image[0, 0, 0]) % 7],
+        r"one size, not of \(1, 16\) and",
+    ),
 }
 
 

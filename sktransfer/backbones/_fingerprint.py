@@ -27,8 +27,10 @@ import pickle
 import sys
 import sysconfig
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -260,8 +262,14 @@ def _is_library(module: str) -> bool:
 
 def _nonce(value: Any) -> str:
     """Return what no other object has, and the same each time for this one."""
-    # It is kept, because an address identifies an object only while it lives.
-    return _nonces.setdefault(id(value), (value, uuid.uuid4().hex))[1]
+    address = id(value)
+    if address not in _nonces:
+        kept = value
+        # An address identifies an object only while it lives.
+        with suppress(TypeError):  # an object without weak references is kept alive
+            kept = weakref.ref(value, lambda _: _nonces.pop(address, None))
+        _nonces[address] = kept, uuid.uuid4().hex
+    return _nonces[address][1]
 
 
 def _digest(*parts: Any) -> str:

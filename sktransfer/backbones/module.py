@@ -81,7 +81,7 @@ def _refuse_wrapper(module: nn.Module) -> None:
     for kind in type(module).__mro__:
         if kind.__name__ in _WRAPPERS and kind.__module__.partition(".")[0] in _HOMES:
             raise BackboneError(
-                f"A {kind.__name__} cannot be a backbone; pass the network that it holds: "
+                f"The wrapper {kind.__name__} cannot be a backbone; pass the network in it: "
                 f"{_WRAPPERS[kind.__name__]}."
             )
 

@@ -151,7 +151,7 @@ def _put_module(estimator: Any, modules: list[nn.Module]) -> None:
             estimator.backbone = module
             return
     raise WeightsError(
-        f"The backbone of a {type(estimator).__name__} was a module of your own, {name}, whose "
+        f"The backbone of the {type(estimator).__name__} was a module of your own, {name}, whose "
         "code is not in the file. Make it again, with its weights, and pass it: "
         f"load(path, modules=[module]). {len(modules)} were passed, none of them the same."
     )

@@ -4,12 +4,14 @@ import copy
 import dataclasses
 import enum
 import functools
+import gc
 import os
 import pickle
 import subprocess
 import sys
 import threading
 import types
+import weakref
 from importlib import metadata
 
 import numpy as np
@@ -290,3 +292,12 @@ def test_libraries_that_a_module_uses_are_listed():
     wanted = f"timm {metadata.version('timm')}, torchvision {metadata.version('torchvision')}"
     assert get_backbone(both, modality="image").library == wanted
     assert get_backbone(nn.Sequential(nn.Conv2d(3, 4, 8)), modality="image").library == ""
+
+
+def test_modules_that_cannot_be_fingerprinted_are_freed():
+    one = Holder(threading.Lock())
+    mark(one)
+    ended = weakref.ref(one)
+    del one
+    gc.collect()
+    assert ended() is None

@@ -201,7 +201,7 @@ WRAPPERS = {
 @pytest.mark.parametrize(("name", "wrap", "advice"), [(n, *w) for n, w in WRAPPERS.items()])
 def test_a_wrapper_is_refused_with_what_to_pass_instead(name, wrap, advice):
     wrapped = wrap(torchvision.models.resnet18())
-    with pytest.raises(BackboneError, match=f"A {name} cannot be a backbone.*{advice}"):
+    with pytest.raises(BackboneError, match=f"The wrapper {name} cannot be a backbone.*{advice}"):
         load(wrapped)
 
 

@@ -116,8 +116,8 @@ def _as_path(cell: str | os.PathLike[Any]) -> str:
 
 def _of_dict(cell: dict[Any, Any]) -> Source:
     """Return the source in a dict of encoded bytes or a path, as tables of model hubs hold it."""
-    if not cell.keys() <= {"bytes", "path"}:
-        keys = ", ".join(repr(key) for key in cell)
+    if not cell or not cell.keys() <= {"bytes", "path"}:
+        keys = ", ".join(repr(key) for key in cell) or "(none)"
         raise BadCellError(
             f"a dict with the keys {keys} is not an image; pass {{'bytes': ..., 'path': ...}}, of "
             "which one may be None"

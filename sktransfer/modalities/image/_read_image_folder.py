@@ -75,7 +75,10 @@ def read_image_folder(path: str | os.PathLike[str]) -> pd.DataFrame:
             "read_image_folder returns a pandas.DataFrame: pip install pandas."
         ) from error
 
-    root = Path(path).expanduser().absolute()
+    try:
+        root = Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise ColumnError(f"The home folder of {str(path)!r} is unknown.") from error
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "does not exist"
         raise ColumnError(f"{str(root)!r} {problem}; pass a folder with one folder per class.")

@@ -107,7 +107,7 @@ CELLS: dict[str, tuple[Any, str]] = {
     "numpy scalar": (np.float64(3), "a value of type float64 is not an image"),
     "list": ([[0, 1]], "a value of type list is not an image; pass a path"),
     "dict": ({"image": b"", "label": 1}, "a dict with the keys 'image', 'label' is not an image"),
-    "empty dict": ({}, MISSING),
+    "empty dict": ({}, r"a dict with the keys \(none\) is not an image"),
     "dict of None": ({"bytes": None, "path": None}, MISSING),
     "dict of no bytes": ({"bytes": b"", "path": "a.png"}, "it seems to be empty"),
     "dict of a path": ({"bytes": None, "path": "no/such.png"}, "no such file"),

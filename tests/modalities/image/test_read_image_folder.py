@@ -105,5 +105,7 @@ def test_what_is_no_folder_is_refused(folder):
         ColumnError, match="does not exist; pass a folder with one folder per class"
     ):
         read_image_folder(folder / "missing")
+    with pytest.raises(ColumnError, match="home folder of '~nobody-here/x' is unknown"):
+        read_image_folder("~nobody-here/x")
     with pytest.raises(ColumnError, match="is not a folder"):
         read_image_folder(folder / "a cat" / "1.webp")

@@ -75,7 +75,11 @@ def read_image_folder(path: str | os.PathLike[str]) -> pd.DataFrame:
             "read_image_folder returns a pandas.DataFrame: pip install pandas."
         ) from error
 
-    root = Path(path).expanduser().absolute()
+    try:
+        root = Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        message = f"the home folder of {str(path)!r} is unknown; pass an absolute path."
+        raise ColumnError(message) from error
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "does not exist"
         raise ColumnError(f"{str(root)!r} {problem}; pass a folder with one folder per class.")

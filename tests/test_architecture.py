@@ -31,6 +31,8 @@ FLOORS = [
 # Libraries that are imported in one place: a room or a file.
 ONLY_IN = {
     "PIL": ("modalities/image/",),
+    "narwhals": ("columns/",),
+    "pyarrow": ("columns/",),
     "sqlite3": ("cache/",),
     "torchvision": ("backbones/torchvision/", "modalities/image/_image_augmentation.py"),
     "timm": ("backbones/timm/",),

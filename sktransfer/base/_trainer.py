@@ -117,7 +117,9 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         prepare: bool = False,
     ) -> Self:
         from sktransfer.training import Training, reported, run
+        from sktransfer.training.targets import as_numpy
 
+        y, sample_weight = as_numpy(y), as_numpy(sample_weight)
         if y is None and get_tags(self).target_tags.required:
             raise TargetError(
                 f"requires y to be passed, but the target y is None: {type(self).__name__} "

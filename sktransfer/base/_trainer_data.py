@@ -102,16 +102,17 @@ class TrainedColumnEstimator(ColumnEstimator):
     ) -> tuple[Split, Split | None]:
         """Return the training and the validation rows."""
         from sktransfer.training import hold_out
-        from sktransfer.training.targets import refuse_missing
+        from sktransfer.training.targets import as_numpy, refuse_missing
 
         if groups is not None:
+            groups = as_numpy(groups)
             refuse_missing(groups, "is no group.", "groups")
             check_consistent_length(whole.weights, groups)
         X_val, y_val = validation
         if whole.target is not None and (X_val is None) != (y_val is None):
             raise TargetError("X_val and y_val go together: pass both or none.")
         if X_val is not None:
-            return whole, self._validation_split(X_val, y_val, backbone, whole.target)
+            return whole, self._validation_split(X_val, as_numpy(y_val), backbone, whole.target)
         if not self.early_stopping:
             return whole, None
         return hold_out(whole, self.validation_fraction, groups=groups, random=random)

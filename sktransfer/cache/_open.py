@@ -78,11 +78,14 @@ def cache_folder(cache: bool | str | os.PathLike) -> Path | None:
     else:
         raise TypeError(f"cache must be True, False or a folder, got {cache!r}.")
     try:
-        path = os.path.expanduser(path or platformdirs.user_cache_path("sktransfer"))  # noqa: PTH111
-        if path.startswith("~"):
+        path = str(path or platformdirs.user_cache_path("sktransfer"))
+        expanded = os.path.expanduser(path)  # noqa: PTH111
+        # With an empty HOME, `expanduser` takes the root of the file system for the home folder.
+        is_empty = path.startswith("~") and os.environ.get("HOME") == ""
+        if expanded.startswith("~") or is_empty:
             raise FileNotFoundError(f"the home folder of {path!r} is unknown")
         # os.path.realpath instead of Path.resolve, which raises on a loop of links.
-        return Path(os.path.realpath(path))
+        return Path(os.path.realpath(expanded))
     except (OSError, RuntimeError) as error:  # no home folder, or no entry for this user
         warn_once(Path("~"), error)
         return None

@@ -2,17 +2,25 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from numbers import Number
 from typing import Any
 
+import narwhals as nw
 import numpy as np
+from narwhals.exceptions import DuplicateError
 
 from sktransfer.columns._cells import describe, is_missing
 from sktransfer.columns._column import CellType, Column
+from sktransfer.columns._datasets import refuse_datasets
 from sktransfer.exceptions import ColumnError
 from sktransfer.lazy import is_lazy
+
+# How tables and columns of any library export themselves to others.
+_EXPORTS = ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__")
 
 
 def as_column(X: Any, cell_type: CellType) -> Column:
@@ -21,7 +29,8 @@ def as_column(X: Any, cell_type: CellType) -> Column:
     Parameters
     ----------
     X : list, tuple, Series, one-column frame, or array
-        Arrays of more axes where `cell_type` knows what they hold.
+        Of any library that narwhals or Arrow can read. Arrays of more axes where `cell_type`
+        knows what they hold.
     cell_type : CellType
         What the cells are.
 
@@ -44,12 +53,12 @@ def as_column(X: Any, cell_type: CellType) -> Column:
     (['one', 'two'], 1)
     """
     _refuse_other_objects(X)
-    if hasattr(X, "columns") and hasattr(X, "shape"):
-        column = _from_frame(X, cell_type)
-    elif hasattr(X, "to_list") and hasattr(X, "dtype"):
-        column = _from_series(X, cell_type)
-    elif isinstance(X, Sequence):
+    if isinstance(X, Sequence):
         column = _from_sequence(X, cell_type)
+    elif isinstance(X := _by_narwhals(X), nw.DataFrame):
+        column = _from_frame(X, cell_type)
+    elif hasattr(X, "to_list") and hasattr(X, "dtype"):  # besides Series, an Index of pandas
+        column = _from_series(X, cell_type)
     elif hasattr(X, "__array__"):
         column = _from_array(_as_array(X), cell_type)
     else:
@@ -86,12 +95,46 @@ def _refuse_other_objects(X: Any) -> None:
         raise ColumnError(f"a {name} can be read only once; pass list(X)")
     if is_lazy(X):
         raise ColumnError(f"a {name} of dask has no values yet; pass X.compute()")
-    if hasattr(X, "collect_schema") and not hasattr(X, "shape"):
-        raise ColumnError(f"a {name} has no values yet; pass X.collect()")
     if hasattr(X, "nnz") and hasattr(X, "toarray"):
         raise ColumnError(f"a sparse {name} is not a column of cells; pass X.toarray()")
     if isinstance(X, np.ma.MaskedArray):
         raise ColumnError("a masked array is not supported; drop the masked rows and pass X.data")
+    refuse_datasets(X)
+
+
+def _by_narwhals(X: Any) -> Any:
+    """Return a frame or Series of any library as one of narwhals; other values as they are."""
+    try:
+        found: Any = nw.from_native(X, allow_series=True, pass_through=True)
+        if found is X and not isinstance(X, nw.DataFrame | nw.Series):
+            found = nw.from_native(_from_arrow(X), allow_series=True, pass_through=True)
+    except DuplicateError as error:
+        raise ColumnError(f"X has several columns of one name; rename them. {error}") from error
+    if isinstance(found, nw.LazyFrame):
+        how = "X" if hasattr(X, "collect_schema") else "narwhals.from_native(X)"
+        raise ColumnError(f"a {type(X).__name__} has no values yet; pass {how}.collect()")
+    return found
+
+
+def _from_arrow(X: Any) -> Any:
+    """Return what exports itself to Arrow, or as an interchange frame, as an object of pyarrow."""
+    if not any(map(partial(hasattr, X), _EXPORTS)):
+        return X
+    try:
+        import pyarrow
+        from pyarrow.interchange import from_dataframe
+    except ImportError as error:
+        raise ColumnError(
+            f"a {type(X).__name__} is read through pyarrow, which is not installed: "
+            "pip install pyarrow, or pass a list"
+        ) from error
+    if not hasattr(X, "__arrow_c_stream__") and not hasattr(X, "__arrow_c_array__"):
+        return from_dataframe(X)
+    # Only tables and batches have a schema with fields; the others are Series.
+    with suppress(pyarrow.ArrowInvalid):
+        return pyarrow.table(X)
+    is_stream = hasattr(X, "__arrow_c_stream__")
+    return pyarrow.chunked_array(X if is_stream else [pyarrow.array(X)])
 
 
 def _refuse_empty(shape: tuple[int, ...]) -> None:
@@ -122,20 +165,13 @@ def _is_number(cell: object) -> bool:
 
 def _from_frame(X: Any, cell_type: CellType) -> Column:
     _refuse_empty(X.shape)
-    is_arrow = hasattr(X, "column_names")  # there, `columns` are the columns themselves
-    labels = X.column_names if is_arrow else X.columns
-    names = [str(label) for label in labels]
+    names = [str(name) for name in X.columns]
     if len(names) == 1:
-        if is_arrow:
-            column = _from_array(_as_array(X.columns[0]), cell_type)
-        else:
-            series = X.iloc[:, 0] if hasattr(X, "iloc") else X.to_series(0)
-            column = _from_series(series, cell_type)
+        column = _from_series(X[:, 0], cell_type)
         # As for scikit-learn, only strings are feature names.
-        return replace(column, name=names[0], is_frame=isinstance(labels[0], str))
+        return replace(column, name=names[0], is_frame=isinstance(X.columns[0], str))
     if cell_type.takes_rows:
-        rows = np.column_stack([*map(_as_array, X.columns)]) if is_arrow else X.to_numpy()
-        column = _from_array(rows, cell_type)
+        column = _from_array(X.to_numpy(), cell_type)
         return replace(column, index=_index(X), is_frame=True)
     shown = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
     raise _several_columns(len(names), f" ({shown})", f"X[{names[0]!r}]", cell_type)
@@ -144,16 +180,17 @@ def _from_frame(X: Any, cell_type: CellType) -> Column:
 def _from_series(X: Any, cell_type: CellType) -> Column:
     _refuse_empty((len(X),))
     name = getattr(X, "name", None)
-    # polars stores arrays of one size as a dtype with a shape, and lists them as nested lists.
+    # Arrays of one size are a dtype with a shape, and are listed as nested lists.
     if getattr(X.dtype, "shape", ()):
-        column = _from_array(X.to_numpy(), cell_type)
+        rows = X.to_numpy()
+        column = _from_array(np.stack(rows) if rows.dtype == object else rows, cell_type)
     else:
         column = Column(X.to_list())
     return replace(column, name=None if name in (None, "") else str(name), index=_index(X))
 
 
 def _index(X: Any) -> Sequence[object] | None:
-    index: Any = getattr(X, "index", None)
+    index: Any = getattr(nw.to_native(X, pass_through=True), "index", None)
     is_default = type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
     return None if is_default or callable(index) else index
 

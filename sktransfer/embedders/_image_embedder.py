@@ -61,7 +61,7 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
         How to handle a cell that cannot be read: raise an error that names its row, or return NaN
         for that row, with a warning.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show a progress bar of the rows to compute, where there are any.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ def progress(
     Parameters
     ----------
     estimator : estimator
-        Its callbacks are called; its `verbose` shows a bar.
+        Its callbacks are called; its `verbose` shows a bar if there is a row to compute.
     asked, todo : int
         Number of rows of the column, and of those to compute.
     fitting : tuple of X and y, or None
@@ -32,7 +32,7 @@ def progress(
         listeners: list[Advance] = []
         if fitting is not None:
             listeners.append(stack.enter_context(_callbacks(estimator, todo, *fitting)))
-        if estimator.verbose:
+        if estimator.verbose and todo:
             listeners.append(stack.enter_context(_bar(type(estimator).__name__, asked, todo)))
 
         def advance(rows: int) -> None:
@@ -65,7 +65,7 @@ def _callbacks(estimator: Any, total: int, X: Any, y: Any) -> Iterator[Advance]:
 @contextmanager
 def _bar(title: str, asked: int, total: int) -> Iterator[Advance]:
     """Show on standard error the number of rows to compute, and a bar of them."""
-    with progress_bar(disable=total == 0) as bar:
+    with progress_bar() as bar:
         bar.console.print(f"{title}: {asked:,} rows, {total:,} to compute", highlight=False)
         task = bar.add_task(title, total=total)
         yield lambda rows: bar.advance(task, rows)

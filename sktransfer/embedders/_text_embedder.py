@@ -71,7 +71,7 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
         How to handle None, NaN and blank texts: as cells that are not texts (see `on_error`);
         return NaN for that row, without a warning; or as the empty text.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show a progress bar of the rows to compute, where there are any.
 
     Attributes
     ----------

@@ -51,12 +51,12 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         -------
         self
         """
-        from sktransfer.training.targets import ClassTarget, short
+        from sktransfer.training.targets import ClassTarget, as_numpy, short
 
         self._validate_all()
         target = None
         if classes is not None:
-            target = ClassTarget.learn(classes, type(self).__name__, warn=False)
+            target = ClassTarget.learn(as_numpy(classes), type(self).__name__, warn=False)
             is_other = not np.array_equal(target.classes, getattr(self, "classes_", target.classes))
             if self.__sklearn_is_fitted__() and is_other:
                 raise TargetError(

@@ -1,8 +1,8 @@
-"""Colours and axes shared by all displays."""
+"""Colours, axes and notebook output shared by all displays."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,3 +24,18 @@ def axes_or_new(ax: Axes | None) -> Axes:
     ax.grid(axis="y", color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
     return ax
+
+
+class Display:
+    """Base class of displays: a notebook that shows the figure does not show the repr too."""
+
+    figure_: Any
+
+    def _ipython_display_(self) -> None:
+        """Show nothing, or let IPython show the repr where no figure is about to be shown."""
+        import matplotlib.pyplot as plt
+
+        number = getattr(getattr(self, "figure_", None), "number", None)
+        # A notebook closes figures after the cell that shows them.
+        if number is None or not plt.fignum_exists(number):
+            raise NotImplementedError

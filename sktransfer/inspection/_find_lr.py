@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sktransfer.inspection._axes import TRAIN, VALID, axes_or_new
+from sktransfer.inspection._axes import TRAIN, VALID, Display, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,12 +43,13 @@ def find_lr(
     low, high : float, default=1e-6 and 1.0
         First and last rate of the head. The rates between are evenly spaced on a log scale.
     steps : int, default=100
-        Number of batches of the test.
+        Number of rates, and of batches, one per rate. A test that ends early has tried the
+        first of them only.
 
     Returns
     -------
     LearningRateDisplay
-        The losses and the suggested rate.
+        The losses of the steps made, and the suggested rate.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def _suggested(test: Any) -> float:
 
 
 @dataclass(eq=False, repr=False)
-class LearningRateDisplay:
+class LearningRateDisplay(Display):
     """Training loss as a function of the learning rate, as returned by `find_lr`.
 
     Parameters

@@ -11,7 +11,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._public import public
-from sktransfer.inspection._axes import SCORE, TRAIN, VALID, axes_or_new
+from sktransfer.inspection._axes import SCORE, TRAIN, VALID, Display, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ _APART = "contrastive"
 
 @public
 @dataclass(eq=False, repr=False)
-class HistoryDisplay:
+class HistoryDisplay(Display):
     """Losses and scores of a fine-tuner over the epochs of its training.
 
     Use `from_estimator` to create one.

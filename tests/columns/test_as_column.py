@@ -2,10 +2,13 @@
 
 import collections
 import pathlib
+import sys
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
 import torch
@@ -21,6 +24,19 @@ IMAGES, TEXTS = ImageModality(), TextModality()
 BOTH = pytest.mark.parametrize("modality", [IMAGES, TEXTS], ids=["image", "text"])
 WORDS = ["b", "a", "c"]
 STACK = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)
+
+
+class Exported:
+    """A table or column of an unknown library that exports itself by one protocol."""
+
+    def __init__(self, value, protocol):
+        self.value = value
+        setattr(type(self), protocol, lambda _, *args, **kw: getattr(value, protocol)(*args, **kw))
+
+
+def exported(make, protocol):
+    return lambda v: type("Unknown", (Exported,), {})(make(v), protocol)
+
 
 CONTAINERS = {
     "list": lambda v: v,
@@ -41,6 +57,18 @@ CONTAINERS = {
     "polars object": lambda v: pl.Series(v, dtype=pl.Object),
     "polars category": lambda v: pl.Series(v, dtype=pl.Categorical),
     "polars frame": lambda v: pl.DataFrame({"x": v}),
+    "arrow table": lambda v: pa.table({"x": v}),
+    "arrow batch": lambda v: pa.record_batch({"x": v}),
+    "arrow array": pa.array,
+    "arrow chunks": lambda v: pa.chunked_array([v[:1], v[1:]]),
+    "arrow dictionary": lambda v: pa.array(v).dictionary_encode(),
+    "narwhals frame": lambda v: nw.from_native(pl.DataFrame({"x": v})),
+    "narwhals series": lambda v: nw.from_native(pd.Series(v), series_only=True),
+    "stream of a table": exported(lambda v: pa.table({"x": v}), "__arrow_c_stream__"),
+    "stream of a column": exported(pl.Series, "__arrow_c_stream__"),
+    "exported batch": exported(lambda v: pa.record_batch({"x": v}), "__arrow_c_array__"),
+    "exported array": exported(pa.array, "__arrow_c_array__"),
+    "interchange frame": exported(lambda v: pa.table({"x": v}), "__dataframe__"),
 }
 
 
@@ -62,6 +90,8 @@ def test_every_container_of_the_same_values_gives_the_same_cells(make, modality)
         pd.Series,
         lambda v: pd.DataFrame({"x": v}),
         lambda v: pl.Series(v, dtype=pl.Object),
+        pa.array,
+        lambda v: pa.table({"x": v}),
     ],
 )
 def test_missing_values_stay_in_their_rows(make):
@@ -85,7 +115,7 @@ def test_names_come_from_series_and_frames():
     assert as_column(pl.Series("w", WORDS), TEXTS).name == "w"
     assert as_column(pd.Series(WORDS), TEXTS).name is None
     assert as_column(pl.Series(WORDS), TEXTS).name is None
-    for frame in (pd.DataFrame({"w": WORDS}), pl.DataFrame({"w": WORDS})):
+    for frame in (pd.DataFrame({"w": WORDS}), pl.DataFrame({"w": WORDS}), pa.table({"w": WORDS})):
         column = as_column(frame, TEXTS)
         assert (column.name, column.is_frame) == ("w", True)
     assert as_column(pd.DataFrame({0: WORDS}), TEXTS).name == "0"
@@ -113,6 +143,8 @@ def test_a_row_is_named_by_position_and_by_its_label_if_it_has_one():
     assert as_column(labelled.to_frame("w"), TEXTS).where(0) == "row 0 (index 'k1')"
     assert as_column(pd.Series(WORDS)[[2, 0]], TEXTS).where(1) == "row 1 (index 0)"
     assert as_column(pd.Series(WORDS)[1:], TEXTS).where(0) == "row 0 (index 1)"
+    by_narwhals = nw.from_native(labelled.to_frame("w"))
+    assert as_column(by_narwhals, TEXTS).where(0) == "row 0 (index 'k1')"
     flat = pd.DataFrame(np.zeros((2, 4)), index=["p", "q"])
     assert as_column(flat, ImageModality(image_shape=(2, 2))).where(1) == "row 1 (index 'q')"
 
@@ -127,7 +159,55 @@ def test_reading_a_column_does_not_change_it():
     np.testing.assert_array_equal(X, STACK)
 
 
+class Pairs(torch.utils.data.Dataset):
+    """As the data sets of torchvision."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        return WORDS[number], 0
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter([("a", 0)])
+
+
+class Folder(Pairs):
+    """As ImageFolder."""
+
+    samples = (("a.png", 0), ("b.png", 1))
+
+
+class HubDataset:
+    """As `datasets.Dataset`."""
+
+    features = column_names = ("text", "label")
+
+    def __len__(self):
+        return 3
+
+
+class HubStream:
+    """As `datasets.IterableDataset`."""
+
+    features = column_names = ("text", "label")
+
+
+PAIRS = r"X\[i\]\[0\] for i in range\(len\(X\)\)\] if its items are pairs"
 NO_COLUMNS = {
+    "ImageFolder": (Folder(), r"pass \[path for path, \*_ in X\.samples\]$"),
+    "torch data set": (Pairs(), PAIRS),
+    "part of a data set": (torch.utils.data.Subset(Folder(), [0]), PAIRS),
+    "tensors": (torch.utils.data.TensorDataset(torch.zeros(3, 1)), PAIRS),
+    "stream": (Stream(), r"pass \[cell for cell, \*_ in X\] if its items are pairs"),
+    "loader": (torch.utils.data.DataLoader(Folder()), r"path, \*_ in X\.dataset\.samples\]$"),
+    "hub data set": (HubDataset(), r"one of its columns 'text', 'label', e\.g\. X\['text'\]$"),
+    "hub stream": (HubStream(), r"e\.g\. \[row\['text'\] for row in X\]$"),
+    "narwhals lazy": (nw.from_native(pl.LazyFrame({"a": WORDS})), r"pass X.collect\(\)"),
+    "names": (pd.DataFrame([["a", "b"]], columns=["w", "w"]), "several columns of one name"),
+    "arrow": (pa.table({"x": pa.array([], pa.string())}), r"0 sample\(s\) \(shape=\(0, 1\)\)"),
     "str": ("a.png", r"'a.png' is one cell.*list with one element"),
     "bytes": (b"GIF", "<3 bytes> is one cell.*list with one element"),
     "path": (pathlib.Path("a.png"), "'a.png' is one cell.*list with one element"),
@@ -163,7 +243,7 @@ def test_inputs_other_than_a_column_are_refused_with_advice(X, match, modality):
         as_column(X, modality)
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 @BOTH
 def test_two_columns_are_refused_by_name(make, modality):
     with pytest.raises(ColumnError, match=r"2 columns \('a', 'b'\).*X\['a'\].*ColumnTransformer"):
@@ -183,6 +263,7 @@ NUMBERS = {
     "pandas": pd.Series([None, 1.5]),
     "frame": pd.DataFrame({"x": [None, 1.5]}),
     "polars": pl.Series([None, 1.5]),
+    "arrow": pa.table({"x": [None, 1.5]}),
     "object": np.array([None, 1.5], dtype=object),
     "tensor": torch.tensor([float("nan"), 1.5]),
 }
@@ -213,3 +294,40 @@ def test_images_are_refused_as_texts():
 def test_a_tensor_that_numpy_cannot_read_is_refused():
     with pytest.raises(ColumnError, match=r"cannot be read as a NumPy array.*convert it first"):
         as_column(torch.zeros(2, 4, 4, 3, requires_grad=True), IMAGES)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows: pl.Series(rows, dtype=pl.Array(pl.UInt8, 12)),
+        lambda rows: pa.array(rows, pa.list_(pa.uint8(), 12)),
+        lambda rows: pa.table({"x": pa.array(rows, pa.list_(pa.uint8(), 12))}),
+    ],
+    ids=["polars", "arrow array", "arrow table"],
+)
+def test_lists_of_one_size_are_flattened_images(make):
+    rows = STACK[:, :2, :2].reshape(3, 12)
+    column = as_column(make(rows.tolist()), ImageModality(image_shape=(2, 2, 3)))
+    assert column.n_features == 12
+    np.testing.assert_array_equal(np.stack(column.cells).reshape(3, 12), rows)
+
+
+def test_lazy_columns_of_hub_data_sets_are_used_as_they_are():
+    class HubColumn(collections.abc.Sequence):
+        """As `datasets.Column`, which decodes a cell each time it is read."""
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, number):
+            return Image.fromarray(STACK[number])
+
+    column = as_column(HubColumn(), IMAGES)
+    assert isinstance(column.cells, HubColumn)
+
+
+def test_an_arrow_column_is_an_error_without_pyarrow(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    stream = exported(pl.Series, "__arrow_c_stream__")(WORDS)
+    with pytest.raises(ColumnError, match="read through pyarrow, which is not installed"):
+        as_column(stream, TEXTS)

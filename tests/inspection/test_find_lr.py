@@ -28,6 +28,29 @@ def test_learning_rates_grow_geometrically_from_low_to_high():
     np.testing.assert_allclose(found.losses[0], np.log(2), rtol=0.1)  # the head starts at zero
 
 
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        (24, {}),
+        (25, {}),  # the last batch of each pass is a single row
+        (4, {"batch_size": 32}),
+        (24, {"trainable": "gradual"}),
+        (24, {"trainable": 1, "early_stopping": True, "probe_epochs": 2}),
+        (24, {"optimizer": "sgd", "max_epochs": 1}),
+    ],
+)
+def test_as_many_steps_are_made_as_asked_for(rows, options):
+    column, sides = images(rows), np.arange(rows) % 2
+    found = find_lr(tiny(**options), column, sides, high=1e-3, steps=30)
+    np.testing.assert_allclose(found.rates, np.geomspace(1e-6, 1e-3, 30))
+
+
+def test_the_range_test_stops_when_nothing_is_left_to_learn():
+    found = find_lr(tiny(), COLUMN[:2], SIDES[:2], low=1e-2, high=10, steps=200)
+    assert len(found.losses) < 200
+    assert found.losses[-1] < 0.01 * found.losses[0] <= min(found.losses[:-1])
+
+
 def test_the_range_test_stops_when_the_loss_explodes():
     found = find_lr(tiny(optimizer="sgd"), COLUMN, SIDES, high=1e6, steps=200)
     assert 10 < len(found.rates) < 200

@@ -31,8 +31,8 @@ def cached() -> Iterator[tuple[str, Path]]:
     """Yield the id and the folder of every complete model in the local cache."""
     try:
         found = huggingface_hub.scan_cache_dir()
-    except (errors.CacheNotFound, OSError, ValueError):
-        return  # no cache, or a damaged one: a list does not raise
+    except (errors.CacheNotFound, OSError, RuntimeError, ValueError):
+        return  # no cache, a damaged one, or no home folder: a list does not raise
     for repository in sorted(found.repos, key=lambda r: r.repo_id):
         newest = max(repository.revisions, key=lambda r: r.last_modified, default=None)
         if repository.repo_type != "model" or newest is None:

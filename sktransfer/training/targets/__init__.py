@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sktransfer.training.targets._checks import as_numpy as as_numpy
 from sktransfer.training.targets._checks import is_label_matrix as is_label_matrix
 from sktransfer.training.targets._checks import refuse_missing as refuse_missing
 from sktransfer.training.targets._checks import short as short

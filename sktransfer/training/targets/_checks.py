@@ -6,6 +6,7 @@ import reprlib
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
@@ -21,6 +22,17 @@ _SHAPES = (
 
 # The squares of larger numbers may be too large for float64.
 _LARGEST = 1e150
+
+
+def as_numpy(y: Any) -> Any:
+    """Return a tensor, or an array of another library, as a NumPy array; anything else as it is.
+
+    With ``array_api_dispatch=True``, scikit-learn would check and weight tensors as such.
+    """
+    if torch.is_tensor(y):
+        return y.numpy(force=True)
+    is_foreign = hasattr(y, "__array_namespace__") and not isinstance(y, np.ndarray)
+    return np.asarray(y) if is_foreign else y
 
 
 def is_label_matrix(y: Any) -> bool:

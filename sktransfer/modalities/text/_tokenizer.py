@@ -34,17 +34,30 @@ class TextTokenizer:
         Prompt put before every text.
     lower : bool
         Whether texts are lower-cased first.
+    fill : int
+        Number of tokens to which shorter texts are filled up with padding that the network sees.
+    fill_left : bool
+        Whether that padding precedes the text.
 
     Attributes
     ----------
     pad_id : int
         As given.
+    n_tokens : int
+        Number of ids.
     digest : str
         Digest of everything that decides the ids, 32 hexadecimal digits.
     """
 
     def __init__(
-        self, tokenizer: Any, *, pad_id: int, prefix: str = "", lower: bool = False
+        self,
+        tokenizer: Any,
+        *,
+        pad_id: int,
+        prefix: str = "",
+        lower: bool = False,
+        fill: int = 0,
+        fill_left: bool = False,
     ) -> None:
         self._tokenizer = type(tokenizer).from_str(tokenizer.to_str())
         self._tokenizer.no_truncation()
@@ -52,8 +65,10 @@ class TextTokenizer:
         self._specials = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self._prefix = prefix
         self._lower = lower
+        self._fill, self._fill_left = fill, fill_left
         self.pad_id = pad_id
-        content = f"{pad_id} {prefix!r} {lower} {self._tokenizer.to_str()}"
+        self.n_tokens = max(self._tokenizer.get_vocab().values(), default=-1) + 1
+        content = f"{pad_id} {prefix!r} {lower} {fill} {fill_left} {self._tokenizer.to_str()}"
         self.digest = xxhash.xxh3_128_hexdigest(content.encode())
 
     @classmethod
@@ -69,8 +84,7 @@ class TextTokenizer:
 
         try:
             tokenizer = Tokenizer.from_str(packed["json"])
-            options = {name: packed[name] for name in ("pad_id", "prefix", "lower")}
-            return cls(tokenizer, **options)
+            return cls(tokenizer, **{name: packed[name] for name in packed if name != "json"})
         except Exception as error:  # the library raises bare exceptions
             raise BackboneError(f"A tokenizer is damaged: {error}.") from error
 
@@ -81,6 +95,8 @@ class TextTokenizer:
             "pad_id": self.pad_id,
             "prefix": self._prefix,
             "lower": self._lower,
+            "fill": self._fill,
+            "fill_left": self._fill_left,
         }
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
@@ -110,7 +126,9 @@ class TextTokenizer:
         # another thread may need another length.
         encoding.truncate(room)
         # A tokenizer without special tokens may give no token, and no token has no mean.
-        return self._tokenizer.post_process(encoding).ids or [self.pad_id]
+        ids = self._tokenizer.post_process(encoding).ids or [self.pad_id]
+        padding = [self.pad_id] * (self._fill - len(ids))
+        return padding + ids if self._fill_left else ids + padding
 
     def _pieces(self, text: str, room: int) -> Any:
         """Tokenize as much of the text as decides its first `room` tokens.

@@ -77,7 +77,7 @@ def test_cached_models_are_listed(hub):
     assert huggingface.rows() == []
     cache(hub, "org/tiny", readme="---\nlicense:\n- mit\n---")
     cache(hub, "org/seen", kind="vit")
-    (cache(hub, "org/other") / "config.json").write_text('{"model_type": "gpt2"}')
+    (cache(hub, "org/other") / "config.json").write_text('{"model_type": "mamba"}')
     (cache(hub, "org/damaged") / "config.json").write_text("{")
     seen, tiny = huggingface.rows()
     assert (tiny["name"], tiny["modality"], tiny["licence"]) == ("org/tiny", "text", "mit")

@@ -36,6 +36,7 @@ SOURCES: dict[str, Callable[[str], bool]] = {
 
 _loaded: dict[Hashable, Backbone] = {}
 _MODULES_KEPT = 8
+_TIMM_FOLDER = "timm:local-dir:"
 _lock = released_at_fork(threading.RLock())
 
 
@@ -102,7 +103,8 @@ def _request(
         return ("module", mark, modality), lambda: load(backbone, modality=modality)
     name = str(backbone)
     source = _source_of(name)
-    folder = _stamp(name) if source is _source("huggingface") else None
+    is_local = source is _source("huggingface") or name.startswith(_TIMM_FOLDER)
+    folder = _stamp(name.removeprefix(_TIMM_FOLDER)) if is_local else None
     options = {"weights": weights, "modality": modality, "random_state": random_state}
     key = (name, folder, _stamp(weights), *options.values())
     return key, lambda: source.load(name, **options)

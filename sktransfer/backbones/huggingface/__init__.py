@@ -15,7 +15,12 @@ from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import StateDict, read_state_dict
 from sktransfer.backbones.huggingface import _hub
 from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
-from sktransfer.backbones.huggingface._folder import check_folder, licence_of, read_json, weights_of
+from sktransfer.backbones.huggingface._folder import (
+    is_of_timm,
+    licence_of,
+    read_json,
+    weights_of,
+)
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
 from sktransfer.backbones.huggingface._sentence_transformers import (
     SentenceRecipe,
@@ -86,8 +91,9 @@ def load(
     OfflineError
         If it is not on this machine and cannot be downloaded.
     """
-    folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
-    check_folder(folder)
+    folder = _hub.folder_of(name)
+    if is_of_timm(read_json(folder / "config.json", default={})):
+        return _timm(folder, name, weights=weights, random_state=random_state)
     sentence = sentence_recipe(folder)
     build = _static if sentence.static else _transformer
     network, blueprint, recipe, tokenizer = build(sentence, weights, modality, random_state, name)
@@ -103,6 +109,13 @@ def load(
         processor=tokenizer,
         blueprint=blueprint,
     )
+
+
+def _timm(folder: Path, name: str, **how: Any) -> Backbone:
+    # Imported late: few folders are of timm.
+    from sktransfer.backbones import timm
+
+    return timm.load_folder(folder, name, **how)
 
 
 _Parts = tuple[SentenceNetwork, dict[str, Any], ImageRecipe | TextRecipe, TextTokenizer | None]

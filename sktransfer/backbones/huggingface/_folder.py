@@ -47,6 +47,11 @@ def read_json(path: Path, *, default: Any = None) -> Any:
         raise BackboneError(f"{str(path)!r} cannot be read as JSON: {error}") from error
 
 
+def is_of_timm(config: Mapping[str, Any]) -> bool:
+    """Return whether the content of a ``config.json`` describes a model of timm."""
+    return "architecture" in config and "model_type" not in config
+
+
 def refuse_settings(stated: Mapping[str, Any], supported: Mapping[str, Any], path: Path) -> None:
     """Refuse settings that change features, unless they have the one value that is implemented.
 

@@ -1,12 +1,10 @@
 """Folders that are not a model raise an error that says what they are."""
 
-import json
-
 import pytest
 
 from sktransfer.backbones import get_backbone
 from sktransfer.exceptions import BackboneError, WeightsError
-from tests.backbones._huggingface_folders import build, save, write_json
+from tests.backbones._huggingface_folders import build, save
 
 
 def refused(folder, message, kind=BackboneError):
@@ -55,9 +53,3 @@ def test_weights_of_other_libraries_beside_a_config_are_named(file, tmp_path):
     save("bert", tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / file)
     refused(tmp_path, rf"and {file} cannot be read", WeightsError)
-
-
-def test_a_model_of_timm_is_named(tmp_path):
-    write_json(tmp_path / "config.json", architecture="test_resnet", num_classes=3)
-    refused(tmp_path, r"is a model of timm.*backbone='timm:test_resnet', weights=")
-    assert json.loads((tmp_path / "config.json").read_text())

@@ -111,7 +111,7 @@ def test_a_download_announces_its_size_and_excludes_code(hub, monkeypatch, tmp_p
     }
     taken = []
 
-    def download(name, *, local_files_only=False, allow_patterns=()):
+    def download(name, *, revision=None, local_files_only=False, allow_patterns=()):
         if local_files_only:
             raise errors.LocalEntryNotFoundError("not here")
         taken.extend(allow_patterns)

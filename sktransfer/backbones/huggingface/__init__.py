@@ -19,6 +19,7 @@ from sktransfer.backbones.huggingface._folder import (
     is_of_timm,
     licence_of,
     read_json,
+    refuse_adapter,
     weights_of,
 )
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
@@ -95,6 +96,7 @@ def load(
     if is_of_timm(read_json(folder / "config.json", default={})):
         return _timm(folder, name, weights=weights, random_state=random_state)
     sentence = sentence_recipe(folder)
+    refuse_adapter(sentence.folder)
     build = _static if sentence.static else _transformer
     network, blueprint, recipe, tokenizer = build(sentence, weights, modality, random_state, name)
     if weights is not None:

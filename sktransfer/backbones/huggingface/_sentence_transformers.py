@@ -25,7 +25,32 @@ _VECTOR_TO_VECTOR = {
     "module_input_name": "sentence_embedding",
     "module_output_name": "sentence_embedding",
 }
+# How a model for images and texts is called; its halves are known as families.
+_HALVES = {
+    "modality_config": {"method": "get_text_features", "method_output_name": "pooler_output"},
+    "module_output_name": "sentence_embedding",
+}
+# Arguments of transformers in such a file, under their old and new names; those that only say how
+# a model is run, or what is set here anyway, change nothing.
+_ARGUMENTS = tuple(
+    f"{of}_{end}"
+    for of in ("model", "tokenizer", "processor", "config")
+    for end in ("args", "kwargs")
+)
+_HARMLESS = {
+    "add_pooling_layer",
+    "attn_implementation",
+    "device_map",
+    "dtype",
+    "low_cpu_mem_usage",
+    "padding_side",
+    "torch_dtype",
+    "trust_remote_code",
+    "use_fast",
+    "use_safetensors",
+}
 _TRANSFORMER_SETTINGS = {
+    **{name: {} for name in _ARGUMENTS},
     "transformer_task": "feature-extraction",
     "modality_config": {"method": "forward", "method_output_name": "last_hidden_state"},
     "module_output_name": "token_embeddings",
@@ -161,7 +186,10 @@ def _read_encoder(recipe: SentenceRecipe, folder: Path) -> None:
     for path in sorted(folder.glob("sentence_*_config.json")):
         config = read_json(path)
         config["modality_config"] = (config.get("modality_config") or {}).get("text")
-        refuse_settings(config, _TRANSFORMER_SETTINGS, path)
+        stated = {key: value for key, value in config.items() if value != _HALVES.get(key)}
+        for name in stated.keys() & {*_ARGUMENTS}:
+            stated[name] = {k: v for k, v in stated[name].items() if k not in _HARMLESS}
+        refuse_settings(stated, _TRANSFORMER_SETTINGS, path)
         recipe.max_length = config.get("max_seq_length")
         recipe.lower = bool(config.get("do_lower_case"))
 

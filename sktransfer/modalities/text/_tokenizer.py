@@ -60,6 +60,11 @@ class TextTokenizer:
         fill_left: bool = False,
     ) -> None:
         self._tokenizer = type(tokenizer).from_str(tokenizer.to_str())
+        if getattr(self._tokenizer.model, "dropout", None):
+            raise BackboneError(
+                "The tokenizer splits words at random (dropout), so a text has no fixed tokens. "
+                'Set "dropout" to null in its tokenizer.json.'
+            )
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._specials = self._tokenizer.num_special_tokens_to_add(is_pair=False)

@@ -1,5 +1,7 @@
 """Folders that are not a model raise an error that says what they are."""
 
+import json
+
 import pytest
 
 from sktransfer.backbones import get_backbone
@@ -20,6 +22,11 @@ def test_an_adapter_is_refused_with_instructions_to_merge_it(tmp_path):
     save("bert", tmp_path / "both")
     model.save_pretrained(tmp_path / "both")
     refused(tmp_path / "both", "is an adapter")
+    step = {"idx": 0, "name": "0", "path": "0_Transformer"}
+    modules = [step | {"type": "sentence_transformers.models.Transformer"}]
+    model.save_pretrained(tmp_path / "sentence" / "0_Transformer")
+    (tmp_path / "sentence" / "modules.json").write_text(json.dumps(modules))
+    refused(tmp_path / "sentence", r"0_Transformer' is an adapter")
     merged = model.merge_and_unload()
     save("bert", tmp_path / "merged")
     merged.save_pretrained(tmp_path / "merged")
@@ -39,6 +46,7 @@ def test_an_output_folder_of_a_trainer_is_refused_with_its_last_checkpoint(tmp_p
         ("model-q4.gguf", "GGUF"),
         ("model.onnx", "ONNX"),
         ("model_index.json", "diffusers"),
+        ("open_clip_config.json", "open_clip"),
         ("saved_model.pb", "TensorFlow"),
         ("notes.txt", "there is no config.json"),
     ],

@@ -116,6 +116,9 @@ def test_an_invalid_truncation_width_is_refused(size, tmp_path):
         ("sentence_bert_config.json", {"transformer_task": "fill-mask"}),
         ("sentence_bert_config.json", {"module_output_name": "other"}),
         ("sentence_bert_config.json", {"query_length": 32}),
+        ("sentence_bert_config.json", {"model_args": {"num_hidden_layers": 1}}),
+        ("sentence_bert_config.json", {"tokenizer_args": {"model_max_length": 8}}),
+        ("sentence_bert_config.json", {"config_kwargs": {"is_decoder": True}}),
         ("sentence_bert_config.json", {"processing_kwargs": {"text": {"stride": 2}}}),
         (
             "sentence_bert_config.json",
@@ -130,6 +133,45 @@ def test_unsupported_settings_of_sentence_transformers_are_refused_by_name(file,
     write_json(folder / file, **setting)
     with pytest.raises(BackboneError, match=f"sets {next(iter(setting))} to"):
         get_backbone(folder, modality="text")
+
+
+def test_arguments_that_change_no_features_are_accepted(tmp_path):
+    folder = sentence_folder(tmp_path)
+    wanted = embed(get_backbone(folder, modality="text"), TEXTS)
+    write_json(
+        folder / "sentence_bert_config.json",
+        model_args={"attn_implementation": "sdpa", "torch_dtype": "bfloat16"},
+        tokenizer_args={"padding_side": "left"},
+        config_args={},
+    )
+    assert np.array_equal(embed(get_backbone(folder, modality="text"), TEXTS), wanted)
+
+
+@pytest.mark.parametrize(
+    ("file", "setting", "message"),
+    [
+        ("tokenizer_config.json", {"split_special_tokens": True}, "split_special_tokens"),
+        ("tokenizer_config.json", {"truncation_side": "left"}, "truncation_side='left'"),
+    ],
+)
+def test_settings_of_a_tokenizer_that_change_tokens_are_refused(file, setting, message, tmp_path):
+    save("bert", tmp_path)
+    content = json.loads((tmp_path / file).read_text())
+    write_json(tmp_path / file, **content | setting)
+    with pytest.raises(BackboneError, match=message):
+        get_backbone(tmp_path, modality="text")
+
+
+def test_a_tokenizer_that_splits_at_random_is_refused(tmp_path):
+    save("bert", tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    words = content["model"]["vocab"]
+    model = {"type": "BPE", "vocab": words, "merges": [], "unk_token": "<unk>"}
+    write_json(tmp_path / "tokenizer.json", **content | {"model": model | {"dropout": None}})
+    assert get_backbone(tmp_path, modality="text").feature_size == 32
+    write_json(tmp_path / "tokenizer.json", **content | {"model": model | {"dropout": 0.1}})
+    with pytest.raises(BackboneError, match=r"splits words at random \(dropout\)"):
+        get_backbone(tmp_path, modality="text")
 
 
 def test_a_folder_saved_by_the_current_sentence_transformers_is_read(tmp_path):
@@ -153,14 +195,6 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
     longer.add_tokens(["one more"])
     longer.save_pretrained(tmp_path)
     with pytest.raises(BackboneError, match=r"has 41 tokens.*for 40\. .*resize_token_embeddings"):
-        get_backbone(tmp_path, modality="text")
-
-
-def test_a_tokenizer_that_truncates_at_the_start_is_refused(tmp_path):
-    save("bert", tmp_path)
-    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
-    write_json(tmp_path / "tokenizer_config.json", **config | {"truncation_side": "left"})
-    with pytest.raises(BackboneError, match="truncation_side='left'"):
         get_backbone(tmp_path, modality="text")
 
 

@@ -172,6 +172,31 @@ def test_a_clip_folder_of_sentence_transformers_is_read(tmp_path):
     assert found.shape == (5, model.config.projection_dim)
 
 
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_both_halves_saved_by_sentence_transformers_are_read(kind, tmp_path):
+    both(kind, tmp_path)
+    halves = {
+        name: {"method": f"get_{name}_features", "method_output_name": "pooler_output"}
+        for name in ("text", "image")
+    }
+    wanted = TextEmbedder(tmp_path, cache=False).fit_transform(TEXTS)
+    step = {"idx": 0, "name": "0", "path": ""}
+    steps = [step | {"type": "sentence_transformers.base.modules.transformer.Transformer"}]
+    (tmp_path / "modules.json").write_text(json.dumps(steps))
+    settings = {"modality_config": halves, "module_output_name": "sentence_embedding"}
+    write_json(tmp_path / "sentence_bert_config.json", **settings)
+    assert np.array_equal(TextEmbedder(tmp_path, cache=False).fit_transform(TEXTS), wanted)
+    library = pytest.importorskip("sentence_transformers")
+    if kind == "clip":  # its library does not pad texts to the one length of SigLIP
+        processor = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 32}}
+        write_json(tmp_path / "preprocessor_config.json", **processor)
+        content = json.loads((tmp_path / "tokenizer_config.json").read_text())
+        content["processor_class"] = "CLIPProcessor"
+        write_json(tmp_path / "tokenizer_config.json", **content)
+        model = library.SentenceTransformer(str(tmp_path), device="cpu", local_files_only=True)
+        assert close(model.encode(TEXTS, show_progress_bar=False), wanted)
+
+
 def test_a_text_model_in_a_users_module_is_not_one_for_images():
     from sktransfer.backbones.huggingface import stages_of
 

@@ -140,8 +140,10 @@ def pool(
     ----------
     activation : Tensor
         A map, a sequence of tokens, or vectors (n, d), which stay as they are.
-    pooling : {"mean", "max", "cls", "flatten"}
-        "mean" and "max" go over places or over the tokens that belong to the row.
+    pooling : str
+        "flatten", "cls" for the first token, "mean" or "max" over places or over the tokens that
+        belong to the row; of texts also "lasttoken", "weightedmean" (by position) and
+        "mean_sqrt_len_tokens". Names joined by "+" give their vectors one after another.
     network : StagedNetwork
         Its attributes `layout` and `prefix_tokens` say what the activation consists of.
     mask : Tensor of shape (n, tokens), optional
@@ -153,6 +155,9 @@ def pool(
     """
     if activation.ndim == 2:
         return activation
+    if "+" in pooling:
+        parts = [pool(activation, name, network, mask) for name in pooling.split("+")]
+        return torch.cat(parts, 1)
     if pooling == "flatten":
         if mask is not None:
             raise BackboneError(
@@ -170,10 +175,21 @@ def pool(
     places = _places(activation, network)
     if mask is None:
         return places.mean(1) if pooling == "mean" else places.amax(1)
-    inside = mask.unsqueeze(-1).to(places.dtype)
-    if pooling == "mean":
-        return (places * inside).sum(1) / inside.sum(1)
-    return places.masked_fill(inside == 0, -torch.inf).amax(1)
+    return _pool_tokens(places, pooling, mask)
+
+
+def _pool_tokens(tokens: torch.Tensor, pooling: str, mask: torch.Tensor) -> torch.Tensor:
+    """Pool the tokens (n, tokens, d) that belong to each text; padding is on the right."""
+    inside = mask.unsqueeze(-1).to(tokens.dtype)
+    if pooling == "max":
+        return tokens.masked_fill(inside == 0, -torch.inf).amax(1)
+    position = mask.long().cumsum(1).unsqueeze(-1)
+    if pooling == "lasttoken":
+        inside = inside * (position == position[:, -1:])
+    elif pooling == "weightedmean":
+        inside = inside.float() * position
+    total = inside.sum(1)
+    return (tokens * inside).sum(1) / (total.sqrt() if "sqrt" in pooling else total)
 
 
 def at_level(activation: torch.Tensor, level: Level, network: Any) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,7 @@ SOURCES: dict[str, Callable[[str], bool]] = {
 
 _loaded: dict[Hashable, Backbone] = {}
 _MODULES_KEPT = 8
+_TIMM_FOLDER = "timm:local-dir:"
 _lock = released_at_fork(threading.RLock())
 
 
@@ -42,7 +44,7 @@ def get_backbone(
     backbone: str | Path | nn.Module | Any,
     *,
     modality: str,
-    weights: str | Path | None = "pretrained",
+    weights: str | Path | Enum | None = "pretrained",
     random_state: int = 0,
 ) -> Backbone:
     """Return the backbone of this name; it is loaded once per process.
@@ -55,7 +57,7 @@ def get_backbone(
         function that makes the backbone.
     modality : str
         Name of the modality of its cells, as in `MODALITIES`.
-    weights : str, Path or None
+    weights : str, Path, member of an enum of torchvision's or None
         "pretrained", a name of weights that the source knows, a file, or None for random ones.
     random_state : int
         Seed of random weights.
@@ -68,6 +70,8 @@ def get_backbone(
         If its weights are missing or do not fit.
     """
     rest_after_fork()
+    if isinstance(weights, Enum):
+        weights = str(weights)
     key, load = _request(backbone, modality, weights, random_state)
     found = _load_once(key, load)
     if found.modality != modality:
@@ -99,7 +103,8 @@ def _request(
         return ("module", mark, modality), lambda: load(backbone, modality=modality)
     name = str(backbone)
     source = _source_of(name)
-    folder = _stamp(name) if source is _source("huggingface") else None
+    is_local = source is _source("huggingface") or name.startswith(_TIMM_FOLDER)
+    folder = _stamp(name.removeprefix(_TIMM_FOLDER)) if is_local else None
     options = {"weights": weights, "modality": modality, "random_state": random_state}
     key = (name, folder, _stamp(weights), *options.values())
     return key, lambda: source.load(name, **options)

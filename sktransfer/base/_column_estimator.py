@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from enum import Enum
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class ColumnEstimator(BaseEstimator):
         HasMethods("__sktransfer_backbone__"),
         kw_only=False,
     )
-    weights: str | Path | None = parameter(str, PathLike, None, default="pretrained")
+    weights: str | Path | Enum | None = parameter(str, PathLike, Enum, None, default="pretrained")
     precision: str = parameter(StrOptions({"float32", "bfloat16", "auto"}), default="float32")
     device: str = parameter(str, default="auto")
     cache: bool | str | Path = parameter("boolean", str, PathLike, default=True)

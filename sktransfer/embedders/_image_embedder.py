@@ -23,7 +23,7 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     backbone : str, Path or nn.Module, default="efficientnet_lite0"
         Name from `list_backbones`, Hugging Face id (``"org/name"``), ``"timm:<name>"``, local
         folder, or a module of your own.
-    weights : "pretrained", None, str or Path, default="pretrained"
+    weights : "pretrained", None, str, Path or torchvision enum, default="pretrained"
         Weights of the backbone: "pretrained", a name of weights that the backbone's source knows,
         or a ``.safetensors`` or ``.pth`` file. None initializes the network at random from a fixed
         seed.

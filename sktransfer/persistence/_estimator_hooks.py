@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,10 @@ class SaveHooks(StateHooks):
     estimators: dict[int, Any] = field(default_factory=dict)
 
     def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
-        """Register the estimator, and replace a module given as its backbone by a name."""
+        """Register the estimator, and replace a module or an enum's member by a name."""
         self.estimators[id(estimator)] = estimator
+        if isinstance(state["weights"], Enum):
+            state = {**state, "weights": str(state["weights"])}
         if isinstance(state["backbone"], nn.Module):
             name = _MODULE.format(_module_fingerprint(estimator, state["backbone"]))
             return {**state, "backbone": name}

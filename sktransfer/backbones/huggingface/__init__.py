@@ -15,17 +15,31 @@ from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._weights import StateDict, read_state_dict
 from sktransfer.backbones.huggingface import _hub
 from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
-from sktransfer.backbones.huggingface._folder import check_folder, licence_of, read_json, weights_of
+from sktransfer.backbones.huggingface._folder import (
+    is_of_timm,
+    licence_of,
+    read_json,
+    refuse_adapter,
+    weights_of,
+)
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
 from sktransfer.backbones.huggingface._sentence_transformers import (
     SentenceRecipe,
-    dense_layers,
-    load_dense,
+    load_steps,
     sentence_recipe,
+    step_layers,
 )
 from sktransfer.backbones.huggingface._staged_transformer import (
     HuggingFaceNetwork,
+    SentenceNetwork,
     number_of_layers,
+)
+from sktransfer.backbones.huggingface._static_embedding import (
+    NO_LIMIT,
+    StaticNetwork,
+    fill_table,
+    static_tokenizer,
+    table_of,
 )
 from sktransfer.backbones.huggingface._transformers import config_of, model_of, tokenizer_of
 from sktransfer.exceptions import BackboneError
@@ -78,36 +92,15 @@ def load(
     OfflineError
         If it is not on this machine and cannot be downloaded.
     """
-    folder = Path(name) if Path(name).is_dir() else _hub.snapshot(name)
-    check_folder(folder)
+    folder = _hub.folder_of(name)
+    if is_of_timm(read_json(folder / "config.json", default={})):
+        return _timm(folder, name, weights=weights, random_state=random_state)
     sentence = sentence_recipe(folder)
-    raw = read_json(sentence.folder / "config.json")
-    family = family_of(raw, name=name)
-    if "vision_config" in raw and modality == "text":
-        raise BackboneError(
-            f"Only the image half of {name!r} can be used: take it in an ImageEmbedder."
-        )
-    blueprint = {
-        "builder": NAME,
-        "config": raw,
-        "dense": [read_json(place / "config.json") for place in sentence.dense],
-        "pooling": sentence.pooling,
-        "normalize": sentence.normalize,
-        "truncate": sentence.truncate,
-    }
-    state = None
+    refuse_adapter(sentence.folder)
+    build = _static if sentence.static else _transformer
+    network, blueprint, recipe, tokenizer = build(sentence, weights, modality, random_state, name)
     if weights is not None:
-        pretrained = weights == "pretrained"
-        state = weights_of(sentence.folder) if pretrained else read_state_dict(Path(weights))
-    network = _build(blueprint, state, random_state=random_state, name=name)
-    if weights is not None:
-        load_dense(network.dense, sentence)
-    recipe: ImageRecipe | TextRecipe
-    tokenizer = None
-    if family.modality == "image":
-        recipe = image_recipe(sentence.folder, network.model.config, fixed_size=family.fixed_size)
-    else:
-        recipe, tokenizer = _texts(sentence, network.model, family, name)
+        load_steps(network.steps, sentence)
     return Backbone(
         name,
         source=NAME,
@@ -120,25 +113,121 @@ def load(
     )
 
 
-def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> HuggingFaceNetwork:
+def _timm(folder: Path, name: str, **how: Any) -> Backbone:
+    # Imported late: few folders are of timm.
+    from sktransfer.backbones import timm
+
+    return timm.load_folder(folder, name, **how)
+
+
+_Parts = tuple[SentenceNetwork, dict[str, Any], ImageRecipe | TextRecipe, TextTokenizer | None]
+
+
+def _transformer(
+    sentence: SentenceRecipe,
+    weights: str | Path | None,
+    modality: str,
+    random_state: int,
+    name: str,
+) -> _Parts:
+    raw = read_json(sentence.folder / "config.json")
+    family = family_of(raw, name=name, modality=modality)
+    sees_all = raw.get("is_causal") is False or raw.get("use_bidirectional_attention")
+    blueprint = {"config": raw, **_blueprint(sentence, "mean" if sees_all else family.pooling)}
+    state = _state_of(sentence.folder, weights)
+    network = _build(blueprint, state, family.modality, random_state=random_state, name=name)
+    if family.modality == "image":
+        config = network.model.config
+        recipe = image_recipe(sentence.folder, config, fixed_size=family.fixed_size)
+        return network, blueprint, recipe, None
+    return network, blueprint, *_texts(sentence, network, family, name)
+
+
+def _static(
+    sentence: SentenceRecipe,
+    weights: str | Path | None,
+    modality: str,
+    random_state: int,
+    name: str,
+) -> _Parts:
+    state = _state_of(sentence.folder, weights)
+    table = table_of(state or weights_of(sentence.folder), name=name)
+    blueprint = {"table": list(table.shape), **_blueprint(sentence, "mean")}
+    with seeded(random_state):
+        network = _build_static(blueprint)
+    if state is not None:
+        fill_table(network, table)
+    tokenizer, max_length = static_tokenizer(
+        sentence.folder, pad_id=len(table), prefix=sentence.prefix
+    )
+    _refuse_new_tokens(tokenizer.n_tokens, len(table), name)
+    recipe = TextRecipe(
+        max_length=max_length,
+        longest=NO_LIMIT,
+        pooling=network.pooling,
+        normalize=sentence.normalize,
+        tokenizer=tokenizer.digest,
+    )
+    return network, blueprint, recipe, tokenizer
+
+
+def _state_of(folder: Path, weights: str | Path | None) -> StateDict | None:
+    if weights is None:
+        return None
+    return weights_of(folder) if weights == "pretrained" else read_state_dict(Path(weights))
+
+
+def _blueprint(sentence: SentenceRecipe, pooling: str) -> dict[str, Any]:
+    return {
+        "builder": NAME,
+        "steps": [step.describe() for step in sentence.steps],
+        "pooling": sentence.pooling or pooling,
+        "normalize": sentence.normalize,
+        "truncate": sentence.truncate,
+    }
+
+
+def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> SentenceNetwork:
     """Build the network of a blueprint with random weights."""
-    return _build(blueprint, None, random_state=0, name="of this file")
+    if "table" in blueprint:
+        return _build_static(blueprint)
+    return _build(blueprint, None, recipe.modality, random_state=0, name="of this file")
+
+
+def _build_static(blueprint: Mapping[str, Any]) -> StaticNetwork:
+    return StaticNetwork(*blueprint["table"], **_how(blueprint))
+
+
+def _how(blueprint: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: blueprint[name] for name in ("pooling", "normalize", "truncate")}
+    return {**settings, "steps": step_layers(blueprint["steps"])}
 
 
 def _build(
-    blueprint: Mapping[str, Any], state: StateDict | None, *, random_state: int, name: str
+    blueprint: Mapping[str, Any],
+    state: StateDict | None,
+    modality: str,
+    *,
+    random_state: int,
+    name: str,
 ) -> HuggingFaceNetwork:
-    family = family_of(blueprint["config"], name=name)
-    config = config_of(blueprint["config"])
+    family = family_of(blueprint["config"], name=name, modality=modality)
+    config = config_of(blueprint["config"], modality)
     if number_of_layers(config) > _MOST_LAYERS:
         raise BackboneError(f"The config of {name} asks for {number_of_layers(config):,} layers.")
     with seeded(random_state):
         model = model_of(config, family, state, name=name)
-        dense = dense_layers(blueprint["dense"])
-    steps: dict[str, Any] = {
-        step: blueprint.get(step) for step in ("pooling", "normalize", "truncate")
-    }
-    return HuggingFaceNetwork(model, family, dense=dense, **steps)
+        how = _how(blueprint)
+    return _network(model, family, **how)
+
+
+def _network(model: Any, family: Family, **how: Any) -> HuggingFaceNetwork:
+    """Return a model as stages; a projection becomes the step behind its pooling."""
+    projection = getattr(model, family.projection, None) if family.projection else None
+    if projection is not None:
+        how["steps"] = nn.Sequential(projection)
+    half = "text_model" if family.modality == "text" else "vision_model"
+    return HuggingFaceNetwork(getattr(model, half, model), family, **how)
 
 
 def stages_of(module: nn.Module) -> tuple[HuggingFaceNetwork, ImageRecipe] | None:
@@ -150,9 +239,9 @@ def stages_of(module: nn.Module) -> tuple[HuggingFaceNetwork, ImageRecipe] | Non
     family = FAMILIES.get(str(getattr(config, "model_type", None)))
     if family is None or family.modality != "image" or not hasattr(module, "base_model"):
         return None
-    inner: Any = getattr(module, "vision_model", module.base_model)
-    recipe = default_recipe(inner.config, fixed_size=family.fixed_size)
-    return HuggingFaceNetwork(inner, family), recipe
+    is_whole: bool = hasattr(module, "vision_model")
+    network = _network(module if is_whole else module.base_model, family)
+    return network, default_recipe(network.model.config, fixed_size=family.fixed_size)
 
 
 def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,17 +261,14 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(
-    sentence: SentenceRecipe, model: Any, family: Family, name: str
+    sentence: SentenceRecipe, network: HuggingFaceNetwork, family: Family, name: str
 ) -> tuple[TextRecipe, TextTokenizer]:
-    found, config = tokenizer_of(sentence.folder), model.config
+    found, config = tokenizer_of(sentence.folder), network.model.config
     tokens = max(len(found), *(number + 1 for number in found.added_tokens_decoder), 0)
-    rows = model.get_input_embeddings().num_embeddings
-    if tokens > rows:
-        raise BackboneError(
-            f"The tokenizer of {name!r} has {tokens:,} tokens, and the model has embeddings for "
-            f"{rows:,}. Save the model with the tokenizer that it was trained with; after new "
-            "tokens, call model.resize_token_embeddings(len(tokenizer)) and train it."
-        )
+    _refuse_new_tokens(tokens, network.model.get_input_embeddings().num_embeddings, name)
+    # RoBERTa and its relatives number positions from behind that of the padding token.
+    longest = getattr(config, "max_position_embeddings", NO_LIMIT)
+    longest -= config.pad_token_id + 1 if family.shifted else 0
     pad = found.pad_token_id if found.pad_token_id is not None else config.pad_token_id
     tokenizer = TextTokenizer(
         found.backend_tokenizer,
@@ -190,14 +276,24 @@ def _texts(
         prefix=sentence.prefix,
         lower=sentence.lower,
         prompts=sentence.prompts,
+        fill=longest if family.filled else 0,
+        fill_left=family.filled and found.padding_side == "left",
     )
-    # RoBERTa and its relatives number positions from behind that of the padding token.
-    longest = config.max_position_embeddings - (config.pad_token_id + 1 if family.shifted else 0)
     recipe = TextRecipe(
         max_length=min(sentence.max_length or found.model_max_length, longest),
         longest=longest,
-        pooling=sentence.pooling,
+        pooling=network.pooling,
         normalize=sentence.normalize,
         tokenizer=tokenizer.digest,
     )
     return recipe, tokenizer
+
+
+def _refuse_new_tokens(tokens: int, rows: int, name: str) -> None:
+    """Refuse a tokenizer with more tokens than the model has embeddings for."""
+    if tokens > rows:
+        raise BackboneError(
+            f"The tokenizer of {name!r} has {tokens:,} tokens, and the model has embeddings for "
+            f"{rows:,}. Save the model with the tokenizer that it was trained with; after new "
+            "tokens, call model.resize_token_embeddings(len(tokenizer)) and train it."
+        )

@@ -40,6 +40,14 @@ class Family:
         Whether a layer returns a tuple.
     resumes : bool
         Whether a forward pass can start behind a layer.
+    pooling : {"mean", "lasttoken"}
+        Texts only: pooling of the tokens where the folder names none. "lasttoken" is for
+        models whose tokens attend to earlier ones only.
+    projection : str
+        Module that maps the model's own pooling into the space that images and texts share.
+    filled : bool
+        Texts only: whether texts are filled up to the number of positions with padding tokens,
+        which the model attends to.
     """
 
     modality: str
@@ -54,14 +62,32 @@ class Family:
     shifted: bool = False
     tuples: bool = False
     resumes: bool = True
+    pooling: str = "mean"
+    projection: str = ""
+    filled: bool = False
 
 
 _TEXT = Family("text")
 _SHIFTED = replace(_TEXT, shifted=True)
+# One layer may be run several times.
+_ALBERT = replace(_TEXT, top=("pooler", "pooler_activation"), resumes=False)
+# Its layers work on texts that are padded to a multiple of the window.
+_LONGFORMER = replace(_SHIFTED, resumes=False)
+# The first layer computes the relative positions for all.
+_T5 = replace(_TEXT, last=("final_layer_norm",), resumes=False)
+_LLAMA = replace(_TEXT, last=("norm",), pooling="lasttoken")
+_GPT = replace(_LLAMA, last=("ln_f",))
+_PHI = replace(_LLAMA, last=("final_layernorm",))
+_NEOX = replace(_LLAMA, last=("final_layer_norm", "project_out"))
+_CLIP_TEXT = replace(
+    _TEXT, pooled="pooler", last=("final_layer_norm",), top=("head",), projection="text_projection"
+)
 _VIT = Family("image", pooled="cls", prefix_tokens=1, fixed_size=True, last=("layernorm",))
 _DINO = replace(_VIT, fixed_size=False)
-_CLIP = replace(_VIT, pooled="pooler", last=(), top=("post_layernorm",))
-_SIGLIP = replace(_CLIP, prefix_tokens=0, last=("post_layernorm",), top=("head",))
+_CLIP = replace(
+    _VIT, pooled="pooler", last=(), top=("post_layernorm",), projection="visual_projection"
+)
+_SIGLIP = replace(_CLIP, prefix_tokens=0, last=("post_layernorm",), top=("head",), projection="")
 _CONV = Family("image", pooled="pooler", layout="NCHW", word="stage", top=("pooler", "layernorm"))
 # A smaller image shrinks its windows for good, so only one size is allowed. Its layers pass sizes
 # to each other, so none can be skipped.
@@ -70,16 +96,51 @@ _SWIN = Family(
 )
 
 FAMILIES: dict[str, Family] = {
+    # Encoders.
+    "albert": _ALBERT,
     "bert": _TEXT,
     "camembert": _SHIFTED,
     "deberta": replace(_TEXT, tuples=True),
     "deberta-v2": replace(_TEXT, first=("conv",), tuples=True),
     "distilbert": _TEXT,
     "electra": _TEXT,
+    "ernie": _TEXT,
+    "eurobert": replace(_LLAMA, pooling="mean"),
+    "jina_embeddings_v3": _TEXT,
+    "longformer": _LONGFORMER,
     "modernbert": replace(_TEXT, last=("final_norm",)),
     "mpnet": replace(_SHIFTED, tuples=True),
+    "mt5": _T5,
+    "nomic_bert": _TEXT,
     "roberta": _SHIFTED,
+    "t5": _T5,
+    "umt5": replace(_T5, resumes=True),
     "xlm-roberta": _SHIFTED,
+    "xlm-roberta-xl": replace(_SHIFTED, last=("LayerNorm",)),
+    # Decoders, used as encoders.
+    "bloom": _GPT,
+    "falcon": _GPT,
+    "gemma": _LLAMA,
+    "gemma2": _LLAMA,
+    "gemma3_text": _LLAMA,
+    "gpt2": _GPT,
+    "gpt_neo": _GPT,
+    "gpt_neox": _NEOX,
+    "granite": _LLAMA,
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "modernbert-decoder": replace(_LLAMA, last=("final_norm",)),
+    "olmo2": _LLAMA,
+    "opt": _NEOX,
+    "phi": _PHI,
+    "phi3": _LLAMA,
+    "qwen2": _LLAMA,
+    "qwen3": _LLAMA,
+    "smollm3": _LLAMA,
+    # Halves for texts of models for both modalities.
+    "clip_text_model": _CLIP_TEXT,
+    "siglip_text_model": replace(_CLIP_TEXT, projection="", filled=True),
+    # Images.
     "clip": _CLIP,
     "clip_vision_model": _CLIP,
     "convnext": _CONV,
@@ -95,32 +156,73 @@ FAMILIES: dict[str, Family] = {
     "vit": _VIT,
 }
 
+# Families that cannot be used, and why.
+_UNSUITABLE = {
+    "big_bird": "chooses its attention by the longest row of a batch",
+    "convbert": "mixes padding into the tokens beside it",
+    "fnet": "mixes all tokens of a row with its padding",
+    "nystromformer": "approximates its attention over the padding of a batch too",
+    "yoso": "approximates its attention over the padding of a batch too",
+}
 
-def family_of(config: Mapping[str, Any], *, name: str) -> Family:
+
+def family_of(config: Mapping[str, Any], *, name: str, modality: str | None = None) -> Family:
     """Return the family of a model from its ``config.json``.
+
+    Parameters
+    ----------
+    config : mapping
+        Content of the file.
+    name : str
+        Of the model, for messages.
+    modality : {"image", "text"}, optional
+        Which half of a model for both; by default that for images.
 
     Raises
     ------
     BackboneError
-        If the type of the model is unknown, it needs code of its own, or its positions depend on
+        If the type of the model is unknown, it needs code of its own, or its features depend on
         the longest row of a batch.
     """
     kind = config.get("model_type")
-    rotations = json.dumps([config.get("rope_parameters"), config.get("rope_scaling")])
-    if '"dynamic"' in rotations or '"longrope"' in rotations:
-        reason = (
-            "has rotary positions that change with the longest row of a batch, so a row's features "
-            f"would depend on its neighbours: {rotations}"
-        )
-    elif kind in FAMILIES:
+    half = f"{kind}_text_model"
+    if reason := _obstacle(config, kind):
+        raise BackboneError(f"{name!r} {reason}.")
+    if modality == "text" and "text_config" in config and half in FAMILIES:
+        return FAMILIES[half]
+    if kind in FAMILIES:
         return FAMILIES[str(kind)]
-    elif "auto_map" in config:
-        reason = "brings its own Python code, and code that comes with weights is never run"
-    elif kind is None and "architecture" in config:
-        reason = (
-            "is a model of timm. Name its architecture and pass the file of its weights: "
-            f"backbone='timm:{config['architecture']}', weights='.../model.safetensors'"
+    raise BackboneError(
+        f"{name!r} {_unknown(config, kind)}. Known types: {', '.join(sorted(FAMILIES))}."
+    )
+
+
+def _obstacle(config: Mapping[str, Any], kind: str | None) -> str | None:
+    """Return why a model cannot be used although its type may be known."""
+    rotations = json.dumps([config.get("rope_parameters"), config.get("rope_scaling")])
+    positions = config.get("position_embedding_type", "absolute")
+    advice = "a row's features would depend on its neighbours. Take a model of another type"
+    if '"dynamic"' in rotations or '"longrope"' in rotations:
+        return (
+            "has rotary positions that change with the longest row of a batch, so "
+            f"{advice.partition('.')[0]}: {rotations}"
         )
-    else:
-        reason = f"is a model of type {kind!r}, which cannot be used here"
-    raise BackboneError(f"{name!r} {reason}. Known types: {', '.join(sorted(FAMILIES))}.")
+    if kind in _UNSUITABLE:
+        return f"is of the type {kind!r}, which {_UNSUITABLE[kind]}, so {advice}"
+    if positions != "absolute" and kind in FAMILIES:
+        return (
+            f"sets position_embedding_type to {positions!r}, which transformers' own {kind!r} "
+            "does not have. Take a model whose code is part of transformers"
+        )
+    if config.get("quantization_config"):
+        return (
+            "has quantised weights (quantization_config). Take the original model, or save it "
+            "after model.dequantize()"
+        )
+    return None
+
+
+def _unknown(config: Mapping[str, Any], kind: str | None) -> str:
+    if "auto_map" in config:
+        return "brings its own Python code, and code that comes with weights is never run"
+    return f"is a model of type {kind!r}, which cannot be used here"

@@ -26,6 +26,8 @@ _OTHER_FOLDERS = {
     "trainer.save_model() first",
     "*.gguf": f"holds a quantised model of llama.cpp (GGUF): {_ORIGINAL}",
     "*.onnx": f"holds an ONNX model: {_ORIGINAL}",
+    "open_clip_config.json": "is a model of open_clip: pass its copy in the format of transformers "
+    "or timm",
     "model_index.json": f"holds a pipeline of diffusers: {_ORIGINAL}",
     "saved_model.pb": f"holds a TensorFlow model: {_ORIGINAL}",
 }
@@ -45,6 +47,11 @@ def read_json(path: Path, *, default: Any = None) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackboneError(f"{str(path)!r} cannot be read as JSON: {error}") from error
+
+
+def is_of_timm(config: Mapping[str, Any]) -> bool:
+    """Return whether the content of a ``config.json`` describes a model of timm."""
+    return "architecture" in config and "model_type" not in config
 
 
 def refuse_settings(stated: Mapping[str, Any], supported: Mapping[str, Any], path: Path) -> None:
@@ -91,6 +98,16 @@ def weights_of(folder: Path) -> StateDict:
     )
 
 
+def refuse_adapter(folder: Path) -> None:
+    """Raise `BackboneError` if a folder holds an adapter, beside a model or without one."""
+    if (folder / "adapter_config.json").is_file():
+        raise BackboneError(
+            f"{str(folder)!r} is an adapter (LoRA), not a whole model. Merge the two with peft and "
+            "pass the merged folder: "
+            "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(...)."
+        )
+
+
 def check_folder(folder: Path) -> None:
     """Raise an error that says what a folder is, if it is of a known kind but not a model.
 
@@ -99,12 +116,7 @@ def check_folder(folder: Path) -> None:
     BackboneError
         For a LoRA adapter, the output of a Trainer, and models of other libraries.
     """
-    if (folder / "adapter_config.json").is_file():
-        raise BackboneError(
-            f"{str(folder)!r} is an adapter (LoRA), not a whole model. Merge the two with peft and "
-            "pass the merged folder: "
-            "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(...)."
-        )
+    refuse_adapter(folder)
     if (folder / "config.json").is_file() or (folder / "modules.json").is_file():
         return
     for pattern, kind in _OTHER_FOLDERS.items():

@@ -12,7 +12,7 @@ import huggingface_hub
 from huggingface_hub import errors
 
 from sktransfer.backbones._weights import announce_download, obtaining
-from sktransfer.backbones.huggingface._folder import has_weights
+from sktransfer.backbones.huggingface._folder import check_folder, has_weights
 from sktransfer.exceptions import BackboneError
 
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -41,7 +41,22 @@ def cached() -> Iterator[tuple[str, Path]]:
             yield repository.repo_id, newest.snapshot_path
 
 
-def snapshot(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """Return the folder of a model: a local one, or that of a hub id in the local cache.
+
+    Raises
+    ------
+    BackboneError
+        If it holds no model, or the hub has none of that name.
+    OfflineError
+        If it is not on this machine and cannot be downloaded.
+    """
+    folder = Path(name) if Path(name).is_dir() else snapshot(*name.split("@", 1))
+    check_folder(folder)
+    return folder
+
+
+def snapshot(name: str, revision: str | None = None) -> Path:
     """Return the folder of a hub model, downloaded where that is needed and allowed.
 
     Raises
@@ -52,21 +67,25 @@ def snapshot(name: str) -> Path:
         If the hub does not have it or does not allow access to it.
     """
     with suppress(Exception):  # not there, or a damaged cache: a download is needed either way
-        folder = Path(huggingface_hub.snapshot_download(name, local_files_only=True))
+        folder = Path(
+            huggingface_hub.snapshot_download(name, revision=revision, local_files_only=True)
+        )
         if _is_complete(folder):
             return folder
     what = f"the Hugging Face model {name!r}"
     fix = f"Fetch it where there is a network, `hf download {name}`, or pass a local folder."
     with obtaining(what, fix=fix):
         try:
-            files = _files(huggingface_hub.model_info(name, files_metadata=True))
+            files = _files(huggingface_hub.model_info(name, revision=revision, files_metadata=True))
         except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
             raise BackboneError(
                 f"There is no folder {name!r}, and the hub knows no model of that name or asks "
                 "for a login to it (`hf auth login`)."
             ) from error
         announce_download(what, f"{sum(files.values()) / 1e6:.0f} MB")
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(files)))
+        return Path(
+            huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=list(files))
+        )
 
 
 def _is_complete(folder: Path) -> bool:

@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from sktransfer.backbones._weights import load_strict
 from sktransfer.backbones.huggingface._folder import read_json, refuse_settings, weights_of
 from sktransfer.exceptions import BackboneError
 
-_POOLINGS = ("mean", "max", "cls")
+# In the order in which older versions join them.
+_POOLINGS = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 _ACTIVATIONS = ("GELU", "Identity", "ReLU", "SiLU", "Sigmoid", "Tanh")
 
 
@@ -23,7 +25,32 @@ _VECTOR_TO_VECTOR = {
     "module_input_name": "sentence_embedding",
     "module_output_name": "sentence_embedding",
 }
+# How a model for images and texts is called; its halves are known as families.
+_HALVES = {
+    "modality_config": {"method": "get_text_features", "method_output_name": "pooler_output"},
+    "module_output_name": "sentence_embedding",
+}
+# Arguments of transformers in such a file, under their old and new names; those that only say how
+# a model is run, or what is set here anyway, change nothing.
+_ARGUMENTS = tuple(
+    f"{of}_{end}"
+    for of in ("model", "tokenizer", "processor", "config")
+    for end in ("args", "kwargs")
+)
+_HARMLESS = {
+    "add_pooling_layer",
+    "attn_implementation",
+    "device_map",
+    "dtype",
+    "low_cpu_mem_usage",
+    "padding_side",
+    "torch_dtype",
+    "trust_remote_code",
+    "use_fast",
+    "use_safetensors",
+}
 _TRANSFORMER_SETTINGS = {
+    **{name: {} for name in _ARGUMENTS},
     "transformer_task": "feature-extraction",
     "modality_config": {"method": "forward", "method_output_name": "last_hidden_state"},
     "module_output_name": "token_embeddings",
@@ -34,6 +61,17 @@ _TRANSFORMER_SETTINGS = {
 }
 
 
+class Step(NamedTuple):
+    """A module that follows the pooling: "Dense", "LayerNorm" or "Normalize", and its folder."""
+
+    kind: str
+    folder: Path
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings of the step, as plain JSON."""
+        return {**read_json(self.folder / "config.json", default={}), "kind": self.kind}
+
+
 @dataclass
 class SentenceRecipe:
     """Steps after the encoder; the defaults are those of an encoder alone.
@@ -42,10 +80,12 @@ class SentenceRecipe:
     ----------
     folder : Path
         Folder of the encoder.
-    pooling : {"mean", "max", "cls"}
-        How the tokens become one vector.
-    dense : list of Path
-        Folders of the linear layers that follow.
+    static : bool
+        Whether the encoder is a table of token vectors.
+    pooling : str or None
+        How the tokens become one vector, as for `pool`; None for the default of the encoder.
+    steps : tuple of Step
+        The modules that follow, but for a scaling at the end.
     normalize : bool
         Whether the vector is scaled to unit length at the end.
     max_length : int or None
@@ -61,8 +101,9 @@ class SentenceRecipe:
     """
 
     folder: Path
-    pooling: str = "mean"
-    dense: tuple[Path, ...] = ()
+    static: bool = False
+    pooling: str | None = None
+    steps: tuple[Step, ...] = ()
     normalize: bool = False
     max_length: int | None = None
     lower: bool = False
@@ -82,44 +123,66 @@ def sentence_recipe(folder: Path) -> SentenceRecipe:
     recipe = SentenceRecipe(folder)
     for step in read_json(folder / "modules.json", default=[]):
         _add_step(recipe, folder / step.get("path", ""), str(step["type"]))
+    if recipe.steps and recipe.steps[-1].kind == "Normalize":
+        recipe.normalize, recipe.steps = True, recipe.steps[:-1]
     config = read_json(folder / "config_sentence_transformers.json", default={})
-    prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
-    recipe.prefix = prompts.get(default, "")
-    if default is None:
-        recipe.prompts = {name: prompt for name, prompt in prompts.items() if prompt}
+    name, prompts = config.get("default_prompt_name"), config.get("prompts") or {}
+    if name is not None and name not in prompts:
+        raise BackboneError(
+            f"{str(folder)!r} sets default_prompt_name to {name!r}, which is none of its prompts "
+            f"({', '.join(prompts) or 'it has none'})."
+        )
+    recipe.prefix = prompts.get(name, "")
+    if name is None:
+        recipe.prompts = {named: prompt for named, prompt in prompts.items() if prompt}
     recipe.truncate = size = config.get("truncate_dim")
     if size is not None and (type(size) is not int or size < 1):
         raise BackboneError(f"{str(folder)!r} sets truncate_dim to {size!r}, not to a width.")
     return recipe
 
 
-def dense_layers(configs: Sequence[Any]) -> nn.Sequential | None:
-    """Build the linear layers with random weights; None where there are none."""
-    return nn.Sequential(*map(_dense, configs)) if configs else None
+class _UnitLength(nn.Module):
+    """Scaling to unit length before other steps."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Scale (n, d) vectors."""
+        return nn.functional.normalize(features, dim=1)
 
 
-def load_dense(layers: nn.Sequential | None, recipe: SentenceRecipe) -> None:
-    """Load the weights of the linear layers from their folders."""
-    for layer, folder in zip(layers or (), recipe.dense, strict=True):
-        load_strict(layer.get_submodule("0"), weights_of(folder), source=str(folder))
+def step_layers(configs: Sequence[Mapping[str, Any]]) -> nn.Sequential | None:
+    """Build the steps that follow the pooling with random weights; None where there are none."""
+    return nn.Sequential(*map(_layer, configs)) if configs else None
+
+
+def load_steps(layers: nn.Sequential | None, recipe: SentenceRecipe) -> None:
+    """Load the weights of the steps from their folders."""
+    for layer, (kind, folder) in zip(layers or (), recipe.steps, strict=False):
+        if kind != "Normalize":
+            load_strict(layer.get_submodule("0"), weights_of(folder), source=str(folder))
 
 
 def _add_step(recipe: SentenceRecipe, folder: Path, kind: str) -> None:
-    match "" if recipe.normalize else kind.rpartition(".")[2]:
+    match kind.rpartition(".")[2]:
         case "Transformer":
             _read_encoder(recipe, folder)
+        case "CLIPModel":
+            recipe.folder = folder
+        case "StaticEmbedding":
+            recipe.folder, recipe.static, recipe.pooling = folder, True, "mean"
         case "Pooling":
             recipe.pooling = _pooling(folder)
-        case "Dense":
-            recipe.dense += (folder,)
-        case "Normalize":
+        case "Dense" | "LayerNorm" | "Normalize" as step:
             path = folder / "config.json"
-            refuse_settings(read_json(path, default={}), _VECTOR_TO_VECTOR, path)
-            recipe.normalize = True
+            if step == "Normalize":
+                refuse_settings(read_json(path, default={}), _VECTOR_TO_VECTOR, path)
+            recipe.steps += (Step(step, folder),)
+        case "Dropout":
+            pass  # active in its own training only
         case _:
-            place = " after its Normalize" if recipe.normalize else ""
             raise BackboneError(
-                f"{str(folder)!r} is a step of type {kind!r}{place}, which is not supported."
+                f"{str(folder)!r} is a step of type {kind!r}, which is not supported. Supported: "
+                "Transformer, CLIPModel, StaticEmbedding, Pooling, Dense, LayerNorm, Dropout, "
+                "Normalize."
             )
 
 
@@ -128,28 +191,43 @@ def _read_encoder(recipe: SentenceRecipe, folder: Path) -> None:
     for path in sorted(folder.glob("sentence_*_config.json")):
         config = read_json(path)
         config["modality_config"] = (config.get("modality_config") or {}).get("text")
-        refuse_settings(config, _TRANSFORMER_SETTINGS, path)
+        stated = {key: value for key, value in config.items() if value != _HALVES.get(key)}
+        for name in stated.keys() & {*_ARGUMENTS}:
+            stated[name] = {k: v for k, v in stated[name].items() if k not in _HARMLESS}
+        refuse_settings(stated, _TRANSFORMER_SETTINGS, path)
         recipe.max_length = config.get("max_seq_length")
         recipe.lower = bool(config.get("do_lower_case"))
 
 
 def _pooling(folder: Path) -> str:
     config = read_json(folder / "config.json")
-    modes = config.get("pooling_mode") or [
-        # The names of older versions, such as pooling_mode_mean_tokens.
-        re.sub(r"^pooling_mode_|_tokens?$", "", name)
-        for name, on in config.items()
-        if on is True and name.startswith("pooling_mode_")
-    ]
-    modes = [modes] if isinstance(modes, str) else modes
+    # The names of older versions, such as pooling_mode_mean_tokens and pooling_mode_lasttoken.
+    flags = [name for name in config if name.startswith("pooling_mode_") and config[name] is True]
+    old = [re.sub(r"^pooling_mode_|(?<!len)_tokens?$", "", name) for name in flags]
+    stated = config.get("pooling_mode") or sorted(old, key=(*_POOLINGS, *old).index)
+    modes = [stated] if isinstance(stated, str) else stated
     no_prompt = config.get("include_prompt") is False
-    if len(modes) != 1 or modes[0] not in _POOLINGS or no_prompt:
+    if not modes or not {*modes} <= {*_POOLINGS} or no_prompt:
         raise BackboneError(
             f"{str(folder)!r} pools with {', '.join(modes) or 'nothing'}"
             f"{' and leaves out its prompt' if no_prompt else ''}; "
-            "only one of mean, max and cls over all tokens is supported."
+            f"only {', '.join(_POOLINGS)} over all tokens are supported."
         )
-    return modes[0]
+    return "+".join(modes)
+
+
+def _layer(config: Mapping[str, Any]) -> nn.Module:
+    try:
+        match config.get("kind"):
+            case "LayerNorm":
+                return nn.Sequential(nn.LayerNorm(config["dimension"]))
+            case "Normalize":
+                return _UnitLength()
+        return _dense(config)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise BackboneError(
+            f"The step {dict(config)!r} has missing or unsuitable settings: {error}."
+        ) from error
 
 
 def _dense(config: Mapping[str, Any]) -> nn.Sequential:

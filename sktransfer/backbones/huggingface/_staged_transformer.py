@@ -11,9 +11,10 @@ import torch
 import xxhash
 from torch import nn
 
-from sktransfer.backbones._network import POOLED, CachedActivation, StagedNetwork, pool
+from sktransfer.backbones._network import POOLED, CachedActivation, Layout, StagedNetwork, pool
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities import mask_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,15 @@ class _Pass:
 _PASS: ContextVar[_Pass] = ContextVar("sktransfer_pass", default=_Pass())  # noqa: B039 - frozen
 
 # Fields of a config that do not change features.
-_NAMES = {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version"}
+_NAMES = {
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "id2label",
+    "label2id",
+    "transformers_version",
+    "use_cache",
+}
 
 
 class _Reached(Exception):  # noqa: N818 - not an error: ends a forward pass early
@@ -90,7 +99,47 @@ class _Layer(nn.Module):
             return getattr(super().__getattr__("layer"), name)
 
 
-class HuggingFaceNetwork(StagedNetwork):
+class SentenceNetwork(StagedNetwork):
+    """Base class of networks whose token vectors become one vector per text.
+
+    Parameters
+    ----------
+    pooling : str
+        Pooling of the tokens, as for `pool`.
+    normalize : bool
+        Whether that vector is scaled to unit length.
+    steps : nn.Sequential, optional
+        Layers between pooling and scaling.
+    truncate : int, optional
+        Number of leading features that are kept of the result.
+    """
+
+    layout: Layout = "NLC"
+
+    def __init__(
+        self,
+        *,
+        pooling: str = "mean",
+        normalize: bool = False,
+        steps: nn.Sequential | None = None,
+        truncate: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.steps: nn.Sequential | None = steps
+        self.pooling = pooling
+        self.normalize = normalize
+        self.truncate = truncate
+
+    def pooled(self, tokens: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the features (n, d) of token vectors (n, tokens, d), or of pooled ones (n, d)."""
+        features = pool(tokens, self.pooling, self, mask)
+        if self.steps is not None:
+            features = self.steps(features)
+        features = nn.functional.normalize(features, dim=1) if self.normalize else features
+        return features[:, : self.truncate]
+
+
+class HuggingFaceNetwork(SentenceNetwork):
     """A transformers model: "embeddings", then one stage a layer.
 
     The output of a stage is the input of the next; that of the last is the model's
@@ -103,32 +152,15 @@ class HuggingFaceNetwork(StagedNetwork):
         The model without a head. Its layers are wrapped.
     family : Family
         Structure of the model.
-    pooling : {"mean", "max", "cls"}
-        Texts only: pooling of the tokens.
-    normalize : bool
-        Texts only: whether that vector is scaled to unit length.
-    dense : nn.Sequential, optional
-        Texts only: linear layers between pooling and scaling.
-    truncate : int, optional
-        Texts only: number of leading features that are kept of the result.
+    **how
+        As for `SentenceNetwork`.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        family: Family,
-        *,
-        pooling: str = "mean",
-        normalize: bool = False,
-        dense: nn.Sequential | None = None,
-        truncate: int | None = None,
-    ) -> None:
-        super().__init__()
+    def __init__(self, model: Any, family: Family, **how: Any) -> None:
+        super().__init__(**how)
         self.model = model
-        self.dense: nn.Sequential | None = dense
-        self.pooling = pooling
-        self.normalize = normalize
-        self.truncate = truncate
+        # The keys and values of earlier tokens are for generating texts.
+        model.config.use_cache = False
         self.kind = family.pooled
         self.layout = family.layout
         registers = getattr(model.config, "num_register_tokens", 0) or 0
@@ -150,7 +182,9 @@ class HuggingFaceNetwork(StagedNetwork):
         try:
             output = self.model(**given, return_dict=True)
         except _Reached as reached:
-            return reached.activation
+            mask = mask_of(inputs)
+            # Some models pad their texts.
+            return reached.activation if mask is None else reached.activation[:, : mask.shape[1]]
         finally:
             _PASS.reset(token)
         if until != POOLED:
@@ -164,12 +198,8 @@ class HuggingFaceNetwork(StagedNetwork):
         if self.kind == "pooler":
             # A SigLIP without its head does not pool.
             own = output.pooler_output
-            return tokens.mean(1) if own is None else own.flatten(1)
-        features = pool(tokens, self.pooling, self, inputs["attention_mask"])
-        if self.dense is not None:
-            features = self.dense(features)
-        features = nn.functional.normalize(features, dim=1) if self.normalize else features
-        return features[:, : self.truncate]
+            return self.pooled(tokens.mean(1) if own is None else own.flatten(1))
+        return self.pooled(tokens, mask_of(inputs))
 
     def extra_repr(self) -> str:
         """Show settings that are not in the modules, such as the number of attention heads."""
@@ -187,7 +217,10 @@ def number_of_layers(config: Any) -> int:
 
 def _parts(model: Any) -> tuple[nn.ModuleList, dict[str, nn.Module]]:
     """Return the list of layers, and the modules beside it by name."""
-    count = len(getattr(model.config, "depths", ())) or model.config.num_hidden_layers
+    config = model.config
+    # An ALBERT runs each of few layers several times.
+    counts = (len(getattr(config, "depths", ())), getattr(config, "num_hidden_groups", 0))
+    count = max(counts) or config.num_hidden_layers
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count > 0:
             return module, _beside(model, path.split("."))

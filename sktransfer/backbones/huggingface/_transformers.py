@@ -30,12 +30,20 @@ _RUNTIME = {
 }
 
 
-def config_of(raw: Mapping[str, Any]) -> Any:
-    """Build a config without access to a hub; of a model for two modalities, that for images."""
+# End of the names of classes with a projection behind their pooling.
+_PROJECTED = "ModelWithProjection"
+
+
+def config_of(raw: Mapping[str, Any], modality: str) -> Any:
+    """Build a config without access to a hub; of a model for two modalities, that of one half."""
     from transformers import CONFIG_MAPPING
 
     config = CONFIG_MAPPING[raw["model_type"]].from_dict(_without_runtime(raw))
-    return getattr(config, "vision_config", config)
+    half = getattr(config, "text_config" if modality == "text" else "vision_config", config)
+    if half is not config and hasattr(config, "projection_dim"):
+        half.projection_dim = config.projection_dim
+        half.architectures = [_PROJECTED]
+    return half
 
 
 def _without_runtime(raw: Any) -> Any:
@@ -53,14 +61,13 @@ def model_of(config: Any, family: Family, state: StateDict | None, *, name: str)
         If weights are missing, misshapen, or of layers that the model does not have.
     """
     import torch
-    from transformers import MODEL_MAPPING, AutoModel
 
-    kind = MODEL_MAPPING[type(config)]
+    kind = _class_of(config, family)
     options: dict[str, Any] = {"dtype": torch.float32}
     if family.pooled != "pooler" and "add_pooling_layer" in inspect.signature(kind).parameters:
         options["add_pooling_layer"] = False
     if state is None:
-        return AutoModel.from_config(config, **options)
+        return kind._from_config(config, **options)
     model, found = _loaded(kind, config, state, options)
     if found["missing_keys"]:
         # transformers itself removes the prefix of its own models with a head, and no other.
@@ -69,6 +76,16 @@ def model_of(config: Any, family: Family, state: StateDict | None, *, name: str)
     model.__class__ = kind
     _check(model, state, found, name=name)
     return model
+
+
+def _class_of(config: Any, family: Family) -> Any:
+    """Return the class of a model: an encoder alone, with a projection if it has one."""
+    import transformers
+
+    projected = str(next(iter(config.architectures or ()), "")).endswith(_PROJECTED)
+    endings = (_PROJECTED,) if projected and family.projection else ("EncoderModel", "Model")
+    stem = type(config).__name__.removesuffix("Config")
+    return next(found for end in endings if (found := getattr(transformers, stem + end, None)))
 
 
 def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]) -> Any:
@@ -143,6 +160,8 @@ def tokenizer_of(folder: Path) -> Any:
             raise FileNotFoundError("it has no vocabulary")
         if found.truncation_side != "right":
             raise ValueError(f"truncation_side={found.truncation_side!r} is not supported")
+        if getattr(found, "split_special_tokens", False):
+            raise ValueError("split_special_tokens=True is not supported")
     except Exception as error:  # damaged files, missing ones, a slow tokenizer
         raise BackboneError(
             f"The tokenizer in {str(folder)!r} cannot be used: {error}. A fast tokenizer "

@@ -1,7 +1,8 @@
-"""Models of timm: ``"timm:<name>"``."""
+"""Models of timm: ``"timm:<name>"``, ``"timm:local-dir:<folder>"``, ``"timm:hf-hub:<id>"``."""
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from sktransfer.backbones._weights import (
     read_state_dict,
     some,
 )
+from sktransfer.backbones.huggingface._folder import is_of_timm, read_json
+from sktransfer.backbones.huggingface._hub import folder_of
 from sktransfer.backbones.timm._split_timm import classifiers_of, split
 from sktransfer.exceptions import BackboneError, WeightsError
 from sktransfer.modalities.image import ImageRecipe
@@ -32,7 +35,7 @@ PREFIX = "timm:"
 
 
 def owns(name: str) -> bool:
-    """Return whether `name` has the form "timm:<name>"."""
+    """Return whether `name` begins with "timm:"."""
     return name.startswith(PREFIX)
 
 
@@ -56,6 +59,9 @@ def load(
         If there are no such weights, or they do not fit.
     """
     model = name.removeprefix(PREFIX)
+    if ":" in model:
+        folder = _folder(name, *model.split(":", 1))
+        return load_folder(folder, name, weights=weights, random_state=random_state)
     architecture, tags = model.partition(".")[0], _tags(model)
     licence = "unknown"
     if str(weights) in tags:
@@ -72,10 +78,64 @@ def load(
     return as_backbone(net, name=name, model=model, recipe=recipe_of(net), licence=licence)
 
 
-def create(architecture: str, *, random_state: int = 0) -> Any:
+def load_folder(
+    folder: Path, name: str, *, weights: str | Path | None, random_state: int = 0
+) -> Backbone:
+    """Build the model of a folder as timm writes it, with its ``config.json``.
+
+    Raises
+    ------
+    BackboneError
+        If it is not a model of timm, of an architecture that timm does not have, or not for
+        images of three channels.
+    WeightsError
+        If its weights are missing or do not fit.
+    """
+    config = read_json(folder / "config.json")
+    if not is_of_timm(config):
+        raise BackboneError(
+            f"{str(folder)!r} is not a folder of timm: its config.json names no architecture. Pass "
+            "the folder itself as backbone."
+        )
+    architecture = str(config["architecture"])
+    _tags(architecture)  # an error for an unknown model
+    pretrained = weights == "pretrained"
+    fix = "Save it again with timm.models.save_for_hf."
+    with obtaining(f"the model in {str(folder)!r}", fix=fix, local=folder), seeded(random_state):
+        net = timm.create_model(f"local-dir:{folder}", pretrained=pretrained)
+    if weights is not None and not pretrained:
+        load_file(net, Path(weights))
+    channels = timm.data.resolve_model_data_config(net)["input_size"][0]
+    if channels != 3:
+        raise BackboneError(f"{name!r} is for images of {channels} channels; images here have 3.")
+    licence = net.pretrained_cfg.get("license") or "unknown"
+    recipe = recipe_of(net)
+    backbone = as_backbone(net, name=name, model=architecture, recipe=recipe, licence=licence)
+    kept = {key: value for key, value in net.pretrained_cfg.items() if key not in _PLACES}
+    settings = {"args": config.get("model_args", {}), "pretrained_cfg": kept}
+    backbone.blueprint = {**(backbone.blueprint or {}), **settings}
+    return backbone
+
+
+# Where a model came from, and what its classifier means.
+_PLACES = {"file", "source", "state_dict", "hf_hub_id", "url", "label_names", "label_descriptions"}
+
+
+def _folder(name: str, source: str, place: str) -> Path:
+    if source == "local-dir" and Path(place).expanduser().is_dir():
+        return Path(place).expanduser()
+    if source in ("hf-hub", "hf_hub"):
+        return folder_of(place)
+    raise BackboneError(
+        f"{name!r} is neither an existing folder, 'timm:local-dir:<folder>', nor a model of a hub, "
+        "'timm:hf-hub:<organisation>/<name>'."
+    )
+
+
+def create(architecture: str, *, random_state: int = 0, **options: Any) -> Any:
     """Build an architecture with random weights; the same seed gives the same weights."""
     with seeded(random_state):
-        return timm.create_model(architecture, pretrained=False)
+        return timm.create_model(architecture, pretrained=False, **options)
 
 
 def is_whole(net: nn.Module) -> bool:
@@ -110,7 +170,9 @@ def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
     """Build the network of a blueprint with random weights."""
     model = str(blueprint["model"])
     _tags(model)  # an error for an unknown model
-    return split(create(model))
+    own = inspect.signature(timm.create_model).parameters
+    args = {key: value for key, value in blueprint.get("args", {}).items() if key not in own}
+    return split(create(model, pretrained_cfg=blueprint.get("pretrained_cfg"), **args))
 
 
 def recipe_of(net: Any) -> ImageRecipe:

@@ -37,11 +37,17 @@ class TextTokenizer:
         Whether texts are lower-cased first.
     prompts : mapping of str to str, optional
         Prompts to choose from, by name, where none of them is put before every text.
+    fill : int
+        Number of tokens to which shorter texts are filled up with padding that the network sees.
+    fill_left : bool
+        Whether that padding precedes the text.
 
     Attributes
     ----------
     pad_id, prompts
         As given.
+    n_tokens : int
+        Number of ids.
     digest : str
         Digest of everything that decides the ids, 32 hexadecimal digits.
     """
@@ -54,16 +60,26 @@ class TextTokenizer:
         prefix: str = "",
         lower: bool = False,
         prompts: Mapping[str, str] | None = None,
+        fill: int = 0,
+        fill_left: bool = False,
     ) -> None:
         self._tokenizer = type(tokenizer).from_str(tokenizer.to_str())
+        if getattr(self._tokenizer.model, "dropout", None):
+            raise BackboneError(
+                "The tokenizer splits words at random (dropout), so a text has no fixed tokens. "
+                'Set "dropout" to null in its tokenizer.json.'
+            )
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._specials = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self._prefix = prefix
         self._lower = lower
+        self._fill, self._fill_left = fill, fill_left
         self.pad_id = pad_id
         self.prompts = dict(prompts or {})
-        content = f"{pad_id} {prefix!r} {lower} {self._tokenizer.to_str()}"
+        self.n_tokens = max(self._tokenizer.get_vocab().values(), default=-1) + 1
+        filling = f" {fill} {fill_left}" if fill else ""
+        content = f"{pad_id} {prefix!r} {lower}{filling} {self._tokenizer.to_str()}"
         self.digest = xxhash.xxh3_128_hexdigest(content.encode())
 
     @classmethod
@@ -79,8 +95,7 @@ class TextTokenizer:
 
         try:
             tokenizer = Tokenizer.from_str(packed["json"])
-            options = {name: packed[name] for name in ("pad_id", "prefix", "lower")}
-            return cls(tokenizer, **options)
+            return cls(tokenizer, **{name: packed[name] for name in packed if name != "json"})
         except Exception as error:  # the library raises bare exceptions
             raise BackboneError(f"A tokenizer is damaged: {error}.") from error
 
@@ -91,6 +106,8 @@ class TextTokenizer:
             "pad_id": self.pad_id,
             "prefix": self._prefix,
             "lower": self._lower,
+            "fill": self._fill,
+            "fill_left": self._fill_left,
         }
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
@@ -152,7 +169,7 @@ class TextTokenizer:
         n_chunks = math.ceil((len(ids) - head) / room)
         size = math.ceil((len(ids) - head) / n_chunks)
         starts = range(head, len(ids), size)
-        return [[*before, *ids[start : start + size], *after] for start in starts]
+        return [self._filled([*before, *ids[i : i + size], *after]) for i in starts]
 
     def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
@@ -180,7 +197,11 @@ class TextTokenizer:
     def _finished(self, encoding: Any) -> list[int]:
         """Return the ids with special tokens."""
         # A tokenizer without special tokens may give no token, and no token has no mean.
-        return self._tokenizer.post_process(encoding).ids or [self.pad_id]
+        return self._filled(self._tokenizer.post_process(encoding).ids or [self.pad_id])
+
+    def _filled(self, ids: list[int]) -> list[int]:
+        padding = [self.pad_id] * (self._fill - len(ids))
+        return padding + ids if self._fill_left else ids + padding
 
     def _pieces(self, text: str, room: int) -> Any:
         """Tokenize as much of the text as decides its first `room` tokens.

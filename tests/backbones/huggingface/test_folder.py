@@ -6,7 +6,7 @@ import pytest
 
 from sktransfer.backbones import get_backbone
 from sktransfer.exceptions import BackboneError, WeightsError
-from tests.backbones._huggingface_folders import build, save, write_json
+from tests.backbones._huggingface_folders import build, save
 
 
 def refused(folder, message, kind=BackboneError):
@@ -22,6 +22,11 @@ def test_an_adapter_is_refused_with_instructions_to_merge_it(tmp_path):
     save("bert", tmp_path / "both")
     model.save_pretrained(tmp_path / "both")
     refused(tmp_path / "both", "is an adapter")
+    step = {"idx": 0, "name": "0", "path": "0_Transformer"}
+    modules = [step | {"type": "sentence_transformers.models.Transformer"}]
+    model.save_pretrained(tmp_path / "sentence" / "0_Transformer")
+    (tmp_path / "sentence" / "modules.json").write_text(json.dumps(modules))
+    refused(tmp_path / "sentence", r"0_Transformer' is an adapter")
     merged = model.merge_and_unload()
     save("bert", tmp_path / "merged")
     merged.save_pretrained(tmp_path / "merged")
@@ -41,6 +46,7 @@ def test_an_output_folder_of_a_trainer_is_refused_with_its_last_checkpoint(tmp_p
         ("model-q4.gguf", "GGUF"),
         ("model.onnx", "ONNX"),
         ("model_index.json", "diffusers"),
+        ("open_clip_config.json", "open_clip"),
         ("saved_model.pb", "TensorFlow"),
         ("notes.txt", "there is no config.json"),
     ],
@@ -55,9 +61,3 @@ def test_weights_of_other_libraries_beside_a_config_are_named(file, tmp_path):
     save("bert", tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / file)
     refused(tmp_path, rf"and {file} cannot be read", WeightsError)
-
-
-def test_a_model_of_timm_is_named(tmp_path):
-    write_json(tmp_path / "config.json", architecture="test_resnet", num_classes=3)
-    refused(tmp_path, r"is a model of timm.*backbone='timm:test_resnet', weights=")
-    assert json.loads((tmp_path / "config.json").read_text())

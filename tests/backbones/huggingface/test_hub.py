@@ -77,7 +77,7 @@ def test_cached_models_are_listed(hub):
     assert huggingface.rows() == []
     cache(hub, "org/tiny", readme="---\nlicense:\n- mit\n---")
     cache(hub, "org/seen", kind="vit")
-    (cache(hub, "org/other") / "config.json").write_text('{"model_type": "gpt2"}')
+    (cache(hub, "org/other") / "config.json").write_text('{"model_type": "mamba"}')
     (cache(hub, "org/damaged") / "config.json").write_text("{")
     seen, tiny = huggingface.rows()
     assert (tiny["name"], tiny["modality"], tiny["licence"]) == ("org/tiny", "text", "mit")
@@ -111,7 +111,7 @@ def test_a_download_announces_its_size_and_excludes_code(hub, monkeypatch, tmp_p
     }
     taken = []
 
-    def download(name, *, local_files_only=False, allow_patterns=()):
+    def download(name, *, revision=None, local_files_only=False, allow_patterns=()):
         if local_files_only:
             raise errors.LocalEntryNotFoundError("not here")
         taken.extend(allow_patterns)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from sktransfer.backbones import Backbone, get_backbone, list_backbones, pack, unpack
 from sktransfer.backbones.huggingface._families import family_of
 from sktransfer.exceptions import BackboneError, WeightsError
-from tests.backbones._huggingface_folders import WORDS, save, write_json
+from tests.backbones._huggingface_folders import WORDS, save, tokenizer, write_json
 
 TEXTS = ["alpha", "beta gamma delta", " ".join(WORDS * 4), "Alpha unknown Mu"]
 STEP = "sentence_transformers.models."
@@ -116,6 +116,9 @@ def test_an_invalid_truncation_width_is_refused(size, tmp_path):
         ("sentence_bert_config.json", {"transformer_task": "fill-mask"}),
         ("sentence_bert_config.json", {"module_output_name": "other"}),
         ("sentence_bert_config.json", {"query_length": 32}),
+        ("sentence_bert_config.json", {"model_args": {"num_hidden_layers": 1}}),
+        ("sentence_bert_config.json", {"tokenizer_args": {"model_max_length": 8}}),
+        ("sentence_bert_config.json", {"config_kwargs": {"is_decoder": True}}),
         ("sentence_bert_config.json", {"processing_kwargs": {"text": {"stride": 2}}}),
         (
             "sentence_bert_config.json",
@@ -132,6 +135,45 @@ def test_unsupported_settings_of_sentence_transformers_are_refused_by_name(file,
         get_backbone(folder, modality="text")
 
 
+def test_arguments_that_change_no_features_are_accepted(tmp_path):
+    folder = sentence_folder(tmp_path)
+    wanted = embed(get_backbone(folder, modality="text"), TEXTS)
+    write_json(
+        folder / "sentence_bert_config.json",
+        model_args={"attn_implementation": "sdpa", "torch_dtype": "bfloat16"},
+        tokenizer_args={"padding_side": "left"},
+        config_args={},
+    )
+    assert np.array_equal(embed(get_backbone(folder, modality="text"), TEXTS), wanted)
+
+
+@pytest.mark.parametrize(
+    ("file", "setting", "message"),
+    [
+        ("tokenizer_config.json", {"split_special_tokens": True}, "split_special_tokens"),
+        ("tokenizer_config.json", {"truncation_side": "left"}, "truncation_side='left'"),
+    ],
+)
+def test_settings_of_a_tokenizer_that_change_tokens_are_refused(file, setting, message, tmp_path):
+    save("bert", tmp_path)
+    content = json.loads((tmp_path / file).read_text())
+    write_json(tmp_path / file, **content | setting)
+    with pytest.raises(BackboneError, match=message):
+        get_backbone(tmp_path, modality="text")
+
+
+def test_a_tokenizer_that_splits_at_random_is_refused(tmp_path):
+    save("bert", tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    words = content["model"]["vocab"]
+    model = {"type": "BPE", "vocab": words, "merges": [], "unk_token": "<unk>"}
+    write_json(tmp_path / "tokenizer.json", **content | {"model": model | {"dropout": None}})
+    assert get_backbone(tmp_path, modality="text").feature_size == 32
+    write_json(tmp_path / "tokenizer.json", **content | {"model": model | {"dropout": 0.1}})
+    with pytest.raises(BackboneError, match=r"splits words at random \(dropout\)"):
+        get_backbone(tmp_path, modality="text")
+
+
 def test_a_folder_saved_by_the_current_sentence_transformers_is_read(tmp_path):
     folder = sentence_folder(tmp_path / "old", "Pooling", "Dense", "Normalize")
     pooling(folder, pooling_mode_mean_tokens=True)
@@ -145,24 +187,14 @@ def test_a_folder_saved_by_the_current_sentence_transformers_is_read(tmp_path):
 
 
 def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(tmp_path):
-    import transformers
-
     save("bert", tmp_path)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    tokenizer.add_tokens([f"new{i}" for i in range(40 - len(tokenizer))])
-    tokenizer.save_pretrained(tmp_path)
+    longer = tokenizer()
+    longer.add_tokens([f"new{i}" for i in range(40 - len(longer))])
+    longer.save_pretrained(tmp_path)
     assert get_backbone(tmp_path, modality="text").feature_size == 32
-    tokenizer.add_tokens(["one more"])
-    tokenizer.save_pretrained(tmp_path)
+    longer.add_tokens(["one more"])
+    longer.save_pretrained(tmp_path)
     with pytest.raises(BackboneError, match=r"has 41 tokens.*for 40\. .*resize_token_embeddings"):
-        get_backbone(tmp_path, modality="text")
-
-
-def test_a_tokenizer_that_truncates_at_the_start_is_refused(tmp_path):
-    save("bert", tmp_path)
-    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
-    write_json(tmp_path / "tokenizer_config.json", **config | {"truncation_side": "left"})
-    with pytest.raises(BackboneError, match="truncation_side='left'"):
         get_backbone(tmp_path, modality="text")
 
 
@@ -220,25 +252,27 @@ def test_random_weights_reach_the_linear_layer(tmp_path):
     assert not np.allclose(embed(first, TEXTS), embed(same, TEXTS))
 
 
-@pytest.mark.parametrize(
-    ("steps", "message"),
-    [
-        (["Pooling", "LayerNorm"], "LayerNorm'"),
-        (["Pooling", "Normalize", "Dense"], "after its Normalize"),
-    ],
-)
-def test_unsupported_modules_are_named(steps, message, tmp_path):
-    folder = sentence_folder(tmp_path, *steps)
+@pytest.mark.parametrize("kind", ["CNN", "LSTM", "WeightedLayerPooling", "WordWeights", "Router"])
+def test_unsupported_modules_are_named(kind, tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling", kind)
     pooling(folder, pooling_mode_mean_tokens=True)
-    with pytest.raises(BackboneError, match=message):
+    with pytest.raises(BackboneError, match=f"of type '{STEP}{kind}'.*Supported: Transformer"):
+        get_backbone(folder, modality="text")
+
+
+@pytest.mark.parametrize("kind", ["Dense", "LayerNorm"])
+def test_steps_without_their_sizes_are_refused(kind, tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling", kind)
+    pooling(folder, pooling_mode_mean_tokens=True)
+    with pytest.raises(BackboneError, match=f"'kind': '{kind}'.* missing or unsuitable"):
         get_backbone(folder, modality="text")
 
 
 @pytest.mark.parametrize(
     ("modes", "message"),
     [
-        ({"pooling_mode_lasttoken": True}, "pools with lasttoken"),
-        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, "mean, cls"),
+        ({"pooling_mode_other_tokens": True}, "pools with other;"),
+        ({"pooling_mode": ["mean", "other"]}, "mean, other"),
         ({"pooling_mode_mean_tokens": True, "include_prompt": False}, "leaves out its prompt"),
         ({"pooling_mode_mean_tokens": False}, "pools with nothing"),
     ],
@@ -248,6 +282,152 @@ def test_unsupported_poolings_are_named(modes, message, tmp_path):
     pooling(folder, **modes)
     with pytest.raises(BackboneError, match=message):
         get_backbone(folder, modality="text")
+
+
+def test_an_unknown_default_prompt_is_refused(tmp_path):
+    folder = sentence_folder(tmp_path)
+    path = folder / "config_sentence_transformers.json"
+    write_json(path, prompts={"query": "q "}, default_prompt_name="document")
+    with pytest.raises(BackboneError, match=r"default_prompt_name to 'document'.*\(query\)"):
+        get_backbone(folder, modality="text")
+
+
+def saved_by_the_library(folder: Path, *modules: Any, **how: Any) -> Any:
+    """Save modules of the library in its present format, and return its model."""
+    library = pytest.importorskip("sentence_transformers")
+    model = library.SentenceTransformer(modules=list(modules), device="cpu", **how)
+    for layer in model.modules():
+        if isinstance(layer, (torch.nn.Linear, torch.nn.LayerNorm)):
+            torch.nn.init.normal_(layer.weight, std=0.3)
+    model.save(str(folder))
+    return model.eval()
+
+
+def agree(folder: Path, model: Any, texts: list[str] = TEXTS) -> Backbone:
+    """Compare a folder's features with those of its library, also after packing."""
+    backbone = get_backbone(folder, modality="text")
+    wanted = model.encode(texts, show_progress_bar=False)
+    found = embed(backbone, texts)
+    assert found.shape == wanted.shape
+    assert np.allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+    again = unpack(*pack(backbone), fingerprint=backbone.fingerprint)
+    assert np.array_equal(embed(again, texts), found)
+    return backbone
+
+
+MODES = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+
+
+@pytest.mark.parametrize("mode", [*MODES, ("lasttoken", "mean"), ("max", "cls")])
+@pytest.mark.parametrize("kind", ["bert", "llama"])
+def test_each_pooling_equals_that_of_the_library(kind, mode, tmp_path):
+    parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    save(kind, tmp_path / "encoder")
+    encoder = parts.Transformer(str(tmp_path / "encoder"))
+    model = saved_by_the_library(tmp_path / "all", encoder, parts.Pooling(32, mode))
+    agree(tmp_path / "all", model)
+
+
+def test_poolings_of_older_versions_are_joined_in_their_order(tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling")
+    pooling(
+        folder,
+        pooling_mode_mean_sqrt_len_tokens=True,
+        pooling_mode_lasttoken=True,
+        pooling_mode_cls_token=True,
+    )
+    backbone = get_backbone(folder, modality="text")
+    assert backbone.recipe.pooling == "cls+mean_sqrt_len_tokens+lasttoken"
+    assert np.allclose(embed(backbone, TEXTS), theirs(folder, TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gemma3_text", "qwen3", "mistral", "t5", "longformer"])
+def test_other_encoders_equal_the_library(kind, tmp_path):
+    parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    save(kind, tmp_path / "encoder")
+    encoder = parts.Transformer(str(tmp_path / "encoder"))
+    model = saved_by_the_library(tmp_path / "all", encoder, parts.Pooling(32, "mean"))
+    agree(tmp_path / "all", model)
+
+
+def test_a_tokenizer_that_pads_on_the_left_changes_nothing(tmp_path):
+    parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    save("qwen3", tmp_path / "encoder")
+    encoder = parts.Transformer(str(tmp_path / "encoder"))
+    encoder.tokenizer.padding_side = "left"
+    model = saved_by_the_library(tmp_path / "all", encoder, parts.Pooling(32, "lasttoken"))
+    assert model.preprocess(TEXTS)["attention_mask"][0, 0] == 0
+    agree(tmp_path / "all", model)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ["Dropout", "LayerNorm"],
+        ["LayerNorm", "Dense", "Dropout", "Normalize"],
+        ["Normalize", "Dense", "LayerNorm"],
+        ["Dense", "Normalize", "Normalize"],
+    ],
+)
+def test_steps_behind_the_pooling_equal_the_library(order, tmp_path):
+    parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    base = pytest.importorskip("sentence_transformers.base.modules")
+    kinds = {
+        "Dropout": lambda: parts.Dropout(0.5),
+        "LayerNorm": lambda: parts.LayerNorm(32),
+        "Dense": lambda: base.Dense(32, 32),
+        "Normalize": base.Normalize,
+    }
+    save("bert", tmp_path / "encoder")
+    encoder = parts.Transformer(str(tmp_path / "encoder"))
+    steps = [kinds[name]() for name in order]
+    model = saved_by_the_library(tmp_path / "all", encoder, parts.Pooling(32), *steps)
+    agree(tmp_path / "all", model)
+
+
+@pytest.mark.parametrize("steps", [[], ["Normalize"]])
+def test_static_embeddings_equal_the_library(steps, tmp_path):
+    parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    base = pytest.importorskip("sentence_transformers.base.modules")
+    static = parts.StaticEmbedding(tokenizer(), embedding_dim=12)
+    steps = [getattr(base, step)() for step in steps]
+    model = saved_by_the_library(tmp_path, static, *steps, truncate_dim=9)
+    # The empty text has no token.
+    backbone = agree(tmp_path, model, ["", *TEXTS])
+    assert backbone.stages == ("embeddings",)
+    assert backbone.feature_size == 9
+    random = get_backbone(tmp_path, modality="text", weights=None)
+    assert random.fingerprint != backbone.fingerprint
+
+
+def test_a_truncation_in_the_tokenizer_of_static_embeddings_is_kept(tmp_path):
+    parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    backend = tokenizer()._tokenizer
+    backend.enable_truncation(3)
+    model = saved_by_the_library(tmp_path, parts.StaticEmbedding(backend, embedding_dim=12))
+    assert agree(tmp_path, model).recipe.max_length == 3
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    content["truncation"]["direction"] = "Left"
+    write_json(tmp_path / "tokenizer.json", **content)
+    with pytest.raises(BackboneError, match="cuts texts at their start"):
+        get_backbone(tmp_path, modality="text")
+
+
+def test_static_embeddings_of_model2vec_are_read(tmp_path):
+    parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    saved_by_the_library(tmp_path, parts.StaticEmbedding(tokenizer(), embedding_dim=12))
+    (file,) = tmp_path.rglob("model.safetensors")
+    state = {
+        "embeddings": torch.randn(5, 12),
+        "mapping": torch.randint(5, (16,)),
+        "weights": torch.rand(16),
+    }
+    save_file(state, file)
+    found = embed(get_backbone(tmp_path, modality="text"), TEXTS)
+    assert np.allclose(found, theirs(tmp_path, TEXTS), atol=1e-6)
+    save_file({"table": torch.zeros(1)}, file)
+    with pytest.raises(WeightsError, match="no table of token vectors"):
+        get_backbone(tmp_path, modality="text")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,20 @@ import re
 from http.client import IncompleteRead
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from torch import nn
 
+import sktransfer
+from sktransfer import ImageEmbedder, save
+from sktransfer.backbones import get_backbone
 from sktransfer.backbones import torchvision as torchvision_source
 from sktransfer.backbones.torchvision._published_weights import choose, renamed
 from sktransfer.exceptions import BackboneError, OfflineError, WeightsError
@@ -291,3 +299,46 @@ def test_weights_without_a_published_classifier_give_the_map_as_features(hub, mo
     backbone = load("vgg16", "IMAGENET1K_FEATURES")
     assert backbone.stages == ("block1", "block2", "block3")
     assert backbone.extract(torch.randn(1, 3, 64, 64)).isfinite().all()
+
+
+# --- Members of torchvision's enums -----------------------------------------------------
+
+ENUM = torchvision.models.ShuffleNet_V2_X0_5_Weights
+
+
+@pytest.fixture
+def published(hub):
+    torch.save(tiny_state(), hub / "shufflenetv2_x0.5-f707e7126e.pth")
+    return get_backbone(TINY, modality="image", weights="IMAGENET1K_V1").fingerprint
+
+
+@pytest.mark.parametrize("member", [ENUM.IMAGENET1K_V1, ENUM.DEFAULT])
+def test_a_member_of_an_enum_names_published_weights(published, member, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8)
+    embedder = ImageEmbedder(TINY, weights=member, cache=False)
+    features = embedder.fit_transform(images)
+    assert embedder.fingerprint_ == published
+    assert clone(embedder).weights is member
+    assert repr(clone(embedder)).count("weights=<") == repr(embedder).count("weights=<")
+    again = pickle.loads(pickle.dumps(embedder))
+    assert again.weights == member
+    save(embedder, tmp_path / "embedder.skt")
+    read = sktransfer.load(tmp_path / "embedder.skt")
+    assert read.weights == str(member)
+    save(read, tmp_path / "again.skt")
+    save(embedder, tmp_path / "whole.skt", standalone=True)
+    whole = sktransfer.load(tmp_path / "whole.skt")
+    for loaded in (again, read, whole):
+        assert np.array_equal(loaded.transform(images), features)
+    search = GridSearchCV(
+        make_pipeline(embedder, LogisticRegression()),
+        {"imageembedder__weights": [member, None]},
+        cv=[([0, 1], [2])],
+    )
+    assert search.fit(images, [0, 1, 1]).n_splits_ == 1
+
+
+def test_weights_of_another_network_are_refused():
+    other = torchvision.models.ResNet18_Weights.DEFAULT
+    with pytest.raises(BackboneError, match=r"no weights 'ResNet18_Weights\.IMAGENET1K_V1'"):
+        get_backbone("resnet50", modality="image", weights=other)

@@ -333,7 +333,7 @@ def test_a_member_of_an_enum_names_published_weights(published, member, tmp_path
     features = embedder.fit_transform(images)
     assert embedder.fingerprint_ == published
     assert clone(embedder).weights is member
-    assert repr(clone(embedder)).count("weights=<") == repr(embedder).count("weights=<")
+    assert f"weights={member}" in repr(clone(embedder))
     again = pickle.loads(pickle.dumps(embedder))
     assert again.weights == member
     save(embedder, tmp_path / "embedder.skt")

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "sktransfer"
 
 # Rooms import only from floors below their own.
 FLOORS = [
-    {"exceptions", "_compat", "_forks", "_public", "_version"},
+    {"exceptions", "_compat", "_forks", "_paths", "_public", "_version"},
     {"_parameters", "_randomness", "_runtime", "_warnings", "lazy"},
     {"columns", "cache"},
     {"modalities"},

@@ -15,6 +15,7 @@ import xxhash
 from torch import nn
 
 from sktransfer._forks import released_at_fork
+from sktransfer._paths import expanded
 from sktransfer._runtime import rest_after_fork, undisturbed
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._fingerprint import fingerprint
@@ -101,7 +102,7 @@ def _request(
         mark = fingerprint(backbone, getattr(backbone, "recipe", None))
         load = _source("module").load
         return ("module", mark, modality), lambda: load(backbone, modality=modality)
-    name = str(backbone)
+    name, weights = _expanded(backbone), _expanded(weights)
     source = _source_of(name)
     is_local = source is _source("huggingface") or name.startswith(_TIMM_FOLDER)
     folder = _stamp(name.removeprefix(_TIMM_FOLDER)) if is_local else None
@@ -183,6 +184,14 @@ def _source_of(name: str) -> ModuleType:
         "sktransfer.list_backbones() prints the names; a Hugging Face id has the form "
         "'organisation/name', a timm model 'timm:<name>', a local model is the path of its folder."
     )
+
+
+def _expanded(given: str | Path | None) -> Any:
+    """Return a name of a backbone or weights; if it is a path in the home folder, in full."""
+    place = str(given).removeprefix(_TIMM_FOLDER)
+    if given is None or not place.startswith("~"):
+        return None if given is None else str(given)
+    return str(given).replace(place, str(expanded(place)))
 
 
 def _stamp(path: str | Path | None) -> str | None:

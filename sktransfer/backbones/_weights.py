@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -23,7 +24,7 @@ StateDict = dict[str, torch.Tensor]
 def read_state_dict(path: Path) -> StateDict:
     """Read a `.safetensors`, `.pth`, `.pt` or `.bin` file of tensors without executing anything.
 
-    Wrappers that training scripts leave (``{"state_dict": ...}``, ``{"model": ...}``) are removed;
+    Wrappers that training scripts leave (``{"state_dict": ...}``, ``{"ema": ...}``) are removed;
     see `without_prefix` for prefixes of names.
 
     Raises
@@ -50,16 +51,33 @@ def read_state_dict(path: Path) -> StateDict:
     return _unwrap(content, path)
 
 
-def _unwrap(content: object, path: Path) -> StateDict:
+def _unwrap(content: Any, path: Path) -> StateDict:
     for wrapper in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{str(path)!r} holds no named tensors.")
+    parts = [name for name, part in content.items() if _holds_tensors(part)]
+    if len(parts) == 1 and not _holds_tensors(content):
+        content = content[parts[0]]
+    elif len(parts) > 1:
+        raise WeightsError(
+            f"{str(path)!r} holds {len(parts)} networks: {some(list(map(str, parts)))}. Save the "
+            f"one that you mean alone: torch.save(checkpoint[{parts[0]!r}], path)."
+        )
     others = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
     if others:
         raise WeightsError(f"{str(path)!r} holds entries that are not tensors: {some(others)}.")
     return dict(content)
+
+
+def _holds_tensors(content: object) -> bool:
+    """Return whether it is a mapping of nothing but tensors."""
+    return (
+        isinstance(content, Mapping)
+        and len(content) > 0
+        and all(isinstance(value, torch.Tensor) for value in content.values())
+    )
 
 
 def without_prefix(state: StateDict, names: Collection[str], *, source: str) -> StateDict:

@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load as load_tensors
 
+from sktransfer._paths import expanded
 from sktransfer.backbones import keep_from_file, unpack
 from sktransfer.base import use_state_hooks
 from sktransfer.exceptions import PersistenceError, SktransferError
@@ -76,8 +76,8 @@ def load(
     --------
     save : Write the file; with an example.
     """
-    what = repr(str(Path(path)))
-    members = read_file(Path(path), _NAMES)
+    what = repr(str(expanded(path)))
+    members = read_file(expanded(path), _NAMES)
     manifest = Manifest.read(members, what)
     names = names_of(trusted)
     hooks = LoadHooks()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save as tensors_to_bytes
 
+from sktransfer._paths import expanded
 from sktransfer._warnings import warn
 from sktransfer.backbones import Backbone, pack, unpack
 from sktransfer.base import use_state_hooks
@@ -90,7 +90,7 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
     if unknown:
         message = f"{str(path)!r} will not load unless these are trusted: {listed(unknown)}"
         warn(message, UntrustedWarning)
-    write_file({MANIFEST: manifest.to_bytes(), **members}, Path(path))
+    write_file({MANIFEST: manifest.to_bytes(), **members}, expanded(path))
 
 
 def _described(estimator: Any, hooks: SaveHooks) -> tuple[bytes, dict[str, str]]:

@@ -156,6 +156,28 @@ FAMILIES: dict[str, Family] = {
     "vit": _VIT,
 }
 
+# Entries of a config.json that a model's own code reads and that of transformers does not, with the
+# values that transformers' code amounts to.
+_ABSOLUTE = {"position_embedding_type": "absolute"}
+_ROTARY = {
+    "position_embedding_type": "rotary",
+    "rotary_emb_fraction": 1.0,
+    "rotary_emb_interleaved": False,
+    "prenorm": False,
+    "causal": False,
+}
+_FIXED: dict[str, dict[str, Any]] = {
+    "jina_embeddings_v3": {**_ROTARY, "rotary_emb_base": 20_000},
+    "nomic_bert": {
+        **_ROTARY,
+        "rotary_emb_base": 1_000,
+        "activation_function": "swiglu",
+        "qkv_proj_bias": False,
+        "mlp_fc1_bias": False,
+        "mlp_fc2_bias": False,
+    },
+}
+
 # Families that cannot be used, and why.
 _UNSUITABLE = {
     "big_bird": "chooses its attention by the longest row of a batch",
@@ -200,7 +222,8 @@ def family_of(config: Mapping[str, Any], *, name: str, modality: str | None = No
 def _obstacle(config: Mapping[str, Any], kind: str | None) -> str | None:
     """Return why a model cannot be used although its type may be known."""
     rotations = json.dumps([config.get("rope_parameters"), config.get("rope_scaling")])
-    positions = config.get("position_embedding_type", "absolute")
+    fixed = _FIXED.get(str(kind), _ABSOLUTE) if kind in FAMILIES else {}
+    changed = [name for name, value in fixed.items() if config.get(name) not in (None, value)]
     advice = "a row's features would depend on its neighbours. Take a model of another type"
     if '"dynamic"' in rotations or '"longrope"' in rotations:
         return (
@@ -209,10 +232,11 @@ def _obstacle(config: Mapping[str, Any], kind: str | None) -> str | None:
         )
     if kind in _UNSUITABLE:
         return f"is of the type {kind!r}, which {_UNSUITABLE[kind]}, so {advice}"
-    if positions != "absolute" and kind in FAMILIES:
+    if changed:
+        name = changed[0]
         return (
-            f"sets position_embedding_type to {positions!r}, which transformers' own {kind!r} "
-            "does not have. Take a model whose code is part of transformers"
+            f"sets {name} to {config[name]!r}, and transformers' own {kind!r} has {fixed[name]!r}. "
+            "Take a model whose code is part of transformers"
         )
     if config.get("quantization_config"):
         return (

@@ -122,8 +122,8 @@ _PLACES = {"file", "source", "state_dict", "hf_hub_id", "url", "label_names", "l
 
 
 def _folder(name: str, source: str, place: str) -> Path:
-    if source == "local-dir" and Path(place).expanduser().is_dir():
-        return Path(place).expanduser()
+    if source == "local-dir" and Path(place).is_dir():
+        return Path(place)
     if source in ("hf-hub", "hf_hub"):
         return folder_of(place)
     raise BackboneError(

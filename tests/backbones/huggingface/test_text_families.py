@@ -80,19 +80,31 @@ def test_families_whose_rows_depend_on_each_other_are_refused(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "message"),
+    ("kind", "setting", "message"),
     [
-        ({"position_embedding_type": "alibi", "auto_map": {}}, "to 'alibi', which transformers'"),
-        ({"position_embedding_type": "relative_key"}, "'relative_key'"),
-        ({"quantization_config": {"quant_method": "bitsandbytes"}}, r"quantised.*dequantize\(\)"),
+        ("bert", {"position_embedding_type": "alibi", "auto_map": {}}, "to 'alibi', and trans"),
+        ("electra", {"position_embedding_type": "relative_key"}, "'relative_key'"),
+        ("nomic_bert", {"rotary_emb_base": 10_000}, "to 10000, and transformers' own .* has 1000"),
+        ("nomic_bert", {"qkv_proj_bias": True}, "qkv_proj_bias to True"),
+        ("jina_embeddings_v3", {"rotary_emb_base": 10_000.0}, "has 20000"),
+        ("llama", {"quantization_config": {"bits": 4}}, r"quantised.*dequantize\(\)"),
     ],
 )
-def test_settings_that_transformers_ignores_are_refused(setting, message, tmp_path):
-    save("bert", tmp_path)
-    config = hf.BertConfig.from_pretrained(tmp_path).to_dict()
-    write_json(tmp_path / "config.json", **config | setting)
+def test_settings_that_transformers_ignores_are_refused(kind, setting, message, tmp_path):
+    model = save(kind, tmp_path)
+    write_json(tmp_path / "config.json", **model.config.to_dict() | setting)
     with pytest.raises(BackboneError, match=message):
         get_backbone(tmp_path, modality="text")
+
+
+def test_settings_that_agree_with_transformers_are_accepted(tmp_path):
+    model = save("nomic_bert", tmp_path)
+    plain = get_backbone(tmp_path, modality="text")
+    stated = {"rotary_emb_base": 1000.0, "prenorm": False, "position_embedding_type": "rotary"}
+    write_json(tmp_path / "config.json", **model.config.to_dict() | stated)
+    batch = plain.processor.collate(plain.processor.encode(TEXTS, 50))
+    again = get_backbone(tmp_path, modality="text")
+    assert torch.equal(again.extract(batch), plain.extract(batch))
 
 
 # --- Models for images and texts --------------------------------------------------------
@@ -201,3 +213,31 @@ def test_a_text_model_in_a_users_module_is_not_one_for_images():
     from sktransfer.backbones.huggingface import stages_of
 
     assert stages_of(build("llama")) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("albert", "AlbertForMaskedLM"),
+        ("bloom", "BloomForCausalLM"),
+        ("gemma3_text", "Gemma3ForCausalLM"),
+        ("gpt2", "GPT2LMHeadModel"),
+        ("longformer", "LongformerForMaskedLM"),
+        ("llama", "LlamaForSequenceClassification"),
+        ("opt", "OPTForCausalLM"),
+        ("qwen3", "Qwen3ForCausalLM"),
+        ("t5", "T5ForConditionalGeneration"),
+    ],
+)
+def test_a_model_saved_with_its_head_gives_the_same_features(kind, name, tmp_path):
+    save(kind, tmp_path)
+    torch.manual_seed(0)
+    whole = getattr(hf, name)(build(kind).config).eval()
+    whole.save_pretrained(tmp_path)
+    encoder = whole.get_encoder() if kind == "t5" else whole.base_model
+    backbone = get_backbone(tmp_path, modality="text")
+    batch = backbone.processor.collate(backbone.processor.encode(TEXTS, 50))
+    with torch.inference_mode():
+        wanted = encoder(**batch).last_hidden_state[:, 0]
+        found = backbone.extract(batch, layer=-1, pooling="cls")
+    assert close(found.numpy(), wanted.numpy())

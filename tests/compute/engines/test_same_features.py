@@ -89,8 +89,10 @@ def test_architectures_give_the_same_features(kind):
         assert furthest(found, expected) < 1e-4
 
 
-# In ModernBERT a padding token attends to nothing, which gives NaN in OpenVINO.
-KINDS = [kind for kind in (*folders.TEXT_CONFIGS, *folders.IMAGE_CONFIGS) if kind != "modernbert"]
+# In a sliding window a padding token attends to nothing, which gives NaN in OpenVINO; a Longformer
+# cannot be converted. torch computes these.
+TORCH_ONLY = {"gemma3_text", "longformer", "mistral", "modernbert", "modernbert-decoder"}
+KINDS = [k for k in (*folders.TEXT_CONFIGS, *folders.IMAGE_CONFIGS) if k not in TORCH_ONLY]
 
 
 @pytest.mark.parametrize("kind", ["mpnet", "dinov2", "convnextv2"])

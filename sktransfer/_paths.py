@@ -1,0 +1,9 @@
+"""Paths that users pass."""
+
+import os
+from pathlib import Path
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with a leading "~" replaced by the home folder, if that is known."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - that of Path raises without a home

@@ -139,6 +139,7 @@ BACKBONES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::sktransfer.exceptions.LeftOutWarning")
 @pytest.mark.parametrize("modality", BACKBONES)
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.02)])
 def test_parallel_batches_give_the_features_of_sequential_ones(

@@ -136,6 +136,7 @@ def test_bad_texts_affect_only_their_own_rows(words):
     np.testing.assert_allclose(rows[::2], words.transform(good), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::sktransfer.exceptions.LeftOutWarning")
 def test_every_kind_of_text_has_features():
     texts = list(GOOD.values())
     rows = TextEmbedder().fit_transform([*texts, "word " * 2_000_000])

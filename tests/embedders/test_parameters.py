@@ -68,6 +68,7 @@ def test_flatten_of_texts_is_refused():
         TextEmbedder(pooling="flatten").fit(TEXTS)
 
 
+@pytest.mark.filterwarnings("ignore::sktransfer.exceptions.LeftOutWarning")
 def test_max_length_keeps_the_first_tokens(cache_folder):
     long = TextEmbedder().fit_transform(["river " * 50])
     cut = TextEmbedder(max_length=10).fit_transform(["river " * 50])

@@ -13,6 +13,8 @@ from sktransfer import ImageEmbedder, TextEmbedder
 from tests.backbones.huggingface.test_sentence_transformers import varied_texts
 from tests.backbones.test_bundled import Reference, classes, needs
 
+pytestmark = pytest.mark.filterwarnings("ignore::sktransfer.exceptions.LeftOutWarning")
+
 PHOTOS = [Image.fromarray(photo) for photo in load_sample_images().images]
 
 # Name of the input of the last layer in each network.

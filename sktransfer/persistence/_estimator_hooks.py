@@ -33,15 +33,19 @@ class SaveHooks(StateHooks):
         Trained weights, as members of the file.
     estimators : dict of int to estimator
         Each of our estimators, by its id.
+    modules : set of str
+        Classes of the modules given as backbones.
     """
 
     members: dict[str, bytes] = field(default_factory=dict)
     estimators: dict[int, Any] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
 
     def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Register the estimator, and replace a module given as its backbone by a name."""
         self.estimators[id(estimator)] = estimator
         if isinstance(state["backbone"], nn.Module):
+            self.modules.add(type(state["backbone"]).__name__)
             name = _MODULE.format(_module_fingerprint(estimator, state["backbone"]))
             return {**state, "backbone": name}
         return state

@@ -107,7 +107,7 @@ class StoppedWarning(SktransferWarning):
 
 
 class UntrustedWarning(SktransferWarning):
-    """A file was saved that `load` refuses unless it is given ``trusted``."""
+    """A file was saved that `load` refuses unless it is given ``trusted`` or ``modules``."""
 
 
 class VersionWarning(SktransferWarning):

@@ -153,7 +153,13 @@ def _load_once(key: Hashable, load: Callable[[], Backbone]) -> Backbone:
         if key not in _loaded:
             # Weights made in inference mode could never take part in a gradient.
             with torch.inference_mode(False), undisturbed():
-                _loaded[key] = load()
+                found = load()
+            if not isinstance(found, Backbone):
+                raise BackboneError(
+                    "__sktransfer_backbone__ must return a digest and a function that returns a "
+                    f"Backbone; the function returned a {type(found).__name__}."
+                )
+            _loaded[key] = found
             _forget_old_modules()
         return _loaded[key]
 

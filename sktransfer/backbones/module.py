@@ -135,23 +135,22 @@ def _mean(activation: Any) -> Any:
 @torch.inference_mode()
 def _try_out(network: StagedNetwork, recipe: Recipe) -> tuple[int, Any]:
     """Return the number of blank cells tried, and the output for them."""
-    # No rows show the shape of an output, at no cost; where a network does not take an empty
-    # batch, two rows tell an output with a row axis from one without.
-    try:
-        return 0, network(recipe.blank(0))
-    except Exception:
-        return 2, network(recipe.blank(2))
+    # Two rows tell an output with one entry per row from others.
+    return 2, network(recipe.blank(2))
 
 
 def _check_features(features: Any, rows: int, name: str) -> None:
     what = f"a {type(features).__name__}"
     if isinstance(features, torch.Tensor):
-        if features.ndim == 2 and len(features) == rows:
+        is_matrix = features.ndim == 2 and len(features) == rows and features.shape[1]
+        is_plain = features.layout is torch.strided and features.device.type == "cpu"
+        if is_matrix and is_plain and features.is_floating_point():
             return
-        what = f"a tensor of shape {tuple(features.shape)} for {rows} rows"
+        kind = f"{features.layout}, {features.dtype}, {features.device}".replace("torch.", "")
+        what = f"a tensor ({kind}) of shape {tuple(features.shape)} for {rows} rows"
     raise BackboneError(
-        f"{name} returns {what}. Wrap it in a module whose forward returns one tensor of features: "
-        "(n, d), (n, channels, height, width) or (n, tokens, channels)."
+        f"{name} returns {what}. Wrap it in a module whose forward returns one tensor of features, "
+        "of a floating-point type: (n, d), (n, channels, height, width) or (n, tokens, channels)."
     )
 
 

@@ -55,6 +55,29 @@ class ColumnEstimator(BaseEstimator):
     _n_features_out: int = fitted()
     _seen_name: Any = fitted()
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return the parameters of estimators among them too.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        params = super().get_params(deep=False)
+        if not deep:
+            return params
+        # Only of estimators: torchvision's transforms have another method of that name.
+        inner = {n: value for n, value in params.items() if isinstance(value, BaseEstimator)}
+        return params | {
+            f"{name}__{key}": value
+            for name, estimator in inner.items()
+            for key, value in estimator.get_params().items()
+        }
+
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features, ``<column>_<i>``.
 

@@ -173,10 +173,14 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             raise ValueError(
                 f"trainable={self.trainable!r}: use 'all' or 'head', or a number of stages."
             )
-        for callback in self.callbacks or []:
-            named = callback[-1] if isinstance(callback, tuple) else callback
-            if not hasattr(named, "on_epoch_end"):
-                raise TypeError(f"callbacks must be those of skorch, got {callback!r}.")
+        for item in self.callbacks or []:
+            name, callback = item if isinstance(item, tuple) and len(item) == 2 else ("", item)
+            is_callback = hasattr(callback, "on_epoch_end") and not isinstance(callback, type)
+            if not (is_callback and isinstance(name, str)):
+                raise TypeError(
+                    "callbacks must be those of skorch, as instances or as pairs of a name and an "
+                    f"instance, got {item!r}."
+                )
 
     def _new_module(
         self, backbone: Backbone, target: Any, random: np.random.RandomState, continues: bool

@@ -129,7 +129,10 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
             return weights
         # Explicit weights do not depend on the rows.
         counted = rows if isinstance(self.class_weight, str) else None
-        of_class = compute_sample_weight(self.class_weight, y, indices=counted)
+        try:
+            of_class = compute_sample_weight(self.class_weight, y, indices=counted)
+        except (TypeError, ValueError) as error:
+            raise TargetError(f"class_weight={self.class_weight!r}: {error}") from error
         bad = np.flatnonzero(~(np.isfinite(of_class) & (of_class >= 0)))
         if len(bad):
             raise TargetError(

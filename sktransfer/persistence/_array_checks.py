@@ -47,6 +47,18 @@ def has_sound_boosting(root: Node) -> bool:
         return False
 
 
+def has_unchecked_boosting(root: Node) -> bool:
+    """Return whether histogram boosting has categories or warm_start, by its nodes alone."""
+    kinds = (HistGradientBoostingClassifier.__name__, HistGradientBoostingRegressor.__name__)
+    for _, node in walk(root):
+        if node.class_name in kinds and hasattr(node, "attrs"):
+            settings = getattr(node.attrs, "content", {})
+            expected = {"_preprocessor": "null", "warm_start": "false"}
+            if any(getattr(settings.get(n), "content", "") != text for n, text in expected.items()):
+                return "_predictors" in settings
+    return False
+
+
 def _check(value: Any) -> None:
     if isinstance(value, np.ndarray):
         if max(value.shape, default=0) > value.nbytes + _AXIS_MARGIN:

@@ -34,10 +34,13 @@ class SaveHooks(StateHooks):
         Trained weights, as members of the file.
     estimators : dict of int to estimator
         Each of our estimators, by its id.
+    modules : set of str
+        Classes of the modules given as backbones.
     """
 
     members: dict[str, bytes] = field(default_factory=dict)
     estimators: dict[int, Any] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
 
     def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Register the estimator, and replace a module or an enum's member by a name."""
@@ -45,6 +48,7 @@ class SaveHooks(StateHooks):
         if isinstance(state["weights"], Enum):
             state = {**state, "weights": str(state["weights"])}
         if isinstance(state["backbone"], nn.Module):
+            self.modules.add(type(state["backbone"]).__name__)
             name = _MODULE.format(_module_fingerprint(estimator, state["backbone"]))
             return {**state, "backbone": name}
         return state

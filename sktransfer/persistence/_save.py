@@ -55,7 +55,8 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
     Warns
     -----
     UntrustedWarning
-        If `load` will refuse the file unless types or functions in it are passed as `trusted`.
+        If `load` will refuse the file unless types or functions in it are passed as `trusted`, or
+        networks of your own as `modules`.
 
     See Also
     --------
@@ -87,8 +88,14 @@ def save(estimator: Any, path: str | os.PathLike[str], *, standalone: bool = Fal
             )
         members |= _weights(list(needs.values()))
     manifest = Manifest(versions_here(), digests_of(members), tuple(needs), standalone)
-    if unknown:
-        message = f"{str(path)!r} will not load unless these are trusted: {listed(unknown)}"
+    conditions = [f"these are trusted: {listed(unknown)}"] if unknown else []
+    if hooks.modules:
+        conditions.append(
+            f"your own network ({', '.join(sorted(hooks.modules))}), whose code is not in the "
+            "file, is passed with the same weights: load(path, modules=[module])."
+        )
+    if conditions:
+        message = f"{str(path)!r} will not load unless {' And unless '.join(conditions)}"
         warn(message, UntrustedWarning)
     write_file({MANIFEST: manifest.to_bytes(), **members}, expanded(path))
 

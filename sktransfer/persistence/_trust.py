@@ -17,7 +17,11 @@ from sklearn.base import BaseEstimator
 
 from sktransfer._public import HOMES
 from sktransfer.exceptions import PersistenceError, UntrustedError
-from sktransfer.persistence._array_checks import check_numbers, has_sound_boosting
+from sktransfer.persistence._array_checks import (
+    check_numbers,
+    has_sound_boosting,
+    has_unchecked_boosting,
+)
 from sktransfer.persistence._skops import Node, construct, from_bytes, name_of, walk
 
 #: The trees of histogram boosting, which are trusted where they can be checked.
@@ -47,10 +51,12 @@ _CALLED = frozenset(
 _ABSTRACT = frozenset(
     {"builtins.object", "numpy.generic", "numpy.number", "numpy.integer", "numpy.signedinteger"}
     | {"numpy.unsignedinteger", "numpy.inexact", "numpy.floating", "numpy.complexfloating"}
+    | {"numpy.dtype"}
 )
 # Kinds of node that do not call what they name.
 _NOT_CALLING = frozenset(
-    {"FunctionNode", "MethodNode", "ObjectNode", "PartialNode", "SparseMatrixNode", "TypeNode"}
+    {"DTypeNode", "FunctionNode", "MethodNode", "ObjectNode", "PartialNode", "SparseMatrixNode"}
+    | {"TypeNode"}
 )
 
 _KEY_TYPE = re.compile(r"builtins\.(bool|float|int|str)|numpy\.\w+")
@@ -58,6 +64,7 @@ _KEY_TYPE = re.compile(r"builtins\.(bool|float|int|str)|numpy\.\w+")
 _LARGEST_SPARSE = 2 << 30
 
 _TREES = ("._tree.Tree", ".KDTree", ".BallTree", ".TreePredictor")
+_UNCHECKED_TREES = {BOOSTED_TREE: "some _predictors"}
 _UNCHECKED = (
     " Compiled code reads memory where the numbers of a tree point, and wrong ones crash the "
     "process; those of histogram boosting are checked unless it has categories or warm_start."
@@ -106,15 +113,18 @@ def read_object(
     allowed = known() | (trusted or frozenset())
     root = from_bytes(content, allowed, what)
     unknown = _places_of(root.get_unsafe_set() - allowed, root)
-    _refuse(unknown if trusted is not None else {}, what)
     by_user = frozenset(unknown) if trusted is None else trusted
+    # All names at once, although trees are checked only after the others are trusted.
+    if unknown and BOOSTED_TREE not in by_user and has_unchecked_boosting(root):
+        unknown |= _UNCHECKED_TREES
+    _refuse(unknown if trusted is not None else {}, what)
     for place, node in walk(root):
         if reason := _problem(node, by_user):
             raise PersistenceError(f"{place[:200] or 'the root'!r} is refused: {reason}")
     value = construct(root)
     check_numbers(root)
     if BOOSTED_TREE not in by_user and not has_sound_boosting(root):
-        unknown |= {BOOSTED_TREE: "some _predictors"}
+        unknown |= _UNCHECKED_TREES
         _refuse(unknown if trusted is not None else {}, what)
     return value, unknown
 

@@ -110,8 +110,11 @@ class Activations:
         extractor, device = self._extractor, self._runner.device
         with _runtime.inference(device, extractor.precision):
             network = extractor.backbone.fast(device)
-            output = network(repeat_rows(inputs, self._least), until=str(extractor.layer))
-        return output[:rows].float().flatten(1).cpu().numpy()
+            repeated = repeat_rows(inputs, self._least)
+            output = network(repeated, until=str(extractor.layer))
+        if len(output) == n_rows(repeated):  # otherwise its shape is refused
+            output = output[:rows]
+        return output.float().flatten(1).cpu().numpy()
 
     def _batch(self, rows: Sequence[int]) -> Batch:
         return Batch(rows, None if self._items is None else [self._items[row] for row in rows])

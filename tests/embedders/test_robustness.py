@@ -10,7 +10,7 @@ import torch
 from sklearn.compose import ColumnTransformer
 from torch import nn
 
-from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer import ImageClassifier, ImageEmbedder, TextEmbedder, cache_info
 from sktransfer.exceptions import (
     BackboneError,
     BadCellError,
@@ -54,7 +54,7 @@ class _OneRow(nn.Module):
 
 
 def test_a_module_with_too_few_output_rows_is_refused():
-    with pytest.raises(BackboneError, match=r"shape \(1, 3\) for 4 rows"):
+    with pytest.raises(BackboneError, match=r"shape \(1, 3\) for 2 rows"):
         ImageEmbedder(_OneRow()).fit_transform(images(4))
 
 
@@ -62,7 +62,45 @@ def test_a_hook_that_stores_data_does_not_stop_a_fit_transform():
     notes, network = [], tiny_network()
     network.register_forward_hook(lambda module, args, output: notes.append(len(output)))
     assert ImageEmbedder(network, cache=False).fit_transform(images(3)).shape == (3, 6)
-    assert sum(notes) == 3
+    assert notes[0] == 2  # on which it was tried
+    assert sum(notes[1:]) == 3
+
+
+class _Changed(nn.Module):
+    def __init__(self, change):
+        super().__init__()
+        self.network, self.change = tiny_network(), change
+
+    def forward(self, inputs):
+        rows = self.network(inputs)
+        return self.change(rows) if len(rows) > 2 else rows
+
+
+@pytest.mark.parametrize("kind", [ImageEmbedder, ImageClassifier])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: torch.cat([rows, rows]), "features of shape"),
+        (lambda rows: rows[1:], "features of shape"),
+        (lambda rows: rows[:, :1], "features of shape"),
+        (lambda rows: rows.index_fill(0, torch.tensor([1]), torch.nan), "row 1: .* not finite"),
+        (lambda rows: rows / 0, "row 0: .* not finite"),
+    ],
+)
+def test_a_module_with_wrong_features_in_some_batches_is_refused(change, message, kind, tmp_path):
+    estimator = kind(_Changed(change), cache=tmp_path)
+    with pytest.raises(BackboneError, match=message):
+        estimator.fit_transform(images(12), np.arange(12) % 2)
+    assert cache_info(tmp_path).rows == 0
+
+
+def test_a_function_that_returns_no_backbone_is_refused():
+    class Fake:
+        def __sktransfer_backbone__(self):
+            return "digest", lambda: 3
+
+    with pytest.raises(BackboneError, match="the function returned a int"):
+        ImageEmbedder(Fake()).fit(images(2))
 
 
 def test_torchs_default_dtype_does_not_matter():

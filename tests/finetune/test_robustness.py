@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 
 from sktransfer import ImageClassifier, TextClassifier
-from sktransfer.exceptions import BackboneError, DivergedError
+from sktransfer.exceptions import BackboneError, DivergedError, TargetError
 from tests._tiny import images, texts, tiny_network
 
 X, Y = images(12), np.arange(12) % 2
@@ -66,17 +66,17 @@ def test_non_finite_outputs_raise_in_predict():
 
 
 class NotFinite(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.network = tiny_network()
-
     def forward(self, x):
-        return self.network(x) * float("nan")
+        return x * float("nan")
 
 
-def test_non_finite_features_are_not_reported_as_diverging_training():
-    with pytest.raises(BackboneError, match="not finite before anything is trained"):
-        make(NotFinite()).fit(X, Y)
+@pytest.mark.parametrize(
+    ("trainable", "message"),
+    [("head", "row 0: the network gives"), (1, "not finite before anything is trained")],
+)
+def test_non_finite_features_are_not_reported_as_diverging_training(trainable, message):
+    with pytest.raises(BackboneError, match=message):
+        make(nn.Sequential(tiny_network(), NotFinite()), trainable=trainable).fit(X, Y)
 
 
 def test_an_augmentation_must_return_images_of_one_shape():
@@ -88,9 +88,22 @@ def test_an_augmentation_must_return_images_of_one_shape():
         make(augment=change).fit(X, Y)
 
 
-def test_a_one_tuple_as_callback_is_refused():
+@pytest.mark.parametrize(
+    "callback",
+    [
+        *(("stop",), (EpochTimer(),), ("a", 1, EpochTimer()), ("a", EpochTimer), (3, EpochTimer())),
+        *(EpochTimer, None, "early", lambda net: None),
+    ],
+)
+def test_what_is_no_callback_is_refused(callback):
     with pytest.raises(TypeError, match="callbacks must be those of skorch"):
-        make(callbacks=[("stop",)]).fit(X, Y)
+        make(callbacks=[callback]).fit(X, Y)
+
+
+@pytest.mark.parametrize("weights", [{0: "a", 1: 1}, {0: 1j, 1: 1}, {"0": 1, "1": 2}, [{0: 1}]])
+def test_class_weights_that_are_no_numbers_or_of_other_classes_are_refused(weights):
+    with pytest.raises(TargetError, match="class_weight="):
+        make(class_weight=weights).fit(X, np.arange(len(X)) % 2)
 
 
 def on_meta():

@@ -10,7 +10,8 @@ SNIPPETS = blocks(PAGE)
 
 
 def test_the_examples_of_the_page_run_in_order(tmp_path, monkeypatch):
-    with pytest.warns(sktransfer.exceptions.UntrustedWarning, match="page.doubled"):
+    kind = sktransfer.exceptions.UntrustedWarning
+    with pytest.warns(kind, match="page.doubled"), pytest.warns(kind, match="own network"):
         run_in_order(SNIPPETS, tmp_path, monkeypatch)
     assert len(SNIPPETS) == 3
 

@@ -13,6 +13,7 @@ from sktransfer.exceptions import (
     BackboneError,
     PersistenceError,
     SktransferError,
+    UntrustedWarning,
     WeightsError,
 )
 from tests._tiny import tiny_network
@@ -133,7 +134,8 @@ def test_backbone_errors_are_not_wrapped(classifier):
 def test_a_users_module_is_named_by_its_fingerprint_and_passed_to_load(kind, path):
     network = tiny_network()
     fitted = kind(network, cache=False).fit(COLUMN, SIDES)
-    save(make_pipeline(fitted), path)
+    with pytest.warns(UntrustedWarning, match="own network"):
+        save(make_pipeline(fitted), path)
     loaded = load(path, modules=[tiny_network(seed=1), tiny_network()])
     np.testing.assert_array_equal(loaded.transform(COLUMN), fitted.transform(COLUMN))
     assert isinstance(loaded[0].backbone, torch.nn.Module)

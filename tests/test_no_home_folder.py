@@ -60,7 +60,7 @@ print(json.dumps([ours, errors, [w.category.__name__ for w in caught]]))
 """
 
 
-@pytest.mark.parametrize("home", [None, ""])
+@pytest.mark.parametrize("home", [None, pytest.param("", marks=pytest.mark.slow)])
 def test_without_a_home_folder_one_warning_is_issued_and_nothing_is_stored(home, tmp_path):
     removed = ("HOME", "SKTRANSFER_CACHE", "HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in removed}

@@ -187,6 +187,7 @@ print(get_backbone("timm:test_vit", modality="image", weights=None).fingerprint)
 """
 
 
+@pytest.mark.slow  # in test_fingerprint.py, more networks share one process
 def test_a_fingerprint_is_the_same_in_a_fresh_process(capsys):
     exec(SCRIPT, {"__name__": "__main__"})
     here = capsys.readouterr().out

@@ -149,9 +149,9 @@ def test_weights_are_routed_to_fit_and_score(column):
     assert len(scores["test_score"]) == 3
 
 
-# Dask is tested in tests/test_other_libraries.py, too.
+# Processes are tested in tests/test_other_libraries.py, and fits in them in test_contract.py.
 @pytest.mark.parametrize(
-    "backend", [pytest.param(b, marks=[pytest.mark.slow] * (b == "dask")) for b in BACKENDS]
+    "backend", [pytest.param(b, marks=[pytest.mark.slow] * (b != "threading")) for b in BACKENDS]
 )
 def test_two_jobs_give_the_scores_of_one(column, backend):
     one = cross_val_score(classifier(trainable=1), column, SIDES, cv=3)

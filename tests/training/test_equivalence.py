@@ -191,7 +191,7 @@ def _with_scale_of(module, other):
     return module
 
 
-@pytest.mark.parametrize("trainable", ["gradual", 1])
+@pytest.mark.parametrize("trainable", [pytest.param("gradual", marks=pytest.mark.slow), 1])
 def test_a_warm_start_computes_activations_with_the_trained_stages(trainable):
     """Activations below the cut of a warm start are not those of the untrained network."""
     column, y = texts(24), np.arange(24) % 3

@@ -1,6 +1,7 @@
 """scikit-learn's contract for transformers, applied to columns."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -162,7 +164,9 @@ def test_a_pickle_is_small_and_works_in_another_process(fitted, tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "in.pkl").write_bytes(pickle.dumps((embedder, column)))
     folders = [str(tmp_path / name) for name in cases]
-    subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS, *folders], check=True)
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # for the same bits
+    command = [sys.executable, "-c", IN_ANOTHER_PROCESS, *folders]
+    subprocess.run(command, check=True, env={**os.environ, **threads})
     for name, (embedder, column) in cases.items():
         expected = clone(embedder).fit_transform(column)
         np.testing.assert_array_equal(np.load(tmp_path / name / "out.npy"), expected)

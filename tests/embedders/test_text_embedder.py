@@ -5,10 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, normalizers
 
 from sktransfer import TextClassifier, TextEmbedder, cache_info, load, save
 from sktransfer.backbones import get_backbone
-from sktransfer.exceptions import LeftOutWarning, PromptWarning
+from sktransfer.exceptions import BackboneError, LeftOutWarning, PromptWarning
+from sktransfer.modalities.text import TextTokenizer
 from tests._tiny import texts
 from tests.backbones import _huggingface_folders as folders
 
@@ -33,7 +35,7 @@ def with_prompts(folder, **config):
 def test_a_warning_counts_the_texts_that_are_cut_and_names_the_first():
     message = (
         r"2 of 4 texts have more than max_length=12 tokens, .* max_length up to 512, or "
-        r"long_texts='chunk' in a TextEmbedder. The first is row 1\."
+        r"long_texts='chunk' in a TextEmbedder.* The first is row 1\."
     )
     with pytest.warns(LeftOutWarning, match=message) as told:
         TextEmbedder(**PLAIN).fit_transform([*SHORT[:1], LONG, *SHORT[1:], LONG])
@@ -151,3 +153,30 @@ def test_prompts_of_which_none_is_the_default_are_named(folder):
         TextEmbedder(folder, prompt="", cache=False).fit(["iota"])
         with_prompts(folder, prompts={"query": "", "document": ""})
         TextEmbedder(folder, cache=False).fit(["iota"])
+
+
+def test_chunks_are_of_similar_length():
+    tokenizer = get_backbone("all-MiniLM-L6-v2", modality="text").processor
+    lengths = [len(chunk) for chunk in tokenizer.encode_chunks("cat " * 101, 12)]
+    assert len(lengths) == 11
+    assert set(lengths) == {11, 12}
+    assert sum(lengths) == 101 + 2 * 11
+
+
+@pytest.mark.parametrize("long_texts", ["truncate", "chunk"])
+def test_a_prompt_that_leaves_no_room_is_refused(long_texts):
+    embedder = TextEmbedder(prompt="one two three: ", long_texts=long_texts, cache=False)
+    with pytest.raises(BackboneError, match="no room for text beside the prompt, which has 4 tok"):
+        embedder.set_params(max_length=6).fit_transform(["cat"])
+    assert embedder.set_params(max_length=7).fit_transform(["cat"]).shape == (1, 384)
+
+
+def test_a_prompt_is_lower_cased_as_its_texts_are():
+    tokenizer = get_backbone("all-MiniLM-L6-v2", modality="text").processor
+    made = Tokenizer.from_str(tokenizer.to_dict()["json"])
+    made.normalizer = normalizers.NFC()
+    lower = TextTokenizer(made, pad_id=0, lower=True)
+    assert lower.encode_start("Cat", 9, "Query: ") == lower.encode_start("cat", 9, "query: ")
+    assert lower.encode_chunks("A Cat " * 9, 9, "Query: ") == lower.encode_chunks(
+        "a cat " * 9, 9, "query: "
+    )

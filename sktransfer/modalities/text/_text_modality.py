@@ -103,6 +103,7 @@ class TextPreparer(Preparer):
         self, recipe: TextRecipe, tokenizer: TextTokenizer, prompt: str | None = None
     ) -> None:
         self.shortened: set[bytes | None] = set()
+        tokenizer.check_prompt(recipe.max_length, prompt)
         self.recipe = recipe
         self._tokenizer = tokenizer
         self._prompt = prompt
@@ -121,7 +122,8 @@ class TextPreparer(Preparer):
         more = f"max_length up to {longest}, or " if longest > length else ""
         return (
             f"texts have more than max_length={length} tokens, and only their start is used. To "
-            f"use more, set {more}long_texts='chunk' in a TextEmbedder"
+            f"use more, set {more}long_texts='chunk' in a TextEmbedder. Texts that were cached "
+            "before are not counted"
         )
 
     def collate(self, items: Sequence[list[int]], device: torch.device) -> dict[str, torch.Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import xxhash
@@ -159,17 +159,28 @@ class TextTokenizer:
         if len(ids) <= room:
             return [whole]
         # A token that holds the space after the prompt and the first word is one of the text.
-        end = len((self._prefix if prompt is None else prompt).rstrip())
+        end = len(self._whole("", prompt).rstrip())
         head = sum(start < end for start, _ in encoding.offsets)
-        room -= head
-        if room < 1:
-            raise BackboneError(f"max_length={max_length} leaves no room beside the prompt.")
         at = next(i for i in range(len(whole)) if whole[i : i + len(ids)] == ids)
         before, after = whole[: at + head], whole[at + len(ids) :]
-        n_chunks = math.ceil((len(ids) - head) / room)
-        size = math.ceil((len(ids) - head) / n_chunks)
-        starts = range(head, len(ids), size)
-        return [self._filled([*before, *ids[i : i + size], *after]) for i in starts]
+        n_chunks = math.ceil((len(ids) - head) / (room - head))
+        ends = [head + (len(ids) - head) * i // n_chunks for i in range(n_chunks + 1)]
+        return [self._filled([*before, *ids[i:j], *after]) for i, j in pairwise(ends)]
+
+    def check_prompt(self, max_length: int, prompt: str | None) -> None:
+        """Raise if a prompt leaves no room for text.
+
+        Raises
+        ------
+        BackboneError
+            With the number of its tokens.
+        """
+        length = len(self._tokens(self._whole("", prompt)))
+        if length and length >= self._room(max_length):
+            raise BackboneError(
+                f"max_length={max_length} leaves no room for text beside the prompt, which has "
+                f"{length} tokens, and {self._specials} special tokens."
+            )
 
     def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
@@ -191,8 +202,8 @@ class TextTokenizer:
         return room
 
     def _whole(self, text: str, prompt: str | None) -> str:
-        prefix = self._prefix if prompt is None else prompt
-        return prefix + (text.lower() if self._lower else text)
+        whole = (self._prefix if prompt is None else prompt) + text
+        return whole.lower() if self._lower else whole
 
     def _finished(self, encoding: Any) -> list[int]:
         """Return the ids with special tokens."""

@@ -175,7 +175,7 @@ def test_the_digest_is_that_of_the_content(tokenizer):
 def test_prefix_and_lower_casing_are_applied_before_tokenization():
     tokenizer = TextTokenizer(MADE["byte_pairs"], pad_id=1, prefix="The: ", lower=True)
     plain = TextTokenizer(MADE["byte_pairs"], pad_id=1)
-    assert tokenizer.encode(["FOX Dog"], 50) == plain.encode(["The: fox dog"], 50)
+    assert tokenizer.encode(["FOX Dog"], 50) == plain.encode(["the: fox dog"], 50)
 
 
 def test_rows_are_padded_on_the_right(tokenizer):

@@ -9,9 +9,9 @@ import torch
 from timm.models import save_for_hf
 
 import sktransfer
-from sktransfer import ImageEmbedder, TextEmbedder, save
+from sktransfer import ImageEmbedder, TextEmbedder, read_image_folder, save
 from sktransfer._paths import expanded
-from sktransfer.exceptions import BackboneError, WeightsError
+from sktransfer.exceptions import BackboneError, ColumnError, WeightsError
 from tests.backbones._huggingface_folders import save as save_model
 
 IMAGES = np.zeros((1, 64, 64, 3), np.uint8)
@@ -28,6 +28,16 @@ def test_only_a_leading_tilde_is_expanded(home):
     assert expanded(Path("~/a")) == home / "a"
     assert expanded("a/~/b") == Path("a/~/b")
     assert expanded("~nobody-of-this-name/a") == Path("~nobody-of-this-name/a")
+
+
+def test_an_empty_home_is_no_home(monkeypatch):
+    monkeypatch.setenv("HOME", "")
+    assert expanded("~/a") == Path("~/a")
+    assert expanded("a") == Path("a")
+    with pytest.raises(FileNotFoundError, match="~/nothing"):
+        sktransfer.load("~/nothing.skt")
+    with pytest.raises(ColumnError, match="home folder of '~' is unknown"):
+        read_image_folder("~")
 
 
 @pytest.mark.parametrize("form", [str, Path])

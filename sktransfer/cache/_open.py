@@ -9,6 +9,7 @@ import numpy as np
 import platformdirs
 
 from sktransfer._forks import at_fork
+from sktransfer._paths import expanded
 from sktransfer.cache._database import Database
 from sktransfer.cache._errors import CACHE_ERRORS, warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
@@ -78,14 +79,11 @@ def cache_folder(cache: bool | str | os.PathLike) -> Path | None:
     else:
         raise TypeError(f"cache must be True, False or a folder, got {cache!r}.")
     try:
-        path = str(path or platformdirs.user_cache_path("sktransfer"))
-        expanded = os.path.expanduser(path)  # noqa: PTH111
-        # With an empty HOME, `expanduser` takes the root of the file system for the home folder.
-        is_empty = path.startswith("~") and os.environ.get("HOME") == ""
-        if expanded.startswith("~") or is_empty:
-            raise FileNotFoundError(f"the home folder of {path!r} is unknown")
+        folder = str(expanded(path or str(platformdirs.user_cache_path("sktransfer"))))
+        if folder.startswith("~"):
+            raise FileNotFoundError(f"the home folder of {folder!r} is unknown")
         # os.path.realpath instead of Path.resolve, which raises on a loop of links.
-        return Path(os.path.realpath(expanded))
+        return Path(os.path.realpath(folder))
     except (OSError, RuntimeError) as error:  # no home folder, or no entry for this user
         warn_once(Path("~"), error)
         return None

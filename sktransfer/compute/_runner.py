@@ -156,8 +156,8 @@ class Runner:
         """
         digests, shortened = self.cells.digests, self.preparer.shortened
         self.errors.warn(digests, outcome)
-        rows = [row for row, digest in enumerate(digests) if digest in shortened]
-        if rows:
+        if shortened:
+            rows = [row for row, digest in enumerate(digests) if digest in shortened]
             warn(
                 f"{len(rows)} of {len(digests)} {self.preparer.describe_shortened()}. The first is "
                 f"{self.errors.column.where(rows[0])}.",

@@ -33,9 +33,13 @@ class Display:
 
     def _ipython_display_(self) -> None:
         """Show nothing, or let IPython show the repr where no figure is about to be shown."""
-        import matplotlib.pyplot as plt
-
         number = getattr(getattr(self, "figure_", None), "number", None)
         # A notebook closes figures after the cell that shows them.
-        if number is None or not plt.fignum_exists(number):
-            raise NotImplementedError
+        if number is None or not _is_open(number):
+            raise NotImplementedError  # by which IPython asks for the repr
+
+
+def _is_open(number: int) -> bool:
+    import matplotlib.pyplot as plt
+
+    return plt.fignum_exists(number)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sktransfer._paths import expanded
 from sktransfer._warnings import warn
 from sktransfer.exceptions import ColumnError, LeftOutWarning
 from sktransfer.modalities.image._decode import image_extensions
@@ -75,10 +76,10 @@ def read_image_folder(path: str | os.PathLike[str]) -> pd.DataFrame:
             "read_image_folder returns a pandas.DataFrame: pip install pandas."
         ) from error
 
-    try:
-        root = Path(path).expanduser().absolute()
-    except RuntimeError as error:
-        raise ColumnError(f"The home folder of {str(path)!r} is unknown.") from error
+    root = expanded(path)
+    if str(root).startswith("~"):
+        raise ColumnError(f"The home folder of {str(path)!r} is unknown.")
+    root = root.absolute()
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "does not exist"
         raise ColumnError(f"{str(root)!r} {problem}; pass a folder with one folder per class.")

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 # Tokens per batch, padding included. On a CPU small batches stay in its cache.
 _CPU_TOKENS, _GPU_TOKENS = 1_000, 16_384
 
-# Parameters that are named in cache keys only where they differ from these.
-_USUAL = {"prompt": None, "long_texts": "truncate"}
-
 
 @dataclass(frozen=True)
 class TextModality(Modality):
@@ -71,8 +68,12 @@ class TextModality(Modality):
 
     def preparation(self) -> str:
         """Return the tokenizers' version, and parameters that change the tokens of a text."""
-        changed = [(n, v) for n in ("prompt", "long_texts") if (v := getattr(self, n)) != _USUAL[n]]
-        return " ".join([super().preparation(), *(f"{name}={value!r}" for name, value in changed)])
+        parts = [super().preparation()]
+        for name in ("prompt", "long_texts"):
+            value = getattr(self, name)
+            if value != getattr(type(self), name):  # keys of the default name neither
+                parts.append(f"{name}={value!r}")
+        return " ".join(parts)
 
     def bind(self, backbone: Any) -> TextPreparer:
         """Return what cuts texts into tokens for a backbone."""

@@ -161,9 +161,10 @@ class TextTokenizer:
         # A token that holds the space after the prompt and the first word is one of the text.
         end = len(self._whole("", prompt).rstrip())
         head = sum(start < end for start, _ in encoding.offsets)
+        room = self._room_beside(head, max_length)
         at = next(i for i in range(len(whole)) if whole[i : i + len(ids)] == ids)
         before, after = whole[: at + head], whole[at + len(ids) :]
-        n_chunks = math.ceil((len(ids) - head) / (room - head))
+        n_chunks = math.ceil((len(ids) - head) / room)
         ends = [head + (len(ids) - head) * i // n_chunks for i in range(n_chunks + 1)]
         return [self._filled([*before, *ids[i:j], *after]) for i, j in pairwise(ends)]
 
@@ -175,12 +176,8 @@ class TextTokenizer:
         BackboneError
             With the number of its tokens.
         """
-        length = len(self._tokens(self._whole("", prompt)))
-        if length and length >= self._room(max_length):
-            raise BackboneError(
-                f"max_length={max_length} leaves no room for text beside the prompt, which has "
-                f"{length} tokens, and {self._specials} special tokens."
-            )
+        if whole := self._whole("", prompt):
+            self._room_beside(len(self._tokens(whole)), max_length)
 
     def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
@@ -198,6 +195,15 @@ class TextTokenizer:
             raise BackboneError(
                 f"max_length={max_length} leaves no room for text: this tokenizer adds "
                 f"{self._specials} tokens of its own."
+            )
+        return room
+
+    def _room_beside(self, n_prompt_tokens: int, max_length: int) -> int:
+        room = self._room(max_length) - n_prompt_tokens
+        if room < 1:
+            raise BackboneError(
+                f"max_length={max_length} leaves no room for text beside the prompt, which has "
+                f"{n_prompt_tokens} tokens, and {self._specials} special tokens."
             )
         return room
 

@@ -109,7 +109,10 @@ def _by_narwhals(X: Any) -> Any:
         if found is X and not isinstance(X, nw.DataFrame | nw.Series):
             found = nw.from_native(_from_arrow(X), allow_series=True, pass_through=True)
     except DuplicateError as error:
-        raise ColumnError(f"X has several columns of one name; rename them. {error}") from error
+        names = str(error).rpartition("got:")[2].strip(" \n-").replace("\n- ", ", ")
+        raise ColumnError(
+            f"X has several columns of the same name ({names}); rename them, or pass one column"
+        ) from error
     if isinstance(found, nw.LazyFrame):
         how = "X" if hasattr(X, "collect_schema") else "narwhals.from_native(X)"
         raise ColumnError(f"a {type(X).__name__} has no values yet; pass {how}.collect()")
@@ -128,13 +131,19 @@ def _from_arrow(X: Any) -> Any:
             f"a {type(X).__name__} is read through pyarrow, which is not installed: "
             "pip install pyarrow, or pass a list"
         ) from error
-    if not hasattr(X, "__arrow_c_stream__") and not hasattr(X, "__arrow_c_array__"):
-        return from_dataframe(X)
-    # Only tables and batches have a schema with fields; the others are Series.
-    with suppress(pyarrow.ArrowInvalid):
-        return pyarrow.table(X)
     is_stream = hasattr(X, "__arrow_c_stream__")
-    return pyarrow.chunked_array(X if is_stream else [pyarrow.array(X)])
+    try:
+        if not is_stream and not hasattr(X, "__arrow_c_array__"):
+            return from_dataframe(X)
+        # Only tables and batches have a schema with fields; the others are Series.
+        with suppress(pyarrow.ArrowInvalid):
+            return pyarrow.table(X)
+        return pyarrow.chunked_array(X if is_stream else [pyarrow.array(X)])
+    except Exception as error:  # of any library
+        raise ColumnError(
+            f"a {type(X).__name__} fails to export its values ({type(error).__name__}: {error}); "
+            "pass a list or an array of them"
+        ) from error
 
 
 def _refuse_empty(shape: tuple[int, ...]) -> None:
@@ -179,14 +188,42 @@ def _from_frame(X: Any, cell_type: CellType) -> Column:
 
 def _from_series(X: Any, cell_type: CellType) -> Column:
     _refuse_empty((len(X),))
-    name = getattr(X, "name", None)
+    name, native = getattr(X, "name", None), nw.to_native(X, pass_through=True)
+    dtype = native.dtype if hasattr(native, "dtype") else native.type
     # Arrays of one size are a dtype with a shape, and are listed as nested lists.
-    if getattr(X.dtype, "shape", ()):
-        rows = X.to_numpy()
-        column = _from_array(np.stack(rows) if rows.dtype == object else rows, cell_type)
+    if "fixed_shape_tensor" in str(dtype):
+        column = _from_tensors(X.to_arrow(), cell_type)
+    elif shape := getattr(X.dtype, "shape", ()):
+        column = _from_arrays(X, shape, cell_type)
     else:
         column = Column(X.to_list())
     return replace(column, name=None if name in (None, "") else str(name), index=_index(X))
+
+
+def _from_tensors(X: Any, cell_type: CellType) -> Column:
+    """Read an array of Arrow's extension type for tensors of one shape."""
+    order = X.type.permutation or []
+    if list(order) != sorted(order):  # pyarrow itself reads back other values than it has written
+        raise ColumnError(
+            f"X holds tensors whose axes are permuted ({X.type}); store them without a "
+            "permutation, or pass a NumPy array"
+        )
+    return _from_arrays(_by_narwhals(X.storage), tuple(X.type.shape), cell_type)
+
+
+def _from_arrays(X: Any, shape: tuple[int, ...], cell_type: CellType) -> Column:
+    """Read a Series whose cells are arrays of one shape, or null."""
+    present = np.flatnonzero(~X.is_null().to_numpy())
+    if not len(present):
+        return Column(X.to_list())
+    rows = np.stack([*X.drop_nulls().to_numpy()])
+    column = _from_array(rows.reshape(-1, *shape), cell_type)
+    if len(present) == len(X):
+        return column
+    cells: list[object] = [None] * len(X)
+    for row, cell in zip(present, column.cells, strict=True):
+        cells[row] = cell
+    return replace(column, cells=cells)
 
 
 def _index(X: Any) -> Sequence[object] | None:

@@ -206,7 +206,10 @@ NO_COLUMNS = {
     "hub data set": (HubDataset(), r"one of its columns 'text', 'label', e\.g\. X\['text'\]$"),
     "hub stream": (HubStream(), r"e\.g\. \[row\['text'\] for row in X\]$"),
     "narwhals lazy": (nw.from_native(pl.LazyFrame({"a": WORDS})), r"pass X.collect\(\)"),
-    "names": (pd.DataFrame([["a", "b"]], columns=["w", "w"]), "several columns of one name"),
+    "names": (
+        pd.DataFrame([list("abcd")], columns=list("wwvv")),
+        r"columns of the same name \('w' 2 times, 'v' 2 times\); rename",
+    ),
     "arrow": (pa.table({"x": pa.array([], pa.string())}), r"0 sample\(s\) \(shape=\(0, 1\)\)"),
     "str": ("a.png", r"'a.png' is one cell.*list with one element"),
     "bytes": (b"GIF", "<3 bytes> is one cell.*list with one element"),
@@ -310,6 +313,62 @@ def test_lists_of_one_size_are_flattened_images(make):
     column = as_column(make(rows.tolist()), ImageModality(image_shape=(2, 2, 3)))
     assert column.n_features == 12
     np.testing.assert_array_equal(np.stack(column.cells).reshape(3, 12), rows)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows: pl.Series(rows, dtype=pl.Array(pl.UInt8, 12)),
+        lambda rows: pa.array(rows, pa.list_(pa.uint8(), 12)),
+    ],
+    ids=["polars", "arrow"],
+)
+def test_a_null_among_lists_of_one_size_is_a_missing_cell(make):
+    rows = STACK[:, :2, :2].reshape(3, 12).tolist()
+    column = as_column(make([rows[0], None, rows[2]]), ImageModality(image_shape=(2, 2, 3)))
+    assert column.n_features == 12
+    assert column.cells[1] is None
+    np.testing.assert_array_equal(column.cells[2], STACK[2, :2, :2])
+    assert as_column(make([None, None]), IMAGES).cells == [None, None]
+
+
+TENSORS = {
+    "array": lambda tensors: tensors,
+    "chunks": lambda tensors: pa.chunked_array([tensors[:1], tensors[1:]]),
+    "table": lambda tensors: pa.table({"x": tensors}),
+    "pandas": lambda t: pa.table({"x": t}).to_pandas(types_mapper=pd.ArrowDtype),
+    "polars": lambda tensors: pl.from_arrow(pa.table({"x": tensors})),
+    "stream": exported(lambda tensors: pa.table({"x": tensors}), "__arrow_c_stream__"),
+}
+
+
+@pytest.mark.parametrize("make", TENSORS.values(), ids=TENSORS)
+def test_tensors_of_arrow_keep_their_shape(make):
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(STACK)
+    np.testing.assert_array_equal(as_column(make(tensors), IMAGES).cells, STACK)
+    values = [STACK[0].ravel().tolist(), None]
+    some = pa.array(values, tensors.type.storage_type)
+    cells = as_column(make(pa.ExtensionArray.from_storage(tensors.type, some)), IMAGES).cells
+    np.testing.assert_array_equal(cells[0], STACK[0])
+    assert cells[1] is None
+
+
+def test_tensors_of_arrow_with_permuted_axes_are_refused():
+    permuted = pa.fixed_shape_tensor(pa.uint8(), [3, 4, 5], permutation=[1, 2, 0])
+    storage = pa.array(STACK.reshape(3, 60).tolist(), permuted.storage_type)
+    with pytest.raises(ColumnError, match=r"axes are permuted .*shape=\[3,4,5\]"):
+        as_column(pa.ExtensionArray.from_storage(permuted, storage), IMAGES)
+
+
+@pytest.mark.parametrize("protocol", ["__dataframe__", "__arrow_c_stream__", "__arrow_c_array__"])
+@pytest.mark.parametrize("error", [RuntimeError("is closed"), NotImplementedError("is closed")])
+def test_a_container_that_fails_to_export_itself_is_an_error_with_its_own(protocol, error):
+    def export(*args, **options):
+        raise error
+
+    with pytest.raises(ColumnError, match=r"a Odd fails to export .*is closed\)") as caught:
+        as_column(type("Odd", (), {protocol: export})(), TEXTS)
+    assert caught.value.__cause__ is error
 
 
 def test_lazy_columns_of_hub_data_sets_are_used_as_they_are():

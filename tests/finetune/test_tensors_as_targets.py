@@ -18,6 +18,11 @@ TARGETS = {
     "flags": (ImageClassifier, torch.tensor([True, False] * 6)),
     "labels": (ImageClassifier, torch.eye(3, dtype=torch.int64).repeat(4, 1)),
     "value": (ImageRegressor, torch.linspace(1, 2, 12, requires_grad=True)),
+    "short classes": (ImageClassifier, torch.tensor([0, 1] * 6).bfloat16()),
+    "short value": (ImageRegressor, torch.linspace(1, 2, 12).bfloat16()),
+    "half value": (ImageRegressor, torch.linspace(1, 2, 12).half()),
+    "negative view": (ImageRegressor, torch._neg_view(torch.linspace(1, 2, 12))),
+    "list": (ImageRegressor, list(torch.linspace(1, 2, 12, requires_grad=True).bfloat16())),
     "values": (ImageRegressor, torch.linspace(1, 2, 24).reshape(12, 2)),
 }
 
@@ -58,8 +63,24 @@ print(json.dumps(scores))
 @pytest.mark.parametrize(("kind", "y"), TARGETS.values(), ids=TARGETS)
 def test_tensors_give_the_same_model_as_arrays(kind, y):
     options = {"max_epochs": 1, "random_state": 0, "cache": False}
-    models = [kind(tiny_network(), **options).fit(COLUMN, t) for t in (y, y.numpy(force=True))]
+    array = torch.stack(list(y)).detach()
+    array = (array.float() if array.dtype == torch.bfloat16 else array).resolve_neg().numpy()
+    models = [kind(tiny_network(), **options).fit(COLUMN, t) for t in (y, array)]
     np.testing.assert_array_equal(*(model.predict(COLUMN) for model in models))
+
+
+REFUSED = {
+    "sparse": (torch.ones(12).to_sparse(), "Sparse layout"),
+    "without values": (torch.ones(12, device="meta"), "meta tensor"),
+    "complex": (torch.ones(12, dtype=torch.complex64), "Complex data not supported"),
+}
+
+
+@pytest.mark.parametrize("kind", [ImageClassifier, ImageRegressor])
+@pytest.mark.parametrize(("y", "message"), REFUSED.values(), ids=REFUSED)
+def test_tensors_that_numpy_cannot_hold_are_refused(kind, y, message):
+    with pytest.raises(ValueError, match=message):
+        kind(tiny_network(), cache=False).fit(COLUMN, y)
 
 
 def test_all_fine_tuners_take_tensors_where_scikit_learn_dispatches():

@@ -66,21 +66,24 @@ def _to_array(image: Any) -> np.ndarray:
 
     if not isinstance(image, torch.Tensor):
         raise ValueError(f"augment must return a tensor per image, not a {type(image).__name__}.")
-    is_image = image.ndim == 3 and image.shape[0] in (1, 3) and image.numel() > 0
-    if not is_image or not (image.dtype == torch.uint8 or image.is_floating_point()):
+    try:
+        pixels = (image.float() if image.is_floating_point() else image).numpy(force=True)
+    except Exception as error:  # sparse, nested, quantized, without values, ...
+        raise ValueError(
+            f"augment must return a dense tensor per image; this one cannot be read ({error})."
+        ) from error
+    is_image = pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.size > 0
+    if not is_image or pixels.dtype not in (np.uint8, np.float32):
         raise ValueError(
             "augment must return an image (3, H, W) or (1, H, W), uint8 or float in [0, 1], not "
-            f"{tuple(image.shape)} of {image.dtype}."
+            f"{pixels.shape} of {image.dtype}."
         )
-    image = image.detach().cpu()
-    if image.dtype != torch.uint8:
-        image = image.float()
-        low, high = float(image.min()), float(image.max())
-        if not -_ROUNDING <= low <= high <= 1 + _ROUNDING:  # also where one of them is NaN
-            raise ValueError(
-                f"augment returned float pixels from {low:.4g} to {high:.4g}; they must lie in "
-                "[0, 1]: scale them with torchvision.transforms.v2.ToDtype(torch.float32, "
-                "scale=True). Leave Normalize out: the backbone normalizes pixels itself, in "
-                "training as in prediction."
-            )
-    return image.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy()
+    low, high = pixels.min(), pixels.max()
+    if pixels.dtype != np.uint8 and not -_ROUNDING <= low <= high <= 1 + _ROUNDING:  # also NaN
+        raise ValueError(
+            f"augment returned float pixels from {low:.4g} to {high:.4g}; they must lie in "
+            "[0, 1]: scale them with torchvision.transforms.v2.ToDtype(torch.float32, "
+            "scale=True). Leave Normalize out: the backbone normalizes pixels itself, in "
+            "training as in prediction."
+        )
+    return np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0)

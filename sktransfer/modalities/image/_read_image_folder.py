@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 # Files that operating systems leave in folders.
 _IGNORED = frozenset({"thumbs.db", "desktop.ini"})
-# Names of folders that are parts of a data set.
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
+# Names of folders that are parts of a data set, such as "train", "test_set" or "val2017".
+_SPLIT = re.compile(
+    r"(?i)(train(ing|val)?|val(id(ation)?)?|dev|test(ing)?|eval(uation)?|hold[-_ ]?out"
+    r"|unlabell?ed)[-_ ]?(set|data|images|\d+)?"
+)
 
 
 def read_image_folder(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -39,12 +43,13 @@ def read_image_folder(path: str | os.PathLike[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per image, sorted by label and path, with the columns "path" (str, absolute)
-        and "label" (str).
+        and "label" (str). Both have the dtype object if a name is not valid UTF-8.
 
     Raises
     ------
     ColumnError
-        If there is no such folder, it has no folders with images, or a folder of it has none.
+        If there is no such folder, it has no folders with images, a folder of it has none, or
+        all are named as parts of a data set, such as "train" and "test".
     ImportError
         If pandas is not installed.
 
@@ -93,7 +98,11 @@ def read_image_folder(path: str | os.PathLike[str]) -> pd.DataFrame:
     _refuse_wrong_folders(root, files, labels)
     if left_out:
         warn(_about(root, left_out), LeftOutWarning)
-    return pd.DataFrame({"path": [str(file) for file in files], "label": labels})
+    columns = {"path": [str(file) for file in files], "label": labels}
+    try:
+        return pd.DataFrame(columns)
+    except UnicodeEncodeError:  # strings of Arrow cannot hold names that are not UTF-8
+        return pd.DataFrame(columns, dtype=object)
 
 
 def _files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
@@ -117,19 +126,27 @@ def _refuse_wrong_folders(root: Path, files: list[Path], labels: list[str]) -> N
             f"{str(root / 'cat' / '1.jpg')!r}. For images without labels pass their paths: "
             "[str(path) for path in Path(folder).glob('*.jpg')]."
         )
+    if all(map(_SPLIT.fullmatch, labels)):
+        raise _holds_splits(root, files, labels)
     folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
     empty = [name for name in folders if name[0] != "." and name not in set(labels)]
     if empty:
         raise ColumnError(
-            f"No images are in the folder{'s' if len(empty) > 1 else ''} {', '.join(empty)} of "
-            f"{str(root)!r}, so there would be no such class. Remove or fill what is empty."
+            f"No images are in the folder{'s' if len(empty) > 1 else ''} "
+            f"{', '.join(map(repr, empty))} of {str(root)!r}, so there would be no such class. "
+            "Remove or fill what is empty."
         )
-    is_deeper = all(len(file.relative_to(root).parts) > 2 for file in files)
-    if is_deeper and {label.lower() for label in labels} <= _SPLITS:
-        raise ColumnError(
-            f"{str(root)!r} holds {' and '.join(folders)}, which are not classes. Read each by "
-            f"itself: read_image_folder({str(root / labels[0])!r})."
-        )
+
+
+def _holds_splits(root: Path, files: list[Path], labels: list[str]) -> ColumnError:
+    nested = [
+        label for file, label in zip(files, labels, strict=True) if file.parent.parent != root
+    ]
+    how = "They have no folders of classes: pass the paths of the images, and labels of your own."
+    if nested:
+        how = f"Read each by itself: read_image_folder({str(root / nested[0])!r})."
+    names = " and ".join(map(repr, sorted(set(labels))))
+    return ColumnError(f"{str(root)!r} holds {names}: parts of a data set, not classes. {how}")
 
 
 def _about(root: Path, left_out: list[Path]) -> str:

@@ -23,14 +23,30 @@ _SHAPES = (
 # The squares of larger numbers may be too large for float64.
 _LARGEST = 1e150
 
+# What NumPy has of torch's floating point types; others are shorter, and exact in float32.
+_FLOATS = (torch.float16, torch.float32, torch.float64)
+
 
 def as_numpy(y: Any) -> Any:
     """Return a tensor, or an array of another library, as a NumPy array; anything else as it is.
 
     With ``array_api_dispatch=True``, scikit-learn would check and weight tensors as such.
+
+    Raises
+    ------
+    TargetError
+        If a tensor is sparse or nested, or has no values.
     """
+    if isinstance(y, (list, tuple)) and any(map(torch.is_tensor, y)):
+        return [as_numpy(value) for value in y]
     if torch.is_tensor(y):
-        return y.numpy(force=True)
+        is_short = y.is_floating_point() and y.dtype not in _FLOATS
+        try:
+            return (y.float() if is_short else y).numpy(force=True)
+        except Exception as error:
+            raise TargetError(
+                f"a tensor of {y.dtype} passed to fit cannot be read ({error}); pass an array."
+            ) from error
     is_foreign = hasattr(y, "__array_namespace__") and not isinstance(y, np.ndarray)
     return np.asarray(y) if is_foreign else y
 

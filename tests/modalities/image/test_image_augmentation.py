@@ -35,6 +35,13 @@ WRONG = {
     "no channels": (lambda image: image[0], r"not \(16, 16\)"),
     "no pixels": (lambda image: image[:, :0], r"not \(3, 0, 16\)"),
     "an image": (v2.ToPILImage(), "a tensor per image, not a Image"),
+    "sparse": (lambda image: image.to_sparse(), "a dense tensor per image.* Sparse"),
+    "without values": (lambda image: image.to("meta"), "cannot be read .*meta tensor"),
+    "nested": (
+        lambda i: torch.nested.nested_tensor([i[0], i[0, :4]], layout=torch.jagged),
+        "a dense tensor per image",
+    ),
+    "complex": (lambda image: torch.complex(SCALED(image), SCALED(image)).conj(), "complex64"),
     "nothing": (lambda image: None, "a tensor per image, not a NoneType"),
     "many sizes": (
         lambda image: image[:, : 1 + int(image[0, 0, 0]) % 7],
@@ -59,6 +66,22 @@ def test_an_augmentation_may_return_another_type(dtype):
     assert changed.dtype == (np.uint8 if dtype == torch.uint8 else np.float32)
     scale = 1 if dtype == torch.uint8 else 255
     np.testing.assert_allclose(changed * scale, batch, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda image: torch._neg_view(-image),
+        lambda image: torch.complex(image, -image).conj().imag,
+        lambda image: image.requires_grad_(),
+        lambda image: image.bfloat16().flip(-1).flip(-1),
+    ],
+    ids=["negative", "imaginary", "gradient", "bfloat16"],
+)
+def test_an_augmentation_may_return_a_view(view):
+    (batch,) = images(1)
+    (changed,), _ = image_augmentation(lambda image: view(SCALED(image)))([batch], None)
+    np.testing.assert_allclose(changed * 255, batch, atol=0.6)
 
 
 def test_types_may_differ_within_a_batch():

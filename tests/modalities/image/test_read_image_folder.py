@@ -1,13 +1,14 @@
 """A folder of images in one folder per class becomes a table; nothing is left out silently."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from sktransfer import ImageClassifier, ImageEmbedder, read_image_folder
-from sktransfer.exceptions import ColumnError, LeftOutWarning
+from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning
 from tests._tiny import tiny_network
 
 
@@ -79,12 +80,9 @@ def test_links_are_followed_but_not_in_a_circle(folder, tmp_path_factory):
     [
         (lambda root: None, "has no images in folders; expected one folder per class"),
         (lambda root: put(root / "1.png"), "has no images in folders"),
-        (lambda root: put(root / "cats.d" / "1.png") or (root / "dogs").mkdir(), "folder dogs of"),
         (
-            lambda root: (
-                put(root / "train" / "cat" / "1.png") or put(root / "Test" / "cat" / "1.png")
-            ),
-            "holds Test and train, which are not classes. Read each by itself",
+            lambda root: put(root / "cats.d" / "1.png") or (root / "dogs").mkdir(),
+            "folder 'dogs' of",
         ),
     ],
 )
@@ -94,10 +92,47 @@ def test_a_folder_of_another_form_is_refused(tmp_path, make, message):
         read_image_folder(tmp_path)
 
 
-def test_classes_may_be_named_like_splits(tmp_path):
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["Test/cat/1.png", "train/cat/1.png"], r"Read each by itself: .*Test'\)"),
+        (["holdout/cat/1.png", "train/cat/1.png"], r"Read each by itself: .*holdout'\)"),
+        (["test/1.png", "train/cat/1.png"], r"Read each by itself: .*train'\)"),
+        (["test_set/test_set/a/1.png", "training_set/b/1.png"], r"itself: .*test_set'\)"),
+        (["test/1.png", "train/1.png"], "no folders of classes: pass the paths"),
+        (["train2017/1.png", "val2017/1.png"], "no folders of classes: pass the paths"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_parts_of_a_data_set_are_not_taken_for_classes(tmp_path, names, advice):
+    for name in names:
+        put(tmp_path / name)
+    with pytest.raises(ColumnError, match=f"parts of a data set, not classes. .*{advice}"):
+        read_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("other", ["car", "dev board", "tests", "training shoes", "trainer"])
+def test_classes_may_be_named_nearly_like_parts_of_a_data_set(tmp_path, other):
     put(tmp_path / "train" / "1.png")
-    put(tmp_path / "test" / "1.png")
-    assert read_image_folder(tmp_path)["label"].tolist() == ["test", "train"]
+    put(tmp_path / other / "1.png")
+    assert sorted(read_image_folder(tmp_path)["label"]) == sorted([other, "train"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode here")
+def test_names_that_are_not_utf_8_are_read(folder):
+    names = [b"a cat/\xe9.png", b"d\xf6g/1.png"]
+    paths = [os.path.join(folder, os.fsdecode(name)) for name in names]  # noqa: PTH118
+    for path in paths:
+        put(Path(path))
+    table = read_image_folder(folder)
+    assert table.dtypes.tolist() == [object, object]
+    assert set(paths) <= set(table["path"])
+    assert ImageEmbedder(tiny_network()).fit_transform(table["path"]).shape == (6, 6)
+    classifier = ImageClassifier(tiny_network(), max_epochs=1)
+    assert os.fsdecode(b"d\xf6g") in classifier.fit(table["path"], table["label"]).classes_
+    Path(paths[0]).write_bytes(b"")
+    with pytest.raises(BadCellError, match=r"udce9.png': .* empty"):
+        ImageEmbedder(tiny_network()).fit_transform(table["path"])
 
 
 def test_what_is_no_folder_is_refused(folder):

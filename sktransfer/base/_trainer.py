@@ -239,8 +239,9 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         usable = np.array(errors.usable(data.digests), dtype=np.int64)
         is_finite = _are_finite(rows[usable])
         if not is_finite.all():
+            row = column.where(usable[~is_finite][0])
             raise DivergedError(
-                f"row {usable[~is_finite][0]}: the outputs of the network are not finite, so its "
+                f"{row}: the outputs of the network are not finite, so its "
                 "last steps were too large. Fit again with a lower lr, or a longer warmup."
             )
         data.runner.warn()

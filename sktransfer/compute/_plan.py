@@ -108,7 +108,7 @@ class RowPlan:
         last, left = time.monotonic(), self._n_left
         try:
             for positions, rows in computed:
-                self._check(rows, positions)
+                self._check(rows, len(positions))
                 self._rows[self._numbers[list(positions)]] = rows
                 self._pending.append((positions, rows))
                 self._n_left -= len(positions)
@@ -143,19 +143,12 @@ class RowPlan:
             self._rows[part][numbers < 0] = np.nan
         self._numbers = np.arange(count)
 
-    def _check(self, rows: np.ndarray, positions: Sequence[int]) -> None:
-        count = len(positions)
+    def _check(self, rows: np.ndarray, count: int) -> None:
         expected = (count, self._rows.shape[1])
         if rows.shape != expected:  # NumPy would broadcast a single row or value
             raise BackboneError(
                 f"The network gives features of shape {rows.shape} for {count} rows, expected "
                 f"{expected}: one vector per row, always of the same length."
-            )
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-        if len(bad):
-            raise BackboneError(
-                f"row {positions[bad[0]]}: the network gives features that are not finite. See "
-                "whether its weights are complete, and whether precision='float32' helps."
             )
 
     def _write_pending(self) -> None:

@@ -22,7 +22,7 @@ from sktransfer.compute._batching import (
 from sktransfer.compute._cell_errors import CellErrors
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter
 from sktransfer.compute._parallel import parallel_map, prefetch
-from sktransfer.exceptions import BadCellError, LeftOutWarning
+from sktransfer.exceptions import BackboneError, BadCellError, LeftOutWarning
 from sktransfer.modalities import DigestedCells, Forward, Preparer
 
 if TYPE_CHECKING:
@@ -146,6 +146,35 @@ class Runner:
         with closing(self._prepared(batches)) as ready:
             yield from parallel_map(compute, ready, self.parallelism)
 
+    def finite(
+        self, computed: Iterable[Computed], precision: str, *, are_needed: bool = False
+    ) -> Iterator[Computed]:
+        """Yield computed rows without those that are not finite.
+
+        Parameters
+        ----------
+        computed : iterable of (rows, array)
+            From `run`.
+        precision : str
+            Of the forward pass, for the message.
+        are_needed : bool
+            Whether such a row raises even if bad cells do not.
+
+        Raises
+        ------
+        BackboneError
+            With the first such row, unless it is recorded as a bad cell.
+        """
+        for rows, features in computed:
+            if len(rows) != len(features):  # which the plan refuses
+                yield rows, features
+                continue
+            bad = np.flatnonzero(~np.isfinite(features.reshape(len(rows), -1)).all(axis=1))
+            for place in bad:
+                self._add_not_finite(rows[place], precision, are_needed)
+            if len(bad) < len(rows):
+                yield np.delete(rows, bad).tolist(), np.delete(features, bad, axis=0)
+
     def warn(self, outcome: str = "filled with NaN") -> None:
         """Warn of cells that cannot be used, and of cells that are used in part.
 
@@ -193,6 +222,16 @@ class Runner:
         except BadCellError as error:
             self.errors.add(row, error)
             return row, None
+
+    def _add_not_finite(self, row: int, precision: str, is_needed: bool) -> None:
+        more = "" if precision == "float32" else ", and whether precision='float32' helps"
+        problem = (
+            "the network gives features that are not finite. See whether its weights are "
+            f"complete{more}."
+        )
+        if is_needed or self.errors.may_raise:
+            raise BackboneError(f"{self.errors.column.where(row)}: {problem}")
+        self.errors.add(row, BadCellError(problem))
 
     def _size(self, items: list[Any]) -> int:
         return len(items) * max(map(self.preparer.length, items))

@@ -144,7 +144,8 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         runner = Runner(preparer, cells, errors, extractor.device, self.batch_size, parallelism)
         with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
             if plan.todo:
-                plan.fill(runner.run(extractor.features, plan.batches(runner)), advance)
+                computed = runner.run(extractor.features, plan.batches(runner))
+                plan.fill(runner.finite(computed, extractor.precision), advance)
         runner.warn()
         return self._normalized(plan.rows())
 

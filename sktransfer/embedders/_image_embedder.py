@@ -58,8 +58,8 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
         Where to cache features: True for the user's cache folder (or ``SKTRANSFER_CACHE``), False
         for no cache, or a folder.
     on_error : {"raise", "nan"}, default="raise"
-        How to handle a cell that cannot be read: raise an error that names its row, or return NaN
-        for that row, with a warning.
+        How to handle a cell that cannot be read, or whose features are not finite: raise an error
+        that names its row, or return NaN for that row, with a warning.
     verbose : int, default=0
         Whether to show a progress bar of the rows to compute, where there are any.
 

@@ -65,8 +65,8 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
         Where to cache features: True for the user's cache folder (or ``SKTRANSFER_CACHE``), False
         for no cache, or a folder.
     on_error : {"raise", "nan"}, default="raise"
-        How to handle a cell that is not a text: raise an error that names its row, or return NaN
-        for that row, with a warning.
+        How to handle a cell that is not a text, or whose features are not finite: raise an error
+        that names its row, or return NaN for that row, with a warning.
     missing : {"raise", "nan", "empty"}, default="raise"
         How to handle None, NaN and blank texts: as cells that are not texts (see `on_error`);
         return NaN for that row, without a warning; or as the empty text.

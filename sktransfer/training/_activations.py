@@ -102,7 +102,9 @@ class Activations:
         budget = self._runner.preparer.budget(self._runner.device.type == "cpu")
         size = max(_EXACT_ROWS, budget // max(1, self._length(rows[0])))
         batches = map(self._batch, equal_batches([rows[at] for at in todo], size))
-        for done, outputs in self._runner.run(self._forward, batches):
+        computed = self._runner.run(self._forward, batches)
+        precision = self._extractor.precision
+        for done, outputs in self._runner.finite(computed, precision, are_needed=True):
             yield [position[row] for row in done], outputs
 
     def _forward(self, inputs: Any) -> np.ndarray:

@@ -136,7 +136,7 @@ class Training:
         if not features.isfinite().all():
             raise BackboneError(
                 f"{data.backbone.name!r} gives features that are not finite before anything is "
-                "trained. See whether an embedder of it gives finite ones with another precision."
+                "trained. An embedder with the same backbone and precision names the row."
             )
         train = self.train.rows.tolist()
         bias = self.train.target.bias(self.train.targets_of(train), self.train.weights[train])

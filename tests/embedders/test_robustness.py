@@ -94,6 +94,39 @@ def test_a_module_with_wrong_features_in_some_batches_is_refused(change, message
     assert cache_info(tmp_path).rows == 0
 
 
+class _NotFiniteForDark(nn.Module):
+    """Gives NaN for the rows whose mean is low."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = tiny_network()
+
+    def forward(self, inputs):
+        is_dark = inputs.mean((1, 2, 3)) < -1.5
+        return self.network(inputs).masked_fill(is_dark[:, None], torch.nan)
+
+
+LABELLED = pd.Series([*images(3), np.zeros_like(images(1)[0]), images(1, seed=5)[0]], list("abcde"))
+
+
+@pytest.mark.parametrize("kind", [ImageEmbedder, ImageClassifier])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_features_that_are_not_finite_are_named_by_row_and_label(kind, precision):
+    estimator = kind(_NotFiniteForDark(), precision=precision, cache=False)
+    with pytest.raises(BackboneError, match=r"^row 3 \(index 'd'\): .* not finite") as caught:
+        estimator.fit_transform(LABELLED, [0, 1, 0, 1, 0])
+    assert ("precision='float32'" in str(caught.value)) == (precision != "float32")
+
+
+def test_on_error_nan_leaves_features_that_are_not_finite_nan(tmp_path):
+    twice = pd.concat([LABELLED, LABELLED])
+    embedder = ImageEmbedder(_NotFiniteForDark(), on_error="nan", cache=tmp_path)
+    with pytest.warns(BadCellWarning, match=r"2 of 10 rows .*row 3 \(index 'd'\): the network"):
+        rows = embedder.fit_transform(twice)
+    assert np.flatnonzero(np.isnan(rows).any(axis=1)).tolist() == [3, 8]
+    assert cache_info(tmp_path).rows == 4
+
+
 def test_a_function_that_returns_no_backbone_is_refused():
     class Fake:
         def __sktransfer_backbone__(self):

@@ -170,7 +170,7 @@ class Runner:
                 yield rows, features
                 continue
             bad = np.flatnonzero(~np.isfinite(features.reshape(len(rows), -1)).all(axis=1))
-            for place in bad:
+            for place in bad.tolist():
                 self._add_not_finite(rows[place], precision, are_needed)
             if len(bad) < len(rows):
                 yield np.delete(rows, bad).tolist(), np.delete(features, bad, axis=0)

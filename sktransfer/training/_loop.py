@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -151,7 +153,10 @@ class Loop(NeuralNet):
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call a method of all callbacks; skorch's EarlyStopping ends the training."""
         try:
-            super().notify(method_name, **kwargs)
+            getattr(self, method_name)(self, **kwargs)
+            for name, callback in self.callbacks_:
+                with _named(name, callback, method_name):
+                    getattr(callback, method_name)(self, **kwargs)
         except KeyboardInterrupt:  # raised by EarlyStopping
             if method_name != "on_epoch_end":
                 raise
@@ -169,6 +174,19 @@ class Loop(NeuralNet):
     def _autocast(self) -> Any:
         data = self.training.train.data
         return _runtime.autocast(data.device, data.precision)
+
+
+@contextmanager
+def _named(name: str, callback: Any, method_name: str) -> Iterator[None]:
+    """Add the name of a callback to its errors."""
+    try:
+        yield
+    except Exception as error:
+        if name != "monitor":
+            error.add_note(f"This is about the callback {name!r}, in its {method_name}.")
+        if hasattr(callback, "scoring"):
+            error.add_note(f"Its scoring, {callback.name_!r}, must return one number.")
+        raise
 
 
 def _explain(error: Exception, rows: int) -> None:

@@ -25,6 +25,7 @@ from skorch.callbacks import (
 from torch.optim.lr_scheduler import StepLR
 
 from sktransfer import ImageClassifier, ImageRegressor, TextRegressor
+from sktransfer.exceptions import DivergedError
 from tests._tiny import images, texts, tiny_network
 
 COLUMN, SIDES = images(24), np.arange(24) % 2
@@ -185,6 +186,58 @@ def test_scorers_of_label_matrices_and_numbers_are_accepted_by_name():
 def test_a_callback_without_validation_rows_raises():
     with pytest.raises(KeyError, match="valid_loss"):
         tiny(EarlyStopping()).fit(COLUMN, SIDES)
+
+
+class Raising(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise RuntimeError("of my own")
+
+
+def score_of(value, kind=EpochScoring, **options):
+    return kind(lambda net, X, y: value, name="mine", **options)
+
+
+@pytest.mark.parametrize(
+    ("callback", "notes"),
+    [
+        (
+            score_of("good"),
+            ["'EpochScoring', in its on_epoch_end", "'mine', must return one number"],
+        ),
+        (
+            score_of(None, on_train=True),
+            ["'EpochScoring', in its on_epoch_end", "'mine', must return one number"],
+        ),
+        (
+            score_of(np.ones(2)),
+            ["'EpochScoring', in its on_epoch_end", "'mine', must return one number"],
+        ),
+        (
+            ("named", score_of("good")),
+            ["'named', in its on_epoch_end", "'mine', must return one number"],
+        ),
+        (
+            score_of(None, BatchScoring),
+            ["'BatchScoring', in its on_epoch_end", "'mine', must return one number"],
+        ),
+        (EarlyStopping(monitor="nothing"), ["'EarlyStopping', in its on_epoch_end"]),
+        (Raising(), ["'Raising', in its on_epoch_end"]),
+    ],
+    ids=["str", "None", "array", "named", "batch", "monitored", "own"],
+)
+def test_an_error_in_a_callback_names_it(callback, notes):
+    with pytest.raises((TypeError, ValueError, KeyError, RuntimeError)) as caught:
+        tiny(callback).fit(COLUMN, SIDES, **HELD_OUT)
+    assert len(caught.value.__notes__) == len(notes)
+    assert all(note in told for note, told in zip(notes, caught.value.__notes__, strict=True))
+
+
+def test_an_error_of_the_training_itself_names_no_callback():
+    with pytest.raises(DivergedError) as caught:
+        tiny(EpochScoring("accuracy"), lr=1e30, weight_decay=1e30, trainable="all").fit(
+            COLUMN, SIDES
+        )
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_a_callable_scores_each_batch():

@@ -37,9 +37,14 @@ def write_file(members: Mapping[str, bytes], path: Path) -> None:
     PersistenceError
         If a directory, a pipe or a device is there.
     """
-    path = Path(os.path.realpath(path))  # a link stays one
-    if path.exists() and not path.is_file():  # a device would be replaced by the file
-        raise PersistenceError(f"{str(path)!r} is no file, so nothing can be saved to it.")
+    _refuse_others(path)  # a device would be replaced by the file
+    try:
+        _replace(members, Path(os.path.realpath(path)))  # a link stays one
+    except OSError as error:  # which may name a file beside it
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _replace(members: Mapping[str, bytes], path: Path) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     # Not by tempfile, which would let only the owner read it.
     number = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
@@ -64,10 +69,16 @@ def read_file(path: Path, names: re.Pattern[str]) -> Members:
     PersistenceError
         If it is damaged, or something else.
     """
-    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-        raise PersistenceError(f"{str(path)!r} is no file, so nothing can be loaded from it.")
+    _refuse_others(path)  # reading a pipe or a device may never end
     with path.open("rb") as file:
         return _read(file, names, repr(str(path)))
+
+
+def _refuse_others(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise PersistenceError(
+            f"{str(path)!r} is a folder, pipe or device; pass the path of a file."
+        )
 
 
 def unpacked(content: bytes, names: re.Pattern[str], what: str) -> Members:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from scipy.interpolate import BSpline
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.svm._base import BaseLibSVM
 
 from sktransfer.exceptions import PersistenceError
-from sktransfer.persistence._skops import Node, walk
+from sktransfer.persistence._skops import Node, to_bytes, walk
 
 # An axis may exceed the number of bytes by this much: one of length 0 can hide any other.
 _AXIS_MARGIN = 1 << 16
@@ -71,17 +72,37 @@ def _check(value: Any) -> None:
         value.check_format(full_check=True)
     elif isinstance(value, BaseLibSVM) and "support_vectors_" in vars(value):
         _check_support_vectors(value)
+    elif isinstance(value, BSpline):
+        _check_spline(value)
 
 
 def _check_support_vectors(model: Any) -> None:
     if model._sparse is not False:
         raise ValueError("a support vector machine of a sparse matrix cannot be checked")
-    arrays = (model.support_vectors_, model._dual_coef_, model._intercept_, model._n_support)
-    vectors, coefficients, intercepts, counts = (array.shape for array in arrays)
-    classes = max(2, *counts)
+    count, classes = len(model.support_), max(2, len(model._n_support))
     pairs = classes * (classes - 1) // 2
-    if coefficients != (classes - 1, vectors[0]) or intercepts != (pairs,):
+    n_vectors = len(model.support_vectors_)
+    if model.kernel == "precomputed" or callable(model.kernel):  # which have columns for vectors
+        is_column = (model.support_ >= 0) & (model.support_ < model.shape_fit_[0])
+        n_vectors = int(is_column.sum())
+    fits = (
+        model._dual_coef_.shape == (classes - 1, count)
+        and model._intercept_.shape == (pairs,)
+        and model.n_support_.min() >= 0
+        and model.n_support_.sum() == n_vectors == count
+    )
+    if not fits:
         raise ValueError("the arrays of a support vector machine do not fit together")
+
+
+def _check_spline(spline: BSpline) -> None:
+    state = vars(spline)
+    knots, values = (state.get(f"_{name}", state.get(name)) for name in "tc")
+    values = np.moveaxis(values, 0, state["axis"])
+    # Which checks them, unlike what is constructed from a file.
+    again = vars(BSpline(knots, values, state["k"], state["extrapolate"], state["axis"]))
+    if to_bytes(dict(sorted(again.items()))) != to_bytes(dict(sorted(state.items()))):
+        raise ValueError("the attributes of a spline do not fit together")
 
 
 def _is_sound_boosting(model: Any) -> bool:

@@ -10,10 +10,13 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import scipy.sparse
 import sklearn.feature_selection
 import sklearn.metrics
+from scipy.interpolate import BSpline
 from sklearn.base import BaseEstimator
+from sklearn.metrics import pairwise
 
 from sktransfer._public import HOMES
 from sktransfer.exceptions import PersistenceError, UntrustedError
@@ -31,20 +34,32 @@ BOOSTED_TREE = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor
 _PARTS_OF_ESTIMATORS = {
     "calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
     "callback._progressbar": "ProgressBar",
+    "cluster._bisect_k_means": "_BisectingTree",
+    "cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",
     "compose._column_transformer": "_RemainderColsList make_column_selector",
+    "_loss.loss": "HalfTweedieLoss HalfTweedieLossIdentity",
     "gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
+    "impute._iterative": "IterativeImputer",
     "metrics._scorer": "_CurveScorer _MultimetricScorer _PassthroughScorer _Scorer",
     # Estimators that scikit-learn lists only after an import that enables them.
     "model_selection._search_successive_halving": "HalvingGridSearchCV HalvingRandomSearchCV",
+    "multiclass": "_ConstantPredictor",
     "neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
 }
+# Functions of arrays that are values of parameters.
+_OF_ARRAYS = (
+    *(np.mean, np.median, np.max, np.min, np.sum, np.std, np.var, np.nan_to_num, np.clip, np.round),
+    *pairwise.PAIRWISE_DISTANCE_FUNCTIONS.values(),
+    *pairwise.PAIRWISE_KERNEL_FUNCTIONS.values(),
+)
 # Modules all of whose classes are plain Python: kernels and splitters.
 _MODULES = ("gaussian_process.kernels", "model_selection._split")
 
 # Types that a file may call with its values.
 _CALLED = frozenset(
     {"builtins.frozenset", "sklearn.utils._bunch.Bunch", "pathlib.PosixPath", "pathlib.WindowsPath"}
+    | {"sklearn.impute._iterative._ImputerTriplet"}
     | {"pathlib._local.PosixPath", "pathlib._local.WindowsPath", "numpy.ma.core.MaskedArray"}
 )
 # What selectors of columns name; these types cannot be called with a number.
@@ -202,10 +217,13 @@ def known() -> frozenset[str]:
     classes = _names_of((value for values in homes for value in values), inspect.isclass)
     parts = _PARTS_OF_ESTIMATORS.items()
     sparse = (scipy.sparse.spmatrix, scipy.sparse.sparray)
+    spline = BSpline([0.0, 1.0], [0.0], 0)  # SplineTransformer holds such
+    of_splines = [BSpline, getattr(spline, "_asarray", BSpline)]
     return (
         _CALLED
         | _ABSTRACT
         | {BOOSTED_TREE}
+        | _names_of((*_OF_ARRAYS, *of_splines), callable)
         | _names_of(functions, inspect.isfunction)
         | _names_of(ours, _is_subclass_of(BaseEstimator))
         | {f"sklearn.{home}.{name}" for home, names in parts for name in names.split()}

@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_the_older_file_unchanged(model, path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
         save(LogisticRegression(), path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
@@ -90,9 +90,14 @@ def test_a_link_is_preserved(path, tmp_path):
     assert isinstance(load(path), LogisticRegression)
 
 
-def test_a_missing_folder_is_the_systems_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        save(LogisticRegression(), tmp_path / "nowhere" / "model")
+@pytest.mark.parametrize("folder", ["nowhere", "file"])
+def test_an_error_of_the_system_names_the_path_of_the_user(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((FileNotFoundError, NotADirectoryError)) as caught:
+        save(LogisticRegression(), f"{folder}/model")
+    assert caught.value.filename == f"{folder}/model"
+    assert "part" not in str(caught.value)
 
 
 def renamed(archive_bytes, change):
@@ -162,11 +167,11 @@ def test_a_file_larger_inside_than_outside_is_refused(pipeline):
 
 
 def test_a_path_that_is_not_a_file_is_refused_immediately(tmp_path):
-    with pytest.raises(PersistenceError, match="is no file"):
+    with pytest.raises(PersistenceError, match="is a folder, pipe or device; pass"):
         load(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(PersistenceError, match="is no file"):
+        with pytest.raises(PersistenceError, match="is a folder, pipe or device; pass"):
             load(tmp_path / "pipe")
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")
@@ -190,10 +195,10 @@ def test_another_kind_of_file_is_refused(write_other, path):
 
 
 def test_only_files_are_replaced(tmp_path):
-    with pytest.raises(PersistenceError, match="is no file, so nothing can be saved"):
+    with pytest.raises(PersistenceError, match="is a folder, pipe or device; pass"):
         _archive.write_file({}, tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(PersistenceError, match="is no file, so nothing can be saved"):
+        with pytest.raises(PersistenceError, match="is a folder, pipe or device; pass"):
             _archive.write_file({}, tmp_path / "pipe")
         assert (tmp_path / "pipe").is_fifo()

@@ -9,6 +9,7 @@ import scipy.sparse
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import SplineTransformer
 from sklearn.svm import SVC
 
 from sktransfer import load, save
@@ -17,6 +18,8 @@ from sktransfer.persistence import _trust
 from sktransfer.persistence._trust import BOOSTED_TREE
 from tests.faults.artefact_files import Evil, node, unzipped, zipped
 from tests.persistence._forging import forge, members_of, write
+
+NUMBERS = np.random.default_rng(0).normal(size=(60, 3))
 
 
 def replaced(genuine, old, new):
@@ -106,16 +109,51 @@ def test_a_sparse_matrix_of_terabytes_is_refused(path, monkeypatch):
         save([scipy.sparse.csr_matrix(np.eye(300))], path)
 
 
-def test_inconsistent_support_vectors_are_refused(path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: {"_dual_coef_": model._intercept_},
+        lambda model: {"support_": np.append(model.support_, model.support_)},
+        lambda model: {"_n_support": model._n_support + np.array([-99, 99], dtype=np.int32)},
+        lambda model: {"_n_support": model._n_support + np.array([9, 9], dtype=np.int32)},
+        lambda model: {"support_": model.support_ + np.int32(20), "kernel": "precomputed"},
+        lambda model: {"support_": model.support_ - np.int32(20), "kernel": "precomputed"},
+    ],
+    ids=["coefficients", "longer", "negative", "more", "columns", "negative columns"],
+)
+def test_inconsistent_support_vectors_are_refused(change, path, monkeypatch):
     X = np.random.default_rng(0).normal(size=(20, 2))
-    save(SVC().fit(X, np.arange(20) % 2), path)
-
-    def change(root):
-        content = root["content"]["content"]
-        content["_dual_coef_"]["file"] = content["_intercept_"]["file"]
-
-    forge(path, change)
+    model = SVC().fit(X, np.arange(20) % 2)
+    vars(model).update(change(model))
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr(_trust, "check_numbers", lambda root: None)
+        save(model, path)
     with pytest.raises(PersistenceError, match="do not fit together"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"k": 9},
+        {"k": -1},
+        {"k": 3.0},
+        {"_t": np.arange(5.0)},
+        {"_t": np.arange(11.0)[::-1].copy()},
+        {"_t": np.arange(11, dtype=np.float32)},
+        {"_c": np.zeros((2, 7))},
+        {"_asarray": np.mean},
+        {"derivative": np.mean},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_an_inconsistent_spline_is_refused(change, path, monkeypatch):
+    model = SplineTransformer().fit(NUMBERS)
+    vars(model.bsplines_[1]).update(change)
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr(_trust, "check_numbers", lambda root: None)
+        save(model, path)
+    with pytest.raises(PersistenceError, match=r"bsplines_\[1\]' is damaged"):
         load(path)
 
 
@@ -141,9 +179,6 @@ def test_a_generator_that_would_allocate_memory_is_refused(forged, path):
 def test_a_generator_with_an_invalid_buffer_position_is_refused(kind, path):
     with pytest.raises(PersistenceError, match="default_rng"):
         save([np.random.Generator(getattr(np.random, kind)(0))], path)
-
-
-NUMBERS = np.random.default_rng(0).normal(size=(60, 3))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.cluster import Birch
+from sklearn.cluster import Birch, BisectingKMeans, FeatureAgglomeration
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -15,11 +15,14 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import SelectKBest
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.impute import IterativeImputer, SimpleImputer
+from sklearn.linear_model import LogisticRegression, TweedieRegressor
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
+from sklearn.multiclass import OutputCodeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -31,7 +34,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
-from sklearn.svm import SVC
+from sklearn.svm import SVC, NuSVR
 from torchvision.transforms import v2
 
 from sktransfer import ImageClassifier, ImageEmbedder, load, save
@@ -90,6 +93,19 @@ LOADED = {
     "voting": (VotingClassifier(PARTS), X),
     "stacking": (StackingClassifier(PARTS, cv=2), X),
     "function of NumPy": (FunctionTransformer(np.tanh), X),
+    "function of arrays": (FunctionTransformer(np.nan_to_num), X),
+    "splines": (SplineTransformer(), X),
+    "periodic splines": (SplineTransformer(extrapolation="periodic"), X),
+    "bisecting k-means": (BisectingKMeans(3), X),
+    "bisecting k-means of Elkan": (BisectingKMeans(3, algorithm="elkan"), X),
+    "merged features": (FeatureAgglomeration(), X),
+    "code of classes": (OutputCodeClassifier(LogisticRegression(), random_state=0), X),
+    "Tweedie losses": (make_pipeline(TweedieRegressor(power=1.5)), WHOLE),
+    "losses without a link": (TweedieRegressor(power=0, link="identity"), X),
+    "iterative imputer": (IterativeImputer(), X),
+    "kernel as a matrix": (SVC(kernel="precomputed"), X @ X.T),
+    "kernel as a function": (SVC(kernel=rbf_kernel), X),
+    "support vector regression": (NuSVR(), X),
 }
 UNTRUSTED = {
     "function": (FunctionTransformer(doubled), X),
@@ -98,7 +114,6 @@ UNTRUSTED = {
     "neighbours": (KNeighborsClassifier(), X),
     "ball tree": (KNeighborsClassifier(algorithm="ball_tree"), X),
     "trees in a stack": (StackingClassifier(FOREST, cv=2), X),
-    "splines": (SplineTransformer(), X),
     "categories": (boosting(categorical_features=[0]), WHOLE),
     "categories of a table": (boosting(categorical_features="from_dtype"), TABLE),
     "warm start": (boosting(warm_start=True), X),

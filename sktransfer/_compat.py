@@ -8,13 +8,21 @@ from pathlib import Path
 from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
 from sklearn.callback import with_callbacks as with_callbacks
 from sklearn.utils._param_validation import HasMethods as HasMethods
-from sklearn.utils._param_validation import Interval as Interval
+from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = ["check_feature_names_in", "check_sample_weight"]
+
+
+class Interval(_Interval):
+    """An interval of numbers without the bools that Python counts among them."""
+
+    def is_satisfied_by(self, val: object) -> bool:
+        """Return whether a value is a number in the interval."""
+        return not isinstance(val, bool) and bool(super().is_satisfied_by(val))
 
 
 def gives_frames(estimator: object) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from threadpoolctl import ThreadpoolController
 
 from sktransfer._compat import cpu_has_bfloat16, set_threads_of_mkl
+from sktransfer.exceptions import BackboneError
 
 if TYPE_CHECKING:
     import torch
@@ -66,11 +67,28 @@ def inference(device: torch.device, precision: str) -> Iterator[None]:
         yield
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return a context in which networks run in a precision."""
+@contextmanager
+def autocast(device: torch.device, precision: str) -> Iterator[None]:
+    """Run networks in a precision.
+
+    Raises
+    ------
+    BackboneError
+        If a network has an operation that bfloat16 does not allow.
+    """
     import torch
 
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    is_reduced = precision == "bfloat16"
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_reduced):
+            yield
+    except (RuntimeError, TypeError) as error:
+        is_lacking = is_reduced and "bfloat16" in str(error).lower()
+        if not is_lacking or is_out_of_memory(error):
+            raise
+        raise BackboneError(
+            f"This network does not run in bfloat16: {error}. Set precision='float32'."
+        ) from error
 
 
 def is_out_of_memory(error: Exception) -> bool:

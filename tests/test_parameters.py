@@ -3,9 +3,12 @@
 import pickle
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
 
+import sktransfer
+from sktransfer._compat import Interval
 from sktransfer._parameters import fitted, parameter, with_parameters
 
 
@@ -92,3 +95,18 @@ def test_a_default_hidden_by_another_base_is_refused():
         @with_parameters
         class Both(Mixin, Louder):
             pass
+
+
+NUMBERS = [
+    (estimator, parameter_name)
+    for estimator in (getattr(sktransfer, name) for name in sktransfer.__all__)
+    for parameter_name, constraints in getattr(estimator, "_parameter_constraints", {}).items()
+    if any(isinstance(constraint, Interval) for constraint in constraints)
+]
+
+
+@pytest.mark.parametrize(("estimator", "name"), NUMBERS)
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_a_bool_is_no_number(estimator, name, value):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of {estimator.__name__} must be"):
+        estimator(**{name: value})._validate_params()

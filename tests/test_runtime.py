@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sktransfer import _compat, _runtime
+from sktransfer.exceptions import BackboneError
 
 CPU = torch.device("cpu")
 
@@ -105,6 +106,26 @@ def test_inference_uses_the_requested_settings_and_restores_torchs(precision, dt
         assert state() == before
     assert state() == at_first
     assert linear(torch.ones(3, 4)).requires_grad
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda x: x.bfloat16() @ x,
+        lambda x: torch.linalg.svd(x.bfloat16()),
+        lambda x: x.bfloat16().numpy(),
+        lambda x: x.bfloat16().fill_(torch.finfo(torch.float32).min),
+    ],
+)
+def test_operations_that_bfloat16_lacks_are_an_error_with_advice(operation):
+    with (
+        pytest.raises(BackboneError, match=r"does not run in bfloat16.*precision='float32'"),
+        _runtime.autocast(CPU, "bfloat16"),
+        torch.autocast("cpu", enabled=False),
+    ):
+        operation(torch.eye(3))
+    with pytest.raises(RuntimeError, match="shapes"), _runtime.autocast(CPU, "bfloat16"):
+        torch.ones(2, 3) @ torch.ones(2, 3)
 
 
 def test_the_engine_names_torch_and_the_kind_of_device():

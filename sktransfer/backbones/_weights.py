@@ -57,14 +57,12 @@ def _unwrap(content: Any, path: Path) -> StateDict:
             content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{str(path)!r} holds no named tensors.")
-    parts = [name for name, part in content.items() if _holds_tensors(part)]
-    if len(parts) == 1 and not _holds_tensors(content):
-        content = content[parts[0]]
-    elif len(parts) > 1:
-        raise WeightsError(
-            f"{str(path)!r} holds {len(parts)} networks: {some(list(map(str, parts)))}. Save the "
-            f"one that you mean alone: torch.save(checkpoint[{parts[0]!r}], path)."
-        )
+    parts = {str(name): part for name, part in content.items() if _holds_tensors(part)}
+    is_network = any(isinstance(v, torch.Tensor) and v.ndim > 0 for v in content.values())
+    if len(parts) == 1 and not is_network:
+        (content,) = parts.values()
+    elif not is_network and parts:  # `without_prefix` finds the one that is the network
+        content = {f"{name}.{n}": t for name, part in parts.items() for n, t in part.items()}
     others = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
     if others:
         raise WeightsError(f"{str(path)!r} holds entries that are not tensors: {some(others)}.")

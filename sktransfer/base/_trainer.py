@@ -169,10 +169,6 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
 
     def _validate_all(self) -> None:
         self._validate_params()
-        if isinstance(self.trainable, bool):
-            raise ValueError(
-                f"trainable={self.trainable!r}: use 'all' or 'head', or a number of stages."
-            )
         for item in self.callbacks or []:
             name, callback = item if isinstance(item, tuple) and len(item) == 2 else ("", item)
             is_callback = hasattr(callback, "on_epoch_end") and not isinstance(callback, type)

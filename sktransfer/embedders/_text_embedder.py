@@ -49,8 +49,9 @@ class TextEmbedder(TextColumnEstimator, BaseEmbedder):
         None: the default prompt of the backbone, if it has one.
     long_texts : {"truncate", "chunk"}, default="truncate"
         How to handle texts of more than `max_length` tokens: use only their start, with a warning
-        that gives their number, or split them into chunks of similar length and return the mean of
-        the chunks' features.
+        that gives their number, or split them into chunks of similar length, between words where
+        possible, and return the mean of the chunks' features. Every chunk counts alike, and the
+        mean is not scaled to unit length again, unless ``normalize=True``.
     batch_size : int or "auto", default="auto"
         Rows per forward pass; features do not depend on it. "auto" fills batches with texts of
         similar length up to a number of tokens, and on a CPU computes several batches in parallel.

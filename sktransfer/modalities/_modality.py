@@ -139,8 +139,8 @@ class Preparer(ABC):
         return forward(inputs)
 
     def describe_shortened(self) -> str:
-        """Return the plural of the cells, what is left out of them, and how to avoid it."""
-        return "cells are used in part"
+        """Return a clause that says how much of which cells is used, and how to use more."""
+        return "cells are longer than the backbone's limit, and only their start is used"
 
     @abstractmethod
     def budget(self, on_cpu: bool) -> int:

@@ -196,7 +196,7 @@ def test_a_size_that_is_too_small_is_refused_by_fit(image_size):
         ImageEmbedder("alexnet", weights=None, image_size=image_size).fit(images(2))
 
 
-@pytest.mark.parametrize("image_size", [(64,), ("a", "b"), (0, 64), (64, 64, 3)])
+@pytest.mark.parametrize("image_size", [(64,), ("a", "b"), (0, 64), (64, 64, 3), (True, 64)])
 def test_an_invalid_size_is_refused(image_size):
     with pytest.raises(BackboneError, match="is no size"):
         ImageEmbedder("alexnet", weights=None, image_size=image_size).fit(images(2))

@@ -171,6 +171,15 @@ def test_a_prompt_that_leaves_no_room_is_refused(long_texts):
     assert embedder.set_params(max_length=7).fit_transform(["cat"]).shape == (1, 384)
 
 
+@pytest.mark.parametrize("prompt", ["\ud800", "query\udfff: ", "\ud83d \ude00"])
+def test_a_prompt_with_a_lone_surrogate_is_refused(prompt, folder):
+    with pytest.raises(BackboneError, match=r"prompt .* lone surrogate at position"):
+        TextEmbedder(prompt=prompt, cache=False).fit_transform(["cat"])
+    with_prompts(folder, prompts={"query": prompt}, default_prompt_name="query")
+    with pytest.raises(BackboneError, match=r"prompt .* lone surrogate at position"):
+        TextEmbedder(folder, cache=False).fit_transform(["iota"])
+
+
 def test_a_prompt_is_lower_cased_as_its_texts_are():
     tokenizer = get_backbone("all-MiniLM-L6-v2", modality="text").processor
     made = Tokenizer.from_str(tokenizer.to_dict()["json"])

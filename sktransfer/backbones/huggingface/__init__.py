@@ -12,7 +12,7 @@ from torch import nn
 
 from sktransfer._randomness import seeded
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._weights import StateDict, read_state_dict
+from sktransfer.backbones._weights import StateDict, obtaining, read_state_dict
 from sktransfer.backbones.huggingface import _hub
 from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_of
 from sktransfer.backbones.huggingface._folder import (
@@ -88,7 +88,7 @@ def load(
     BackboneError
         If the folder holds no model, one of an unknown type, or a setting that is not supported.
     WeightsError
-        If its weights are missing, damaged or do not fit.
+        If its weights are missing, damaged or do not fit, or it cannot be built by its config.
     OfflineError
         If it is not on this machine and cannot be downloaded.
     """
@@ -98,7 +98,9 @@ def load(
     sentence = sentence_recipe(folder)
     refuse_adapter(sentence.folder)
     build = _static if sentence.static else _transformer
-    network, blueprint, recipe, tokenizer = build(sentence, weights, modality, random_state, name)
+    with obtaining(f"the model in {str(sentence.folder)!r}", fix="", local=folder):
+        parts = build(sentence, weights, modality, random_state, name)
+    network, blueprint, recipe, tokenizer = parts
     if weights is not None:
         load_steps(network.steps, sentence)
     return Backbone(

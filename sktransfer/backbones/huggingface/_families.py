@@ -178,6 +178,9 @@ _FIXED: dict[str, dict[str, Any]] = {
     },
 }
 
+_DEPENDS = "a row's features would depend on its neighbours"
+_ANOTHER = "Take a model of another type"
+
 # Families that cannot be used, and why.
 _UNSUITABLE = {
     "big_bird": "chooses its attention by the longest row of a batch",
@@ -206,32 +209,29 @@ def family_of(config: Mapping[str, Any], *, name: str, modality: str | None = No
         If the type of the model is unknown, it needs code of its own, or its features depend on
         the longest row of a batch.
     """
-    kind = config.get("model_type")
+    kind = str(config.get("model_type"))
     half = f"{kind}_text_model"
     if reason := _obstacle(config, kind):
         raise BackboneError(f"{name!r} {reason}.")
     if modality == "text" and "text_config" in config and half in FAMILIES:
         return FAMILIES[half]
     if kind in FAMILIES:
-        return FAMILIES[str(kind)]
-    raise BackboneError(
-        f"{name!r} {_unknown(config, kind)}. Known types: {', '.join(sorted(FAMILIES))}."
-    )
+        return FAMILIES[kind]
+    raise BackboneError(f"{name!r} {_unknown(config)}. Known types: {', '.join(sorted(FAMILIES))}.")
 
 
-def _obstacle(config: Mapping[str, Any], kind: str | None) -> str | None:
+def _obstacle(config: Mapping[str, Any], kind: str) -> str | None:
     """Return why a model cannot be used although its type may be known."""
     rotations = json.dumps([config.get("rope_parameters"), config.get("rope_scaling")])
-    fixed = _FIXED.get(str(kind), _ABSOLUTE) if kind in FAMILIES else {}
+    fixed = _FIXED.get(kind, _ABSOLUTE) if kind in FAMILIES else {}
     changed = [name for name, value in fixed.items() if config.get(name) not in (None, value)]
-    advice = "a row's features would depend on its neighbours. Take a model of another type"
     if '"dynamic"' in rotations or '"longrope"' in rotations:
         return (
             "has rotary positions that change with the longest row of a batch, so "
-            f"{advice.partition('.')[0]}: {rotations}"
+            f"{_DEPENDS}: {rotations}"
         )
     if kind in _UNSUITABLE:
-        return f"is of the type {kind!r}, which {_UNSUITABLE[kind]}, so {advice}"
+        return f"is of the type {kind!r}, which {_UNSUITABLE[kind]}, so {_DEPENDS}. {_ANOTHER}"
     if changed:
         name = changed[0]
         return (
@@ -246,7 +246,7 @@ def _obstacle(config: Mapping[str, Any], kind: str | None) -> str | None:
     return None
 
 
-def _unknown(config: Mapping[str, Any], kind: str | None) -> str:
+def _unknown(config: Mapping[str, Any]) -> str:
     if "auto_map" in config:
         return "brings its own Python code, and code that comes with weights is never run"
-    return f"is a model of type {kind!r}, which cannot be used here"
+    return f"is a model of type {config.get('model_type')!r}, which cannot be used here"

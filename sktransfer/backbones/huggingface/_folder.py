@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,19 @@ def read_json(path: Path, *, default: Any = None) -> Any:
     Raises
     ------
     BackboneError
-        If the file is damaged, or missing and there is no default.
+        If the file is damaged, or missing and there is no default; or if its content is not of
+        the type of the default, or a mapping where there is none.
     """
     if default is not None and not path.is_file():
         return default
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackboneError(f"{str(path)!r} cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict if default is None else type(default)):
+        kind = "array" if isinstance(default, list) else "object"
+        raise BackboneError(f"{str(path)!r} must hold a JSON {kind}, not {content!r:.80}.")
+    return content
 
 
 def is_of_timm(config: Mapping[str, Any]) -> bool:
@@ -70,6 +75,42 @@ def refuse_settings(stated: Mapping[str, Any], supported: Mapping[str, Any], pat
                 f"{str(path)!r} sets {name} to {value!r}, which is not supported; only "
                 f"{supported[name]!r} is."
             )
+
+
+def check_settings(
+    stated: Mapping[str, Any], kinds: Mapping[str, Callable[[Any], bool]], path: Path
+) -> None:
+    """Refuse settings whose values are of a wrong kind; None stands for a default.
+
+    Parameters
+    ----------
+    stated : mapping
+        Values by name.
+    kinds : mapping of str to callable
+        Whether a value is one of the setting of that name.
+    path : Path
+        The file, for the message.
+    """
+    for name, fits in kinds.items():
+        if (value := stated.get(name)) is not None and not fits(value):
+            raise BackboneError(
+                f"{str(path)!r} sets {name} to {value!r}, which is no value of this setting."
+            )
+
+
+def is_size(value: object) -> bool:
+    """Return whether a value is a positive integer."""
+    return type(value) is int and value > 0
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is an integer or a float."""
+    return type(value) in (int, float)
+
+
+def is_mapping(value: object) -> bool:
+    """Return whether a value holds settings by name."""
+    return isinstance(value, Mapping)
 
 
 def has_weights(folder: Path) -> bool:

@@ -73,7 +73,9 @@ def snapshot(name: str, revision: str | None = None) -> Path:
         if _is_complete(folder):
             return folder
     what = f"the Hugging Face model {name!r}"
-    fix = f"Fetch it where there is a network, `hf download {name}`, or pass a local folder."
+    option = f" --revision {revision}" if revision else ""
+    command = f"hf download {name}{option}"
+    fix = f"Fetch it where there is a network, `{command}`, or pass a local folder."
     with obtaining(what, fix=fix):
         try:
             files = _files(huggingface_hub.model_info(name, revision=revision, files_metadata=True))

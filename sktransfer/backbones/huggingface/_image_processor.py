@@ -10,13 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones.huggingface._folder import read_json, refuse_settings
+from sktransfer.backbones.huggingface._folder import (
+    check_settings,
+    is_number,
+    read_json,
+    refuse_settings,
+)
 from sktransfer.backbones.huggingface._transformers import image_processor_of
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 
 # Pillow's numbers of its filters.
-_FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 
 # From this size on ConvNeXt's processor resizes the whole image and does not crop.
 _CONVNEXT_RESIZES_FROM = 384
@@ -30,6 +35,19 @@ _SETTINGS = {
 }
 
 
+def _are_three(value: Any) -> bool:
+    return isinstance(value, list) and len([*filter(is_number, value)]) == len(value) == 3
+
+
+# Settings, and whether a value is one of them.
+_KINDS = {
+    "image_mean": _are_three,
+    "image_std": lambda value: _are_three(value) and min(value) > 0,
+    "rescale_factor": is_number,
+    "crop_pct": is_number,
+}
+
+
 def image_recipe(folder: Path, config: Any, *, fixed_size: bool) -> ImageRecipe:
     """Return the recipe stated in a folder, or ImageNet's at the size of the model's config."""
     path = folder / "preprocessor_config.json"
@@ -38,8 +56,9 @@ def image_recipe(folder: Path, config: Any, *, fixed_size: bool) -> ImageRecipe:
     stated = read_json(path, default={}) or together.get("image_processor")
     if not stated:
         return default_recipe(config, fixed_size=fixed_size)
+    check_settings(stated, _KINDS, path)
     processor = image_processor_of(stated)
-    if processor.resample not in range(len(_FILTERS)):
+    if processor.resample not in range(len(FILTERS)):
         raise BackboneError(f"resample={processor.resample!r} is not a filter of Pillow.")
     refuse_settings({name: getattr(processor, name, None) for name in _SETTINGS}, _SETTINGS, path)
     size, resize = _sizes(processor)
@@ -47,7 +66,7 @@ def image_recipe(folder: Path, config: Any, *, fixed_size: bool) -> ImageRecipe:
     return ImageRecipe(
         size=size,
         resize=resize,
-        interpolation=_FILTERS[processor.resample],
+        interpolation=FILTERS[processor.resample],
         mean=mean,
         std=std,
         fixed_size=fixed_size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,14 @@ import torch
 from torch import nn
 
 from sktransfer.backbones._weights import load_strict
-from sktransfer.backbones.huggingface._folder import read_json, refuse_settings, weights_of
+from sktransfer.backbones.huggingface._folder import (
+    check_settings,
+    is_mapping,
+    is_size,
+    read_json,
+    refuse_settings,
+    weights_of,
+)
 from sktransfer.exceptions import BackboneError
 
 # In the order in which older versions join them.
@@ -58,6 +65,22 @@ _TRANSFORMER_SETTINGS = {
     "query_length": None,
     "document_length": None,
     "query_expansion": None,
+}
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+# Settings of all of these files, and whether a value is one of them.
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys((*_ARGUMENTS, "modality_config"), is_mapping),
+    "prompts": lambda value: is_mapping(value) and _are_texts(value.values()),
+    "default_prompt_name": lambda value: isinstance(value, str),
+    "truncate_dim": is_size,
+    "max_seq_length": is_size,
+    "do_lower_case": lambda value: isinstance(value, bool),
+    "pooling_mode": lambda value: isinstance(value, str | list) and _are_texts(value),
 }
 
 
@@ -122,10 +145,14 @@ def sentence_recipe(folder: Path) -> SentenceRecipe:
     """
     recipe = SentenceRecipe(folder)
     for step in read_json(folder / "modules.json", default=[]):
-        _add_step(recipe, folder / step.get("path", ""), str(step["type"]))
+        if not is_mapping(step) or not all(isinstance(step.get(k), str) for k in ("path", "type")):
+            raise BackboneError(f"{str(folder / 'modules.json')!r} names no step: {step!r}.")
+        _add_step(recipe, folder / step["path"], step["type"])
     if recipe.steps and recipe.steps[-1].kind == "Normalize":
         recipe.normalize, recipe.steps = True, recipe.steps[:-1]
-    config = read_json(folder / "config_sentence_transformers.json", default={})
+    path = folder / "config_sentence_transformers.json"
+    config = read_json(path, default={})
+    check_settings(config, _KINDS, path)
     name, prompts = config.get("default_prompt_name"), config.get("prompts") or {}
     if name is not None and name not in prompts:
         raise BackboneError(
@@ -135,9 +162,7 @@ def sentence_recipe(folder: Path) -> SentenceRecipe:
     recipe.prefix = prompts.get(name, "")
     if name is None:
         recipe.prompts = {named: prompt for named, prompt in prompts.items() if prompt}
-    recipe.truncate = size = config.get("truncate_dim")
-    if size is not None and (type(size) is not int or size < 1):
-        raise BackboneError(f"{str(folder)!r} sets truncate_dim to {size!r}, not to a width.")
+    recipe.truncate = config.get("truncate_dim")
     return recipe
 
 
@@ -190,6 +215,7 @@ def _read_encoder(recipe: SentenceRecipe, folder: Path) -> None:
     recipe.folder = folder
     for path in sorted(folder.glob("sentence_*_config.json")):
         config = read_json(path)
+        check_settings(config, _KINDS, path)
         config["modality_config"] = (config.get("modality_config") or {}).get("text")
         stated = {key: value for key, value in config.items() if value != _HALVES.get(key)}
         for name in stated.keys() & {*_ARGUMENTS}:
@@ -200,7 +226,9 @@ def _read_encoder(recipe: SentenceRecipe, folder: Path) -> None:
 
 
 def _pooling(folder: Path) -> str:
-    config = read_json(folder / "config.json")
+    path = folder / "config.json"
+    config = read_json(path)
+    check_settings(config, _KINDS, path)
     # The names of older versions, such as pooling_mode_mean_tokens and pooling_mode_lasttoken.
     flags = [name for name in config if name.startswith("pooling_mode_") and config[name] is True]
     old = [re.sub(r"^pooling_mode_|(?<!len)_tokens?$", "", name) for name in flags]

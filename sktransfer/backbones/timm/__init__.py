@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,16 @@ from sktransfer.backbones._weights import (
     read_state_dict,
     some,
 )
-from sktransfer.backbones.huggingface._folder import is_of_timm, read_json
+from sktransfer.backbones.huggingface._folder import (
+    check_settings,
+    is_mapping,
+    is_number,
+    is_of_timm,
+    is_size,
+    read_json,
+)
 from sktransfer.backbones.huggingface._hub import folder_of
+from sktransfer.backbones.huggingface._image_processor import FILTERS
 from sktransfer.backbones.timm._split_timm import classifiers_of, split
 from sktransfer.exceptions import BackboneError, WeightsError
 from sktransfer.modalities.image import ImageRecipe
@@ -99,10 +107,17 @@ def load_folder(
         )
     architecture = str(config["architecture"])
     _tags(architecture)  # an error for an unknown model
+    check_settings(config, _KINDS, folder / "config.json")
+    check_settings(config.get("pretrained_cfg") or config, _PIXELS, folder / "config.json")
     pretrained = weights == "pretrained"
     fix = "Save it again with timm.models.save_for_hf."
     with obtaining(f"the model in {str(folder)!r}", fix=fix, local=folder), seeded(random_state):
         net = timm.create_model(f"local-dir:{folder}", pretrained=pretrained)
+    if not is_whole(net):
+        raise BackboneError(
+            f"{str(folder / 'config.json')!r} asks for a part of a network that gives no features: "
+            f"model_args is {config.get('model_args')!r}. Remove features_only from it."
+        )
     if weights is not None and not pretrained:
         load_file(net, Path(weights))
     channels = timm.data.resolve_model_data_config(net)["input_size"][0]
@@ -121,10 +136,27 @@ def load_folder(
 _PLACES = {"file", "source", "state_dict", "hf_hub_id", "url", "label_names", "label_descriptions"}
 
 
+def _are_numbers(value: Any) -> bool:
+    is_list = isinstance(value, list) and len(value) in (1, 3)
+    return is_list and all(map(is_number, value))
+
+
+# Settings of a folder, and whether a value is one of them.
+_KINDS: dict[str, Callable[[Any], bool]] = {"pretrained_cfg": is_mapping, "model_args": is_mapping}
+_PIXELS: dict[str, Callable[[Any], bool]] = {
+    "input_size": lambda value: _are_numbers(value) and len([*filter(is_size, value)]) == 3,
+    "mean": _are_numbers,
+    "std": lambda value: _are_numbers(value) and min(value) > 0,
+    "crop_pct": lambda value: is_number(value) and value > 0,
+    "crop_mode": ("center", "squash", "border").__contains__,
+    "interpolation": lambda value: value in FILTERS,
+}
+
+
 def _folder(name: str, source: str, place: str) -> Path:
-    if source == "local-dir" and Path(place).is_dir():
+    if source == "local-dir" and place and Path(place).is_dir():
         return Path(place)
-    if source in ("hf-hub", "hf_hub"):
+    if source in ("hf-hub", "hf_hub") and place.partition("@")[0]:
         return folder_of(place)
     raise BackboneError(
         f"{name!r} is neither an existing folder, 'timm:local-dir:<folder>', nor a model of a hub, "
@@ -190,10 +222,14 @@ def recipe_of(net: Any) -> ImageRecipe:
         # "squash" changes the aspect ratio; so does "border" here, which is rare and would pad.
         resize=max(scaled) if config["crop_mode"] == "center" else (scaled[0], scaled[1]),
         interpolation=config["interpolation"],
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
+        mean=_per_channel(config["mean"]),
+        std=_per_channel(config["std"]),
         fixed_size=fixed,
     )
+
+
+def _per_channel(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(values) * (3 // len(values))
 
 
 def _row(model: str) -> dict[str, Any]:

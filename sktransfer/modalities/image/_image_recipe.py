@@ -128,7 +128,8 @@ class ImageRecipe(Recipe):
 def _sides(image_size: object) -> tuple[int, int]:
     """Return height and width, also of NumPy's integers; refuse other values."""
     both = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
-    if len(both) != 2 or not all(isinstance(side, Integral) and int(side) > 0 for side in both):
+    sides = [side for side in both if isinstance(side, Integral) and not isinstance(side, bool)]
+    if len(both) != 2 or len(sides) != 2 or min(sides) < 1:
         raise BackboneError(
             f"image_size={image_size!r} is no size: give a side or (height, width), in pixels."
         )

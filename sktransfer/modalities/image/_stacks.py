@@ -44,7 +44,8 @@ def images_of_array(X: np.ndarray, image_shape: Shape | None) -> tuple[Any, int]
 
 
 def _flattened(X: np.ndarray, shape: Shape) -> tuple[Any, int]:
-    if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] not in CHANNELS):
+    are_sides = len(shape) in (2, 3) and min(shape) >= 1 and bool not in map(type, shape)
+    if not are_sides or (len(shape) == 3 and shape[2] not in CHANNELS):
         raise ColumnError(
             f"image_shape={shape} is not (H, W) or (H, W, C) with C one of {CHANNELS}"
         )

@@ -128,7 +128,10 @@ class TextPreparer(Preparer):
         )
 
     def collate(self, items: Sequence[list[int]], device: torch.device) -> dict[str, torch.Tensor]:
-        """Return ``input_ids`` and ``attention_mask`` (n, tokens), padded on the right."""
+        """Return ``input_ids`` and ``attention_mask`` of n texts, each int64 (n, tokens).
+
+        Texts are padded on the right to the length of the longest, where the mask is 0.
+        """
         tensors = self._tokenizer.collate(items)
         return {name: tensor.to(device) for name, tensor in tensors.items()}
 

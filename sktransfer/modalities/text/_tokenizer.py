@@ -146,7 +146,8 @@ class TextTokenizer:
     ) -> list[list[int]]:
         """Return the token ids of all of a text, in chunks of similar length.
 
-        Each chunk has the special tokens and the prompt of a text.
+        Each chunk has the special tokens and the prompt of a text. It ends before a word, if one
+        starts in its last quarter; else before a character, or any token.
 
         Parameters
         ----------
@@ -154,7 +155,8 @@ class TextTokenizer:
             See `encode_start`; the length is that of a chunk.
         """
         room = self._room(max_length)
-        encoding = self._tokens(self._whole(text, prompt))
+        content = self._whole(text, prompt)
+        encoding = self._tokens(content)
         ids, whole = encoding.ids, self._finished(encoding)
         if len(ids) <= room:
             return [whole]
@@ -164,18 +166,24 @@ class TextTokenizer:
         room = self._room_beside(head, max_length)
         at = next(i for i in range(len(whole)) if whole[i : i + len(ids)] == ids)
         before, after = whole[: at + head], whole[at + len(ids) :]
-        n_chunks = math.ceil((len(ids) - head) / room)
-        ends = [head + (len(ids) - head) * i // n_chunks for i in range(n_chunks + 1)]
+        ends = _chunk_ends(encoding, content, head, room)
         return [self._filled([*before, *ids[i:j], *after]) for i, j in pairwise(ends)]
 
     def check_prompt(self, max_length: int, prompt: str | None) -> None:
-        """Raise if a prompt leaves no room for text.
+        """Raise if a prompt leaves no room for text, or is no text itself.
 
         Raises
         ------
         BackboneError
-            With the number of its tokens.
+            With the number of its tokens, or its part that is no text.
         """
+        try:
+            self._whole("", prompt).encode()
+        except UnicodeEncodeError as error:
+            raise BackboneError(
+                f"The prompt {error.object!r} holds a lone surrogate at position {error.start}, "
+                "which is no character. Remove it."
+            ) from error
         if whole := self._whole("", prompt):
             self._room_beside(len(self._tokens(whole)), max_length)
 
@@ -239,3 +247,22 @@ class TextTokenizer:
         # One by one: the threads that a batch would use are no faster at these lengths, and some
         # versions of the library then print a warning at every fork.
         return self._tokenizer.encode(text, add_special_tokens=False)
+
+
+def _chunk_ends(encoding: Any, text: str, start: int, room: int) -> list[int]:
+    """Return the numbers of the tokens between which chunks of at most `room` tokens are."""
+    words, offsets, ends = encoding.word_ids, encoding.offsets, [start]
+
+    def starts_word(i: int) -> bool:
+        # Some tokenizers take a whole text for one word; its tokens begin with the spaces of it.
+        return words[i] != words[i - 1] or text[offsets[i][0] : offsets[i][0] + 1].isspace()
+
+    def starts_character(i: int) -> bool:
+        return offsets[i][0] >= offsets[i - 1][1]
+
+    while (rest := len(words) - ends[-1]) > room:
+        size = math.ceil(rest / math.ceil(rest / room))
+        last_quarter = range(ends[-1] + size, ends[-1] + size - size // 4 - 1, -1)
+        found = chain(filter(starts_word, last_quarter), filter(starts_character, last_quarter))
+        ends.append(next(found, ends[-1] + size))
+    return [*ends, len(words)]

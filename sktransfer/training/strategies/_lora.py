@@ -49,8 +49,9 @@ class LoRA(Strategy):
         names = _targets(network)
         if not names:
             raise BackboneError(
-                "trainable='lora' needs linear layers or convolutions in the stages of the "
-                "backbone, and there are none. Open stages instead: trainable=1."
+                "trainable='lora' adds adapters to nn.Linear, or else to nn.Conv2d of one group, "
+                "and the stages of this backbone have neither. Their layers with weights: "
+                f"{_weighted(network)}. Open stages instead: trainable=1."
             )
         config = LoraConfig(r=_RANK, lora_alpha=_ALPHA, target_modules=names)
         inject_adapter_in_model(config, network)
@@ -58,6 +59,12 @@ class LoRA(Strategy):
     def trains(self, name: str) -> bool:
         """Return whether the parameter belongs to an adapter."""
         return ".lora_" in name
+
+
+def _weighted(network: StagedNetwork) -> str:
+    """Return the names of the types of layers with weights of their own."""
+    layers = [m for stage in network.stages.values() for m in stage.modules()]
+    return ", ".join(sorted({type(m).__name__ for m in layers if m._parameters})) or "none"
 
 
 def _targets(network: StagedNetwork) -> list[str]:

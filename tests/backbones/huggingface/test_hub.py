@@ -58,6 +58,12 @@ def test_an_offline_error_names_the_download_command(variable, monkeypatch):
         get_backbone("nobody/nothing", modality="text")
 
 
+def test_the_download_command_names_the_revision(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OfflineError, match="`hf download nobody/nothing --revision v2`"):
+        get_backbone("timm:hf-hub:nobody/nothing@v2", modality="image")
+
+
 def test_a_cached_model_needs_no_request(hub, monkeypatch):
     cache(hub, "org/tiny", readme="---\ntags: [x]\nlicense: apache-2.0\n---\nlicense: mit\n")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -84,6 +84,22 @@ def test_sizes_in_old_files_are_a_square_or_a_shorter_side(tmp_path):
     assert (convnext.size, convnext.resize) == ((224, 224), 256)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("image_mean", "x"),
+        ("image_mean", [0.5]),
+        ("image_std", 0.5),
+        ("image_std", [0, 1, 1]),
+        ("rescale_factor", "x"),
+        ("rescale_factor", True),
+    ],
+)
+def test_settings_of_a_wrong_kind_are_named(setting, value, tmp_path):
+    with pytest.raises(BackboneError, match=f"sets {setting} to"):
+        recipe_of(tmp_path, image_processor_type="ViTImageProcessor", **{setting: value})
+
+
 def test_null_means_the_default(tmp_path):
     stated = {"image_processor_type": "ViTImageProcessorFast", "size": 96, **IMAGENET}
     silent = recipe_of(tmp_path, **stated)

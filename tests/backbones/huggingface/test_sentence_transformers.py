@@ -135,6 +135,47 @@ def test_unsupported_settings_of_sentence_transformers_are_refused_by_name(file,
         get_backbone(folder, modality="text")
 
 
+@pytest.mark.parametrize(
+    ("file", "setting", "values"),
+    [
+        ("config_sentence_transformers.json", "prompts", [["x"], "x", 3, {"a": 1}, {"a": None}]),
+        ("config_sentence_transformers.json", "default_prompt_name", [["x"], {}, 3]),
+        ("sentence_bert_config.json", "max_seq_length", ["x", 1.5, 0, True]),
+        ("sentence_bert_config.json", "do_lower_case", ["x", 1]),
+        ("sentence_bert_config.json", "model_args", [["x"], 3]),
+        ("sentence_bert_config.json", "modality_config", [["x"], 3]),
+        ("1_Pooling/config.json", "pooling_mode", [3, ["mean", 3], {"a": 1}, True]),
+    ],
+)
+def test_settings_of_a_wrong_kind_are_named(file, setting, values, tmp_path):
+    folder = sentence_folder(tmp_path, "Pooling")
+    pooling(folder, pooling_mode_mean_tokens=True)
+    for value in values:
+        write_json(folder / file, **{setting: value})
+        with pytest.raises(BackboneError, match=f"{file}' sets {setting} to"):
+            get_backbone(folder, modality="text")
+
+
+@pytest.mark.parametrize(
+    "file", ["config_sentence_transformers.json", "1_Pooling/config.json", "modules.json"]
+)
+@pytest.mark.parametrize("content", [3, "x", [3], {"a": 1}])
+def test_files_of_another_structure_are_named(file, content, tmp_path):
+    if isinstance(content, dict) and file != "modules.json":
+        pytest.skip("is one of settings")
+    folder = sentence_folder(tmp_path, "Pooling")
+    pooling(folder, pooling_mode_mean_tokens=True)
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(BackboneError, match=f"{file}' (must hold a JSON|names no step)"):
+        get_backbone(folder, modality="text")
+
+
+def test_prompts_of_null_are_none(tmp_path):
+    folder = sentence_folder(tmp_path)
+    write_json(folder / "config_sentence_transformers.json", prompts=None)
+    assert get_backbone(folder, modality="text").processor.prompts == {}
+
+
 def test_arguments_that_change_no_features_are_accepted(tmp_path):
     folder = sentence_folder(tmp_path)
     wanted = embed(get_backbone(folder, modality="text"), TEXTS)

@@ -241,3 +241,15 @@ def test_a_model_saved_with_its_head_gives_the_same_features(kind, name, tmp_pat
         wanted = encoder(**batch).last_hidden_state[:, 0]
         found = backbone.extract(batch, layer=-1, pooling="cls")
     assert close(found.numpy(), wanted.numpy())
+
+
+def test_a_family_that_does_not_run_in_bfloat16_is_an_error_with_advice(tmp_path):
+    save("deberta", tmp_path)
+    options = {"precision": "bfloat16", "cache": False}
+    with pytest.raises(BackboneError, match=r"does not run in bfloat16.*precision='float32'"):
+        TextEmbedder(tmp_path, **options).fit_transform(["alpha beta"])
+    with pytest.raises(BackboneError, match=r"does not run in bfloat16.*precision='float32'"):
+        TextClassifier(tmp_path, trainable=1, max_epochs=1, **options).fit(
+            ["a", "b"] * 3, [0, 1] * 3
+        )
+    assert TextEmbedder(tmp_path, cache=False).fit_transform(["alpha beta"]).shape == (1, 32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -265,4 +266,24 @@ def test_a_folder_without_a_tokenizer_raises(bert):
     for file in bert.glob("tokenizer*"):
         file.unlink()
     with pytest.raises(BackboneError, match="tokenizer in "):
+        text(bert)
+
+
+@pytest.mark.parametrize(
+    ("file", "setting"),
+    [
+        ("config.json", {"hidden_size": "x"}),
+        ("config.json", {"hidden_size": 3}),
+        ("config.json", {"hidden_act": "x"}),
+        ("config.json", {"architectures": 3}),
+        ("config.json", {"rope_scaling": ["x"]}),
+        ("config.json", {"model_type": ["bert"]}),
+        ("config.json", {"vocab_size": -1}),
+        ("tokenizer_config.json", {"model_max_length": "x"}),
+    ],
+)
+def test_a_config_that_no_model_can_have_is_an_error_with_its_folder(file, setting, bert):
+    content = json.loads((bert / file).read_text())
+    write_json(bert / file, **content | setting)
+    with pytest.raises((BackboneError, WeightsError), match=re.escape(bert.name)):
         text(bert)

@@ -120,6 +120,10 @@ def test_a_hub_model_is_read_from_the_local_cache(source, revision, tmp_path, mo
     ("name", "message"),
     [
         ("timm:local-dir:/nowhere/at/all", "neither an existing folder"),
+        ("timm:local-dir:", "neither an existing folder"),
+        ("timm:hf-hub:", "neither an existing folder"),
+        ("timm:hf_hub:@main", "neither an existing folder"),
+        ("timm:", "no model ''"),
         ("timm:git:org/name", "neither an existing folder"),
     ],
 )
@@ -139,6 +143,59 @@ def test_folders_that_timm_cannot_build_are_refused(tmp_path):
     saved(tmp_path / "grey", in_chans=1)
     with pytest.raises(BackboneError, match="images of 1 channels"):
         image(tmp_path / "grey")
+
+
+def test_one_number_is_that_of_all_channels(tmp_path):
+    saved(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())["pretrained_cfg"]
+    edit(tmp_path, pretrained_cfg={**config, "mean": [0.5], "std": [1]})
+    recipe = image(tmp_path).recipe
+    assert (recipe.mean, recipe.std) == ((0.5,) * 3, (1,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("mean", "x"),
+        ("mean", [3, 3]),
+        ("std", 0.5),
+        ("std", [0, 0, 0]),
+        ("input_size", 64),
+        ("input_size", [64]),
+        ("input_size", [3, "64", 64]),
+        ("crop_pct", [0.9]),
+        ("crop_pct", -1),
+        ("crop_mode", True),
+        ("interpolation", 3),
+        ("interpolation", "sinc"),
+    ],
+)
+def test_pixel_settings_of_a_wrong_kind_are_named(setting, value, tmp_path):
+    saved(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())["pretrained_cfg"]
+    edit(tmp_path, pretrained_cfg={**config, setting: value})
+    with pytest.raises(BackboneError, match=rf"config\.json' sets {setting} to"):
+        image(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"pretrained_cfg": 3}, "sets pretrained_cfg to 3"),
+        ({"pretrained_cfg": None}, "damaged or unsuitable"),
+        ({"model_args": ["x"]}, r"sets model_args to \['x'\]"),
+        ({"model_args": {"features_only": True}}, "Remove features_only"),
+        ({"model_args": {"features_only": True, "out_indices": [1]}}, "Remove features_only"),
+        ({"model_args": {"out_indices": [1]}}, "out_indices"),
+        ({"model_args": {"global_pool": "x"}}, "damaged or unsuitable"),
+        ({"model_args": {"num_classes": "x"}}, "damaged or unsuitable"),
+    ],
+)
+def test_arguments_that_leave_no_features_are_refused(setting, message, tmp_path):
+    saved(tmp_path)
+    edit(tmp_path, **setting)
+    with pytest.raises((BackboneError, WeightsError), match=message):
+        image(tmp_path)
 
 
 def test_weights_that_are_missing_or_do_not_fit_are_refused(tmp_path):

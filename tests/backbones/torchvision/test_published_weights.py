@@ -146,9 +146,32 @@ def test_one_network_beside_other_entries_is_found(name, tmp_path):
     assert found.fingerprint == plain.fingerprint
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"stats": {"mean": torch.zeros(3)}},
+        {"stats": {"mean": torch.zeros(3)}, "head": {"weight": torch.zeros(3, 2)}},
+        {"best": torch.tensor(0.9), "epoch": torch.tensor(3)},
+        {1: {"mean": torch.zeros(3)}},
+    ],
+)
+def test_the_one_network_among_other_tensors_is_found(others, tmp_path):
+    torch.save({"net": tiny_state(), **others}, tmp_path / "w.pth")
+    torch.save(tiny_state(), tmp_path / "plain.pth")
+    found, plain = load(weights=tmp_path / "w.pth"), load(weights=tmp_path / "plain.pth")
+    assert found.fingerprint == plain.fingerprint
+
+
+@pytest.mark.parametrize("part", [{"x": torch.zeros(3)}, {"a": torch.zeros(1)}, tiny_state()])
+def test_a_part_beside_the_tensors_of_a_network_is_not_taken_for_it(part, tmp_path):
+    torch.save({**tiny_state(), "buf": part}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"entries that are not tensors: buf\."):
+        load(weights=tmp_path / "w.pth")
+
+
 def test_several_networks_in_one_file_are_named(tmp_path):
     torch.save({"student": tiny_state(), "teacher": tiny_state(6)}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match=r"2 networks: student, teacher\. .*\['student'\]"):
+    with pytest.raises(WeightsError, match=r"2 times, under the prefixes 'student\.', 'teacher\.'"):
         load(weights=tmp_path / "w.pth")
 
 

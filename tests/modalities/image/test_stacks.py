@@ -74,6 +74,7 @@ SHAPES = {
     "flat": ((64,), (8, 8), r"H\*W\*C = 64\. Reshape your data"),
     "shape of 4": ((2, 64), (1, 8, 8, 1), r"image_shape=\(1, 8, 8, 1\) is not \(H, W\)"),
     "shape of 0": ((2, 64), (0, 8), r"image_shape=\(0, 8\) is not \(H, W\)"),
+    "shape of a bool": ((2, 64), (True, 64), r"image_shape=\(True, 64\) is not \(H, W\)"),
     "shape of 2 channels": ((2, 64), (4, 8, 2), r"with C one of \(1, 3, 4\)"),
 }
 

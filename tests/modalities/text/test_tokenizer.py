@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, chain, pairwise
 
 import pytest
 import torch
@@ -50,6 +51,15 @@ def byte_pairs() -> Tokenizer:
     )
 
 
+def whole_texts() -> Tokenizer:
+    """Return single characters of a text that is not split into words, as decoders have it."""
+    names = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), *sorted({*PHRASE, "▁"})]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    return with_special_tokens(tokenizer)
+
+
 def sentence_pieces() -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" ", "▁")])
@@ -64,6 +74,10 @@ def sentence_pieces() -> Tokenizer:
 
 def trained(tokenizer: Tokenizer, trainer: object) -> Tokenizer:
     tokenizer.train_from_iterator([" ".join(WORDS)] * 50, trainer)
+    return with_special_tokens(tokenizer)
+
+
+def with_special_tokens(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -176,6 +190,45 @@ def test_prefix_and_lower_casing_are_applied_before_tokenization():
     tokenizer = TextTokenizer(MADE["byte_pairs"], pad_id=1, prefix="The: ", lower=True)
     plain = TextTokenizer(MADE["byte_pairs"], pad_id=1)
     assert tokenizer.encode(["FOX Dog"], 50) == plain.encode(["the: fox dog"], 50)
+
+
+def chunked(made: Tokenizer, text: str, max_length: int) -> tuple[list[int], list[str]]:
+    """Return the numbers of tokens of all chunks, without special tokens, and their texts."""
+    chunks = [c[1:-1] for c in TextTokenizer(made, pad_id=1).encode_chunks(text, max_length)]
+    encoding = made.encode(text, add_special_tokens=False)
+    assert [*chain.from_iterable(chunks)] == encoding.ids
+    ends = [0, *accumulate(map(len, chunks))]
+    offsets = encoding.offsets
+    parts = [offsets[i:j] for i, j in pairwise(ends)]
+    return [*map(len, chunks)], [text[part[0][0] : part[-1][1]] for part in parts if part]
+
+
+CHUNKED = [word_pieces, byte_pairs, sentence_pieces, whole_texts]
+
+
+@pytest.mark.parametrize("make", CHUNKED)
+@pytest.mark.parametrize("words", [WORDS, ["rains", "brown", "naïve", "dog"], ["日本", "😀😀"]])
+def test_chunks_end_between_words(make, words):
+    lengths, texts = chunked(make(), " ".join(words * 30), 40)
+    assert {word for text in texts for word in text.split()} <= set(words)
+    assert max(lengths) <= 38
+
+
+@pytest.mark.parametrize("make", CHUNKED)
+@pytest.mark.parametrize("text", ["Я" * 999, "日本語" * 400, "😀" * 300, "x" * 90], ids=ascii)
+def test_chunks_of_one_long_word_end_between_characters(make, text):
+    lengths, texts = chunked(make(), text, 15)
+    assert "".join(texts) in (text, text[:1])  # the second where the word is one unknown token
+    assert max(lengths) <= 13
+
+
+@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("made", MADE)
+def test_chunks_are_of_similar_length_and_below_the_limit(made, text):
+    for max_length in (3, 12, 130):
+        lengths, _ = chunked(MADE[made], NASTY[text][-2000:], max_length)
+        assert max(lengths, default=0) <= max_length - 2
+        assert min(lengths) >= 0.35 * (max_length - 2) or len(lengths) == 1
 
 
 def test_rows_are_padded_on_the_right(tokenizer):

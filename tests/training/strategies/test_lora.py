@@ -11,6 +11,7 @@ from sktransfer import ImageClassifier, TextClassifier, TextEmbedder
 from sktransfer.backbones import get_backbone
 from sktransfer.exceptions import BackboneError
 from tests._tiny import images, texts
+from tests.backbones._huggingface_folders import save
 
 OPTIONS = {"trainable": "lora", "random_state": 0, "cache": False, "max_epochs": 3, "lr": 1e-3}
 COLUMN, SIDES = texts(12), np.arange(12) % 2
@@ -75,10 +76,24 @@ def test_an_embedder_takes_the_adapted_network(fitted):
     np.testing.assert_allclose(rows, fitted.transform(COLUMN), atol=1e-5)
 
 
-def test_a_network_without_linear_layers_or_convolutions_raises():
-    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
-    with pytest.raises(BackboneError, match="trainable=1"):
+@pytest.mark.parametrize(
+    ("layer", "kinds"),
+    [
+        (torch.nn.Identity(), "none"),
+        (torch.nn.BatchNorm2d(3), "BatchNorm2d"),
+        (torch.nn.Conv2d(3, 3, 1, groups=3), "Conv2d"),
+    ],
+)
+def test_a_network_without_linear_layers_or_convolutions_raises(layer, kinds):
+    network = torch.nn.Sequential(layer, torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
+    with pytest.raises(BackboneError, match=rf"layers with weights: {kinds}\. .*trainable=1"):
         ImageClassifier(network, **OPTIONS).fit(images(4), SIDES[:4])
+
+
+def test_the_kinds_of_layers_of_a_network_without_adapters_are_named(tmp_path):
+    save("gpt2", tmp_path)
+    with pytest.raises(BackboneError, match=r"weights: Conv1D, Embedding, LayerNorm\."):
+        TextClassifier(tmp_path, **OPTIONS).fit(COLUMN, SIDES)
 
 
 def test_without_peft_the_error_names_the_extra(monkeypatch):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.modalities.image import read_image_folder as read_image_folder
     from sktransfer.persistence import load as load
     from sktransfer.persistence import save as save
+    from sktransfer.pretrain import ImagePretrainer as ImagePretrainer
+    from sktransfer.pretrain import TextPretrainer as TextPretrainer
     from sktransfer.training import train_together as train_together
 
 __all__ = sorted(HOMES)

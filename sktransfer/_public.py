@@ -12,6 +12,7 @@ _NAMES = {
     "inspection": ["HistoryDisplay", "find_lr"],
     "modalities.image": ["read_image_folder"],
     "persistence": ["load", "save"],
+    "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "training": ["train_together"],
 }
 

@@ -82,6 +82,10 @@ class CacheWarning(SktransferWarning):
     """The feature cache cannot be used; the computation continues without it."""
 
 
+class CollapseWarning(SktransferWarning):
+    """Features collapsed in pre-training, which has been stopped."""
+
+
 class EngineWarning(SktransferWarning):
     """The engine that was asked for cannot run a network; torch does."""
 

@@ -52,6 +52,11 @@ class StagedNetwork(nn.Module):
     prefix_tokens: int = 0
     resumes: bool = True
 
+    @property
+    def token_embeddings(self) -> nn.Embedding | None:
+        """The word embeddings of a transformer that reads tokens; None for other networks."""
+        return None
+
     def forward(
         self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
     ) -> torch.Tensor:

@@ -22,7 +22,7 @@ from sktransfer.lazy import LazyMixin
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone, Level
-    from sktransfer.training import FineTuned, Phase
+    from sktransfer.training import FineTuned, Phase, Training
     from sktransfer.training.strategies import Strategy
     from sktransfer.training.targets import Target
 
@@ -57,6 +57,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
     # Parameters of some subclasses.
     augment: ClassVar[Any] = None
     dropout = 0.0
+    # Whether new heads are drawn at random.
+    _draws_head: ClassVar[bool] = False
 
     module_: FineTuned = fitted()
     history_: list[dict[str, Any]] = fitted()
@@ -96,9 +98,20 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             continues. ``random``: a RandomState.
         """
 
-    def _target_attributes(self, target: Any) -> dict[str, Any]:
-        """Return the fitted attributes that depend on the target."""
-        return {"_target": target}
+    def _fit_attributes(self, training: Training) -> dict[str, Any]:
+        """Return fitted attributes beside those that all have."""
+        return {"_target": training.train.target}
+
+    def _watch(self, training: Training, y_val: Any) -> None:
+        """Add callbacks of the estimator's own to a training before it begins."""
+
+    def _make_head(self, backbone: Backbone, target: Any) -> Any:
+        """Return a new head, before any weights are restored to it."""
+        from sktransfer.training.heads import head_of
+
+        level: Level = target.level if target is not None else "row"
+        width = backbone.feature_width(level, self._modality().recipe(backbone))
+        return head_of(target, width, self.dropout)
 
     # Fitting ---------------------------------------------------------------------------------
 
@@ -144,11 +157,12 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             module, target, epochs=epochs, prepare=prepare, done=done, random=random
         )
         training = Training(self, module, train, valid, random, phases, earlier)
+        self._watch(training, as_numpy(validation[1]))
 
         def attributes() -> dict[str, Any]:
             return {
                 **self._seen(column),
-                **self._target_attributes(target),
+                **self._fit_attributes(training),
                 "module_": module,
                 "history_": earlier + training.monitor.history,
                 "best_epoch_": training.monitor.best_epoch,
@@ -192,8 +206,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
                     "A warm start cannot change to trainable='lora' or from it: what was "
                     "learned has no place there. Set warm_start=False."
                 )
-        # Only adapters are drawn at random.
-        seed = 0 if strategy.copies_stages else random.randint(2**31)
+        is_drawn = self._draws_head or not strategy.copies_stages
+        seed = random.randint(2**31) if is_drawn else 0
         return self._make_module(backbone, target, opened, strategy, seed)
 
     def _make_module(
@@ -205,13 +219,11 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         seed: int = 0,
     ) -> FineTuned:
         from sktransfer.training import FineTuned
-        from sktransfer.training.heads import head_of
 
         device = self._torch_device()
         level: Level = target.level if target is not None else "row"
-        width = backbone.feature_width(level, self._modality().recipe(backbone))
-        head = head_of(target, width, self.dropout)
         with seeded(seed):
+            head = self._make_head(backbone, target)
             module = FineTuned(backbone.on(device), head, opened, strategy, level)
         return module.to(device)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer import _runtime
-from sktransfer._compat import Interval, StrOptions, check_sample_weight
+from sktransfer._compat import Interval, check_sample_weight
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base._column_estimator import ColumnEstimator
 from sktransfer.cache import open_cache
@@ -29,7 +29,9 @@ class TrainedColumnEstimator(ColumnEstimator):
 
     early_stopping: bool = parameter("boolean", default=False)
     validation_fraction: float = parameter(Interval(Real, 0, 1, closed="neither"), default=0.1)
-    reuse_activations: bool | str = parameter("boolean", StrOptions({"auto"}), default="auto")
+
+    # A parameter of some subclasses.
+    reuse_activations: ClassVar[Any] = False
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
         """Return what y is; None for training without y."""

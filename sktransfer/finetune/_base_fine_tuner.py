@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sktransfer._compat import Interval, with_callbacks
+from sktransfer._compat import Interval, StrOptions, with_callbacks
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import BaseTrainer
 from sktransfer.exceptions import BackboneError
@@ -25,6 +25,7 @@ class BaseFineTuner(BaseTrainer):
     probe_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
     mixup: float = parameter(Interval(Real, 0, None, closed="left"), default=0.0)
     dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
+    reuse_activations: Any = parameter("boolean", StrOptions({"auto"}), default="auto")
 
     # Parameters of classifiers.
     contrastive_epochs = 0

@@ -16,6 +16,7 @@ from sktransfer.finetune._base_fine_tuner import BaseFineTuner
 from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
+    from sktransfer.training import Training
     from sktransfer.training.targets import Target
 
 
@@ -121,8 +122,9 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
             raise TargetError("contrastive_epochs needs one class per row, not a matrix of labels.")
         return LabelTarget.learn(y)
 
-    def _target_attributes(self, target: Any) -> dict[str, Any]:
-        return {**super()._target_attributes(target), "classes_": target.classes}
+    def _fit_attributes(self, training: Training) -> dict[str, Any]:
+        target: Any = training.train.target
+        return {**super()._fit_attributes(training), "classes_": target.classes}
 
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.class_weight is None:

@@ -205,6 +205,22 @@ class Modality(CellType, ABC):
         """Return the augmentation that a value of the parameter `augment` names."""
         return None
 
+    def masking(
+        self, fraction: float, backbone: Any, grid: tuple[int, int] | None = None
+    ) -> Augmentation:
+        """Return what hides a part of each prepared cell; its targets are what was hidden.
+
+        Parameters
+        ----------
+        fraction : float
+            Share to hide.
+        backbone : Backbone
+            For which cells are prepared.
+        grid : tuple of int, optional
+            Rows and columns of the places that the backbone has features of.
+        """
+        raise BackboneError(f"Parts of {self.noun}s cannot be masked.")
+
     @classmethod
     def module_recipe(cls, module: Any) -> Recipe:
         """Return how cells are prepared for a module of the user's.

@@ -87,7 +87,7 @@ class FineTuned(nn.Module):
     def features(self, inputs: Any, cached: CachedActivation | None = None) -> torch.Tensor:
         """Return the features, float32."""
         if self.level != "row":
-            return self._below_rows(inputs, cached)
+            return self.features_of(self.level, inputs, cached)
         if cached is not None and cached.stage == POOLED:
             return cached.activation
         mask = mask_of(inputs)
@@ -98,13 +98,16 @@ class FineTuned(nn.Module):
     def _pooled(self, inputs: Any, cached: CachedActivation | None) -> torch.Tensor:
         return self.network(inputs, cached=cached).float()
 
-    def _below_rows(self, inputs: Any, cached: CachedActivation | None) -> torch.Tensor:
+    def features_of(
+        self, level: Level, inputs: Any, cached: CachedActivation | None = None
+    ) -> torch.Tensor:
+        """Return the features of each token, (n, tokens, d), or place, (n, height, width, d)."""
         last = list(self.network.stages)[-1]
         if cached is not None and cached.stage == last:
             activation = cached.activation
         else:
             activation = self.network(inputs, until=last, cached=cached).float()
-        return at_level(activation, self.level, self.network)
+        return at_level(activation, level, self.network)
 
     def open(self, stages: Sequence[str]) -> None:
         """Train these of the opened stages from now on, and no others."""

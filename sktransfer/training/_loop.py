@@ -39,10 +39,10 @@ class Loop(NeuralNet):
             criterion=nn.Identity,
             train_split=None,
             predict_nonlinearity=self.target.to_proba if self.target else None,
-            # Most callbacks are about predictions, which need a head.
+            # Most callbacks are about predictions, which need a trained head.
             callbacks=[
                 ("monitor", training.monitor),
-                *(training.callbacks if phase.objective.uses_head else []),
+                *([] if phase.objective.prepares else training.callbacks),
             ],
             callbacks__print_log=None,
             device=str(training.train.data.device),

@@ -68,6 +68,7 @@ class Monitor(Callback):
     def __post_init__(self, earlier: Sequence[dict[str, Any]]) -> None:
         self.log = _as_skorch_history(earlier)
         self._best_loss = np.inf
+        self._is_rejected = False
         self._seen: list[tuple[np.ndarray, ...]] = []
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
@@ -78,7 +79,7 @@ class Monitor(Callback):
         self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
     ) -> None:
         """Keep outputs of validation rows."""
-        if not training:
+        if not training and self.target is not None:
             rows, targets = batch
             outputs = y_pred.float().cpu().numpy()
             self._seen.append((outputs, targets.cpu().numpy(), rows.weights.cpu().numpy()))
@@ -109,11 +110,20 @@ class Monitor(Callback):
         if self.tell(record):
             self.stop()
 
+    def reject(self) -> None:
+        """End the training after this epoch, with the best weights of those before it."""
+        self._is_rejected = True
+        self.best = self.best or self.last
+        self.best_epoch = self.best_epoch or 0
+        self.stop()
+
     def stop(self) -> None:
         """End the training after this epoch."""
         self.phase_is_over = self.is_over = True
 
     def _compare(self, record: dict[str, Any]) -> None:
+        if self._is_rejected:
+            return
         loss = record.get("valid_loss")
         if loss is None or self.patience is None:
             self.best_epoch = record["epoch"]

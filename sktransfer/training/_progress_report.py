@@ -12,7 +12,10 @@ from sktransfer.training._monitor import Monitor
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_SHOWN = ("epoch", "phase", "train_loss", "valid_loss", "valid_score", "seconds")
+_SHOWN = (
+    "epoch", "phase", "train_loss", "valid_loss", "valid_score", "effective_rank", "knn_score",
+    "seconds",
+)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,6 @@ class Training:
         self.callbacks = own_callbacks(self.params.callbacks)
         seed = self.random.randint(2**31) + self.processes.number
         self.randomness = Randomness(seed, self.train.data.device)
-        augment = self.params._modality().augmentation(self.params.augment)
-        self.augment = None if augment is None else self.randomness.own()(augment)
         self.monitor = Monitor(
             self.train.target,
             expected=sum(len(phase.stages) for phase in self.phases),
@@ -96,17 +95,29 @@ class Training:
         self.changed: Stages = self.module.opened if self.earlier else ()
         self._sources: dict[bool, tuple[Any, Source]] = {}
 
-    def source(
-        self, split: Split, stages: Stages, augment: Augmentation | None = None, views: int = 1
-    ) -> Source:
+    def source(self, split: Split, stages: Stages, objective: Objective) -> Source:
         """Return the source of batches while these stages are trained; all below them is frozen."""
-        data, level = split.data, self.module.level
-        if augment is not None or views > 1:  # nothing can be kept from epoch to epoch
-            return CellSource(data.runner, augment, views, split.targets_of)
+        is_train = split is self.train
+        if is_train or objective.augments_validation:
+            augment = self._augmentation(objective)
+            if augment is not None or objective.views > 1:  # nothing can be kept
+                draws = partial(Randomness, 0, split.data.device)
+                return CellSource(
+                    split.data.runner,
+                    augment,
+                    objective.views,
+                    split.targets_of,
+                    (lambda: self.randomness) if is_train else draws,
+                )
+        return self._kept_source(split, stages)
+
+    def _kept_source(self, split: Split, stages: Stages) -> Source:
+        """Return the source of rows as they are, which keeps what it can from epoch to epoch."""
+        data, level, is_train = split.data, self.module.level, split is self.train
         changed = max(self.changed, stages, key=len)
         cut = cut_below(list(self.module.network.stages), changed, level)
         freezes_changed = bool(changed) and not stages and level == "row"
-        is_train, key = split is self.train, (cut, freezes_changed)
+        key = (cut, freezes_changed)
         if self._sources.get(is_train, (None, None))[0] != key:
             self._sources.pop(is_train, None)  # frees its memory before the next is allocated
             rows = split.rows.tolist()
@@ -129,7 +140,7 @@ class Training:
         if len(rows) > _STANDARDIZED_ON:
             rows = np.sort(self.random.permutation(rows)[:_STANDARDIZED_ON])
         self.module.eval()
-        source = self._first_source(rows, phase.stages[0])
+        source = self._first_source(rows, phase)
         with _runtime.inference(data.device, data.precision):
             parts = [self._flat_features(batch) for batch in source(in_batches(rows, 32))]
         features = torch.cat(parts).clone()
@@ -149,10 +160,16 @@ class Training:
             return features[mask.bool()]
         return features.flatten(0, -2)
 
-    def _first_source(self, rows: np.ndarray, stages: Stages) -> Source:
-        """Return the source of these rows before these stages are trained."""
-        is_kept = self.augment is None and len(stages) < len(self.module.network.stages)
+    def _augmentation(self, objective: Objective) -> Augmentation | None:
+        modality = self.params._modality()
+        return objective.augmentation(modality, self.train.data.backbone, self.params.augment)
+
+    def _first_source(self, rows: np.ndarray, phase: Phase) -> Source:
+        """Return the source of these rows, not augmented, before a phase."""
+        stages = phase.stages[0]
+        augments = self._augmentation(phase.objective) is not None
+        is_kept = not augments and len(stages) < len(self.module.network.stages)
         if self.changed or is_kept or self.module.level != "row":
-            return self.source(self.train, stages)
+            return self._kept_source(self.train, stages)
         # No epoch would use the outputs at a cut; pooled features may be in the cache.
         return source_of(self.train.data, POOLED, rows.tolist())

@@ -15,10 +15,10 @@ from sktransfer.training.strategies import Stages
 def run(training: Training) -> None:
     """Train; on an interrupt, keep the finished epochs."""
     monitor, module = training.monitor, training.module
-    needs_start = not training.earlier and any(p.objective.uses_head for p in training.phases)
+    needs_start = not training.earlier
     try:
         for phase in training.phases:
-            if needs_start and phase.objective.uses_head:
+            if needs_start and not phase.objective.prepares:
                 training.start_head(phase)
                 needs_start = False
             if not monitor.is_over:
@@ -58,8 +58,8 @@ def _samplers(training: Training, phase: Phase, stages: Stages) -> tuple[Sampler
     """Open the stages, and return the batches to train and to validate on."""
     training.module.open(stages)
     size, objective = training.params.batch_size, phase.objective
-    source = training.source(training.train, stages, training.augment, objective.views)
+    source = training.source(training.train, stages, objective)
     train = objective.sampler(source, training.train, size, training.random)
-    if training.valid is None or not objective.uses_head:
+    if training.valid is None or objective.prepares:
         return train, None
-    return train, Sampler(training.source(training.valid, stages), training.valid, size)
+    return train, Sampler(training.source(training.valid, stages, objective), training.valid, size)

@@ -18,7 +18,6 @@ class TwoViews(Objective):
     """Pull the two views of a row together and away from other rows (SimCLR)."""
 
     name: ClassVar[str] = "two views"
-    uses_head: ClassVar[bool] = False
     views: ClassVar[int] = 2
 
     def loss(self, module, batch, targets, weights):

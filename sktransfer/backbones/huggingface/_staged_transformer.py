@@ -172,6 +172,12 @@ class HuggingFaceNetwork(SentenceNetwork):
         for number, (stage, layer) in enumerate(zip(self.stages, list(layers), strict=False)):
             layers[number] = _Layer(layer, number, stage, family.tuples)
 
+    @property
+    def token_embeddings(self) -> nn.Embedding | None:
+        """The word embeddings; None of a model for images."""
+        found = self.model.get_input_embeddings()
+        return found if isinstance(found, nn.Embedding) else None
+
     def forward(
         self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
     ) -> torch.Tensor:

@@ -14,12 +14,13 @@ from sktransfer.columns import name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._digests import array_digest, content_digest
 from sktransfer.modalities._files import FileCell, digest_files, file_cell
-from sktransfer.modalities._modality import Modality, Preparer, Recipe
+from sktransfer.modalities._modality import Augmentation, Modality, Preparer, Recipe
 from sktransfer.modalities.image._content_limits import MAX_PIXELS, most_bytes
 from sktransfer.modalities.image._decode import decode_image, decode_source
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_recipe import ImageRecipe
+from sktransfer.modalities.image._patch_masking import patch_masking
 from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
 from sktransfer.modalities.image._stacks import images_of_array
@@ -104,6 +105,13 @@ class ImageModality(Modality):
     def recipe(self, backbone: Any) -> ImageRecipe:
         """Return the backbone's recipe at this size."""
         return backbone.recipe.at(self.image_size)
+
+    def masking(
+        self, fraction: float, backbone: Any, grid: tuple[int, int] | None = None
+    ) -> Augmentation:
+        """Return what hides this share of the patches with the mean colour."""
+        assert grid is not None
+        return patch_masking(fraction, grid, self.recipe(backbone).mean)
 
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""

@@ -8,24 +8,28 @@ from sktransfer.modalities._modality import Augmentation
 _DROPPED = 0.1
 
 
-def text_augmentation(augment: str | None) -> Augmentation | None:
+def text_augmentation(augment: str | float | None) -> Augmentation | None:
     """Return the augmentation of lists of token ids that a value of `augment` names.
 
     Parameters
     ----------
-    augment : None or "token_dropout"
-        "token_dropout" leaves out one token in ten.
+    augment : None, "token_dropout" or float
+        The share of the tokens to leave out, at random; "token_dropout" is one in ten.
     """
-    return None if augment is None else _drop_tokens
+    if augment is None:
+        return None
+    dropped = _DROPPED if isinstance(augment, str) else augment
+
+    def drop_tokens(items: list[list[int]], targets: Any) -> tuple[list[list[int]], Any]:
+        import torch
+
+        drawn = [torch.rand(len(tokens)).tolist() for tokens in items]
+        return [_thinned(*pair, dropped) for pair in zip(items, drawn, strict=True)], targets
+
+    return drop_tokens
 
 
-def _drop_tokens(items: list[list[int]], targets: Any) -> tuple[list[list[int]], Any]:
-    import torch
-
-    return [_thinned(tokens, torch.rand(len(tokens)).tolist()) for tokens in items], targets
-
-
-def _thinned(tokens: list[int], chances: list[float]) -> list[int]:
+def _thinned(tokens: list[int], chances: list[float], dropped: float) -> list[int]:
     inner = zip(tokens[1:-1], chances, strict=False)
-    kept = [token for token, chance in inner if chance >= _DROPPED]
+    kept = [token for token, chance in inner if chance >= dropped]
     return [*tokens[:1], *(kept or tokens[1:-1]), *tokens[1:][-1:]]

@@ -12,10 +12,11 @@ from sklearn.utils import gen_batches
 from sktransfer.cache import FeatureCache
 from sktransfer.exceptions import BackboneError, BadCellError
 from sktransfer.modalities._digests import text_digest
-from sktransfer.modalities._modality import Forward, Modality, Preparer, Recipe
+from sktransfer.modalities._modality import Augmentation, Forward, Modality, Preparer, Recipe
 from sktransfer.modalities.text._text_augmentation import text_augmentation
 from sktransfer.modalities.text._text_cells import Missing, read_texts
 from sktransfer.modalities.text._text_recipe import TextRecipe
+from sktransfer.modalities.text._token_masking import token_masking
 from sktransfer.modalities.text._tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ class TextModality(Modality):
             if value != getattr(type(self), name):  # keys of the default name neither
                 parts.append(f"{name}={value!r}")
         return " ".join(parts)
+
+    def masking(
+        self, fraction: float, backbone: Any, grid: tuple[int, int] | None = None
+    ) -> Augmentation:
+        """Return what masks this share of the tokens."""
+        return token_masking(fraction, backbone.processor)
 
     def bind(self, backbone: Any) -> TextPreparer:
         """Return what cuts texts into tokens for a backbone."""

@@ -187,6 +187,18 @@ class TextTokenizer:
         if whole := self._whole("", prompt):
             self._room_beside(len(self._tokens(whole)), max_length)
 
+    @property
+    def mask_id(self) -> int | None:
+        """Id of the mask token; None if there is none."""
+        found = [self._tokenizer.token_to_id(token) for token in ("[MASK]", "<mask>")]
+        return next((number for number in found if number is not None), None)
+
+    @property
+    def special_ids(self) -> set[int]:
+        """Ids of the special tokens, such as those at both ends of a text."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return {number for number, token in added.items() if token.special} | {self.pad_id}
+
     def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""
         import torch

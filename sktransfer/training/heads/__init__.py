@@ -8,6 +8,9 @@ from torch import nn
 
 from sktransfer.training.heads._linear import LinearHead as LinearHead
 from sktransfer.training.heads._none import NoHead as NoHead
+from sktransfer.training.heads._patches import PatchHead as PatchHead
+from sktransfer.training.heads._projection import ProjectionHead as ProjectionHead
+from sktransfer.training.heads._vocabulary import VocabularyHead as VocabularyHead
 
 #: The head of each level of targets.
 HEADS: dict[str, type[Any]] = dict.fromkeys(("row", "token", "place"), LinearHead)

@@ -10,6 +10,8 @@ from sktransfer.training._samplers import Sampler
 if TYPE_CHECKING:
     import torch
 
+    from sktransfer.backbones import Backbone
+    from sktransfer.modalities import Augmentation, Modality
     from sktransfer.training._fine_tuned import FineTuned
     from sktransfer.training._sources import TrainingBatch
 
@@ -21,10 +23,13 @@ class Objective(ABC):
     ----------
     name : str
         Name of its phase in `history_`.
-    uses_head : bool
-        Whether it trains the head. If not, it has no predictions for callbacks and scores.
+    prepares : bool
+        Whether its phase comes before the training proper: without validation rows, without the
+        user's callbacks, and without the head.
     views : int
         Number of views of each row that a batch holds, each augmented anew.
+    augments_validation : bool
+        Whether validation rows are augmented too, in each epoch alike.
     lr_scale : float
         Factor on the learning rate.
     sampler : type
@@ -32,8 +37,9 @@ class Objective(ABC):
     """
 
     name: ClassVar[str]
-    uses_head: ClassVar[bool] = True
+    prepares: ClassVar[bool] = False
     views: ClassVar[int] = 1
+    augments_validation: ClassVar[bool] = False
     lr_scale: ClassVar[float] = 1.0
     sampler: ClassVar[type[Sampler]] = Sampler
 
@@ -54,6 +60,22 @@ class Objective(ABC):
         weights : Tensor of shape (n,)
             Row weights, with mean 1 over all training rows.
         """
+
+    def augmentation(
+        self, modality: Modality, backbone: Backbone, augment: Any
+    ) -> Augmentation | None:
+        """Return what changes the prepared cells of a batch, once per view.
+
+        Parameters
+        ----------
+        modality : Modality
+            Of the cells.
+        backbone : Backbone
+            For which they are prepared.
+        augment : object
+            The estimator's parameter of that name; None if it has none.
+        """
+        return modality.augmentation(augment)
 
     def training_loss(
         self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor

@@ -30,7 +30,7 @@ class SupervisedContrastive(Objective):
     """
 
     name: ClassVar[str] = "contrastive"
-    uses_head: ClassVar[bool] = False
+    prepares: ClassVar[bool] = True
     lr_scale: ClassVar[float] = 0.1
     sampler: ClassVar[type[Sampler]] = BalancedSampler
 

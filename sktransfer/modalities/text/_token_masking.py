@@ -1,0 +1,50 @@
+"""Tokens hidden at random, as BERT was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sktransfer.exceptions import BackboneError
+from sktransfer.modalities._modality import Augmentation
+from sktransfer.modalities.text._tokenizer import TextTokenizer
+
+#: Target of a token that is not to be predicted; torch's losses ignore it.
+NOT_MASKED = -100
+# Of the tokens to predict, the share that becomes the mask token, and that which becomes any.
+_MASKED, _RANDOM = 0.8, 0.1
+
+
+def token_masking(fraction: float, tokenizer: TextTokenizer) -> Augmentation:
+    """Return what masks this share of the tokens that are not special.
+
+    The targets (n, tokens) are the ids of the tokens to predict, `NOT_MASKED` elsewhere.
+
+    Raises
+    ------
+    BackboneError
+        If the tokenizer has no mask token.
+    """
+    if tokenizer.mask_id is None:
+        raise BackboneError(
+            "This tokenizer has no mask token, such as [MASK] or <mask>: its model was not made "
+            "for masked tokens. Use objective='simcse'."
+        )
+
+    def mask(items: list[list[int]], targets: Any) -> tuple[list[list[int]], Any]:
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        lengths = [len(item) for item in items]
+        ids = torch.tensor([token for item in items for token in item])
+        special = torch.isin(ids, torch.tensor(sorted(tokenizer.special_ids)))
+        chosen = (torch.rand(len(ids)) < fraction) & ~special
+        labels = ids.where(chosen, NOT_MASKED)
+        kind = torch.rand(len(ids))
+        drawn = torch.randint(tokenizer.n_tokens, (len(ids),))
+        changed = ids.masked_fill(chosen & (kind < _MASKED), tokenizer.mask_id)
+        is_drawn = chosen & (kind >= _MASKED) & (kind < _MASKED + _RANDOM)
+        changed = drawn.where(is_drawn, changed)
+        rows = [part.tolist() for part in changed.split(lengths)]
+        return rows, pad_sequence([*labels.split(lengths)], True, padding_value=NOT_MASKED)
+
+    return mask

@@ -1,0 +1,125 @@
+"""Quality of features while a network is trained without targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from skorch.callbacks import Callback
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.multiclass import type_of_target
+
+from sktransfer._warnings import warn
+from sktransfer.exceptions import CollapseWarning, TargetError
+from sktransfer.training._predict_outputs import outputs_of
+from sktransfer.training._training import Training
+
+# Number of rows of the effective rank, and of the score of neighbours: more hardly change them.
+_RANKED, _SCORED = 256, 1_000
+_NEIGHBOURS = 10
+# Share of the rank at the start below which features have collapsed, and the least rank.
+_COLLAPSED, _LEAST = 0.1, 1.01
+
+
+class FeatureQuality(Callback):
+    """Records effective rank and neighbours' score of each epoch; stops a training that collapses.
+
+    Parameters
+    ----------
+    training : Training
+        Its validation rows are used, or its training rows if it has none.
+    y_val : array-like, optional
+        Classes or numbers of the validation rows, for the score.
+
+    Attributes
+    ----------
+    initial : dict of str to float
+        What would be recorded of the network before training.
+
+    Raises
+    ------
+    TargetError
+        If `y_val` is neither classes nor numbers.
+    """
+
+    def __init__(self, training: Training, y_val: Any = None) -> None:
+        split = training.valid or training.train
+        self.training = training
+        self._data = split.data
+        rows = split.rows
+        most = _RANKED if y_val is None else _SCORED
+        if len(rows) > most:  # a fixed draw: fits are compared on the same rows
+            rows = np.sort(np.random.RandomState(0).permutation(rows)[:most])
+        self._rows = rows
+        self._y = None if y_val is None else _checked(np.asarray(y_val)[rows])
+        training.monitor.last = {n: t.detach().clone() for n, t in training.module.trained().items()}
+        self.initial = self._scores()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Record the scores, and stop if features have collapsed."""
+        scores = self._scores()
+        for name, value in scores.items():
+            net.history.record(name, value)
+        rank, before = scores["effective_rank"], self.initial["effective_rank"]
+        if rank >= max(_COLLAPSED * before, min(_LEAST, before)):
+            return
+        monitor = self.training.monitor
+        monitor.reject()
+        kept = f"epoch {monitor.best_epoch}" if monitor.best_epoch else "before the first epoch"
+        warn(
+            f"The features have collapsed in epoch {len(net.history)}: their effective rank fell "
+            f"from {before:.3g} to {rank:.3g}, so that rows look alike. The fit has stopped with "
+            f"the weights of {kept}. Set a lower lr, a larger batch_size, or another objective.",
+            CollapseWarning,
+        )
+
+    def _scores(self) -> dict[str, float]:
+        rows = self._rows.tolist()
+        features = outputs_of(self.training.module, self._data, head=False, rows=rows)[self._rows]
+        usable = np.isfinite(features).all(axis=1)
+        features = features[usable].astype(np.float64)
+        own = self.training.processes.of_first
+        scores = {"effective_rank": own(effective_rank(features[:_RANKED]))}
+        if self._y is not None:
+            scores["knn_score"] = own(knn_score(features, self._y[usable]))
+        return scores
+
+
+def effective_rank(features: np.ndarray) -> float:
+    """Return the exponential of the entropy of the singular values of features (n, d).
+
+    References
+    ----------
+    Garrido et al., RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised
+    Representations by Their Rank, 2023, https://arxiv.org/abs/2210.02885
+    """
+    values = np.linalg.svd(features, compute_uv=False)
+    shares = values / max(values.sum(initial=0.0), np.finfo(float).tiny)
+    shares = shares[shares > 0]
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def knn_score(features: np.ndarray, y: np.ndarray) -> float:
+    """Return how well the 10 nearest other rows by cosine similarity predict each row's y.
+
+    Accuracy where `y` holds classes, R² where it holds numbers.
+    """
+    neighbours = NearestNeighbors(
+        n_neighbors=min(_NEIGHBOURS, len(y) - 1), metric="cosine", algorithm="brute"
+    )
+    near = neighbours.fit(features).kneighbors(return_distance=False)
+    if type_of_target(y).startswith("continuous"):
+        return float(r2_score(y, y[near].mean(axis=1)))
+    classes, codes = np.unique(y, return_inverse=True)
+    votes = np.eye(len(classes))[codes][near].sum(axis=1)
+    return float(accuracy_score(codes, votes.argmax(axis=1)))
+
+
+def _checked(y: np.ndarray) -> np.ndarray:
+    kind = type_of_target(y, input_name="y_val")
+    if y.ndim != 1 or kind not in ("binary", "multiclass", "continuous"):
+        raise TargetError(f"y_val must hold one class or number per row, not {kind} targets.")
+    if len(y) < 2:
+        raise TargetError("y_val needs at least 2 rows whose neighbours can be compared.")
+    return y

@@ -1,0 +1,24 @@
+"""A small network from features to the space in which views are compared."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+class ProjectionHead(nn.Sequential):
+    """Linear layer, batch norm, ReLU, linear layer.
+
+    Parameters
+    ----------
+    n_features, n_hidden, n_outputs : int
+        Widths.
+    """
+
+    def __init__(self, n_features: int, n_hidden: int, n_outputs: int) -> None:
+        super().__init__(
+            nn.Linear(n_features, n_hidden, bias=False),
+            nn.BatchNorm1d(n_hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(n_hidden, n_outputs),
+        )
+        self.n_features, self.n_outputs = n_features, n_outputs

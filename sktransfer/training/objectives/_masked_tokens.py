@@ -1,0 +1,63 @@
+"""Masked language modelling: tokens are hidden, and predicted from those around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sktransfer.exceptions import BackboneError
+from sktransfer.training._fine_tuned import FineTuned
+from sktransfer.training._sources import TrainingBatch
+from sktransfer.training.heads import VocabularyHead
+from sktransfer.training.objectives._self_supervised import SelfSupervised
+
+
+@dataclass(frozen=True)
+class MaskedTokens(SelfSupervised):
+    """Cross entropy of the tokens that were masked.
+
+    Parameters
+    ----------
+    mask_fraction : float
+        Share of the tokens to predict.
+
+    References
+    ----------
+    Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language
+    Understanding, 2018, https://arxiv.org/abs/1810.04805
+    """
+
+    name: ClassVar[str] = "mlm"
+
+    mask_fraction: float = 0.15
+
+    def augmentation(self, modality: Any, backbone: Any, augment: Any) -> Any:
+        """Return what masks tokens; its targets are their ids."""
+        return modality.masking(self.mask_fraction, backbone)
+
+    def head(self, backbone: Any, recipe: Any) -> nn.Module:
+        """Return scores of all tokens, tied to the word embeddings."""
+        embeddings = backbone.network.token_embeddings
+        if embeddings is None:
+            raise BackboneError(
+                f"objective='mlm' needs a transformer that reads tokens, and {backbone.name!r} is "
+                "none; use objective='simcse'."
+            )
+        width = backbone.feature_width("token", recipe)
+        return VocabularyHead(backbone.width(recipe=recipe), width, *embeddings.weight.shape)
+
+    def loss(
+        self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean loss of the masked tokens, and the scores of all tokens for each."""
+        features = module.features_of("token", batch.inputs)
+        missing = features.shape[1] - batch.targets.shape[1]
+        targets = functional.pad(batch.targets, (0, missing), value=-100).to(features.device)
+        masked = targets >= 0
+        scores = module.head(features[masked], module.network.token_embeddings.weight)
+        losses = functional.cross_entropy(scores.float(), targets[masked], reduction="sum")
+        return losses / masked.sum().clamp(min=1), scores

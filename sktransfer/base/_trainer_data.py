@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
@@ -31,7 +31,7 @@ class TrainedColumnEstimator(ColumnEstimator):
     validation_fraction: float = parameter(Interval(Real, 0, 1, closed="neither"), default=0.1)
 
     # A parameter of some subclasses.
-    reuse_activations: ClassVar[Any] = False
+    reuse_activations = False
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> Target | None:
         """Return what y is; None for training without y."""

@@ -114,7 +114,7 @@ class BasePretrainer(BaseTrainer):
             )
         return super()._new_module(backbone, target, random, continues)
 
-    def _phases(
+    def _phases(  # type: ignore[override]
         self, module: FineTuned, target: Any, *, epochs: int, done: int, **options: Any
     ) -> list[Phase]:
         from sktransfer.training import Phase
@@ -146,7 +146,7 @@ class BasePretrainer(BaseTrainer):
         from sktransfer.training.objectives import SELF_SUPERVISED
 
         state = super().__getstate__()
-        objective = state.get("objective_")
+        objective: Any = state.get("objective_")
         if type(objective) in SELF_SUPERVISED.values():
             state["objective_"] = {"name": objective.name, **asdict(objective)}
         return state

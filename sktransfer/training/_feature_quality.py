@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from skorch.callbacks import Callback
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.multiclass import type_of_target
+from skorch.callbacks import Callback
 
 from sktransfer._warnings import warn
 from sktransfer.exceptions import CollapseWarning, TargetError
@@ -53,7 +53,9 @@ class FeatureQuality(Callback):
             rows = np.sort(np.random.RandomState(0).permutation(rows)[:most])
         self._rows = rows
         self._y = None if y_val is None else _checked(np.asarray(y_val)[rows])
-        training.monitor.last = {n: t.detach().clone() for n, t in training.module.trained().items()}
+        training.monitor.last = {
+            n: t.detach().clone() for n, t in training.module.trained().items()
+        }
         self.initial = self._scores()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -66,11 +68,12 @@ class FeatureQuality(Callback):
             return
         monitor = self.training.monitor
         monitor.reject()
-        kept = f"epoch {monitor.best_epoch}" if monitor.best_epoch else "before the first epoch"
+        best = monitor.best_epoch
+        kept = f"the weights of epoch {best}" if best else "the weights before the first epoch"
         warn(
             f"The features have collapsed in epoch {len(net.history)}: their effective rank fell "
             f"from {before:.3g} to {rank:.3g}, so that rows look alike. The fit has stopped with "
-            f"the weights of {kept}. Set a lower lr, a larger batch_size, or another objective.",
+            f"{kept}. Set a lower lr, a larger batch_size, or another objective.",
             CollapseWarning,
         )
 

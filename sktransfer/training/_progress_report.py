@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _SHOWN = (
-    "epoch", "phase", "train_loss", "valid_loss", "valid_score", "effective_rank", "knn_score",
+    "epoch",
+    "phase",
+    "train_loss",
+    "valid_loss",
+    "valid_score",
+    "effective_rank",
+    "knn_score",
     "seconds",
 )
 

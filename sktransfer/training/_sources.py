@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -75,7 +75,7 @@ class CellSource:
         Number of views of each row.
     targets_of : callable
         Returns the targets of some rows, for `augment` to change.
-    draws : callable
+    draws : callable, optional
         Returns, at the start of each epoch, the stream of random numbers that `augment` draws
         from.
     """
@@ -84,18 +84,18 @@ class CellSource:
     augment: Augmentation | None = None
     views: int = 1
     targets_of: Callable[[Sequence[int]], Any] = lambda rows: None
-    draws: Callable[[], Randomness] = partial(Randomness, 0)
+    draws: Callable[[], Randomness] | None = None
 
     def __call__(self, batches: Sequence[Sequence[int]]) -> Iterator[TrainingBatch]:
         """Prepare cells in threads, ahead of the network."""
-        randomness = None if self.augment is None else self.draws()
+        own = self.draws().own if self.draws else nullcontext
         for rows, items in self.runner.prepare(map(Batch, batches)):
             assert items is not None
             views, targets = [], None
             for _ in range(self.views):
                 view = items
-                if self.augment is not None and randomness is not None:
-                    with randomness.own():
+                if self.augment is not None:
+                    with own():
                         view, targets = self.augment(items, self.targets_of(rows))
                 views.append(self.runner.preparer.collate(view, self.runner.device))
             yield TrainingBatch(list(rows), views[0], targets=targets, views=tuple(views))

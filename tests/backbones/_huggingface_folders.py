@@ -164,8 +164,8 @@ def build(kind: str) -> Any:
     return model
 
 
-def tokenizer() -> Any:
-    """Return a word-level tokenizer with RoBERTa's special tokens."""
+def tokenizer(**special: str) -> Any:
+    """Return a word-level tokenizer with RoBERTa's special tokens, and more of them by keyword."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     names = ["<s>", "<pad>", "</s>", "<unk>", *WORDS]
@@ -176,7 +176,11 @@ def tokenizer() -> Any:
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return hf.PreTrainedTokenizerFast(
-        tokenizer_object=tokens, pad_token="<pad>", unk_token="<unk>", model_max_length=50
+        tokenizer_object=tokens,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=50,
+        **special,
     )
 
 

@@ -24,7 +24,8 @@ def token_masking(fraction: float, tokenizer: TextTokenizer) -> Augmentation:
     BackboneError
         If the tokenizer has no mask token.
     """
-    if tokenizer.mask_id is None:
+    mask_id = tokenizer.mask_id
+    if mask_id is None:
         raise BackboneError(
             "This tokenizer has no mask token, such as [MASK] or <mask>: its model was not made "
             "for masked tokens. Use objective='simcse'."
@@ -41,7 +42,7 @@ def token_masking(fraction: float, tokenizer: TextTokenizer) -> Augmentation:
         labels = ids.where(chosen, NOT_MASKED)
         kind = torch.rand(len(ids))
         drawn = torch.randint(tokenizer.n_tokens, (len(ids),))
-        changed = ids.masked_fill(chosen & (kind < _MASKED), tokenizer.mask_id)
+        changed = ids.masked_fill(chosen & (kind < _MASKED), mask_id)
         is_drawn = chosen & (kind >= _MASKED) & (kind < _MASKED + _RANDOM)
         changed = drawn.where(is_drawn, changed)
         rows = [part.tolist() for part in changed.split(lengths)]

@@ -68,7 +68,8 @@ class MaskedPatches(SelfSupervised):
 def _grid(backbone: Any, recipe: Any) -> tuple[int, int]:
     """Return the rows and columns of the patches that the last stage has features of."""
     last = torch.empty(1, *backbone.shape(backbone.stages[-1], recipe))
-    grid = tuple(at_level(last, "place", backbone.network).shape[1:3])
+    _, height, width, _ = at_level(last, "place", backbone.network).shape
+    grid = height, width
     if any(side % patches for side, patches in zip(recipe.size, grid, strict=True)):
         raise BackboneError(
             f"objective='masked' needs patches of equal size, and {backbone.name!r} has {grid} of "

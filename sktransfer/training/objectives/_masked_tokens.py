@@ -58,6 +58,8 @@ class MaskedTokens(SelfSupervised):
         missing = features.shape[1] - batch.targets.shape[1]
         targets = functional.pad(batch.targets, (0, missing), value=-100).to(features.device)
         masked = targets >= 0
-        scores = module.head(features[masked], module.network.token_embeddings.weight)
+        embeddings = module.network.token_embeddings
+        assert embeddings is not None  # or there would be no head
+        scores = module.head(features[masked], embeddings.weight)
         losses = functional.cross_entropy(scores.float(), targets[masked], reduction="sum")
         return losses / masked.sum().clamp(min=1), scores

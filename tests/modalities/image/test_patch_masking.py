@@ -1,0 +1,34 @@
+"""Patches are hidden by the mean colour; targets are their standardized pixels."""
+
+import numpy as np
+import torch
+
+from sktransfer._randomness import seeded
+from sktransfer.modalities.image._patch_masking import patch_masking
+from tests._tiny import images
+
+
+def test_hidden_patches_have_the_mean_colour_and_others_stay():
+    column = images(3, size=12)
+    with seeded(0):
+        shown, (hidden, pixels) = patch_masking(0.5, (3, 2), (0.2, 0.4, 0.6))([*column], None)
+    assert hidden.shape == (3, 3, 2)
+    assert hidden.sum(dim=(1, 2)).tolist() == [3, 3, 3]
+    for image, new, where, target in zip(column, shown, hidden, pixels, strict=True):
+        for row in range(3):
+            for place in range(2):
+                part = np.s_[4 * row : 4 * row + 4, 6 * place : 6 * place + 6]
+                if where[row, place]:
+                    np.testing.assert_allclose(
+                        new[part], np.broadcast_to([0.2, 0.4, 0.6], (4, 6, 3))
+                    )
+                else:
+                    np.testing.assert_allclose(new[part], image[part] / 255, rtol=1e-6)
+                plain = torch.from_numpy(image[part] / 255).flatten()
+                expected = (plain - plain.mean()) / plain.std()
+                np.testing.assert_allclose(target[row, place], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_at_least_one_patch_is_hidden():
+    _, (hidden, _) = patch_masking(0.01, (2, 2), (0.5, 0.5, 0.5))([*images(4)], None)
+    assert hidden.sum(dim=(1, 2)).tolist() == [1, 1, 1, 1]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.finetune import TextClassifier as TextClassifier
     from sktransfer.finetune import TextRegressor as TextRegressor
     from sktransfer.inspection import HistoryDisplay as HistoryDisplay
+    from sktransfer.inspection import PretrainingDisplay as PretrainingDisplay
+    from sktransfer.inspection import compare_pretrained as compare_pretrained
     from sktransfer.inspection import find_lr as find_lr
     from sktransfer.modalities.image import read_image_folder as read_image_folder
     from sktransfer.persistence import load as load

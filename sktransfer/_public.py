@@ -9,7 +9,7 @@ _NAMES = {
     "cache": ["cache_info", "clear_cache"],
     "embedders": ["ImageEmbedder", "TextEmbedder"],
     "finetune": ["ImageClassifier", "ImageRegressor", "TextClassifier", "TextRegressor"],
-    "inspection": ["HistoryDisplay", "find_lr"],
+    "inspection": ["HistoryDisplay", "PretrainingDisplay", "compare_pretrained", "find_lr"],
     "modalities.image": ["read_image_folder"],
     "persistence": ["load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],

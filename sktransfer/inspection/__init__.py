@@ -1,5 +1,7 @@
-"""Displays of training histories, and a learning rate range test."""
+"""Displays of training histories, a learning rate range test, and comparisons of features."""
 
+from sktransfer.inspection._compare_pretrained import compare_pretrained as compare_pretrained
 from sktransfer.inspection._find_lr import LearningRateDisplay as LearningRateDisplay
 from sktransfer.inspection._find_lr import find_lr as find_lr
 from sktransfer.inspection._history import HistoryDisplay as HistoryDisplay
+from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay

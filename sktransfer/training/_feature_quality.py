@@ -12,6 +12,7 @@ from skorch.callbacks import Callback
 
 from sktransfer._warnings import warn
 from sktransfer.exceptions import CollapseWarning, TargetError
+from sktransfer.training._column_data import Split
 from sktransfer.training._predict_outputs import outputs_of
 from sktransfer.training._training import Training
 
@@ -28,7 +29,7 @@ class FeatureQuality(Callback):
     Parameters
     ----------
     training : Training
-        Its validation rows are used, or its training rows if it has none.
+        The rank is that of its training rows, the score that of its validation rows.
     y_val : array-like, optional
         Classes or numbers of the validation rows, for the score.
 
@@ -44,18 +45,11 @@ class FeatureQuality(Callback):
     """
 
     def __init__(self, training: Training, y_val: Any = None) -> None:
-        split = training.valid or training.train
         self.training = training
-        self._data = split.data
-        rows = split.rows
-        most = _RANKED if y_val is None else _SCORED
-        if len(rows) > most:  # a fixed draw: fits are compared on the same rows
-            rows = np.sort(np.random.RandomState(0).permutation(rows)[:most])
-        self._rows = rows
-        self._y = None if y_val is None else _checked(np.asarray(y_val)[rows])
-        training.monitor.last = {
-            n: t.detach().clone() for n, t in training.module.trained().items()
-        }
+        self._ranked = _some(training.train.rows, _RANKED)
+        self._y = None if y_val is None else _checked(np.asarray(y_val))
+        trained = training.module.trained()
+        training.monitor.last = {name: t.detach().clone() for name, t in trained.items()}
         self.initial = self._scores()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -78,15 +72,24 @@ class FeatureQuality(Callback):
         )
 
     def _scores(self) -> dict[str, float]:
-        rows = self._rows.tolist()
-        features = outputs_of(self.training.module, self._data, head=False, rows=rows)[self._rows]
-        usable = np.isfinite(features).all(axis=1)
-        features = features[usable].astype(np.float64)
-        own = self.training.processes.of_first
-        scores = {"effective_rank": own(effective_rank(features[:_RANKED]))}
-        if self._y is not None:
-            scores["knn_score"] = own(knn_score(features, self._y[usable]))
+        training, own = self.training, self.training.processes.of_first
+        features, _ = self._features(training.train, self._ranked)
+        scores = {"effective_rank": own(effective_rank(features))}
+        if self._y is not None and training.valid is not None:
+            features, rows = self._features(training.valid, _some(training.valid.rows, _SCORED))
+            scores["knn_score"] = own(knn_score(features, self._y[rows]))
         return scores
+
+    def _features(self, split: Split, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features of those of the rows that can be used, and these rows."""
+        found = outputs_of(self.training.module, split.data, head=False, rows=rows.tolist())[rows]
+        usable = np.isfinite(found).all(axis=1)
+        return found[usable].astype(np.float64), rows[usable]
+
+
+def _some(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return a draw of rows that is the same for all fits, so that they can be compared."""
+    return np.sort(np.random.RandomState(0).permutation(rows)[:most])
 
 
 def effective_rank(features: np.ndarray) -> float:

@@ -133,9 +133,13 @@ class Training:
         return self._sources[is_train][1]
 
     def start_head(self, phase: Phase) -> None:
-        """Set mean and deviation of the head from the features when the phase begins."""
+        """Set what the head takes from the training rows when the phase begins.
+
+        Of a supervised head, that is the mean and deviation of features.
+        """
         data, rows = self.train.data, self.train.rows
         if self.train.target is None:
+            phase.objective.start(self.module.head, self.train)
             return
         if len(rows) > _STANDARDIZED_ON:
             rows = np.sort(self.random.permutation(rows)[:_STANDARDIZED_ON])

@@ -15,13 +15,13 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
-from sktransfer import ImageEmbedder, cache_info, load, save
+from sktransfer import ImageEmbedder, ImagePretrainer, cache_info, load, save
 from sktransfer._randomness import seeded
 from sktransfer.backbones import get_backbone
 from sktransfer.exceptions import BadCellError, BadCellWarning, TargetError, UntrustedWarning
 from tests._tiny import images, tiny_network
 from tests.contracts.token_labels import TokenClassifier
-from tests.contracts.two_views import Pretrainer
+from tests.contracts.two_views import TwoViews
 from tests.contracts.waveforms import WaveformClassifier, WaveformEmbedder, WaveformRecipe
 
 HERE = Path(__file__).parent
@@ -177,9 +177,16 @@ def test_an_estimator_of_token_labels_is_saved_and_loaded(tmp_path):
 def test_two_views_are_learned_without_y(trainable, tmp_path):
     X = images(24)
     net = tiny_network()
-    pretrainer = Pretrainer(
-        net, trainable=trainable, max_epochs=6, batch_size=8, cache=False, random_state=0
-    ).fit(X)
+    pretrainer = ImagePretrainer(
+        net,
+        objective=TwoViews(),
+        trainable=trainable,
+        max_epochs=6,
+        batch_size=8,
+        cache=False,
+        random_state=0,
+    )
+    pretrainer = clone(pretrainer).fit(X)
     losses = [record["train_loss"] for record in pretrainer.history_]
     assert losses[-1] < losses[0]
     assert {record["phase"] for record in pretrainer.history_} == {"two views"}
@@ -188,5 +195,5 @@ def test_two_views_are_learned_without_y(trainable, tmp_path):
     np.testing.assert_allclose(as_backbone, features, rtol=1e-5, atol=1e-6)
     with pytest.warns(UntrustedWarning, match="tests.contracts"):
         save(pretrainer, tmp_path / "model.skt")
-    loaded = load(tmp_path / "model.skt", trusted=[Pretrainer], modules=[net])
+    loaded = load(tmp_path / "model.skt", trusted=[TwoViews], modules=[net])
     np.testing.assert_array_equal(loaded.transform(X), features)

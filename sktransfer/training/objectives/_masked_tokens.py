@@ -10,10 +10,14 @@ from torch import nn
 from torch.nn import functional
 
 from sktransfer.exceptions import BackboneError
+from sktransfer.training._column_data import Split
 from sktransfer.training._fine_tuned import FineTuned
 from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.heads import VocabularyHead
 from sktransfer.training.objectives._self_supervised import SelfSupervised
+
+# How often a token that is in none of the texts is taken to be there.
+_UNSEEN = 0.1
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,19 @@ class MaskedTokens(SelfSupervised):
             )
         width = backbone.feature_width("token", recipe)
         return VocabularyHead(backbone.width(recipe=recipe), width, *embeddings.weight.shape)
+
+    def start(self, head: Any, train: Split) -> None:
+        """Set the bias of each token's score to the logarithm of its share of the training texts.
+
+        Otherwise the network, which is the faster to learn, would first of all learn these
+        shares. On questions of TREC, that cost 17 points of accuracy with 64 labels a class.
+        """
+        items = train.data.runner.prepare_all(train.rows.tolist())
+        tokens = torch.tensor([token for item in items.values() for token in item])
+        counts = torch.bincount(tokens, minlength=head.n_outputs)
+        counts[sorted(train.data.backbone.processor.special_ids)] = 0
+        shares = (counts + _UNSEEN) / (counts + _UNSEEN).sum()
+        head.bias.data.copy_(shares.log())
 
     def loss(
         self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor

@@ -9,9 +9,11 @@ from sktransfer.training._samplers import Sampler
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from sktransfer.backbones import Backbone
     from sktransfer.modalities import Augmentation, Modality
+    from sktransfer.training._column_data import Split
     from sktransfer.training._fine_tuned import FineTuned
     from sktransfer.training._sources import TrainingBatch
 
@@ -76,6 +78,9 @@ class Objective(ABC):
             The estimator's parameter of that name; None if it has none.
         """
         return modality.augmentation(augment)
+
+    def start(self, head: nn.Module, train: Split) -> None:  # noqa: B027 - few need it
+        """Set what a head without targets takes from the training rows before the first epoch."""
 
     def training_loss(
         self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor

@@ -197,7 +197,8 @@ class TextTokenizer:
     def special_ids(self) -> set[int]:
         """Ids of the special tokens, such as those at both ends of a text."""
         added = self._tokenizer.get_added_tokens_decoder()
-        return {number for number, token in added.items() if token.special} | {self.pad_id}
+        special = {number for number, token in added.items() if token.special}
+        return {*special, *self._tokenizer.encode("").ids, self.pad_id}
 
     def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens), padded on the right."""

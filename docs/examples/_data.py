@@ -7,6 +7,7 @@ import gzip
 import importlib.util
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -115,6 +116,15 @@ FASHION = (
 )
 
 
+def emoji(style):
+    """Return 1,906 emoji of a drawing style, "google" or "twitter": paths, and their category."""
+    package = _from_npm(f"emoji-datasource-{style}@16.0.0")
+    table = pd.read_json(package / "emoji.json")
+    folder = package / "img" / style / "64"
+    table = table[[(folder / name).exists() for name in table["image"]]]
+    return np.array([str(folder / n) for n in table["image"]]), table["category"].to_numpy(str)
+
+
 def _idx(path, header):
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 
@@ -140,6 +150,18 @@ def _from_debian(package):
             unpacked = Path(download) / "unpacked"
             _call("dpkg-deb", "-x", str(next(Path(download).glob("*.deb"))), str(unpacked))
             unpacked.rename(folder)
+    return folder
+
+
+def _from_npm(requirement):
+    """Return the folder of an unpacked npm package."""
+    folder = _folder() / requirement.replace("@", "-")
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=_folder()) as download:
+            _call("npm", "pack", "--silent", requirement, cwd=download)
+            with tarfile.open(next(Path(download).glob("*.tgz"))) as archive:
+                archive.extractall(download, filter="data")
+            (Path(download) / "package").rename(folder)
     return folder
 
 

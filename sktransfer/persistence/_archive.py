@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import secrets
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sktransfer.exceptions import PersistenceError
+from sktransfer.persistence._replacing import replacing
 
 Members = dict[str, bytes]
 
@@ -37,21 +36,8 @@ def write_file(members: Mapping[str, bytes], path: Path) -> None:
     PersistenceError
         If a directory, a pipe or a device is there.
     """
-    path = Path(os.path.realpath(path))  # a link stays one
-    if path.exists() and not path.is_file():  # a device would be replaced by the file
-        raise PersistenceError(f"{str(path)!r} is no file, so nothing can be saved to it.")
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    # Not by tempfile, which would let only the owner read it.
-    number = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(number, "wb") as file:
-            _write(members, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with replacing(path) as part, part.open("xb") as file:
+        _write(members, file)
 
 
 def read_file(path: Path, names: re.Pattern[str]) -> Members:

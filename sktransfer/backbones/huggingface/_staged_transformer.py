@@ -210,6 +210,14 @@ class HuggingFaceNetwork(SentenceNetwork):
         return f"kind={self.kind}, prefix_tokens={self.prefix_tokens}, config={digest}"
 
 
+def unwrapped(model: Any) -> Any:
+    """Return a model whose layers `HuggingFaceNetwork` has wrapped as it was before."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, _Layer):
+            model.set_submodule(name, module.layer)
+    return model
+
+
 def number_of_layers(config: Any) -> int:
     """Return the number of layers that a config asks for, in all of its stages."""
     return sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import copy
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -58,6 +59,20 @@ class LoRA(Strategy):
     def trains(self, name: str) -> bool:
         """Return whether the parameter belongs to an adapter."""
         return ".lora_" in name
+
+
+def merged(network: StagedNetwork) -> StagedNetwork:
+    """Return a copy of a network, on the CPU, whose adapters are added to the weights beside them.
+
+    Its weights have the names that they had before `LoRA.adapt`, and it can be adapted again.
+    """
+    network = copy.deepcopy(network).to("cpu")
+    for name, module in list[tuple[str, Any]](network.named_modules()):
+        if "base_layer" in module._modules:
+            module.merge()
+            network.set_submodule(name, module.base_layer)
+    vars(network).pop("peft_config", None)
+    return network
 
 
 def _targets(network: StagedNetwork) -> list[str]:

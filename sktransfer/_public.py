@@ -11,7 +11,7 @@ _NAMES = {
     "finetune": ["ImageClassifier", "ImageRegressor", "TextClassifier", "TextRegressor"],
     "inspection": ["HistoryDisplay", "find_lr"],
     "modalities.image": ["read_image_folder"],
-    "persistence": ["export_weights", "load", "save"],
+    "persistence": ["export_onnx", "export_weights", "load", "save"],
     "training": ["train_together"],
 }
 

@@ -42,6 +42,8 @@ ONLY_IN = {
     "skorch": ("training/_loop.py", "training/_monitor.py", "training/_learning_rate_range.py"),
     "dask": ("lazy/_dask.py",),
     "accelerate": ("training/_processes.py",),
+    "onnx": ("persistence/_export_onnx.py",),
+    "onnxscript": ("persistence/_export_onnx.py",),
     "peft": ("training/strategies/_lora.py",),
 }
 

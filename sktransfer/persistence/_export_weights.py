@@ -121,22 +121,27 @@ def export_weights(estimator: Any, path: str | os.PathLike[str]) -> None:
         )
 
 
-def _trained(estimator: Any) -> BaseTrainer:
-    """Return a fitted estimator that trains a network, or raise."""
+def fitted(estimator: Any, function: str) -> ColumnEstimator:
+    """Return one of our estimators that is fitted, without a `FrozenEstimator`, or raise."""
     estimator = _unfrozen(estimator)
-    if isinstance(estimator, BaseTrainer):
-        check_is_fitted(estimator)
-        return estimator
-    advice = "Of a Pipeline or a search, pass the fine-tuner in it: pipeline[-1], best_estimator_."
-    if isinstance(estimator, ColumnEstimator):
-        advice = (
-            f"It uses the weights of its backbone, {estimator.backbone!r}, as they are; if that is "
-            "an estimator, pass that."
+    if not isinstance(estimator, ColumnEstimator):
+        raise PersistenceError(
+            f"{function} takes a fitted estimator of sktransfer, not a {type(estimator).__name__}. "
+            "Of a Pipeline or a search, pass the one in it: pipeline[-1], search.best_estimator_."
         )
-    raise PersistenceError(
-        "export_weights takes a fitted estimator that trains a network, such as an "
-        f"ImageClassifier, not a {type(estimator).__name__}. {advice}"
-    )
+    check_is_fitted(estimator)
+    return estimator
+
+
+def _trained(estimator: Any) -> BaseTrainer:
+    estimator = fitted(estimator, "export_weights")
+    if not isinstance(estimator, BaseTrainer):
+        raise PersistenceError(
+            f"A {type(estimator).__name__} trains no network: it uses the weights of its backbone, "
+            f"{estimator.backbone!r}, as they are. Pass a fitted fine-tuner; if the backbone is "
+            "one, pass that."
+        )
+    return estimator
 
 
 def _unfrozen(estimator: Any) -> Any:

@@ -290,10 +290,11 @@ def test_a_network_without_a_target_is_written_without_a_head(path, monkeypatch,
 def test_what_has_no_trained_network_is_refused_with_advice(path, lite0):
     with pytest.raises(NotFittedError):
         export_weights(ImageClassifier(), path)
-    with pytest.raises(PersistenceError, match=r"weights of its backbone, 'resnet18', as they are"):
-        export_weights(ImageEmbedder("resnet18"), path)
+    embedder = ImageEmbedder().fit(COLUMN)
+    with pytest.raises(PersistenceError, match=r"of its backbone, 'efficientnet_lite0', as they"):
+        export_weights(embedder, path)
     for other in (make_pipeline(lite0), GridSearchCV(lite0, {"lr": [1]}), None):
-        with pytest.raises(PersistenceError, match=r"pass the fine-tuner in it: pipeline\[-1\]"):
+        with pytest.raises(PersistenceError, match=r"pass the one in it: pipeline\[-1\]"):
             export_weights(other, path)
     assert not path.exists()
 

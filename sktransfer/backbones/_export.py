@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -70,8 +70,8 @@ class Export:
         They are if the source's model ends in a linear layer in their place.
         """
         state, _ = self.renamed()
-        whole = with_outputs(self.original, state, self)
-        return whole or state, whole is not None
+        whole = with_outputs(self.original(), state, self)
+        return whole.state_dict() if whole else state, whole is not None
 
     def original(self) -> Any:
         """Return the source's own model with random weights."""
@@ -87,26 +87,21 @@ class Export:
         network = self._source.staged(model, self.blueprint, self.backbone.recipe)
         names = {id(tensor): name for name, tensor in network.state_dict(keep_vars=True).items()}
         network.load_state_dict(trained)
-        # Copies, because weights that share memory cannot be written.
-        contiguous = torch.contiguous_format
-        return {
-            key: trained[names[id(tensor)]].clone(memory_format=contiguous)
-            for key, tensor in own.items()
-            if id(tensor) in names
-        }, model
+        state = {key: trained[names[id(t)]] for key, t in own.items() if id(t) in names}
+        return state, model
 
     @property
     def _source(self) -> Any:
         return import_module(f"sktransfer.backbones.{self.blueprint['builder']}")
 
 
-def with_outputs(build: Callable[[], Any], state: StateDict, export: Export) -> StateDict | None:
-    """Return a state with the linear layer that gives the outputs of a model.
+def with_outputs(model: Any, state: StateDict, export: Export) -> Any:
+    """Return a model with the linear layer that gives the outputs.
 
     Parameters
     ----------
-    build : callable
-        Returns the whole model.
+    model : nn.Module
+        The whole model; it is changed.
     state : dict of str to Tensor
         Its weights without those of the linear layer.
     export : Export
@@ -114,11 +109,10 @@ def with_outputs(build: Callable[[], Any], state: StateDict, export: Export) -> 
 
     Returns
     -------
-    dict of str to Tensor or None
+    nn.Module or None
         None if the model has no such layer, or gives other outputs with it.
     """
-    layer, model = export.outputs, build()
-    rest = model.state_dict().keys() ^ state.keys()
+    layer, rest = export.outputs, model.state_dict().keys() ^ state.keys()
     name = min(rest, default="").rpartition(".")[0]
     if layer is None or rest != {f"{name}.weight", f"{name}.bias"}:
         return None
@@ -128,7 +122,7 @@ def with_outputs(build: Callable[[], Any], state: StateDict, export: Export) -> 
     model.set_submodule(name, layer)
     whole = {**state, f"{name}.weight": layer.weight.data, f"{name}.bias": layer.bias.data}
     load_strict(model, whole, source=name)
-    return whole if _agrees(model, export) else None
+    return model if _agrees(model, export) else None
 
 
 @torch.inference_mode()

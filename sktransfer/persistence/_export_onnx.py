@@ -148,13 +148,9 @@ def _facts(estimator: Any) -> dict[str, str]:
         "recipe": modality.recipe(backbone).to_dict(),
         "cells": asdict(modality),
         "processor": backbone.processor and backbone.processor.to_dict(),
-        "classes": getattr(estimator, "classes_", None),
+        "classes": estimator.classes_.tolist() if hasattr(estimator, "classes_") else None,
     }
-    return {
-        name: json.dumps(getattr(fact, "tolist", lambda fact=fact: fact)(), default=str)
-        for name, fact in facts.items()
-        if fact is not None
-    }
+    return {name: json.dumps(fact, default=str) for name, fact in facts.items() if fact}
 
 
 class _Plain(nn.Module):

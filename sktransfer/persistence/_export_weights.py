@@ -190,5 +190,7 @@ def _write_file(export: Export, path: Path) -> bool:
     state, has_outputs = export.state()
     facts = {"recipe": export.recipe.to_dict(), "classes": export.labels}
     stated = {name: json.dumps(fact, default=str) for name, fact in facts.items() if fact}
-    save_file(state, path, {"format": "pt", "task": export.task, **stated})
+    # Copies, because weights that share memory cannot be written.
+    copies = {n: t.clone(memory_format=torch.contiguous_format) for n, t in state.items()}
+    save_file(copies, path, {"format": "pt", "task": export.task, **stated})
     return has_outputs

@@ -26,10 +26,8 @@ _PROBLEMS = {
     "values": "regression",
 }
 
-# Weights of a step of sentence-transformers, and the older names of two poolings.
+# Name of the layer in a step of sentence-transformers.
 _PARTS = {"Dense": "linear", "LayerNorm": "norm"}
-_OLD_NAMES = {"lasttoken": "pooling_mode_lasttoken"}
-_OLD_NAMES |= {"mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens"}
 
 
 def write_folder(export: Export, folder: Path) -> None:
@@ -75,28 +73,22 @@ def _config(export: Export) -> Any:
 
 def _classifier(config: Any, state: StateDict, export: Export) -> Any:
     """Return transformers' own classifier with these weights; None if it cannot express it."""
-    if export.recipe.modality != "image" or export.outputs is None:
-        return None
-    whole = image_classifier_of(config)
+    whole = image_classifier_of(config) if export.recipe.modality == "image" else None
     if whole is None:
         return None
-    prefix = f"{whole.base_model_prefix}."
-    named = {prefix + key: tensor for key, tensor in state.items()}
-    found = with_outputs(lambda: image_classifier_of(config).eval(), named, export)
-    if found is None:
-        return None
-    whole.load_state_dict(found)
-    return whole
+    named = {f"{whole.base_model_prefix}.{key}": tensor for key, tensor in state.items()}
+    return with_outputs(whole, named, export)
 
 
 def _write_steps(export: Export, folder: Path) -> None:
     """Write the files of sentence-transformers: from the token vectors to one vector per text."""
     network, described = export.network, export.backbone.processor.to_dict()
     modes, width = network.pooling.split("+"), export.backbone.shape(-1)[-1]
-    pooling = {"pooling_mode": modes[0] if len(modes) == 1 else modes}
-    # Their names in versions before 5.
-    pooling |= {_OLD_NAMES.get(mode, f"pooling_mode_{mode}_tokens"): True for mode in modes}
-    steps = [("Pooling", {"word_embedding_dimension": width, **pooling})]
+    pooling = {
+        "word_embedding_dimension": width,
+        "pooling_mode": modes[0] if len(modes) == 1 else modes,
+    }
+    steps = [("Pooling", pooling)]
     steps += [(step["kind"], step) for step in export.blueprint["steps"]]
     steps += [("Normalize", {})] if network.normalize else []
     modules = [_module(0, "", "Transformer")]
@@ -113,13 +105,13 @@ def _write_steps(export: Export, folder: Path) -> None:
         folder / "sentence_bert_config.json",
         {"max_seq_length": export.recipe.max_length, "do_lower_case": described["lower"]},
     )
-    _write_json(folder / "config_sentence_transformers.json", _prompts(export, described["prefix"]))
-
-
-def _prompts(export: Export, prefix: str) -> dict[str, Any]:
-    prompts = {"default": prefix} if prefix else export.backbone.processor.prompts
-    truncate = {"truncate_dim": export.network.truncate} if export.network.truncate else {}
-    return {"prompts": prompts, "default_prompt_name": "default" if prefix else None, **truncate}
+    prefix = described["prefix"]
+    prompts = {
+        "prompts": {"default": prefix} if prefix else export.backbone.processor.prompts,
+        "default_prompt_name": "default" if prefix else None,
+        "truncate_dim": network.truncate,
+    }
+    _write_json(folder / "config_sentence_transformers.json", prompts)
 
 
 def _module(number: int, path: str, kind: str) -> dict[str, Any]:

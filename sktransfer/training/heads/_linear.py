@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
@@ -57,9 +59,9 @@ class LinearHead(nn.Module):
 
     def folded(self) -> nn.Linear:
         """Return one linear layer, on the CPU, with the same outputs in eval mode."""
-        weight = (self.linear.weight.double() / self.deviation.double()).cpu()
-        bias = self.linear.bias.double().cpu() - weight @ self.mean.double().cpu()
-        return linear(weight, bias)
+        head = copy.deepcopy(self).to("cpu").double()
+        weight = head.linear.weight / head.deviation
+        return linear(weight, head.linear.bias - weight @ head.mean)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return outputs (..., k) of features (..., d)."""

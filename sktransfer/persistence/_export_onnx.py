@@ -202,9 +202,11 @@ def _trained(estimator: Any, names: Any) -> _Plain:
         return at_level(last, module.level, network)
 
     def compute(inputs: Any) -> torch.Tensor:
+        if target is None:
+            return features(inputs)
         outputs = head(features(inputs))
         if not isinstance(target, ValueTarget):
-            return outputs if target is None else target.to_proba(outputs)
+            return target.to_proba(outputs)
         scaled = outputs * torch.from_numpy(target.deviation).float()
         values = scaled + torch.from_numpy(target.mean).float()
         return values[:, 0] if target.is_vector else values

@@ -21,7 +21,7 @@ from sktransfer.backbones import Export
 from sktransfer.base import BaseTrainer, ColumnEstimator
 from sktransfer.exceptions import BackboneError, LeftOutWarning, PersistenceError
 from sktransfer.persistence._replacing import replacing
-from sktransfer.training.heads import LinearHead, NoHead, linear
+from sktransfer.training.heads import LinearHead, linear
 from sktransfer.training.strategies import merged
 from sktransfer.training.targets import ValueTarget
 
@@ -112,7 +112,7 @@ def export_weights(estimator: Any, path: str | os.PathLike[str]) -> None:
     write = export.write_folder if export.is_folder else partial(_write_file, export)
     with _runtime.gradients(), torch.no_grad(), replacing(path, folder=export.is_folder) as part:
         has_outputs = write(part)
-    if not has_outputs and not isinstance(estimator.module_.head, NoHead):
+    if not has_outputs and estimator._target is not None:
         warn(
             f"The head is not in {str(path)!r}: the model of the backbone "
             f"{export.backbone.name!r} has no linear layer in its place. `save` and `export_onnx` "

@@ -24,7 +24,7 @@ from sktransfer import (
     export_onnx,
 )
 from sktransfer.exceptions import PersistenceError
-from sktransfer.training.heads import NoHead
+from sktransfer.training.heads import LinearHead
 from tests._tiny import images, texts, tiny_network
 from tests.backbones import _huggingface_folders as folders
 
@@ -142,7 +142,7 @@ def test_values_are_in_their_units(vit, y, path):
 
 def test_a_network_without_a_target_gives_features(vit, path):
     pretrained = ImageClassifier(vit, trainable=1, **QUICK).fit(COLUMN, SIDES)
-    pretrained.module_.head, pretrained._target = NoHead(32), None
+    pretrained.module_.head, pretrained._target = LinearHead(32, 8), None  # of its objective
     assert check(pretrained, "transform", path, COLUMN).get_outputs()[0].name == "features"
 
 

@@ -29,6 +29,7 @@ from sktransfer import (
 )
 from sktransfer.backbones import ImageRecipe
 from sktransfer.exceptions import BackboneError, LeftOutWarning, PersistenceError
+from sktransfer.training.heads import NoHead
 from tests._tiny import texts
 from tests.backbones import _huggingface_folders as folders
 from tests.persistence._forging import COLUMN
@@ -276,11 +277,10 @@ def test_a_backbone_that_is_an_estimator_has_the_source_of_its_own(trainable, pa
     check(run(model, cells(second)), outputs(second, cells(second)))
 
 
-def test_a_network_without_a_target_is_written_without_a_head(path, monkeypatch, lite0):
-    from sktransfer.training.heads import NoHead
-
+@pytest.mark.parametrize("head", [NoHead(1280), nn.Linear(1280, 8)])
+def test_a_network_without_a_target_is_written_without_a_head(head, path, lite0):
     pretrained = copy.deepcopy(lite0)
-    pretrained.module_.head, pretrained._target = NoHead(1280), None
+    pretrained.module_.head, pretrained._target = head, None
     export_weights(pretrained, path)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=0, checkpoint_path=path)
     with torch.inference_mode():

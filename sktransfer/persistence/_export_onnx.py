@@ -67,14 +67,18 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> import onnxruntime
-    >>> from sktransfer import TextEmbedder, export_onnx
-    >>> embedder = TextEmbedder().fit(["a cat"])
+    >>> from torch import nn
+    >>> from sktransfer import ImageEmbedder, export_onnx
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 7, stride=8), nn.ReLU())
+    >>> images = np.zeros((2, 64, 64, 3), dtype=np.uint8)
+    >>> embedder = ImageEmbedder(network, image_size=64).fit(images)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     export_onnx(embedder, f"{folder}/minilm.onnx")
-    ...     session = onnxruntime.InferenceSession(f"{folder}/minilm.onnx")
-    >>> [tensor.name for tensor in session.get_inputs()]
-    ['input_ids', 'attention_mask']
+    ...     export_onnx(embedder, f"{folder}/own.onnx")
+    ...     session = onnxruntime.InferenceSession(f"{folder}/own.onnx")
+    >>> session.get_inputs()[0].shape, session.get_outputs()[0].shape
+    (['batch', 3, 64, 64], ['batch', 8])
     """
     try:
         import onnx  # noqa: F401

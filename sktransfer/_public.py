@@ -11,7 +11,7 @@ _NAMES = {
     "finetune": ["ImageClassifier", "ImageRegressor", "TextClassifier", "TextRegressor"],
     "inspection": ["HistoryDisplay", "PretrainingDisplay", "compare_pretrained", "find_lr"],
     "modalities.image": ["read_image_folder"],
-    "persistence": ["load", "save"],
+    "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "training": ["train_together"],
 }

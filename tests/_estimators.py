@@ -23,9 +23,11 @@ from torch import nn
 from sktransfer import (
     ImageClassifier,
     ImageEmbedder,
+    ImagePretrainer,
     ImageRegressor,
     TextClassifier,
     TextEmbedder,
+    TextPretrainer,
     TextRegressor,
 )
 from sktransfer._parameters import parameter, with_parameters
@@ -35,6 +37,7 @@ from sktransfer.cache import FeatureCache
 from sktransfer.columns import Column
 from sktransfer.embedders._base_embedder import BaseEmbedder
 from sktransfer.modalities import Modality, Preparer, Recipe
+from sktransfer.training.objectives import SelfSupervised
 from tests._tiny import images, texts
 
 
@@ -158,6 +161,21 @@ class NumericRegressor(NumericFineTuner, ImageRegressor):
     """Regressor on a random projection."""
 
 
+class Decorrelate(SelfSupervised):
+    """An objective of numbers: features of deviation 1 that are not correlated."""
+
+    name: ClassVar[str] = "decorrelate"
+
+    def loss(self, module: Any, batch: Any, targets: Any, weights: Any) -> Any:
+        features = module.features(batch.inputs)
+        covariance = features.T @ features / len(features)
+        return (covariance - torch.eye(features.shape[1])).square().mean(), features
+
+
+class NumericPretrainer(NumericFineTuner, ImagePretrainer):
+    """Pretrainer of a random projection."""
+
+
 @dataclass(frozen=True)
 class NumericVariant:
     """A numeric subclass of one of our base classes.
@@ -206,6 +224,13 @@ NUMERIC_VARIANTS = {
     "FineTunedClassifier": NumericVariant(
         lambda: NumericClassifier(**LEARNING), 68, _BATCHES, may_fail=_ROUNDING
     ),
+    "BasePretrainer": NumericVariant(
+        lambda: NumericPretrainer(
+            objective=Decorrelate(), augment=None, max_epochs=2, cache=False, random_state=0
+        ),
+        45,
+        may_fail=_ROUNDING,
+    ),
     "FineTunedRegressor": NumericVariant(
         lambda: NumericRegressor(**LEARNING), 61, _BATCHES, may_fail=_ROUNDING
     ),
@@ -234,6 +259,16 @@ CASES = {
         texts,
         NUMERIC_VARIANTS["FineTunedClassifier"],
         _classes,
+    ),
+    "ImagePretrainer": Case(
+        lambda: ImagePretrainer(max_epochs=1, image_size=64, random_state=0),
+        _image_column,
+        NUMERIC_VARIANTS["BasePretrainer"],
+    ),
+    "TextPretrainer": Case(
+        lambda: TextPretrainer(trainable=1, max_epochs=1, random_state=0),
+        texts,
+        NUMERIC_VARIANTS["BasePretrainer"],
     ),
     "ImageRegressor": Case(
         lambda: ImageRegressor(max_epochs=2, random_state=0),

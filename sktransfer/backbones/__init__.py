@@ -3,6 +3,7 @@
 from typing import Any
 
 from sktransfer.backbones._backbone import Backbone as Backbone
+from sktransfer.backbones._export import Export as Export
 from sktransfer.backbones._list_backbones import BackboneTable as BackboneTable
 from sktransfer.backbones._network import POOLED as POOLED
 from sktransfer.backbones._network import CachedActivation as CachedActivation

@@ -52,7 +52,7 @@ class Backbone:
     processor : object, optional
         What the modality needs besides the recipe, such as a tokenizer.
     blueprint : mapping, optional
-        What its source's `rebuild` needs to build the network again, without weights, as plain
+        What its source's `original` needs to build the network again, without weights, as plain
         JSON. Without one, the backbone cannot be packed into a file.
 
     Attributes

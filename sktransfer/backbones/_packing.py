@@ -15,7 +15,8 @@ from sktransfer.backbones._weights import StateDict, load_strict, refuse_misfits
 from sktransfer.exceptions import BackboneError, WeightsError
 from sktransfer.modalities import MODALITIES, Recipe, modality_of
 
-# Sources with a function `rebuild(blueprint, recipe)`.
+# Sources with two functions: `original(blueprint, recipe)` builds the library's own model with
+# random weights, and `staged(model, blueprint, recipe)` makes the network of its modules.
 _BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
 
 # Attributes of a backbone that are texts.
@@ -131,13 +132,17 @@ def _network(
     if blueprint["builder"] not in _BUILDERS:
         raise BackboneError(f"{name!r} names no builder of networks: {blueprint['builder']!r}.")
     builder = import_module(f"sktransfer.backbones.{blueprint['builder']}")
+
+    def build() -> StagedNetwork:
+        return builder.staged(builder.original(blueprint, recipe), blueprint, recipe)
+
     # First without memory: a file of a few bytes could describe a network of terabytes.
     try:
         with torch.device("meta"):
-            planned = builder.rebuild(blueprint, recipe).state_dict()
+            planned = build().state_dict()
     except NotImplementedError:  # a few networks compute with their weights while built
         planned = weights
     refuse_misfits(planned, weights, source=repr(name))
-    network = builder.rebuild(blueprint, recipe)
+    network = build()
     load_strict(network, weights, source=name)
     return network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
 from typing import Any
@@ -64,7 +65,7 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     _refuse_wrapper(module)
     recipe = _recipe_of(module, modality)
     try:
-        net = copy.deepcopy(module).to("cpu", torch.float32).eval()
+        net = original({"module": module}, recipe).eval()
     except Exception as error:
         raise BackboneError(f"{name} cannot be copied: {_described(error)}.") from error
     try:
@@ -75,6 +76,16 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     _check_features(features, rows, name)
     library = _library(module)
     return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
+
+
+def original(blueprint: Mapping[str, Any], recipe: Recipe) -> nn.Module:
+    """Return a copy of the user's module, which stands in the blueprint."""
+    return copy.deepcopy(blueprint["module"]).to("cpu", torch.float32)
+
+
+def staged(net: nn.Module, blueprint: Mapping[str, Any], recipe: Recipe) -> StagedNetwork:
+    """Make the network of the modules of a copy of the user's."""
+    return _staged(net, recipe)[0]
 
 
 def _refuse_wrapper(module: nn.Module) -> None:

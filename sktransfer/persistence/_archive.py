@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import secrets
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sktransfer.exceptions import PersistenceError
+from sktransfer.persistence._replacing import refuse_others, replacing
 
 Members = dict[str, bytes]
 
@@ -37,26 +36,8 @@ def write_file(members: Mapping[str, bytes], path: Path) -> None:
     PersistenceError
         If a directory, a pipe or a device is there.
     """
-    _refuse_others(path)  # a device would be replaced by the file
-    try:
-        _replace(members, Path(os.path.realpath(path)))  # a link stays one
-    except OSError as error:  # which may name a file beside it
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-
-
-def _replace(members: Mapping[str, bytes], path: Path) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    # Not by tempfile, which would let only the owner read it.
-    number = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(number, "wb") as file:
-            _write(members, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with replacing(path) as part, part.open("xb") as file:
+        _write(members, file)
 
 
 def read_file(path: Path, names: re.Pattern[str]) -> Members:
@@ -69,16 +50,9 @@ def read_file(path: Path, names: re.Pattern[str]) -> Members:
     PersistenceError
         If it is damaged, or something else.
     """
-    _refuse_others(path)  # reading a pipe or a device may never end
+    refuse_others(path)  # reading a pipe or a device may never end
     with path.open("rb") as file:
         return _read(file, names, repr(str(path)))
-
-
-def _refuse_others(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise PersistenceError(
-            f"{str(path)!r} is a folder, pipe or device; pass the path of a file."
-        )
 
 
 def unpacked(content: bytes, names: re.Pattern[str], what: str) -> Members:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import xxhash
 
 from sktransfer.backbones import Backbone
 from sktransfer.modalities import Recipe
 from sktransfer.training._fine_tuned import FineTuned
+from sktransfer.training.strategies import merged
 
 
 def digest_of(module: FineTuned, base: Backbone) -> str:
@@ -25,7 +24,7 @@ def digest_of(module: FineTuned, base: Backbone) -> str:
 def as_backbone(module: FineTuned, base: Backbone, recipe: Recipe, name: str) -> Backbone:
     """Return a backbone of a copy of the network, with the recipe of the estimator."""
     with torch.inference_mode(False):
-        network = copy.deepcopy(module.network).to("cpu")
+        network = merged(module.network)
     return Backbone(
         f"{name} on {base.name}",
         source="estimator",

@@ -42,6 +42,7 @@ from sktransfer.backbones.huggingface._static_embedding import (
     table_of,
 )
 from sktransfer.backbones.huggingface._transformers import config_of, model_of, tokenizer_of
+from sktransfer.backbones.huggingface._write_folder import write_folder as write_folder
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image import ImageRecipe
 from sktransfer.modalities.text import TextRecipe, TextTokenizer
@@ -189,11 +190,24 @@ def _blueprint(sentence: SentenceRecipe, pooling: str) -> dict[str, Any]:
     }
 
 
-def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> SentenceNetwork:
-    """Build the network of a blueprint with random weights."""
+def original(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> Any:
+    """Build transformers' model of a blueprint, or a table of vectors, with random weights."""
+    with seeded(0):
+        if "table" in blueprint:
+            return _build_static(blueprint)
+        return _model(blueprint, None, recipe.modality, name="of this file")
+
+
+def staged(
+    model: Any, blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe
+) -> SentenceNetwork:
+    """Make the network of the modules of a model that `original` has built."""
     if "table" in blueprint:
-        return _build_static(blueprint)
-    return _build(blueprint, None, recipe.modality, random_state=0, name="of this file")
+        return model
+    family = family_of(blueprint["config"], name="of this file", modality=recipe.modality)
+    with seeded(0):
+        how = _how(blueprint)
+    return _network(model, family, **how)
 
 
 def _build_static(blueprint: Mapping[str, Any]) -> StaticNetwork:
@@ -214,13 +228,20 @@ def _build(
     name: str,
 ) -> HuggingFaceNetwork:
     family = family_of(blueprint["config"], name=name, modality=modality)
+    with seeded(random_state):
+        model = _model(blueprint, state, modality, name=name)
+        how = _how(blueprint)
+    return _network(model, family, **how)
+
+
+def _model(
+    blueprint: Mapping[str, Any], state: StateDict | None, modality: str, *, name: str
+) -> Any:
+    family = family_of(blueprint["config"], name=name, modality=modality)
     config = config_of(blueprint["config"], modality)
     if number_of_layers(config) > _MOST_LAYERS:
         raise BackboneError(f"The config of {name} asks for {number_of_layers(config):,} layers.")
-    with seeded(random_state):
-        model = model_of(config, family, state, name=name)
-        how = _how(blueprint)
-    return _network(model, family, **how)
+    return model_of(config, family, state, name=name)
 
 
 def _network(model: Any, family: Family, **how: Any) -> HuggingFaceNetwork:

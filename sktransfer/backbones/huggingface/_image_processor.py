@@ -6,6 +6,7 @@ settings are read here, and a recipe is the same everywhere.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,25 @@ def image_recipe(folder: Path, config: Any, *, fixed_size: bool) -> ImageRecipe:
         std=std,
         fixed_size=fixed_size,
     )
+
+
+def write_processor(recipe: ImageRecipe, folder: Path) -> None:
+    """Write a recipe as ``preprocessor_config.json``."""
+    resize = recipe.resize
+    content = {
+        # Of all processors this one both resizes to a short side and crops.
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": resize} if isinstance(resize, int) else _sides(resize),
+        "crop_size": _sides(recipe.size),
+        "resample": FILTERS.index(recipe.interpolation),
+        "image_mean": recipe.mean,
+        "image_std": recipe.std,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(content, indent=2))
+
+
+def _sides(size: tuple[int, int]) -> dict[str, int]:
+    return {"height": size[0], "width": size[1]}
 
 
 def default_recipe(config: Any, *, fixed_size: bool) -> ImageRecipe:

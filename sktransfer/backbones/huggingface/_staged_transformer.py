@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,11 +30,14 @@ class _Pass:
         Number of layers that are skipped, because the output of the last of them is known.
     cached : Tensor or None
         That output.
+    reached : list of Tensor
+        The output of the stage `wanted`, once it is known.
     """
 
     wanted: str = POOLED
     skipped: int = 0
     cached: torch.Tensor | None = None
+    reached: list[torch.Tensor] = field(default_factory=list)
 
 
 # Each thread and each task has a value of its own, so that they can share one network.
@@ -52,9 +56,7 @@ _NAMES = {
 
 
 class _Reached(Exception):  # noqa: N818 - not an error: ends a forward pass early
-    def __init__(self, activation: torch.Tensor) -> None:
-        super().__init__()
-        self.activation = activation
+    pass
 
 
 class _Layer(nn.Module):
@@ -88,7 +90,9 @@ class _Layer(nn.Module):
         if self.number == now.skipped and now.cached is not None:
             hidden = now.cached
         if now.wanted == self.before:
-            raise _Reached(hidden)
+            now.reached.append(hidden)
+            if not torch.compiler.is_exporting():  # which does not follow exceptions
+                raise _Reached
         return self.layer(hidden, *args[1:], **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -184,15 +188,17 @@ class HuggingFaceNetwork(SentenceNetwork):
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
         skipped = list(self.stages).index(cached.stage) if cached else 0
         given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
-        token = _PASS.set(_Pass(until, skipped, cached.activation if cached else None))
+        now = _Pass(until, skipped, cached.activation if cached else None)
+        token = _PASS.set(now)
         try:
-            output = self.model(**given, return_dict=True)
-        except _Reached as reached:
-            mask = mask_of(inputs)
-            # Some models pad their texts.
-            return reached.activation if mask is None else reached.activation[:, : mask.shape[1]]
+            with suppress(_Reached):
+                output = self.model(**given, return_dict=True)
         finally:
             _PASS.reset(token)
+        if now.reached:
+            mask = mask_of(inputs)
+            # Some models pad their texts.
+            return now.reached[0] if mask is None else now.reached[0][:, : mask.shape[1]]
         if until != POOLED:
             return output.last_hidden_state
         return self._features(output, inputs)
@@ -214,6 +220,14 @@ class HuggingFaceNetwork(SentenceNetwork):
         content = json.dumps(kept, sort_keys=True, default=str)
         digest = xxhash.xxh3_64_hexdigest(content.encode())
         return f"kind={self.kind}, prefix_tokens={self.prefix_tokens}, config={digest}"
+
+
+def unwrapped(model: Any) -> Any:
+    """Return a model whose layers `HuggingFaceNetwork` has wrapped as it was before."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, _Layer):
+            model.set_submodule(name, module.layer)
+    return model
 
 
 def number_of_layers(config: Any) -> int:

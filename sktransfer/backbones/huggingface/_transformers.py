@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sktransfer.backbones._weights import StateDict, refuse, without_prefix
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities.text import TextTokenizer
 
 # Entries of a config.json that say how a model is run, not what it computes: some would fetch code
 # from a hub, the others cost time.
@@ -89,10 +91,7 @@ def _class_of(config: Any, family: Family) -> Any:
 
 
 def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]) -> Any:
-    from transformers.utils.logging import set_tqdm_hook
-
-    before = set_tqdm_hook(lambda bar, args, more: bar(*args, **{**more, "disable": True}))
-    try:
+    with _without_progress():
         return _quiet(kind).from_pretrained(
             None,
             config=config,
@@ -101,8 +100,50 @@ def _loaded(kind: Any, config: Any, state: StateDict, options: Mapping[str, Any]
             ignore_mismatched_sizes=True,
             **options,
         )
+
+
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    from transformers.utils.logging import set_tqdm_hook
+
+    before = set_tqdm_hook(lambda bar, args, more: bar(*args, **{**more, "disable": True}))
+    try:
+        yield
     finally:
         set_tqdm_hook(before)
+
+
+def image_classifier_of(config: Any) -> Any:
+    """Return transformers' own classifier of images with a config; None if there is none."""
+    from transformers import AutoModelForImageClassification
+
+    try:
+        return AutoModelForImageClassification.from_config(config)
+    except ValueError:  # there is none of this type
+        return None
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write a model and its config."""
+    with _without_progress():
+        model.save_pretrained(folder)
+
+
+def save_tokenizer(tokenizer: TextTokenizer, max_length: int, folder: Path) -> None:
+    """Write the files of a tokenizer that cuts texts at `max_length` tokens."""
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    fast, pad = Tokenizer.from_str(tokenizer.to_dict()["json"]), tokenizer.pad_id
+    # A special token is never a part of a text, so it may only be one that is special already.
+    special = [number for number, token in fast.get_added_tokens_decoder().items() if token.special]
+    pad = pad if pad in special or not special else special[0]
+    PreTrainedTokenizerFast(
+        tokenizer_object=fast,
+        pad_token=fast.id_to_token(pad),
+        model_max_length=max_length,
+        model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(folder)
 
 
 def _quiet(kind: Any) -> Any:

@@ -198,13 +198,18 @@ def as_backbone(
     )
 
 
-def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
-    """Build the network of a blueprint with random weights."""
+def original(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Any:
+    """Build timm's model of a blueprint with random weights."""
     model = str(blueprint["model"])
     _tags(model)  # an error for an unknown model
     own = inspect.signature(timm.create_model).parameters
     args = {key: value for key, value in blueprint.get("args", {}).items() if key not in own}
-    return split(create(model, pretrained_cfg=blueprint.get("pretrained_cfg"), **args))
+    return create(model, pretrained_cfg=blueprint.get("pretrained_cfg"), **args)
+
+
+def staged(net: Any, blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
+    """Make the network of the modules of a model that `original` has built."""
+    return split(net)
 
 
 def recipe_of(net: Any) -> ImageRecipe:

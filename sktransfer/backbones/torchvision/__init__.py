@@ -95,12 +95,17 @@ def load(
     )
 
 
-def rebuild(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
-    """Build the network of a blueprint with random weights."""
+def original(blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Any:
+    """Build torchvision's model of a blueprint with random weights."""
     name = str(blueprint["model"])
     if not owns(name):
         raise BackboneError(f"torchvision {torchvision.__version__} has no network {name!r}.")
-    return _split(_build(name, recipe.size[0], 0), bool(blueprint["headless"]))[0]
+    return _build(name, recipe.size[0], 0)
+
+
+def staged(net: Any, blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain:
+    """Make the network of the modules of a model that `original` has built."""
+    return _split(net, bool(blueprint["headless"]))[0]
 
 
 @cache

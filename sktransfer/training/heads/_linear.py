@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
@@ -55,6 +57,21 @@ class LinearHead(nn.Module):
         deviation = deviation.clamp(min=lowest)
         self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
 
+    def folded(self) -> nn.Linear:
+        """Return one linear layer, on the CPU, with the same outputs in eval mode."""
+        head = copy.deepcopy(self).to("cpu").double()
+        weight = head.linear.weight / head.deviation
+        return linear(weight, head.linear.bias - weight @ head.mean)
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return outputs (..., k) of features (..., d)."""
         return self.linear(self.dropout((features - self.mean) / self.deviation))
+
+
+@torch.no_grad()
+def linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
+    """Return a linear layer with this weight (k, d) and this bias (k,), float32."""
+    layer = nn.utils.skip_init(nn.Linear, *weight.shape[::-1], dtype=torch.float32)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
+    return layer

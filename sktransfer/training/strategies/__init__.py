@@ -5,6 +5,7 @@ from __future__ import annotations
 from sktransfer.training.strategies._gradual import Gradual as Gradual
 from sktransfer.training.strategies._last_stages import LastStages as LastStages
 from sktransfer.training.strategies._lora import LoRA as LoRA
+from sktransfer.training.strategies._lora import merged as merged
 from sktransfer.training.strategies._strategy import Stages as Stages
 from sktransfer.training.strategies._strategy import Strategy as Strategy
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import copy
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -65,6 +66,20 @@ def _weighted(network: StagedNetwork) -> str:
     """Return the names of the types of layers with weights of their own."""
     layers = [m for stage in network.stages.values() for m in stage.modules()]
     return ", ".join(sorted({type(m).__name__ for m in layers if m._parameters})) or "none"
+
+
+def merged(network: StagedNetwork) -> StagedNetwork:
+    """Return a copy of a network, on the CPU, whose adapters are added to the weights beside them.
+
+    Its weights have the names that they had before `LoRA.adapt`, and it can be adapted again.
+    """
+    network = copy.deepcopy(network).to("cpu")
+    for name, module in list[tuple[str, Any]](network.named_modules()):
+        if "base_layer" in module._modules:
+            module.merge()
+            network.set_submodule(name, module.base_layer)
+    vars(network).pop("peft_config", None)
+    return network
 
 
 def _targets(network: StagedNetwork) -> list[str]:

@@ -36,7 +36,11 @@ _WRAPPERS = {
     "ModelEmaV3": "module.module",
     "OptimizedModule": "module._orig_mod, which torch.compile was given",
     "PeftModel": "module.merge_and_unload()",
+    "ScriptModule": "the network that was scripted or traced",
 }
+
+# By how much of the largest feature rounding may change a row in another batch.
+_ROUNDING = 0.01
 
 
 def load(module: nn.Module, *, modality: str) -> Backbone:
@@ -58,7 +62,8 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     ------
     BackboneError
         If the module is a wrapper of another, cannot be copied, does not take images of its
-        recipe's size, or does not return one tensor with one entry per row.
+        recipe's size, does not return one tensor with one entry per row, gives a row other
+        features in another batch, or has hooks where it is taken apart into stages.
     """
     name = type(module).__name__
     _refuse_wrapper(module)
@@ -69,10 +74,12 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
         raise BackboneError(f"{name} cannot be copied: {_described(error)}.") from error
     try:
         network, recipe = _staged(net, recipe)
-        rows, features = _try_out(network, recipe)
+        features, again = _try_out(network, recipe)
     except Exception as error:  # whatever the user's code raises
         raise _does_not_take(name, recipe, error) from error
-    _check_features(features, rows, name)
+    _check_features(features, 2, name)
+    _check_rows(features, again, name)
+    _refuse_bypassed_hooks(net, network)
     library = _library(module)
     return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
 
@@ -133,10 +140,10 @@ def _mean(activation: Any) -> Any:
 
 
 @torch.inference_mode()
-def _try_out(network: StagedNetwork, recipe: Recipe) -> tuple[int, Any]:
-    """Return the number of blank cells tried, and the output for them."""
-    # Two rows tell an output with one entry per row from others.
-    return 2, network(recipe.blank(2))
+def _try_out(network: StagedNetwork, recipe: Recipe) -> tuple[Any, Any]:
+    """Return the outputs for two rows, and for the same rows and a third."""
+    two, three, _ = recipe.examples(None)
+    return network(two), network(three)
 
 
 def _check_features(features: Any, rows: int, name: str) -> None:
@@ -152,6 +159,30 @@ def _check_features(features: Any, rows: int, name: str) -> None:
         f"{name} returns {what}. Wrap it in a module whose forward returns one tensor of features, "
         "of a floating-point type: (n, d), (n, channels, height, width) or (n, tokens, channels)."
     )
+
+
+def _check_rows(features: torch.Tensor, again: Any, name: str) -> None:
+    """Refuse features that are random, or depend on the other rows of a batch."""
+    _check_features(again, 3, name)
+    if (features - again[:2]).abs().max() > _ROUNDING * features.abs().max():
+        raise BackboneError(
+            f"{name} gives the same row other features in another batch. Features must depend on "
+            "their row only: look for random numbers, for dropout or normalization that ignores "
+            "eval(), and for statistics of the batch."
+        )
+
+
+def _refuse_bypassed_hooks(net: nn.Module, network: StagedNetwork) -> None:
+    """Refuse hooks, and a replaced forward, of what is not called itself but by its children."""
+    kept = set(network.modules())
+    for place, part in net.named_modules():
+        hooked = part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
+        if hooked and part not in kept and kept.intersection(part.modules()):
+            raise BackboneError(
+                f"{type(net).__name__} is taken apart into stages, so hooks or a replaced forward "
+                f"of {place or 'the network itself'} would not be called. Remove them, or wrap the "
+                "network in a module of your own whose forward returns the features."
+            )
 
 
 def _does_not_take(name: str, recipe: Recipe, error: Exception) -> BackboneError:

@@ -176,15 +176,22 @@ def image_processor_of(stated: Mapping[str, Any]) -> Any:
     Raises
     ------
     BackboneError
-        If its settings are not those of an image processor.
+        If its settings are not those of an image processor of transformers.
     """
     import transformers
 
-    kind = str(stated.get("image_processor_type") or stated.get("feature_extractor_type"))
+    # Without a type, that of DINOv3, which scales as for ImageNet.
+    kind = stated.get("image_processor_type") or stated.get("feature_extractor_type")
+    kind = str(kind or "DINOv3ViTImageProcessor")
     stem = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", kind)
-    # The class for the Pillow backend where there is one. That of DINOv3 scales as for ImageNet.
-    names = (f"{stem}ImageProcessorPil", f"{stem}ImageProcessor", "DINOv3ViTImageProcessor")
-    found = next(name for name in names if hasattr(transformers, name))
+    # The class for the Pillow backend where there is one.
+    names = (f"{stem}ImageProcessorPil", f"{stem}ImageProcessor")
+    found = next((name for name in names if hasattr(transformers, name)), None)
+    if found is None:
+        raise BackboneError(
+            f"The image processor {kind!r} is not part of transformers {transformers.__version__}, "
+            "and code of a folder is never run. Take a model whose code is part of transformers."
+        )
     try:
         # In files of older versions, null stands for the default.
         settings = {name: value for name, value in stated.items() if value is not None}

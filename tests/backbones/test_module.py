@@ -261,18 +261,3 @@ def test_a_replaced_forward_that_stages_would_bypass_is_refused():
     net.forward = lambda images: 2 * type(net).forward(net, images)
     with pytest.raises(BackboneError, match="replaced forward of the network itself"):
         load(net)
-
-
-@pytest.mark.parametrize(
-    "ending",
-    [
-        nn.functional.dropout,
-        lambda maps: maps + 100 * torch.rand(1),
-        lambda maps: maps - maps.mean(0),
-        nn.BatchNorm2d(4, track_running_stats=False),
-    ],
-    ids=["dropout", "random", "centred", "batch statistics"],
-)
-def test_features_that_depend_on_more_than_their_row_are_refused(ending):
-    with pytest.raises(BackboneError, match="Own gives the same row other features"):
-        load(with_recipe(Own(ending)))

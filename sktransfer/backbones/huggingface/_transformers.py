@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._weights import StateDict, refuse, without_prefix
+from sktransfer.backbones._weights import StateDict, described, refuse, without_prefix
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
 
@@ -164,8 +164,8 @@ def tokenizer_of(folder: Path) -> Any:
             raise ValueError("split_special_tokens=True is not supported")
     except Exception as error:  # damaged files, missing ones, a slow tokenizer
         raise BackboneError(
-            f"The tokenizer in {str(folder)!r} cannot be used: {error}. A fast tokenizer "
-            "(tokenizer.json) that cuts long texts at their end is needed."
+            f"The tokenizer in {str(folder)!r} cannot be used: {described(error)}. A fast "
+            "tokenizer (tokenizer.json) that cuts long texts at their end is needed."
         ) from error
     return found
 
@@ -197,4 +197,6 @@ def image_processor_of(stated: Mapping[str, Any]) -> Any:
         settings = {name: value for name, value in stated.items() if value is not None}
         return getattr(transformers, found)(**settings)
     except Exception as error:  # whatever the class raises for unsuitable settings
-        raise BackboneError(f"The image processor {kind!r} cannot be used: {error}.") from error
+        raise BackboneError(
+            f"The image processor {kind!r} cannot be used: {described(error)}."
+        ) from error

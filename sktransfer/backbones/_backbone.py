@@ -16,6 +16,7 @@ from sktransfer._runtime import undisturbed
 from sktransfer.backbones._fingerprint import fingerprint
 from sktransfer.backbones._fusion import fused
 from sktransfer.backbones._network import POOLED, Level, StagedNetwork, at_level, pool
+from sktransfer.backbones._weights import described
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Recipe, mask_of, tensors_of
 
@@ -223,8 +224,8 @@ class Backbone:
             except Exception as error:  # whatever a network raises
                 reason = error
         raise BackboneError(
-            f"{self.name!r} gives no features at layer={layer!r}, {recipe.describe()}: {reason}. "
-            "The size may be too small for it."
+            f"{self.name!r} gives no features at layer={layer!r}, {recipe.describe()}: "
+            f"{described(reason)}. The size may be one that it does not take."
         ) from reason
 
     def __repr__(self) -> str:

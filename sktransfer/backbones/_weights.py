@@ -21,6 +21,11 @@ logger = logging.getLogger("sktransfer")
 StateDict = dict[str, torch.Tensor]
 
 
+def described(error: Exception) -> str:
+    """Return an error's type and message on one line, without a full stop."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+
+
 def read_state_dict(path: Path) -> StateDict:
     """Read a `.safetensors`, `.pth`, `.pt` or `.bin` file of tensors without executing anything.
 
@@ -41,7 +46,7 @@ def read_state_dict(path: Path) -> StateDict:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise a dozen types
         refused = re.search(r"(?:GLOBAL|Unsupported class) ([\w.]+)", str(error))
-        reason = f"{type(error).__name__}: {error}"
+        reason = described(error)
         if refused:
             reason = f"it holds an object of the class {refused[1]}, which could run code"
         raise WeightsError(
@@ -233,7 +238,7 @@ def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[Non
     except SktransferError:
         raise
     except Exception as error:  # whatever a loader, its client or the network raises
-        reason = f"{type(error).__name__}: {error}"
+        reason = described(error)
         # torch.hub and load_state_dict raise RuntimeError for content that does not fit.
         if local is not None or isinstance(error, RuntimeError):
             raise WeightsError(f"Cannot load {what}, damaged or unsuitable: {reason}.") from error

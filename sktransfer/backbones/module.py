@@ -14,6 +14,7 @@ from torch import nn
 from sktransfer.backbones import huggingface, timm
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._network import Apply, Chain, StagedNetwork
+from sktransfer.backbones._weights import described
 from sktransfer.backbones.timm._split_timm import split
 from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
@@ -37,6 +38,7 @@ _WRAPPERS = {
     "ModelEmaV3": "module.module",
     "OptimizedModule": "module._orig_mod, which torch.compile was given",
     "PeftModel": "module.merge_and_unload()",
+    "ScriptModule": "the network that was scripted or traced",
 }
 
 
@@ -59,7 +61,8 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     ------
     BackboneError
         If the module is a wrapper of another, cannot be copied, does not take images of its
-        recipe's size, or does not return one tensor with one entry per row.
+        recipe's size, does not return one tensor with one entry per row, or has hooks where it is
+        taken apart into stages.
     """
     name = type(module).__name__
     _refuse_wrapper(module)
@@ -67,13 +70,14 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     try:
         net = original({"module": module}, recipe).eval()
     except Exception as error:
-        raise BackboneError(f"{name} cannot be copied: {_described(error)}.") from error
+        raise BackboneError(f"{name} cannot be copied: {described(error)}.") from error
     try:
         network, recipe = _staged(net, recipe)
         rows, features = _try_out(network, recipe)
     except Exception as error:  # whatever the user's code raises
         raise _does_not_take(name, recipe, error) from error
     _check_features(features, rows, name)
+    _refuse_bypassed_hooks(net, network)
     library = _library(module)
     return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
 
@@ -165,17 +169,26 @@ def _check_features(features: Any, rows: int, name: str) -> None:
     )
 
 
+def _refuse_bypassed_hooks(net: nn.Module, network: StagedNetwork) -> None:
+    """Refuse hooks, and a replaced forward, of what is not called itself but by its children."""
+    kept = set(network.modules())
+    for place, part in net.named_modules():
+        hooked = part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
+        if hooked and part not in kept and kept.intersection(part.modules()):
+            raise BackboneError(
+                f"{type(net).__name__} is taken apart into stages, so hooks or a replaced forward "
+                f"of {place or 'the network itself'} would not be called. Remove them, or wrap the "
+                "network in a module of your own whose forward returns the features."
+            )
+
+
 def _does_not_take(name: str, recipe: Recipe, error: Exception) -> BackboneError:
     shapes = [tuple(tensor.shape[1:]) for tensor in tensors_of(recipe.blank(0))]
     noun = modality_of(recipe.modality).noun
     kind = type(recipe).__name__
     return BackboneError(
         f"{name} does not take {noun}s of shape {', '.join(map(str, shapes))}, on which it was "
-        f"tried: {_described(error)}. If it is made for another size, set it in the module "
+        f"tried: {described(error)}. If it is made for another size, set it in the module "
         f"(parameters such as image_size= only change a size that works): module.recipe = "
         f"sktransfer.backbones.{kind}(...)."
     )
-
-
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(".")

@@ -137,7 +137,7 @@ def _from_arrow(X: Any) -> Any:
             return from_dataframe(X)
         # Only tables and batches have a schema with fields; the others are Series.
         with suppress(pyarrow.ArrowInvalid):
-            return pyarrow.table(X)
+            return pyarrow.chunked_array([X]) if isinstance(X, pyarrow.Array) else pyarrow.table(X)
         return pyarrow.chunked_array(X if is_stream else [pyarrow.array(X)])
     except Exception as error:  # of any library
         raise ColumnError(
@@ -216,7 +216,7 @@ def _from_arrays(X: Any, shape: tuple[int, ...], cell_type: CellType) -> Column:
     present = np.flatnonzero(~X.is_null().to_numpy())
     if not len(present):
         return Column(X.to_list())
-    rows = np.stack([*X.drop_nulls().to_numpy()])
+    rows = _stacked(X.drop_nulls().to_numpy())
     column = _from_array(rows.reshape(-1, *shape), cell_type)
     if len(present) == len(X):
         return column
@@ -224,6 +224,11 @@ def _from_arrays(X: Any, shape: tuple[int, ...], cell_type: CellType) -> Column:
     for row, cell in zip(present, column.cells, strict=True):
         cells[row] = cell
     return replace(column, cells=cells)
+
+
+def _stacked(X: np.ndarray) -> np.ndarray:
+    """Return arrays in arrays, as Arrow exports nested lists of fixed size, as one array."""
+    return np.stack([_stacked(x) for x in X]) if X.dtype.kind == "O" else X
 
 
 def _index(X: Any) -> Sequence[object] | None:

@@ -204,9 +204,11 @@ WRAPPERS = {
     "OptimizedModule": (torch.compile, r"module\._orig_mod"),
     "AveragedModel": (torch.optim.swa_utils.AveragedModel, r"module\.module"),
     "ModelEmaV3": (timm.utils.ModelEmaV3, r"module\.module"),
+    "ScriptModule": (lambda net: torch.jit.trace(net.eval(), IMAGES), "scripted or traced"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit")
 @pytest.mark.parametrize(("name", "wrap", "advice"), [(n, *w) for n, w in WRAPPERS.items()])
 def test_a_wrapper_is_refused_with_what_to_pass_instead(name, wrap, advice):
     wrapped = wrap(torchvision.models.resnet18())
@@ -240,4 +242,22 @@ def test_an_adapter_of_peft_is_refused():
         peft.LoraConfig(target_modules=["1"]),
     )
     with pytest.raises(BackboneError, match=r"PeftModel cannot.*merge_and_unload\(\)"):
+        load(net)
+
+
+@pytest.mark.parametrize("place", ["", "features"])
+def test_hooks_that_stages_would_bypass_are_refused(place):
+    net = torchvision.models.mobilenet_v2().eval()
+    for kept in (net.features[3], net.classifier[1]):
+        kept.register_forward_hook(lambda module, args, output: output)
+    load(net)
+    net.get_submodule(place).register_forward_pre_hook(lambda module, args: (2 * args[0],))
+    with pytest.raises(BackboneError, match=f"of {place or 'the network itself'} would not be"):
+        load(net)
+
+
+def test_a_replaced_forward_that_stages_would_bypass_is_refused():
+    net = torchvision.models.resnet18().eval()
+    net.forward = lambda images: 2 * type(net).forward(net, images)
+    with pytest.raises(BackboneError, match="replaced forward of the network itself"):
         load(net)

@@ -318,6 +318,34 @@ def test_lists_of_one_size_are_flattened_images(make):
 @pytest.mark.parametrize(
     "make",
     [
+        lambda rows, shape: pl.Series(rows, dtype=pl.Array(pl.UInt8, shape)),
+        lambda rows, shape: pa.array(rows, nested(shape)),
+        lambda rows, shape: pd.Series(
+            pa.array(rows, nested(shape)), dtype=pd.ArrowDtype(nested(shape))
+        ),
+    ],
+    ids=["polars", "arrow", "pandas"],
+)
+def test_nested_lists_of_fixed_sizes_are_images(make):
+    images = STACK[:, :5, :4]
+    column = as_column(make(images.tolist(), images.shape[1:]), IMAGES)
+    np.testing.assert_array_equal(np.stack(column.cells), images)
+
+
+def nested(shape):
+    """Return the type of lists of fixed sizes."""
+    return pa.list_(nested(shape[1:]), shape[0]) if shape else pa.uint8()
+
+
+def test_structs_of_arrow_are_cells_and_no_columns():
+    rows = [{"bytes": b"1", "path": None}, {"bytes": b"2", "path": "b.png"}]
+    for X in (pa.array(rows), pa.chunked_array([rows]), pl.Series(rows), pa.table({"x": rows})):
+        assert as_column(X, IMAGES).cells == rows
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
         lambda rows: pl.Series(rows, dtype=pl.Array(pl.UInt8, 12)),
         lambda rows: pa.array(rows, pa.list_(pa.uint8(), 12)),
     ],

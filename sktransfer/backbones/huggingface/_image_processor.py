@@ -33,6 +33,10 @@ _SETTINGS = {
     "do_pad": False,
     "do_flip_channel_order": False,
     "do_center_pad": False,
+    "do_thumbnail": False,
+    "do_align_long_axis": False,
+    "keep_aspect_ratio": False,
+    "rescale_offset": False,
 }
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sktransfer.backbones._weights import StateDict, refuse, without_prefix
+from sktransfer.backbones._weights import StateDict, described, refuse, without_prefix
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.text import TextTokenizer
@@ -205,8 +205,8 @@ def tokenizer_of(folder: Path) -> Any:
             raise ValueError("split_special_tokens=True is not supported")
     except Exception as error:  # damaged files, missing ones, a slow tokenizer
         raise BackboneError(
-            f"The tokenizer in {str(folder)!r} cannot be used: {error}. A fast tokenizer "
-            "(tokenizer.json) that cuts long texts at their end is needed."
+            f"The tokenizer in {str(folder)!r} cannot be used: {described(error)}. A fast "
+            "tokenizer (tokenizer.json) that cuts long texts at their end is needed."
         ) from error
     return found
 
@@ -217,18 +217,27 @@ def image_processor_of(stated: Mapping[str, Any]) -> Any:
     Raises
     ------
     BackboneError
-        If its settings are not those of an image processor.
+        If its settings are not those of an image processor of transformers.
     """
     import transformers
 
-    kind = str(stated.get("image_processor_type") or stated.get("feature_extractor_type"))
+    # Without a type, that of DINOv3, which scales as for ImageNet.
+    kind = stated.get("image_processor_type") or stated.get("feature_extractor_type")
+    kind = str(kind or "DINOv3ViTImageProcessor")
     stem = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", kind)
-    # The class for the Pillow backend where there is one. That of DINOv3 scales as for ImageNet.
-    names = (f"{stem}ImageProcessorPil", f"{stem}ImageProcessor", "DINOv3ViTImageProcessor")
-    found = next(name for name in names if hasattr(transformers, name))
+    # The class for the Pillow backend where there is one.
+    names = (f"{stem}ImageProcessorPil", f"{stem}ImageProcessor")
+    found = next((name for name in names if hasattr(transformers, name)), None)
+    if found is None:
+        raise BackboneError(
+            f"The image processor {kind!r} is not part of transformers {transformers.__version__}, "
+            "and code of a folder is never run. Take a model whose code is part of transformers."
+        )
     try:
         # In files of older versions, null stands for the default.
         settings = {name: value for name, value in stated.items() if value is not None}
         return getattr(transformers, found)(**settings)
     except Exception as error:  # whatever the class raises for unsuitable settings
-        raise BackboneError(f"The image processor {kind!r} cannot be used: {error}.") from error
+        raise BackboneError(
+            f"The image processor {kind!r} cannot be used: {described(error)}."
+        ) from error

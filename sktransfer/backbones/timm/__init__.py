@@ -213,8 +213,20 @@ def staged(net: Any, blueprint: Mapping[str, Any], recipe: ImageRecipe) -> Chain
 
 
 def recipe_of(net: Any) -> ImageRecipe:
-    """Return the recipe with which timm evaluates a model."""
+    """Return the recipe with which timm evaluates a model.
+
+    Raises
+    ------
+    BackboneError
+        If its images are padded.
+    """
     config = timm.data.resolve_model_data_config(net)
+    if config["crop_mode"] == "border":
+        raise BackboneError(
+            "This model of timm sets crop_mode to 'border', which pads images and is not "
+            "supported; only 'center' and 'squash' are. Pass the module with a recipe of your "
+            "own: module.recipe = sktransfer.backbones.ImageRecipe(...)."
+        )
     fixed = bool(net.pretrained_cfg.get("fixed_input_size")) and not getattr(
         net, "dynamic_img_size", False
     )
@@ -224,7 +236,7 @@ def recipe_of(net: Any) -> ImageRecipe:
     scaled = tuple(math.floor(side / config["crop_pct"]) for side in (height, width))
     return ImageRecipe(
         size=(height, width),
-        # "squash" changes the aspect ratio; so does "border" here, which is rare and would pad.
+        # "squash" changes the aspect ratio.
         resize=max(scaled) if config["crop_mode"] == "center" else (scaled[0], scaled[1]),
         interpolation=config["interpolation"],
         mean=_per_channel(config["mean"]),

@@ -85,8 +85,11 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
     for first_bytes, name in _FIRST_BYTES.items():
         if data.startswith(first_bytes):
             return name
-    if _BASE64.match(bytes(data[:100]).decode("latin-1")):
+    text = bytes(data[:300]).decode("latin-1")
+    if _BASE64.match(text):
         return "base64 text (pass base64.b64decode(cell))"
+    if _DATA_URI.match(text):
+        return "a data URI (pass base64.b64decode(cell.partition(b',')[2]))"
     beginning = bytes(data[:1000]).lower()
     if b"<svg" in beginning:
         return "an SVG drawing (render it to PNG)"

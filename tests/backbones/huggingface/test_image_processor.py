@@ -125,10 +125,24 @@ def test_an_unknown_filter_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "setting", [{"do_resize": False}, {"do_pad": True}, {"do_flip_channel_order": True}]
+    "setting",
+    [
+        {"do_resize": False},
+        {"do_pad": True},
+        {"do_flip_channel_order": True},
+        {"keep_aspect_ratio": True, "image_processor_type": "DPTImageProcessor"},
+        {"do_thumbnail": True, "image_processor_type": "DonutImageProcessor", "do_pad": False},
+        {"rescale_offset": True, "image_processor_type": "EfficientNetImageProcessor"},
+    ],
 )
 def test_unsupported_settings_are_named(setting, tmp_path):
     (name, value), *_ = setting.items()
     with pytest.raises(BackboneError, match=f"sets {name} to {value}"):
         recipe_of(tmp_path, size=96, **setting)
-    assert recipe_of(tmp_path, size=96, **{name: not value}) == recipe_of(tmp_path, size=96)
+    allowed = {**setting, name: not value}
+    assert recipe_of(tmp_path, size=96, **allowed).size == recipe_of(tmp_path, size=96).size
+
+
+def test_a_processor_that_transformers_does_not_have_is_refused(tmp_path):
+    with pytest.raises(BackboneError, match="'OwnImageProcessor' is not part of transformers"):
+        recipe_of(tmp_path, image_processor_type="OwnImageProcessor")

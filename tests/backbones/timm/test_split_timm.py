@@ -11,6 +11,7 @@ from torch import nn
 from sktransfer.backbones import ImageRecipe
 from sktransfer.backbones import timm as timm_source
 from sktransfer.backbones.timm._split_timm import classifiers_of, split
+from sktransfer.exceptions import BackboneError
 
 BLOCKS = [f"block{i}" for i in range(1, 13)]
 STAGES = [f"stage{i}" for i in range(1, 8)]
@@ -235,7 +236,7 @@ def test_the_recipe_equals_timms_transform():
         config = timm.models.get_pretrained_cfg(name).to_dict()
         height, width = config["input_size"][1:]
         if config["crop_mode"] == "border" or height != width:
-            continue  # no recipe pads; see `recipe_of`
+            continue
         net = SimpleNamespace(pretrained_cfg=config)
         recipe = timm_source.recipe_of(net)
         key = (recipe, config["crop_mode"])
@@ -249,6 +250,12 @@ def test_the_recipe_equals_timms_transform():
         torch.testing.assert_close(normalize.mean, torch.tensor(recipe.mean))
         torch.testing.assert_close(normalize.std, torch.tensor(recipe.std))
     assert len(checked) > 50
+
+
+def test_a_model_whose_images_are_padded_is_refused():
+    net = timm.create_model("test_resnet", pretrained_cfg_overlay={"crop_mode": "border"})
+    with pytest.raises(BackboneError, match="sets crop_mode to 'border', which pads"):
+        timm_source.recipe_of(net)
 
 
 def test_the_recipe_follows_the_image_size_of_the_model():

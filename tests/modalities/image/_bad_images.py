@@ -121,6 +121,10 @@ CELLS: dict[str, tuple[Any, str]] = {
     "base64 of JPEG": (base64.b64encode(JPEG).decode(), "base64 text is not a path"),
     "base64 of GIF": (base64.encodebytes(GIF).decode(), "base64 text is not a path"),
     "base64 bytes": (base64.b64encode(PNG), r"base64 text \(pass base64.b64decode\(cell\)\)"),
+    "bytes of a data URI": (
+        b"data:image/png;base64," + base64.b64encode(PNG),
+        r"seems .* data URI",
+    ),
     "s3": ("s3://bucket/a.png", "URLs are never fetched"),
     "absent": ("no/such.png", r"'no/such\.png': no such file"),
     "absent Path": (pathlib.Path("no/such.png"), r"'no/such\.png': no such file"),

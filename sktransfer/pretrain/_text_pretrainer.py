@@ -39,7 +39,7 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
         ``sktransfer.training.objectives``.
     mask_fraction : float, default=0.15
         Fraction of the tokens to predict with ``objective="mlm"``.
-    token_dropout : float, default=0.3
+    token_dropout : float, default=0.2
         Fraction of the tokens that a view leaves out with ``objective="simcse"``.
     temperature : float, default=0.05
         Temperature of the similarities with ``objective="simcse"``: with a lower one, the most
@@ -52,7 +52,8 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
     batch_size : int, default=32
         Rows per optimizer step. A last batch of a single row is merged with the batch before it.
     lr : float, default=0.0001
-        Maximum learning rate, that of the last stage and of the objective's head.
+        Maximum learning rate, that of the last stage and of the objective's head; "simcse" trains
+        with a fifth of it.
     layer_decay : float, default=1.0
         Layer-wise learning rate decay: the learning rate of each stage is that of the stage above
         it, times this factor.
@@ -140,7 +141,7 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
     objective: Any = parameter(
         StrOptions({"mlm", "simcse"}), HasMethods(["loss", "head"]), default="mlm"
     )
-    token_dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.3)
+    token_dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.2)
     temperature: float = parameter(default=0.05)
     max_epochs: int = parameter(default=2)
     lr: float = parameter(default=1e-4)

@@ -7,6 +7,7 @@ from sktransfer.training.objectives._self_supervised import SelfSupervised as Se
 from sktransfer.training.objectives._simclr import SimCLR as SimCLR
 from sktransfer.training.objectives._simclr import nt_xent as nt_xent
 from sktransfer.training.objectives._simcse import SimCSE as SimCSE
+from sktransfer.training.objectives._simcse import info_nce as info_nce
 from sktransfer.training.objectives._supervised import Mixup as Mixup
 from sktransfer.training.objectives._supervised import Supervised as Supervised
 from sktransfer.training.objectives._supervised_contrastive import (

@@ -14,6 +14,7 @@ from sktransfer.training.objectives import (
     SimCLR,
     SimCSE,
     VICReg,
+    info_nce,
     nt_xent,
     vicreg_loss,
 )
@@ -136,7 +137,7 @@ def test_two_views_of_texts(tmp_path):
         return (hidden * mask).sum(1) / mask.sum(1)
 
     def loss_of(module, batch):
-        return nt_xent(*(features(module, view) for view in batch.views), 0.05)
+        return info_nce(*(features(module, view) for view in batch.views), 0.05)
 
     assert_equal_weights(pretrainer, plain_loop(pretrainer, loss_of))
 

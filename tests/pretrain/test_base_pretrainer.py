@@ -2,7 +2,9 @@
 
 import pickle
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -12,12 +14,14 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 from sktransfer import (
+    HistoryDisplay,
     ImageClassifier,
     ImageEmbedder,
     ImagePretrainer,
     TextClassifier,
     TextEmbedder,
     TextPretrainer,
+    find_lr,
     load,
     save,
 )
@@ -183,3 +187,30 @@ def test_random_weights_are_trained_too():
     X = images(24, size=32)
     pretrainer = ImagePretrainer("resnet18", weights=None, image_size=32, **SHORT).fit(X)
     assert pretrainer.transform(X).shape == (24, 512)
+
+
+def test_features_of_a_lazy_column():
+    dd = pytest.importorskip("dask.dataframe")
+    X = pd.Series(texts(8))
+    pretrainer = TextPretrainer(trainable=1, **SHORT).fit(X)
+    lazy = pretrainer.transform(dd.from_pandas(X, npartitions=2))
+    np.testing.assert_allclose(lazy.compute(), pretrainer.transform(X), rtol=1e-4, atol=1e-5)
+
+
+def test_find_lr_and_the_display_of_fine_tuners_take_a_pretrainer():
+    X = images(32)
+    display = find_lr(image_pretrainer(), X, None, steps=8)
+    assert len(display.losses) > 1
+    assert HistoryDisplay.from_estimator(image_pretrainer().fit(X)).lines_
+    plt.close("all")
+
+
+def test_callbacks_see_its_epochs():
+    recorded = []
+
+    class Record(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            recorded.append(net.history[-1, "effective_rank"])
+
+    pretrainer = image_pretrainer(callbacks=[Record()]).fit(images(16))
+    assert recorded == [record["effective_rank"] for record in pretrainer.history_]

@@ -39,7 +39,7 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
         ``sktransfer.training.objectives``.
     mask_fraction : float, default=0.15
         Fraction of the tokens to predict with ``objective="mlm"``.
-    token_dropout : float, default=0.2
+    token_dropout : float, default=0.3
         Fraction of the tokens that a view leaves out with ``objective="simcse"``.
     temperature : float, default=0.05
         Temperature of the similarities with ``objective="simcse"``: with a lower one, the most
@@ -141,7 +141,7 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
     objective: Any = parameter(
         StrOptions({"mlm", "simcse"}), HasMethods(["loss", "head"]), default="mlm"
     )
-    token_dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.2)
+    token_dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.3)
     temperature: float = parameter(default=0.05)
     max_epochs: int = parameter(default=2)
     lr: float = parameter(default=1e-4)

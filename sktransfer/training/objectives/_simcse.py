@@ -39,7 +39,7 @@ class SimCSE(SelfSupervised):
     lr_scale: ClassVar[float] = 0.2
 
     temperature: float = 0.05
-    token_dropout: float = 0.2
+    token_dropout: float = 0.3
 
     def augmentation(self, modality: Any, backbone: Any, augment: Any) -> Any:
         """Return what leaves out tokens."""

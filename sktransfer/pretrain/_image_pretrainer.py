@@ -57,7 +57,7 @@ class ImagePretrainer(ImageColumnEstimator, BasePretrainer):
     batch_size : int, default=64
         Rows per optimizer step. A last batch of a single row is merged with the batch before it.
     lr : float, default=0.0003
-        Maximum learning rate of the last stage and of the objective's head.
+        Maximum learning rate, that of the last stage and of the objective's head.
     layer_decay : float, default=1.0
         Layer-wise learning rate decay: the learning rate of each stage is that of the stage above
         it, times this factor.

@@ -52,8 +52,8 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
     batch_size : int, default=32
         Rows per optimizer step. A last batch of a single row is merged with the batch before it.
     lr : float, default=0.0001
-        Maximum learning rate of the network. The head of "mlm" learns five times as fast; "simcse"
-        trains with a fifth of it.
+        Maximum learning rate, that of the last stage and of the objective's head; "simcse" trains
+        with a fifth of it.
     layer_decay : float, default=1.0
         Layer-wise learning rate decay: the learning rate of each stage is that of the stage above
         it, times this factor.

@@ -92,7 +92,6 @@ class Loop(NeuralNet):
             lr=params.lr * self.phase.objective.lr_scale,
             layer_decay=params.layer_decay,
             weight_decay=params.weight_decay,
-            head_scale=self.phase.objective.head_lr_scale,
         )
         self.optimizer_ = make_optimizer(groups, params.optimizer, momentum=params.momentum)
         self.schedule_ = make_schedule(

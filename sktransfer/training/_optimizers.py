@@ -73,12 +73,7 @@ def make_schedule(
 
 
 def parameter_groups(
-    module: FineTuned,
-    *,
-    lr: float,
-    layer_decay: float = 1.0,
-    weight_decay: float = 0.0,
-    head_scale: float = 1.0,
+    module: FineTuned, *, lr: float, layer_decay: float = 1.0, weight_decay: float = 0.0
 ) -> list[dict[str, Any]]:
     """Return parameter groups for a torch optimizer: the head first, the lowest opened stage last.
 
@@ -93,8 +88,6 @@ def parameter_groups(
     weight_decay : float
         Of matrices and filters. Norms and biases have none: pulling them to zero does not
         simplify the function.
-    head_scale : float
-        Factor on the learning rate of the head alone.
 
     Returns
     -------
@@ -111,7 +104,7 @@ def parameter_groups(
     groups: list[dict[str, Any]] = []
     depth = 0
     for name, parameters in parts:
-        rate = lr * layer_decay**depth * (head_scale if name == "head" else 1.0)
+        rate = lr * layer_decay**depth
         depth += bool(parameters)
         learning = [p for p in parameters if id(p) in may_learn]
         may_learn -= {id(p) for p in learning}  # stages may share a weight

@@ -24,9 +24,6 @@ _UNSEEN = 0.1
 class MaskedTokens(SelfSupervised):
     """Cross entropy of the tokens that were masked.
 
-    The head is new, and learns five times as fast as the network: on questions of TREC, features
-    of two fits gained 4.5 points with 64 labels a class, and 2.7 with one rate for both.
-
     Parameters
     ----------
     mask_fraction : float
@@ -39,7 +36,6 @@ class MaskedTokens(SelfSupervised):
     """
 
     name: ClassVar[str] = "mlm"
-    head_lr_scale: ClassVar[float] = 5.0
 
     mask_fraction: float = 0.15
 

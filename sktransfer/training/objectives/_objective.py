@@ -32,8 +32,8 @@ class Objective(ABC):
         Number of views of each row that a batch holds, each augmented anew.
     augments_validation : bool
         Whether validation rows are augmented too, in each epoch alike.
-    lr_scale, head_lr_scale : float
-        Factors on the learning rate: of all parts, and of the head alone.
+    lr_scale : float
+        Factor on the learning rate.
     sampler : type
         Draws the rows of each batch.
     """
@@ -43,7 +43,6 @@ class Objective(ABC):
     views: ClassVar[int] = 1
     augments_validation: ClassVar[bool] = False
     lr_scale: ClassVar[float] = 1.0
-    head_lr_scale: ClassVar[float] = 1.0
     sampler: ClassVar[type[Sampler]] = Sampler
 
     @abstractmethod

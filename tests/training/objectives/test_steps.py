@@ -55,17 +55,12 @@ def plain_loop(pretrainer, loss_of):
     module, *batches = STEPS
     assert len(batches) == 20
     learning = [p for p in module.parameters() if p.requires_grad]
-    of_head = {id(p) for p in module.head.parameters()}
-    rate = pretrainer.lr * pretrainer.objective_.lr_scale
     groups = [
-        {
-            "params": [p],
-            "lr": rate * (pretrainer.objective_.head_lr_scale if id(p) in of_head else 1),
-            "weight_decay": 0.01 if p.ndim > 1 else 0.0,
-        }
-        for p in learning
+        {"params": [p for p in learning if p.ndim > 1], "weight_decay": 0.01},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.SGD(groups, momentum=0.9)
+    rate = pretrainer.lr * pretrainer.objective_.lr_scale
+    optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9)
     losses = []
     module.train()
     for batch in batches:

@@ -160,7 +160,7 @@ class BasePretrainer(BaseTrainer):
                 )
 
     def _fit_attributes(self, training: Training) -> dict[str, Any]:
-        quality = dict(training.callbacks[:1])[_QUALITY]
+        _, quality = training.callbacks[0]
         return {
             **super()._fit_attributes(training),
             "objective_": training.phases[0].objective,

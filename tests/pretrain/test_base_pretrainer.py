@@ -36,6 +36,7 @@ from sktransfer.exceptions import (
 )
 from sktransfer.training.objectives import SelfSupervised
 from tests._tiny import images, texts, tiny_network
+from tests.backbones import _huggingface_folders as folders
 
 SHORT = {"max_epochs": 2, "batch_size": 8, "cache": False, "random_state": 0}
 
@@ -284,3 +285,29 @@ def test_a_score_of_predictions_is_refused():
     pretrainer = image_pretrainer(callbacks=[EpochScoring("accuracy")])
     with pytest.raises(TypeError, match="no predictions to score"):
         pretrainer.fit(images(8), X_val=images(8, seed=1))
+
+
+@pytest.mark.parametrize("objective", ["simclr", "vicreg", "masked", "mlm", "simcse"])
+def test_a_fit_does_not_depend_on_the_default_dtype_of_torch(objective, tmp_path):
+    kind = "bert" if objective in ("mlm", "simcse") else "vit"
+    folders.save(kind, tmp_path)
+    if kind == "bert":
+        folders.tokenizer(mask_token="<mask>").save_pretrained(tmp_path)
+        X = [" ".join(folders.WORDS[n : n + 5]) for n in range(12)]
+        pretrainer = TextPretrainer(str(tmp_path), objective=objective, **SHORT)
+    else:
+        X = images(12, size=32)
+        # The transforms of torchvision draw in the default dtype.
+        pretrainer = ImagePretrainer(str(tmp_path), objective=objective, augment=_noisy, **SHORT)
+    expected = pretrainer.fit(X).transform(X)
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        found = pretrainer.fit(X).transform(X)
+    finally:
+        torch.set_default_dtype(default)
+    np.testing.assert_array_equal(found, expected)
+
+
+def _noisy(image):
+    return image ^ torch.randint(2, image.shape, dtype=image.dtype)

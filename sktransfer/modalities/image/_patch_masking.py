@@ -37,9 +37,9 @@ def patch_masking(fraction: float, grid: tuple[int, int], fill: Sequence[float])
 
         images = torch.from_numpy(stack_pixels(items))
         if images.dtype == torch.uint8:
-            images = images / 255
+            images = images.float() / 255
         patches = _patches(images, grid)
-        order = torch.rand(len(images), n_patches).argsort(1)
+        order = torch.rand(len(images), n_patches, dtype=torch.float32).argsort(1)
         hidden = (order < n_hidden).unflatten(1, grid)
         colour = torch.tensor(fill, dtype=images.dtype)
         visible = patches.where(~hidden[..., None, None, None], colour)

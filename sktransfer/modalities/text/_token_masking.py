@@ -28,12 +28,12 @@ def token_masking(fraction: float, tokenizer: TextTokenizer) -> Augmentation:
         lengths = [len(item) for item in items]
         ids = torch.tensor([token for item in items for token in item])
         special = torch.isin(ids, torch.tensor(sorted(tokenizer.special_ids)))
-        chance = torch.rand(len(ids)).masked_fill(special, 1.0)
+        chance = torch.rand(len(ids), dtype=torch.float32).masked_fill(special, 1.0)
         # The least is among those below the fraction, if there are any.
         least = chance.sort().values[:1]
         chosen = ((chance < fraction) | (chance == least)) & ~special
         labels = ids.where(chosen, NOT_MASKED)
-        kind = torch.rand(len(ids))
+        kind = torch.rand(len(ids), dtype=torch.float32)
         drawn = torch.randint(tokenizer.n_tokens, (len(ids),))
         changed = ids.masked_fill(chosen & (kind < _MASKED), mask_id)
         is_drawn = chosen & (kind >= _MASKED) & (kind < _MASKED + _RANDOM)

@@ -74,8 +74,8 @@ class MaskedTokens(SelfSupervised):
                 "There is no token to mask: all tokens of these texts are special, or unknown to "
                 f"the tokenizer of {train.data.backbone.name!r}."
             )
-        shares = (counts + _UNSEEN) / (counts + _UNSEEN).sum()
-        head.bias.data.copy_(shares.log())
+        seen = counts.float() + _UNSEEN
+        head.bias.data.copy_((seen / seen.sum()).log())
 
     def loss(
         self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor

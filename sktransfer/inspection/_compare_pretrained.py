@@ -78,8 +78,13 @@ def compare_pretrained(
     >>> [row["labels_per_class"] for row in table]
     [2, 4]
     """
+    from sktransfer.training.targets import refuse_missing
+
+    refuse_missing(y, "is no class.")
     y = np.asarray(y)
     check_consistent_length(X, y)
+    _require_integer("n_draws", n_draws, least=1)
+    _require_integer("random_state", random_state, least=0)
     counts = _checked(y, labels_per_class)
     features = [_features(source, X) for source in (before, after)]
     if model is None:
@@ -127,10 +132,19 @@ def _draws(
         yield np.concatenate(parts), test
 
 
+def _require_integer(name: str, value: Any, *, least: int) -> None:
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+
+
 def _checked(y: np.ndarray, labels_per_class: Sequence[int | str]) -> list[Any]:
     classes, counts = np.unique(y, return_counts=True)
     if y.ndim != 1 or len(classes) < 2 or counts.min() < 2:
         raise TargetError("y must hold at least two classes, with two rows or more in each.")
+    if isinstance(labels_per_class, str | Integral) or not len(labels_per_class):
+        raise ValueError(
+            f"labels_per_class must be a list of numbers or 'all', got {labels_per_class!r}."
+        )
     for count in labels_per_class:
         is_count = isinstance(count, Integral) and not isinstance(count, bool) and int(count) > 0
         if not (is_count or count == "all"):

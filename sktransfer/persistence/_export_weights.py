@@ -137,9 +137,9 @@ def _trained(estimator: Any) -> BaseTrainer:
     estimator = fitted(estimator, "export_weights")
     if not isinstance(estimator, BaseTrainer):
         raise PersistenceError(
-            f"A {type(estimator).__name__} trains no network: it uses the weights of its backbone, "
-            f"{estimator.backbone!r}, as they are. Pass a fitted fine-tuner; if the backbone is "
-            "one, pass that."
+            f"{type(estimator).__name__} trains no network: it uses the weights of its backbone, "
+            f"{estimator.backbone!r}, as they are. Pass a fitted fine-tuner or pretrainer; if the "
+            "backbone is one, pass that."
         )
     return estimator
 

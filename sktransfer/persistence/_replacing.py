@@ -43,6 +43,8 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
 @contextmanager
 def _sibling(path: Path, folder: bool) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    # Without this folder an OSError, whatever the error of that which writes the file.
+    next(path.parent.iterdir(), None)
     try:
         if folder:
             part.mkdir()

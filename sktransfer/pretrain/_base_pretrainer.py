@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sktransfer._compat import HasMethods, Interval, with_callbacks
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.base import BaseTrainer
-from sktransfer.exceptions import BackboneError, TargetError
+from sktransfer.exceptions import BackboneError, ColumnError, TargetError
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -92,17 +92,31 @@ class BasePretrainer(BaseTrainer):
             )
 
     def _new_objective(self) -> SelfSupervised:
-        from sktransfer.training.objectives import SELF_SUPERVISED
+        from sktransfer.training.objectives import SELF_SUPERVISED, SelfSupervised
 
-        if isinstance(self.objective, str):
-            return SELF_SUPERVISED[self.objective].from_params(self)
-        return self.objective
+        objective = self.objective
+        if isinstance(objective, str):
+            return SELF_SUPERVISED[objective].from_params(self)
+        is_named = isinstance(getattr(objective, "name", None), str)
+        if not (isinstance(objective, SelfSupervised) and is_named):
+            raise TypeError(
+                "objective must be an instance of a subclass of "
+                "sktransfer.training.objectives.SelfSupervised with a `name`, a string, got "
+                f"{objective!r}."
+            )
+        return objective
 
     def _make_head(self, backbone: Backbone, target: Any) -> Any:
         # While weights are restored, the objective of the fit counts, not today's parameter.
         is_restored = "objective_" in self.__dict__ and not hasattr(self, "module_")
         objective = self.objective_ if is_restored else self._new_objective()
-        return objective.head(backbone, self._modality().recipe(backbone))
+        head = objective.head(backbone, self._modality().recipe(backbone))
+        if not isinstance(getattr(head, "n_features", None), int):
+            raise TypeError(
+                f"The head of {type(objective).__name__} must be a module whose attribute "
+                f"n_features is the number of features of a row, got {head!r}."
+            )
+        return head
 
     def _new_module(self, backbone: Backbone, target: Any, random: Any, continues: bool) -> Any:
         objective = self._new_objective()
@@ -131,11 +145,22 @@ class BasePretrainer(BaseTrainer):
     def _watch(self, training: Training, y_val: Any) -> None:
         from sktransfer.training import FeatureQuality
 
-        quality = FeatureQuality(training, y_val)
+        self._require_rows(training)
+        initial = self.initial_scores_ if training.earlier else None
+        quality = FeatureQuality(training, y_val, initial)
         training.callbacks.insert(0, (_QUALITY, quality))
 
+    def _require_rows(self, training: Training) -> None:
+        objective = training.phases[0].objective
+        for kind, split in (("training", training.train), ("validation", training.valid)):
+            if split and min(self.batch_size, len(split.rows)) < objective.least_rows:
+                raise ColumnError(
+                    f"objective={objective.name!r} compares the rows of a batch, and each batch of "
+                    f"{kind} rows has one row. Pass more rows, or set a larger batch_size."
+                )
+
     def _fit_attributes(self, training: Training) -> dict[str, Any]:
-        quality = dict(training.callbacks[:1])[_QUALITY]
+        _, quality = training.callbacks[0]
         return {
             **super()._fit_attributes(training),
             "objective_": training.phases[0].objective,

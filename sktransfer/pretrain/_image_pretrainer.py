@@ -35,8 +35,8 @@ class ImagePretrainer(ImageColumnEstimator, BasePretrainer):
         What is minimized. "simclr": two augmented views of each image are told from those of the
         other images of the batch; "vicreg": two augmented views get similar features, whose
         dimensions vary and are not correlated; "masked": the pixels of hidden patches are
-        predicted, for vision transformers. Or an instance of a class like those in
-        ``sktransfer.training.objectives``.
+        predicted, for vision transformers. Or an instance of a subclass of
+        ``sktransfer.training.objectives.SelfSupervised``.
     mask_fraction : float, default=0.6
         Fraction of the patches to hide with ``objective="masked"``.
     temperature : float, default=0.1

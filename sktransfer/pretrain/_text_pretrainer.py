@@ -35,8 +35,8 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
         What is minimized. "mlm": masked language modelling; 15 % of the tokens are hidden, as BERT
         has it, and predicted by a head that is tied to the word embeddings. "simcse": two views of
         each text, which differ by dropout and left-out tokens, are told from those of the other
-        texts of the batch. Or an instance of a class like those in
-        ``sktransfer.training.objectives``.
+        texts of the batch. Or an instance of a subclass of
+        ``sktransfer.training.objectives.SelfSupervised``.
     mask_fraction : float, default=0.15
         Fraction of the tokens to predict with ``objective="mlm"``.
     token_dropout : float, default=0.3

@@ -15,6 +15,7 @@ from sktransfer.exceptions import CollapseWarning, TargetError
 from sktransfer.training._column_data import Split
 from sktransfer.training._predict_outputs import outputs_of
 from sktransfer.training._training import Training
+from sktransfer.training.targets import refuse_missing
 
 # Number of rows of the effective rank, and of the score of neighbours: more hardly change them.
 _RANKED, _SCORED = 256, 1_000
@@ -32,6 +33,8 @@ class FeatureQuality(Callback):
         The rank is that of its training rows, the score that of its validation rows.
     y_val : array-like, optional
         Classes or numbers of the validation rows, for the score.
+    initial : dict of str to float, optional
+        What was recorded before the first epoch of a fit that this one continues.
 
     Attributes
     ----------
@@ -44,13 +47,15 @@ class FeatureQuality(Callback):
         If `y_val` is neither classes nor numbers.
     """
 
-    def __init__(self, training: Training, y_val: Any = None) -> None:
+    def __init__(
+        self, training: Training, y_val: Any = None, initial: dict[str, float] | None = None
+    ) -> None:
         self.training = training
         self._ranked = _some(training.train.rows, _RANKED)
-        self._y = None if y_val is None else _checked(np.asarray(y_val))
+        self._y = None if y_val is None else _checked(y_val)
         trained = training.module.trained()
         training.monitor.last = {name: t.detach().clone() for name, t in trained.items()}
-        self.initial = self._scores()
+        self.initial = initial or self._scores()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Record the scores, and stop if features have collapsed."""
@@ -58,7 +63,8 @@ class FeatureQuality(Callback):
         for name, value in scores.items():
             net.history.record(name, value)
         rank, before = scores["effective_rank"], self.initial["effective_rank"]
-        if rank >= max(_COLLAPSED * before, min(_LEAST, before)):
+        # A rank that is no number is that of a training that has diverged, which the monitor says.
+        if before < _LEAST or not rank < max(_COLLAPSED * before, _LEAST):
             return
         monitor = self.training.monitor
         monitor.reject()
@@ -95,11 +101,15 @@ def _some(rows: np.ndarray, most: int) -> np.ndarray:
 def effective_rank(features: np.ndarray) -> float:
     """Return the exponential of the entropy of the singular values of features (n, d).
 
+    NaN where there are none.
+
     References
     ----------
     Garrido et al., RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised
     Representations by Their Rank, 2023, https://arxiv.org/abs/2210.02885
     """
+    if not len(features):
+        return np.nan
     values = np.linalg.svd(features, compute_uv=False)
     shares = values / max(values.sum(initial=0.0), np.finfo(float).tiny)
     shares = shares[shares > 0]
@@ -109,8 +119,10 @@ def effective_rank(features: np.ndarray) -> float:
 def knn_score(features: np.ndarray, y: np.ndarray) -> float:
     """Return how well the 10 nearest other rows by cosine similarity predict each row's y.
 
-    Accuracy where `y` holds classes, R² where it holds numbers.
+    Accuracy where `y` holds classes, R² where it holds numbers; NaN where a row has no other.
     """
+    if len(y) < 2:
+        return np.nan
     neighbours = NearestNeighbors(
         n_neighbors=min(_NEIGHBOURS, len(y) - 1), metric="cosine", algorithm="brute"
     )
@@ -122,9 +134,13 @@ def knn_score(features: np.ndarray, y: np.ndarray) -> float:
     return float(accuracy_score(codes, votes.argmax(axis=1)))
 
 
-def _checked(y: np.ndarray) -> np.ndarray:
+def _checked(y_val: Any) -> np.ndarray:
+    refuse_missing(y_val, "is neither a class nor a number.", "y_val")
+    y = np.asarray(y_val)
+    if y.ndim != 1:
+        raise TargetError(f"y_val must hold one class or number per row; its shape is {y.shape}.")
     kind = type_of_target(y, input_name="y_val")
-    if y.ndim != 1 or kind not in ("binary", "multiclass", "continuous"):
+    if kind not in ("binary", "multiclass", "continuous"):
         raise TargetError(f"y_val must hold one class or number per row, not {kind} targets.")
     if len(y) < 2:
         raise TargetError("y_val needs at least 2 rows whose neighbours can be compared.")

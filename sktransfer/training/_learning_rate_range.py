@@ -45,7 +45,9 @@ class RangeTest(Callback):
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Set the learning rates of the next step."""
         groups = net.optimizer_.param_groups
-        ratio = float(self.rates[len(self.losses)]) / groups[0]["lr"]
+        # Rates are values of the parameter `lr`, of which some objectives take a part.
+        rate = float(self.rates[len(self.losses)]) * net.phase.objective.lr_scale
+        ratio = rate / groups[0]["lr"]
         for group in groups:
             group["lr"] *= ratio
 

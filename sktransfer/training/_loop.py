@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -59,7 +60,11 @@ class Loop(NeuralNet):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions as targets are encoded: for scorers."""
-        assert self.target is not None
+        if self.target is None:
+            raise TypeError(
+                "A pretrainer has no predictions to score. `history_` has the losses and the "
+                "quality of features: valid_loss, effective_rank, knn_score."
+            )
         return self.target.to_labels(self.predict_proba(X))
 
     def run(self, train: Sampler, valid: Sampler | None, epochs: int) -> None:
@@ -122,13 +127,15 @@ class Loop(NeuralNet):
     def train_step_single(self, batch: tuple[TrainingBatch, Any], **params: Any) -> dict[str, Any]:
         """Return the loss of a batch, with its gradients in the parameters."""
         self._set_training(True)
-        rows, targets = batch
-        with self.training.randomness.own(), self._autocast():
-            loss, outputs = self.phase.objective.training_loss(
-                self.module_, rows, targets, rows.weights
+        with self.training.randomness.own():
+            loss, outputs = self._loss(self.phase.objective.training_loss, *batch)
+        if not loss.requires_grad:
+            raise ValueError(
+                f"The loss of {self.phase.name!r} depends on no weight that is trained: the "
+                "objective has detached it, or a callback has frozen all weights."
             )
         loss.backward()
-        loss = self.training.processes.summed(loss, len(rows), self.module_)
+        loss = self.training.processes.summed(loss, len(batch[0]), self.module_)
         return {"loss": loss, "y_pred": outputs}
 
     def on_batch_end(
@@ -141,10 +148,21 @@ class Loop(NeuralNet):
     def validation_step(self, batch: tuple[TrainingBatch, Any], **params: Any) -> dict[str, Any]:
         """Return outputs and loss of a batch, in eval mode."""
         self._set_training(False)
-        rows, targets = batch
-        with torch.no_grad(), self._autocast():
-            loss, outputs = self.phase.objective.loss(self.module_, rows, targets, rows.weights)
+        with torch.no_grad():
+            loss, outputs = self._loss(self.phase.objective.loss, *batch)
         return {"loss": loss, "y_pred": outputs}
+
+    def _loss(self, compute: Any, rows: TrainingBatch, targets: Any) -> Any:
+        """Return the loss and the outputs, or raise if the objective returns something else."""
+        with self._autocast():
+            found = compute(self.module_, rows, targets, rows.weights)
+        loss = found[0] if isinstance(found, tuple) and len(found) == 2 else None
+        if not isinstance(loss, torch.Tensor) or loss.ndim:
+            raise TypeError(
+                f"The loss of the objective {self.phase.name!r} must return a tensor without "
+                f"dimensions, and the outputs, got {reprlib.repr(found)}."
+            )
+        return found
 
     def infer(self, x: TrainingBatch, **params: Any) -> torch.Tensor:
         """Return outputs of the head: for scorers."""

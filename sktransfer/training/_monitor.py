@@ -67,6 +67,7 @@ class Monitor(Callback):
 
     def __post_init__(self, earlier: Sequence[dict[str, Any]]) -> None:
         self.log = _as_skorch_history(earlier)
+        self._done_before = len(earlier)
         self._best_loss = np.inf
         self._is_rejected = False
         self._seen: list[tuple[np.ndarray, ...]] = []
@@ -114,7 +115,7 @@ class Monitor(Callback):
         """End the training after this epoch, with the best weights of those before it."""
         self._is_rejected = True
         self.best = self.best or self.last
-        self.best_epoch = self.best_epoch or 0
+        self.best_epoch = self.best_epoch or self._done_before
         self.stop()
 
     def stop(self) -> None:

@@ -78,3 +78,28 @@ def test_a_number_of_labels_that_is_none_is_refused(count):
         compare_pretrained(
             giving(SIGNAL), giving(SIGNAL), np.arange(80), Y, labels_per_class=[count]
         )
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"labels_per_class": "all"},
+        {"labels_per_class": 8},
+        {"labels_per_class": []},
+        {"n_draws": 0},
+        {"n_draws": 1.5},
+        {"random_state": None},
+        {"random_state": -1},
+    ],
+    ids=str,
+)
+def test_options_of_other_kinds_are_refused_by_name(option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        compare_pretrained(giving(SIGNAL), giving(SIGNAL), np.arange(80), Y, **option)
+
+
+def test_a_missing_class_is_refused_by_its_row():
+    with pytest.raises(TargetError, match="row 79 of y: None is no class"):
+        compare_pretrained(
+            giving(SIGNAL), giving(SIGNAL), np.arange(80), [0] * 40 + [1] * 39 + [None]
+        )

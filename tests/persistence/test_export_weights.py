@@ -367,3 +367,14 @@ def test_nothing_is_changed_or_printed(lite0, minilm, tmp_path, capfd):
     after = lite0.predict_proba(COLUMN), minilm.predict_proba(texts(6)), torch.get_rng_state()
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    classifier = ImageClassifier("resnet18", weights=None, image_size=32, **QUICK)
+    classifier.fit(COLUMN, SIDES)
+    (tmp_path / "file").touch()
+    for folder in ("none", "file"):
+        path = tmp_path / folder / "network.safetensors"
+        with pytest.raises((FileNotFoundError, NotADirectoryError)) as caught:
+            export_weights(classifier, path)
+        assert caught.value.filename == str(path)

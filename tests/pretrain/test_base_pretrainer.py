@@ -6,12 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochScoring
+from torch import nn
 
 from sktransfer import (
     HistoryDisplay,
@@ -25,8 +27,16 @@ from sktransfer import (
     load,
     save,
 )
-from sktransfer.exceptions import BackboneError, BadCellWarning, StoppedWarning, TargetError
+from sktransfer.exceptions import (
+    BackboneError,
+    BadCellWarning,
+    ColumnError,
+    StoppedWarning,
+    TargetError,
+)
+from sktransfer.training.objectives import SelfSupervised
 from tests._tiny import images, texts, tiny_network
+from tests.backbones import _huggingface_folders as folders
 
 SHORT = {"max_epochs": 2, "batch_size": 8, "cache": False, "random_state": 0}
 
@@ -214,3 +224,90 @@ def test_callbacks_see_its_epochs():
 
     pretrainer = image_pretrainer(callbacks=[Record()]).fit(images(16))
     assert recorded == [record["effective_rank"] for record in pretrainer.history_]
+
+
+@pytest.mark.parametrize("objective", ["simclr", "vicreg"])
+def test_rows_that_are_alone_in_a_batch_are_refused(objective):
+    X = images(8)
+    pretrainer = image_pretrainer(objective=objective)
+    with pytest.raises(ColumnError, match="each batch of training rows has one row"):
+        pretrainer.fit(X[:1])
+    with pytest.raises(ColumnError, match="each batch of validation rows has one row"):
+        pretrainer.fit(X, X_val=X[:1])
+    with pytest.raises(ColumnError, match="Pass more rows, or set a larger batch_size"):
+        pretrainer.set_params(batch_size=1).fit(X)
+
+
+class Own(SelfSupervised):
+    name = "own"
+
+    def loss(self, module, batch, targets, weights):
+        features = module.features(batch.inputs)
+        return features.mean(), features
+
+
+def own(**members):
+    """Return an objective of a user's that differs from `Own`."""
+    return type("Own", (Own,), members)()
+
+
+class Duck:
+    """Has the methods of an objective, and no attributes."""
+
+    name = "duck"
+
+    def loss(self, module, batch, targets, weights):
+        return module.features(batch.inputs).mean(), None
+
+    def head(self, backbone, recipe):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (Own, "must be an instance of a subclass"),
+        (Duck(), "must be an instance of a subclass"),
+        (own(name=3), "with a `name`, a string"),
+        (own(head=lambda *args: nn.Linear(6, 2)), "a module whose attribute n_features"),
+        (own(loss=lambda *args: torch.tensor(1.0)), "must return a tensor without dimensions"),
+        (own(loss=lambda *args: (1.0, None)), "must return a tensor without dimensions"),
+        (own(loss=lambda *args: (torch.ones(2), None)), "'own' must return a tensor without"),
+        (own(loss=lambda *args: (torch.tensor(1.0), None)), "'own' depends on no weight"),
+    ],
+)
+def test_an_objective_that_does_not_fit_is_refused(objective, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        image_pretrainer(objective=objective).fit(images(8))
+
+
+def test_a_score_of_predictions_is_refused():
+    pretrainer = image_pretrainer(callbacks=[EpochScoring("accuracy")])
+    with pytest.raises(TypeError, match="no predictions to score"):
+        pretrainer.fit(images(8), X_val=images(8, seed=1))
+
+
+@pytest.mark.parametrize("objective", ["simclr", "vicreg", "masked", "mlm", "simcse"])
+def test_a_fit_does_not_depend_on_the_default_dtype_of_torch(objective, tmp_path):
+    kind = "bert" if objective in ("mlm", "simcse") else "vit"
+    folders.save(kind, tmp_path)
+    if kind == "bert":
+        folders.tokenizer(mask_token="<mask>").save_pretrained(tmp_path)
+        X = [" ".join(folders.WORDS[n : n + 5]) for n in range(12)]
+        pretrainer = TextPretrainer(str(tmp_path), objective=objective, **SHORT)
+    else:
+        X = images(12, size=32)
+        # The transforms of torchvision draw in the default dtype.
+        pretrainer = ImagePretrainer(str(tmp_path), objective=objective, augment=_noisy, **SHORT)
+    expected = pretrainer.fit(X).transform(X)
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        found = pretrainer.fit(X).transform(X)
+    finally:
+        torch.set_default_dtype(default)
+    np.testing.assert_array_equal(found, expected)
+
+
+def _noisy(image):
+    return image ^ torch.randint(2, image.shape, dtype=image.dtype)

@@ -7,7 +7,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from torch import nn
 
 from sktransfer import ImageEmbedder, ImagePretrainer
-from sktransfer.exceptions import CollapseWarning, TargetError
+from sktransfer.exceptions import CollapseWarning, DivergedError
 from sktransfer.modalities.image import ImageRecipe
 from sktransfer.training._feature_quality import effective_rank, knn_score
 from sktransfer.training.objectives import SelfSupervised
@@ -115,11 +115,40 @@ def test_a_collapse_in_the_first_epoch_keeps_the_weights_before_it():
     [
         (np.eye(8), "one class or number per row"),
         ([1] * 7, "inconsistent numbers of samples"),
-        ([None] * 8, "y_val|NaN|None|unknown"),
+        (np.zeros((8, 1)), r"its shape is \(8, 1\)"),
+        ([0] * 7 + [None], "row 7 of y_val: None is neither a class nor a number"),
+        ([0.5] * 7 + [np.nan], "row 7 of y_val: nan is neither"),
     ],
 )
 def test_a_y_val_that_is_no_class_or_number_is_refused(y_val, message):
     pretrainer = ImagePretrainer(tiny_network(), max_epochs=1, cache=False)
-    with pytest.raises((TargetError, ValueError), match=message):
+    with pytest.raises(ValueError, match=message):
         pretrainer.fit(images(8), X_val=images(8, seed=1), y_val=y_val)
     assert not hasattr(pretrainer, "module_")
+
+
+def test_scores_of_too_few_rows_are_no_numbers():
+    assert np.isnan(effective_rank(np.empty((0, 4))))
+    assert np.isnan(knn_score(np.ones((1, 4)), np.array(["a"])))
+
+
+def test_rows_that_were_alike_before_do_not_collapse():
+    pretrainer = ImagePretrainer(tiny_network(), max_epochs=2, cache=False, random_state=0)
+    pretrainer.fit(np.zeros((8, 16, 16, 3), dtype=np.uint8))  # a warning would be an error
+    assert len(pretrainer.history_) == 2
+
+
+def test_a_training_that_diverges_is_not_said_to_collapse():
+    with pytest.raises(DivergedError):  # a warning would be an error
+        ImagePretrainer(tiny_network(), lr=1e30, cache=False).fit(images(16))
+
+
+def test_a_warm_start_compares_with_the_features_before_the_first_fit():
+    X = images(64)
+    pretrainer = collapsing(last=-1, warm_start=True, max_epochs=1).fit(X)
+    initial = dict(pretrainer.initial_scores_)
+    pretrainer.set_params(objective=Collapse(2))
+    with pytest.warns(CollapseWarning, match=r"rank fell from 41.*the weights of epoch 1"):
+        pretrainer.fit(X)
+    assert pretrainer.best_epoch_ == 1
+    assert pretrainer.initial_scores_ == initial

@@ -3,8 +3,9 @@
 import numpy as np
 from skorch.callbacks import Callback
 
-from sktransfer import ImageClassifier
+from sktransfer import ImageClassifier, ImagePretrainer
 from sktransfer.training import RangeTest, run_range_test
+from sktransfer.training.objectives import SimCLR
 from tests._tiny import images, tiny_network
 
 COLUMN, SIDES = images(24), np.arange(24) % 2
@@ -45,3 +46,20 @@ def test_lower_stages_keep_their_ratio_to_the_head():
     ratios = rates / rates[:, :1]
     np.testing.assert_allclose(ratios, np.tile(ratios[0], (9, 1)))
     assert set(ratios[0].round(6)) == {1.0, 0.5, 0.25}
+
+
+def test_rates_are_those_of_the_parameter_where_an_objective_takes_a_part():
+    class Slow(SimCLR):
+        lr_scale = 0.2
+
+    used = []
+
+    class Recorded(RangeTest):
+        def on_batch_begin(self, net, **kwargs):
+            super().on_batch_begin(net, **kwargs)
+            used.append(net.optimizer_.param_groups[0]["lr"])
+
+    test = Recorded(np.geomspace(1e-5, 1e-3, 3))
+    pretrainer = ImagePretrainer(tiny_network(), objective=Slow(), cache=False, random_state=0)
+    run_range_test(pretrainer, images(8), None, test)
+    np.testing.assert_allclose(used, 0.2 * test.rates)

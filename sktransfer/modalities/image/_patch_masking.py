@@ -12,7 +12,7 @@ from sktransfer.modalities.image._planes import stack_pixels
 
 
 def patch_masking(fraction: float, grid: tuple[int, int], fill: Sequence[float]) -> Augmentation:
-    """Return what hides this share of the patches of each image, at least one.
+    """Return what hides this share of the patches of each image: at least one, and not all.
 
     Parameters
     ----------
@@ -29,16 +29,17 @@ def patch_masking(fraction: float, grid: tuple[int, int], fill: Sequence[float])
         Its targets are which patches are hidden, (n, rows, columns), and the pixels of all
         patches, (n, rows, columns, pixels), with mean 0 and deviation 1 per patch.
     """
-    n_hidden = max(1, round(fraction * grid[0] * grid[1]))
+    n_patches = grid[0] * grid[1]
+    n_hidden = min(max(1, round(fraction * n_patches)), n_patches - 1)
 
     def hide(items: list[np.ndarray], targets: Any) -> tuple[list[np.ndarray], Any]:
         import torch
 
         images = torch.from_numpy(stack_pixels(items))
         if images.dtype == torch.uint8:
-            images = images / 255
+            images = images.float() / 255
         patches = _patches(images, grid)
-        order = torch.rand(len(images), grid[0] * grid[1]).argsort(1)
+        order = torch.rand(len(images), n_patches, dtype=torch.float32).argsort(1)
         hidden = (order < n_hidden).unflatten(1, grid)
         colour = torch.tensor(fill, dtype=images.dtype)
         visible = patches.where(~hidden[..., None, None, None], colour)

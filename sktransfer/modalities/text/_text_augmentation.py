@@ -23,7 +23,7 @@ def text_augmentation(augment: str | float | None) -> Augmentation | None:
     def drop_tokens(items: list[list[int]], targets: Any) -> tuple[list[list[int]], Any]:
         import torch
 
-        drawn = [torch.rand(len(tokens)).tolist() for tokens in items]
+        drawn = [torch.rand(len(tokens), dtype=torch.float32).tolist() for tokens in items]
         return [_thinned(*pair, dropped) for pair in zip(items, drawn, strict=True)], targets
 
     return drop_tokens

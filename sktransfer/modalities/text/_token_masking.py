@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sktransfer.exceptions import BackboneError
 from sktransfer.modalities._modality import Augmentation
 from sktransfer.modalities.text._tokenizer import TextTokenizer
 
@@ -15,21 +14,12 @@ _MASKED, _RANDOM = 0.8, 0.1
 
 
 def token_masking(fraction: float, tokenizer: TextTokenizer) -> Augmentation:
-    """Return what masks this share of the tokens that are not special.
+    """Return what masks this share of the tokens that are not special, at least one of a batch.
 
     The targets (n, tokens) are the ids of the tokens to predict, `NOT_MASKED` elsewhere.
-
-    Raises
-    ------
-    BackboneError
-        If the tokenizer has no mask token.
     """
     mask_id = tokenizer.mask_id
-    if mask_id is None:
-        raise BackboneError(
-            "This tokenizer has no mask token, such as [MASK] or <mask>: its model was not made "
-            "for masked tokens. Use objective='simcse'."
-        )
+    assert mask_id is not None  # or there would be no head
 
     def mask(items: list[list[int]], targets: Any) -> tuple[list[list[int]], Any]:
         import torch
@@ -38,9 +28,12 @@ def token_masking(fraction: float, tokenizer: TextTokenizer) -> Augmentation:
         lengths = [len(item) for item in items]
         ids = torch.tensor([token for item in items for token in item])
         special = torch.isin(ids, torch.tensor(sorted(tokenizer.special_ids)))
-        chosen = (torch.rand(len(ids)) < fraction) & ~special
+        chance = torch.rand(len(ids), dtype=torch.float32).masked_fill(special, 1.0)
+        # The least is among those below the fraction, if there are any.
+        least = chance.sort().values[:1]
+        chosen = ((chance < fraction) | (chance == least)) & ~special
         labels = ids.where(chosen, NOT_MASKED)
-        kind = torch.rand(len(ids))
+        kind = torch.rand(len(ids), dtype=torch.float32)
         drawn = torch.randint(tokenizer.n_tokens, (len(ids),))
         changed = ids.masked_fill(chosen & (kind < _MASKED), mask_id)
         is_drawn = chosen & (kind >= _MASKED) & (kind < _MASKED + _RANDOM)

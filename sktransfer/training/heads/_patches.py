@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 
@@ -19,5 +20,5 @@ class PatchHead(nn.Linear):
     """
 
     def __init__(self, n_features: int, width: int, n_pixels: int) -> None:
-        super().__init__(width, n_pixels)
+        super().__init__(width, n_pixels, dtype=torch.float32)  # whatever torch's default is
         self.n_features, self.n_outputs = n_features, n_pixels

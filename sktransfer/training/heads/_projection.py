@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 
@@ -15,10 +16,11 @@ class ProjectionHead(nn.Sequential):
     """
 
     def __init__(self, n_features: int, n_hidden: int, n_outputs: int) -> None:
+        dtype = torch.float32  # whatever torch's default is
         super().__init__(
-            nn.Linear(n_features, n_hidden, bias=False),
-            nn.BatchNorm1d(n_hidden),
+            nn.Linear(n_features, n_hidden, bias=False, dtype=dtype),
+            nn.BatchNorm1d(n_hidden, dtype=dtype),
             nn.ReLU(inplace=True),
-            nn.Linear(n_hidden, n_outputs),
+            nn.Linear(n_hidden, n_outputs, dtype=dtype),
         )
         self.n_features, self.n_outputs = n_features, n_outputs

@@ -22,10 +22,13 @@ class VocabularyHead(nn.Module):
     def __init__(self, n_features: int, width: int, n_tokens: int, n_embedded: int) -> None:
         super().__init__()
         self.n_features, self.n_outputs = n_features, n_tokens
+        dtype = torch.float32  # whatever torch's default is
         self.transform = nn.Sequential(
-            nn.Linear(width, n_embedded), nn.GELU(), nn.LayerNorm(n_embedded, eps=1e-12)
+            nn.Linear(width, n_embedded, dtype=dtype),
+            nn.GELU(),
+            nn.LayerNorm(n_embedded, eps=1e-12, dtype=dtype),
         )
-        self.bias = nn.Parameter(torch.zeros(n_tokens))
+        self.bias = nn.Parameter(torch.zeros(n_tokens, dtype=dtype))
 
     def forward(self, features: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
         """Return scores (n, n_tokens) of features (n, width) by the word embeddings."""

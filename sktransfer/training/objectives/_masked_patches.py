@@ -70,6 +70,12 @@ def _grid(backbone: Any, recipe: Any) -> tuple[int, int]:
     last = torch.empty(1, *backbone.shape(backbone.stages[-1], recipe))
     _, height, width, _ = at_level(last, "place", backbone.network).shape
     grid = height, width
+    if grid == (1, 1):
+        raise BackboneError(
+            f"objective='masked' predicts hidden patches from those around them, and "
+            f"{backbone.name!r} has one patch in images of {recipe.size} pixels. Set a larger "
+            "image_size, or objective='simclr'."
+        )
     if any(side % patches for side, patches in zip(recipe.size, grid, strict=True)):
         raise BackboneError(
             f"objective='masked' needs patches of equal size, and {backbone.name!r} has {grid} of "

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sktransfer.exceptions import BackboneError
+from sktransfer.exceptions import BackboneError, ColumnError
 from sktransfer.training._column_data import Split
 from sktransfer.training._fine_tuned import FineTuned
 from sktransfer.training._sources import TrainingBatch
@@ -51,6 +51,11 @@ class MaskedTokens(SelfSupervised):
                 f"objective='mlm' needs a transformer that reads tokens, and {backbone.name!r} is "
                 "none; use objective='simcse'."
             )
+        if backbone.processor.mask_id is None:
+            raise BackboneError(
+                f"The tokenizer of {backbone.name!r} has no mask token, such as [MASK] or <mask>: "
+                "its model was not made for masked tokens. Use objective='simcse'."
+            )
         width = backbone.feature_width("token", recipe)
         return VocabularyHead(backbone.width(recipe=recipe), width, *embeddings.weight.shape)
 
@@ -64,8 +69,13 @@ class MaskedTokens(SelfSupervised):
         tokens = torch.tensor([token for item in items.values() for token in item])
         counts = torch.bincount(tokens, minlength=head.n_outputs)
         counts[sorted(train.data.backbone.processor.special_ids)] = 0
-        shares = (counts + _UNSEEN) / (counts + _UNSEEN).sum()
-        head.bias.data.copy_(shares.log())
+        if not counts.any():
+            raise ColumnError(
+                "There is no token to mask: all tokens of these texts are special, or unknown to "
+                f"the tokenizer of {train.data.backbone.name!r}."
+            )
+        seen = counts.float() + _UNSEEN
+        head.bias.data.copy_((seen / seen.sum()).log())
 
     def loss(
         self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor

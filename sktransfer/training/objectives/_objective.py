@@ -32,6 +32,8 @@ class Objective(ABC):
         Number of views of each row that a batch holds, each augmented anew.
     augments_validation : bool
         Whether validation rows are augmented too, in each epoch alike.
+    least_rows : int
+        Least number of rows in a batch from which something is learned without targets.
     lr_scale : float
         Factor on the learning rate.
     sampler : type
@@ -42,6 +44,7 @@ class Objective(ABC):
     prepares: ClassVar[bool] = False
     views: ClassVar[int] = 1
     augments_validation: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 1
     lr_scale: ClassVar[float] = 1.0
     sampler: ClassVar[type[Sampler]] = Sampler
 

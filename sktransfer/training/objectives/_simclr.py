@@ -36,6 +36,7 @@ class SimCLR(SelfSupervised):
 
     name: ClassVar[str] = "simclr"
     views: ClassVar[int] = 2
+    least_rows: ClassVar[int] = 2
 
     temperature: float = 0.1
 

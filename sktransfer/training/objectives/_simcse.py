@@ -36,6 +36,7 @@ class SimCSE(SelfSupervised):
 
     name: ClassVar[str] = "simcse"
     views: ClassVar[int] = 2
+    least_rows: ClassVar[int] = 2
     lr_scale: ClassVar[float] = 0.2
 
     temperature: float = 0.05

@@ -32,6 +32,7 @@ class VICReg(SelfSupervised):
 
     name: ClassVar[str] = "vicreg"
     views: ClassVar[int] = 2
+    least_rows: ClassVar[int] = 2
 
     def augmentation(self, modality: Any, backbone: Any, augment: Any) -> Any:
         """Return the augmentation; without one, the two views would be equal."""

@@ -1,9 +1,12 @@
 """Patches are hidden by the mean colour; targets are their standardized pixels."""
 
 import numpy as np
+import pytest
 import torch
 
+from sktransfer import ImagePretrainer
 from sktransfer._randomness import seeded
+from sktransfer.exceptions import BackboneError
 from sktransfer.modalities.image._patch_masking import patch_masking
 from tests._tiny import images
 
@@ -29,6 +32,13 @@ def test_hidden_patches_have_the_mean_colour_and_others_stay():
                 np.testing.assert_allclose(target[row, place], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_at_least_one_patch_is_hidden():
-    _, (hidden, _) = patch_masking(0.01, (2, 2), (0.5, 0.5, 0.5))([*images(4)], None)
-    assert hidden.sum(dim=(1, 2)).tolist() == [1, 1, 1, 1]
+@pytest.mark.parametrize(("fraction", "n_hidden"), [(0.01, 1), (0.99, 3)])
+def test_a_patch_is_hidden_and_another_is_not(fraction, n_hidden):
+    _, (hidden, _) = patch_masking(fraction, (2, 2), (0.5, 0.5, 0.5))([*images(4)], None)
+    assert hidden.sum(dim=(1, 2)).tolist() == [n_hidden] * 4
+
+
+def test_images_of_one_patch_are_refused():
+    pretrainer = ImagePretrainer("resnet18", weights=None, objective="masked", image_size=32)
+    with pytest.raises(BackboneError, match="'resnet18' has one patch in images of"):
+        pretrainer.fit(images(4))

@@ -41,3 +41,8 @@ def test_items_are_not_changed_in_place_and_keep_their_lengths():
     tokenizer, items, changed, _ = masked(0.5, n=20)
     assert [len(item) for item in items] == [len(item) for item in changed]
     assert all(tokenizer.mask_id not in item for item in items)
+
+
+def test_at_least_one_token_of_a_batch_is_masked():
+    _, _, _, targets = masked(1e-9, n=20)
+    assert (targets >= 0).sum() == 1

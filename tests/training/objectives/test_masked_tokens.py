@@ -7,7 +7,7 @@ import transformers
 from sktransfer import TextPretrainer
 from sktransfer._randomness import seeded
 from sktransfer.backbones import get_backbone
-from sktransfer.exceptions import BackboneError
+from sktransfer.exceptions import BackboneError, ColumnError
 from sktransfer.training import FineTuned
 from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.objectives import MaskedTokens
@@ -91,3 +91,9 @@ def test_networks_that_were_not_made_for_masked_tokens_are_refused(tmp_path):
     pretrainer = TextPretrainer(str(folder), cache=False)
     with pytest.raises(BackboneError, match=r"no mask token.*objective='simcse'"):
         pretrainer.fit(texts(8))
+
+
+def test_texts_without_a_token_to_mask_are_refused():
+    pretrainer = TextPretrainer(trainable=1, max_epochs=1, missing="empty", cache=False)
+    with pytest.raises(ColumnError, match="There is no token to mask"):
+        pretrainer.fit(["", None, ""])

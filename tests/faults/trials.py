@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -54,10 +56,15 @@ def in_child(work: Callable[[], str], patience: float = _PATIENCE) -> str:
 def start_child(work: Callable[[], str]) -> int:
     """Fork, and return the id of the process in which the work is done."""
     sys.stdout.flush()
+    # A child must not collect its parent's garbage: native objects in it, such as an ONNX session,
+    # would wait for threads that the child does not have.
+    gc.freeze()
     child = os.fork()
     if child:
+        gc.unfreeze()
         return child
     code = OUTCOMES.index(CRASHED)
+    faulthandler.dump_traceback_later(0.8 * _PATIENCE)  # where a child hangs
     try:
         code = OUTCOMES.index(work())
     except BaseException:

@@ -58,10 +58,12 @@ def start_child(work: Callable[[], str]) -> int:
     sys.stdout.flush()
     # A child must not collect its parent's garbage: native objects in it, such as an ONNX session,
     # would wait for threads that the child does not have.
+    is_child = gc.get_freeze_count() > 0
     gc.freeze()
     child = os.fork()
     if child:
-        gc.unfreeze()
+        if not is_child:  # a child keeps what its parent has frozen
+            gc.unfreeze()
         return child
     code = OUTCOMES.index(CRASHED)
     faulthandler.dump_traceback_later(0.8 * _PATIENCE)  # where a child hangs

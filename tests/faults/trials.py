@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import os
 import signal
@@ -66,7 +65,6 @@ def start_child(work: Callable[[], str]) -> int:
             gc.unfreeze()
         return child
     code = OUTCOMES.index(CRASHED)
-    faulthandler.dump_traceback_later(0.8 * _PATIENCE)  # where a child hangs
     try:
         code = OUTCOMES.index(work())
     except BaseException:

@@ -9,18 +9,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sktransfer.exceptions import BackboneError
-from sktransfer.training._fine_tuned import FineTuned
-from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.heads import ProjectionHead
-from sktransfer.training.objectives._self_supervised import SelfSupervised
+from sktransfer.training.objectives._two_views import TwoViews
 
 # Width of the projection that views are compared in.
 _WIDTH = 128
 
 
 @dataclass(frozen=True)
-class SimCLR(SelfSupervised):
+class SimCLR(TwoViews):
     """NT-Xent loss of projected features of two views.
 
     Parameters
@@ -35,27 +32,17 @@ class SimCLR(SelfSupervised):
     """
 
     name: ClassVar[str] = "simclr"
-    views: ClassVar[int] = 2
-    least_rows: ClassVar[int] = 2
 
     temperature: float = 0.1
-
-    def augmentation(self, modality: Any, backbone: Any, augment: Any) -> Any:
-        """Return the augmentation; without one, the two views would be equal."""
-        require_views(augment, self.name)
-        return super().augmentation(modality, backbone, augment)
 
     def head(self, backbone: Any, recipe: Any) -> nn.Module:
         """Return a projection to 128 dimensions."""
         n_features = backbone.width(recipe=recipe)
         return ProjectionHead(n_features, min(n_features, 512), _WIDTH)
 
-    def loss(
-        self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the loss, and the projected features of the first view."""
-        one, other = (module(view).float() for view in batch.views)
-        return nt_xent(one, other, self.temperature), one
+    def compare(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Return the loss of two views (n, d)."""
+        return nt_xent(one, other, self.temperature)
 
 
 def nt_xent(one: torch.Tensor, other: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -68,12 +55,3 @@ def nt_xent(one: torch.Tensor, other: torch.Tensor, temperature: float) -> torch
     itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
     partner = torch.arange(len(views), device=views.device).roll(len(one))
     return functional.cross_entropy(similarity.masked_fill(itself, -torch.inf), partner)
-
-
-def require_views(augment: Any, objective: str) -> None:
-    """Raise if there is nothing that makes two views differ."""
-    if augment is None:
-        raise BackboneError(
-            f"objective={objective!r} compares two augmented views of each row; augment=None "
-            "makes them equal. Use augment='standard', 'light' or a transform."
-        )

@@ -8,13 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch.nn import functional
 
-from sktransfer.training._fine_tuned import FineTuned
-from sktransfer.training._sources import TrainingBatch
-from sktransfer.training.objectives._self_supervised import SelfSupervised
+from sktransfer.training.objectives._two_views import TwoViews
 
 
 @dataclass(frozen=True)
-class SimCSE(SelfSupervised):
+class SimCSE(TwoViews):
     """Cross entropy of finding the other view of a text among those of a batch.
 
     Views differ by the network's own dropout, as in the paper, and by tokens that are left out;
@@ -35,8 +33,6 @@ class SimCSE(SelfSupervised):
     """
 
     name: ClassVar[str] = "simcse"
-    views: ClassVar[int] = 2
-    least_rows: ClassVar[int] = 2
     lr_scale: ClassVar[float] = 0.2
 
     temperature: float = 0.05
@@ -46,12 +42,9 @@ class SimCSE(SelfSupervised):
         """Return what leaves out tokens."""
         return modality.augmentation(self.token_dropout or None)
 
-    def loss(
-        self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the loss, and the features of the first view."""
-        one, other = (module(view).float() for view in batch.views)
-        return info_nce(one, other, self.temperature), one
+    def compare(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Return the loss of two views (n, d)."""
+        return info_nce(one, other, self.temperature)
 
 
 def info_nce(one: torch.Tensor, other: torch.Tensor, temperature: float) -> torch.Tensor:

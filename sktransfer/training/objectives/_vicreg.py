@@ -9,11 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sktransfer.training._fine_tuned import FineTuned
-from sktransfer.training._sources import TrainingBatch
 from sktransfer.training.heads import ProjectionHead
-from sktransfer.training.objectives._self_supervised import SelfSupervised
-from sktransfer.training.objectives._simclr import require_views
+from sktransfer.training.objectives._two_views import TwoViews
 
 # Width of the projection, and the weights of the paper for invariance, variance and covariance.
 _WIDTH = 1024
@@ -21,7 +18,7 @@ _INVARIANCE, _VARIANCE, _COVARIANCE = 25.0, 25.0, 1.0
 
 
 @dataclass(frozen=True)
-class VICReg(SelfSupervised):
+class VICReg(TwoViews):
     """Variance, invariance and covariance of projected features; rows are not compared.
 
     References
@@ -31,24 +28,14 @@ class VICReg(SelfSupervised):
     """
 
     name: ClassVar[str] = "vicreg"
-    views: ClassVar[int] = 2
-    least_rows: ClassVar[int] = 2
-
-    def augmentation(self, modality: Any, backbone: Any, augment: Any) -> Any:
-        """Return the augmentation; without one, the two views would be equal."""
-        require_views(augment, self.name)
-        return super().augmentation(modality, backbone, augment)
 
     def head(self, backbone: Any, recipe: Any) -> nn.Module:
         """Return an expander to 1,024 dimensions."""
         return ProjectionHead(backbone.width(recipe=recipe), _WIDTH, _WIDTH)
 
-    def loss(
-        self, module: FineTuned, batch: TrainingBatch, targets: Any, weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the loss, and the projected features of the first view."""
-        one, other = (module(view).float() for view in batch.views)
-        return vicreg_loss(one, other), one
+    def compare(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Return the loss of two views (n, d)."""
+        return vicreg_loss(one, other)
 
 
 def vicreg_loss(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.backbones import list_backbones as list_backbones
     from sktransfer.cache import cache_info as cache_info
     from sktransfer.cache import clear_cache as clear_cache
+    from sktransfer.embedders import AudioEmbedder as AudioEmbedder
     from sktransfer.embedders import ImageEmbedder as ImageEmbedder
     from sktransfer.embedders import TextEmbedder as TextEmbedder
+    from sktransfer.finetune import AudioClassifier as AudioClassifier
+    from sktransfer.finetune import AudioRegressor as AudioRegressor
     from sktransfer.finetune import ImageClassifier as ImageClassifier
     from sktransfer.finetune import ImageRegressor as ImageRegressor
     from sktransfer.finetune import TextClassifier as TextClassifier

@@ -7,8 +7,15 @@ Kind = TypeVar("Kind", bound=type)
 _NAMES = {
     "backbones": ["list_backbones"],
     "cache": ["cache_info", "clear_cache"],
-    "embedders": ["ImageEmbedder", "TextEmbedder"],
-    "finetune": ["ImageClassifier", "ImageRegressor", "TextClassifier", "TextRegressor"],
+    "embedders": ["AudioEmbedder", "ImageEmbedder", "TextEmbedder"],
+    "finetune": [
+        "AudioClassifier",
+        "AudioRegressor",
+        "ImageClassifier",
+        "ImageRegressor",
+        "TextClassifier",
+        "TextRegressor",
+    ],
     "inspection": ["HistoryDisplay", "PretrainingDisplay", "compare_pretrained", "find_lr"],
     "modalities.image": ["read_image_folder"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],

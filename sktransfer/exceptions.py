@@ -94,6 +94,10 @@ class LeftOutWarning(SktransferWarning):
     """Some of the data is not used; the message says what."""
 
 
+class LevelWarning(SktransferWarning):
+    """Recordings have samples outside the usual range; they are used as they are."""
+
+
 class MemoryWarning(SktransferWarning):
     """A batch does not fit in memory; the computation continues with smaller ones."""
 

@@ -21,6 +21,9 @@ from sklearn.utils.validation import validate_data
 from torch import nn
 
 from sktransfer import (
+    AudioClassifier,
+    AudioEmbedder,
+    AudioRegressor,
     ImageClassifier,
     ImageEmbedder,
     ImagePretrainer,
@@ -38,7 +41,7 @@ from sktransfer.columns import Column
 from sktransfer.embedders._base_embedder import BaseEmbedder
 from sktransfer.modalities import Modality, Preparer, Recipe
 from sktransfer.training.objectives import SelfSupervised
-from tests._tiny import images, texts
+from tests._tiny import images, sounds, texts
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,21 @@ def _image_column(n: int) -> list[Any]:
 
 
 CASES = {
+    "AudioEmbedder": Case(
+        lambda: AudioEmbedder(sampling_rate=16_000), sounds, NUMERIC_VARIANTS["BaseEmbedder"]
+    ),
+    "AudioClassifier": Case(
+        lambda: AudioClassifier(sampling_rate=16_000, max_epochs=2, random_state=0),
+        sounds,
+        NUMERIC_VARIANTS["FineTunedClassifier"],
+        _classes,
+    ),
+    "AudioRegressor": Case(
+        lambda: AudioRegressor(sampling_rate=16_000, max_epochs=2, random_state=0),
+        sounds,
+        NUMERIC_VARIANTS["FineTunedRegressor"],
+        lambda n: list(range(n)),
+    ),
     "ImageEmbedder": Case(ImageEmbedder, _image_column, NUMERIC_VARIANTS["BaseEmbedder"]),
     "TextEmbedder": Case(TextEmbedder, texts, NUMERIC_VARIANTS["BaseEmbedder"]),
     "ImageClassifier": Case(

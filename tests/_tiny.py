@@ -33,6 +33,13 @@ def images(n: int, size: int = 16, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
 
 
+def sounds(n: int, seed: int = 0) -> list[np.ndarray]:
+    """Return n distinct sounds of a tenth to half a second at 16 kHz, float32."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1_600, 8_000, n)
+    return [rng.normal(scale=0.1, size=length).astype(np.float32) for length in lengths]
+
+
 def texts(n: int, seed: int = 0) -> list[str]:
     """Return n distinct texts of 1 to 30 words."""
     rng = np.random.default_rng(seed)

@@ -31,6 +31,8 @@ FLOORS = [
 # Libraries that are imported in one place: a room or a file.
 ONLY_IN = {
     "PIL": ("modalities/image/",),
+    "soundfile": ("modalities/audio/",),
+    "soxr": ("modalities/audio/_decode_audio.py",),
     "narwhals": ("columns/",),
     "pyarrow": ("columns/",),
     "sqlite3": ("cache/",),
@@ -158,10 +160,27 @@ def test_columns_modalities_and_cache_import_torch_only_in_functions():
 def test_no_modality_is_named_outside_its_folder_sources_and_estimators():
     """A new modality needs no branch elsewhere: see `tests/contracts/`."""
     may_name = (
-        *("modalities/", "embedders/", "finetune/_image", "finetune/_text", "finetune/__init__.py"),
+        *(
+            "modalities/",
+            "embedders/",
+            "finetune/_audio",
+            "finetune/_image",
+            "finetune/_text",
+            "finetune/__init__.py",
+        ),
         *("pretrain/_image", "pretrain/_text", "pretrain/__init__.py"),
-        *("base/_image", "base/_text", "base/__init__.py", "__init__.py", "_public.py"),
-        *(f"backbones/{source}" for source in ("bundled", "module", "timm", "torchvision")),
+        *(
+            "base/_audio",
+            "base/_image",
+            "base/_text",
+            "base/__init__.py",
+            "__init__.py",
+            "_public.py",
+        ),
+        *(
+            f"backbones/{source}"
+            for source in ("bundled", "log_mel", "module", "timm", "torchvision")
+        ),
         "backbones/huggingface/",
     )
     wrong = []

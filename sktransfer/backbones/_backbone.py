@@ -20,7 +20,7 @@ from sktransfer.backbones._weights import described
 from sktransfer.exceptions import BackboneError
 from sktransfer.modalities import Recipe, mask_of, tensors_of
 
-POOLINGS = ("default", "mean", "max", "cls", "flatten")
+POOLINGS = ("default", "mean", "max", "mean+std", "cls", "flatten")
 
 # For the copies of all backbones.
 _lock = released_at_fork(threading.RLock())

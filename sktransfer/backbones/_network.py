@@ -147,8 +147,9 @@ def pool(
         A map, a sequence of tokens, or vectors (n, d), which stay as they are.
     pooling : str
         "flatten", "cls" for the first token, "mean" or "max" over places or over the tokens that
-        belong to the row; of texts also "lasttoken", "weightedmean" (by position) and
-        "mean_sqrt_len_tokens". Names joined by "+" give their vectors one after another.
+        belong to the row, "std" for their standard deviation; of texts also "lasttoken",
+        "weightedmean" (by position) and "mean_sqrt_len_tokens". Names joined by "+" give their
+        vectors one after another.
     network : StagedNetwork
         Its attributes `layout` and `prefix_tokens` say what the activation consists of.
     mask : Tensor of shape (n, tokens), optional
@@ -178,6 +179,8 @@ def pool(
             )
         return activation[:, 0]
     places = _places(activation, network)
+    if mask is None and pooling == "std":
+        return places.std(1, correction=0)
     if mask is None:
         return places.mean(1) if pooling == "mean" else places.amax(1)
     return _pool_tokens(places, pooling, mask)
@@ -185,7 +188,12 @@ def pool(
 
 def _pool_tokens(tokens: torch.Tensor, pooling: str, mask: torch.Tensor) -> torch.Tensor:
     """Pool the tokens (n, tokens, d) that belong to each text; padding is on the right."""
+    tokens = tokens[:, : mask.shape[1]]
     inside = mask.unsqueeze(-1).to(tokens.dtype)
+    if pooling == "std":
+        total = inside.sum(1)
+        mean = (tokens * inside).sum(1) / total
+        return (((tokens - mean[:, None]).square() * inside).sum(1) / total).sqrt()
     if pooling == "max":
         return tokens.masked_fill(inside == 0, -torch.inf).amax(1)
     position = mask.long().cumsum(1).unsqueeze(-1)

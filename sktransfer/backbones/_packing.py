@@ -17,7 +17,7 @@ from sktransfer.modalities import MODALITIES, Recipe, modality_of
 
 # Sources with two functions: `original(blueprint, recipe)` builds the library's own model with
 # random weights, and `staged(model, blueprint, recipe)` makes the network of its modules.
-_BUILDERS = frozenset({"huggingface", "timm", "torchvision"})
+_BUILDERS = frozenset({"huggingface", "log_mel", "timm", "torchvision"})
 
 # Attributes of a backbone that are texts.
 _TEXTS = ("name", "source", "licence", "library")

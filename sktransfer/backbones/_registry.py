@@ -30,6 +30,7 @@ from sktransfer.modalities import MODALITIES, modality_of
 # The predicate is a necessary condition on its names that needs no import.
 SOURCES: dict[str, Callable[[str], bool]] = {
     "bundled": lambda name: True,
+    "log_mel": lambda name: name == "log-mel",
     "torchvision": str.isidentifier,
     "timm": lambda name: name.startswith("timm:"),
     "huggingface": lambda name: True,
@@ -133,7 +134,7 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     >>> from sktransfer import list_backbones
     >>> table = list_backbones(source="bundled")
     >>> [row["name"] for row in table]
-    ['efficientnet_lite0', 'efficientnet_lite2', 'all-MiniLM-L6-v2']
+    ['efficientnet_lite0', 'efficientnet_lite2', 'all-MiniLM-L6-v2', 'whisper-tiny.en']
     >>> table[0]["feature_size"]
     1280
     """

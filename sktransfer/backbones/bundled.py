@@ -11,6 +11,7 @@ from typing import Any
 
 from sktransfer.backbones import huggingface
 from sktransfer.backbones._backbone import Backbone
+from sktransfer.backbones._ctranslate2 import read_whisper
 from sktransfer.backbones._weights import load_strict, read_state_dict
 from sktransfer.exceptions import WeightsError
 from sktransfer.modalities.image import ImageRecipe
@@ -35,6 +36,7 @@ class _Bundle:
     files: list[str]
     sha256: str
     facts: dict[str, Any]
+    licence: str = LICENCE
 
     @property
     def folder(self) -> Path | None:
@@ -62,7 +64,7 @@ def rows() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "licence": LICENCE,
+            "licence": bundle.licence,
             "on_this_machine": bundle.folder is not None,
             **bundle.facts,
         }
@@ -74,6 +76,8 @@ def load(
     name: str, *, weights: str | Path | None, modality: str, random_state: int = 0
 ) -> Backbone:
     """Build a backbone with its published weights, random ones or those of a file."""
+    if _BUNDLES[name].facts["modality"] == "audio":
+        return _whisper(name, weights, random_state)
     if _BUNDLES[name].facts["modality"] == "text":
         folder = str(_published(name).parent)
         backbone = huggingface.load(
@@ -82,6 +86,16 @@ def load(
         backbone.name, backbone.source, backbone.licence = name, NAME, LICENCE
         return backbone
     return _efficientnet_lite(name, weights, random_state)
+
+
+def _whisper(name: str, weights: str | Path | None, random_state: int) -> Backbone:
+    # Without weights the file is read as well: its shapes are the architecture.
+    config, published = read_whisper(_published(name))
+    state = None if weights is None else published
+    if weights not in (None, "pretrained"):
+        state = read_state_dict(Path(str(weights)))
+    about = {"source": NAME, "licence": _BUNDLES[name].licence}
+    return huggingface.assemble(name, config, state, random_state=random_state, **about)
 
 
 def _efficientnet_lite(name: str, weights: str | Path | None, random_state: int) -> Backbone:

@@ -1,5 +1,6 @@
 """Base classes of the estimators of one column: parameters, fitted attributes and state."""
 
+from sktransfer.base._audio_estimator import AudioColumnEstimator as AudioColumnEstimator
 from sktransfer.base._column_estimator import ColumnEstimator as ColumnEstimator
 from sktransfer.base._image_estimator import ImageColumnEstimator as ImageColumnEstimator
 from sktransfer.base._state_hooks import StateHooks as StateHooks

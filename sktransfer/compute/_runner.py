@@ -22,7 +22,7 @@ from sktransfer.compute._batching import (
 from sktransfer.compute._cell_errors import CellErrors
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter
 from sktransfer.compute._parallel import parallel_map, prefetch
-from sktransfer.exceptions import BackboneError, BadCellError, LeftOutWarning
+from sktransfer.exceptions import BackboneError, BadCellError
 from sktransfer.modalities import DigestedCells, Forward, Preparer
 
 if TYPE_CHECKING:
@@ -183,14 +183,14 @@ class Runner:
         outcome : str
             What became of the rows of the former.
         """
-        digests, shortened = self.cells.digests, self.preparer.shortened
+        digests = self.cells.digests
         self.errors.warn(digests, outcome)
-        if shortened:
-            rows = [row for row, digest in enumerate(digests) if digest in shortened]
+        for remark, concerned in self.preparer.remarks.items():
+            rows = [row for row, digest in enumerate(digests) if digest in concerned]
             warn(
-                f"{len(rows)} of {len(digests)} {self.preparer.describe_shortened()}. The first is "
+                f"{len(rows)} of {len(digests)} {remark.clause}. The first is "
                 f"{self.errors.column.where(rows[0])}.",
-                LeftOutWarning,
+                remark.category,
             )
 
     @property
@@ -201,15 +201,24 @@ class Runner:
         yield from batches if self.preparer.variable_length else self.prepare(batches)
 
     def _by_length(self, rows: Sequence[int], shuffle: bool) -> Iterator[Batch]:
-        def window(some: Sequence[int]) -> list[Batch]:
-            prepared = map(self._prepare_row, some)
-            good = [(row, item) for row, item in prepared if item is not None]
-            groups = self._grouped([self.preparer.length(item) for _, item in good])
-            groups = shuffled(groups) if shuffle else groups
-            return [_batch([good[i] for i in group]) for group in groups]
+        def prepared(some: Sequence[int]) -> list[tuple[int, Any]]:
+            pairs = map(self._prepare_row, some)
+            return [(row, item) for row, item in pairs if item is not None]
 
-        for batches in prefetch(window, equal_batches(rows, self.preparer.window)):
-            yield from batches
+        gathered: list[tuple[int, Any]] = []
+        total = 0
+        for good in prefetch(prepared, equal_batches(rows, self.preparer.window)):
+            gathered += good
+            total += sum(self.preparer.length(item) for _, item in good)
+            if total >= self.preparer.gathered:
+                yield from self._in_groups(gathered, shuffle)
+                gathered, total = [], 0
+        yield from self._in_groups(gathered, shuffle)
+
+    def _in_groups(self, good: list[tuple[int, Any]], shuffle: bool) -> list[Batch]:
+        groups = self._grouped([self.preparer.length(item) for _, item in good])
+        groups = shuffled(groups) if shuffle else groups
+        return [_batch([good[i] for i in group]) for group in groups]
 
     def _grouped(self, lengths: list[int]) -> list[Sequence[int]]:
         if self.batch_size != "auto":

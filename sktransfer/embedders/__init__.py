@@ -1,7 +1,8 @@
 """Frozen backbones as scikit-learn transformers."""
 
+from sktransfer.embedders._audio_embedder import AudioEmbedder
 from sktransfer.embedders._base_embedder import BaseEmbedder
 from sktransfer.embedders._image_embedder import ImageEmbedder
 from sktransfer.embedders._text_embedder import TextEmbedder
 
-__all__ = ["BaseEmbedder", "ImageEmbedder", "TextEmbedder"]
+__all__ = ["AudioEmbedder", "BaseEmbedder", "ImageEmbedder", "TextEmbedder"]

@@ -1,5 +1,7 @@
 """Pretrained networks fine-tuned as scikit-learn classifiers and regressors."""
 
+from sktransfer.finetune._audio_classifier import AudioClassifier as AudioClassifier
+from sktransfer.finetune._audio_regressor import AudioRegressor as AudioRegressor
 from sktransfer.finetune._base_fine_tuner import BaseFineTuner as BaseFineTuner
 from sktransfer.finetune._classifier import FineTunedClassifier as FineTunedClassifier
 from sktransfer.finetune._image_classifier import ImageClassifier as ImageClassifier

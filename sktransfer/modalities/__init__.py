@@ -2,10 +2,12 @@
 
 from pkgutil import resolve_name
 
+from sktransfer.modalities._inputs import MASK as MASK
 from sktransfer.modalities._inputs import Inputs as Inputs
 from sktransfer.modalities._inputs import map_inputs as map_inputs
 from sktransfer.modalities._inputs import mask_of as mask_of
 from sktransfer.modalities._inputs import n_rows as n_rows
+from sktransfer.modalities._inputs import part_of as part_of
 from sktransfer.modalities._inputs import repeat_rows as repeat_rows
 from sktransfer.modalities._inputs import tensors_of as tensors_of
 from sktransfer.modalities._modality import Augmentation as Augmentation
@@ -14,10 +16,12 @@ from sktransfer.modalities._modality import Forward as Forward
 from sktransfer.modalities._modality import Modality as Modality
 from sktransfer.modalities._modality import Preparer as Preparer
 from sktransfer.modalities._modality import Recipe as Recipe
+from sktransfer.modalities._modality import Remark as Remark
 
 #: Name of each modality, and the class that reads its cells: the class itself or where it lies.
 MODALITIES: dict[str, str | type[Modality]] = {
     "image": "sktransfer.modalities.image:ImageModality",
+    "audio": "sktransfer.modalities.audio:AudioModality",
     "text": "sktransfer.modalities.text:TextModality",
 }
 

@@ -66,7 +66,7 @@ def stat_file(path: str, most_bytes: int | None) -> os.stat_result:
 
 def read_file(path: str, most_bytes: int | None) -> bytes:
     """Return the content of a regular file."""
-    with _opened(path, most_bytes) as file:
+    with open_file(path, most_bytes) as file:
         return file.read()
 
 
@@ -108,7 +108,7 @@ def digest_files(
 
 
 @contextmanager
-def _opened(path: str, most_bytes: int | None) -> Iterator[BufferedReader]:
+def open_file(path: str, most_bytes: int | None) -> Iterator[BufferedReader]:
     """Open a regular file; errors of the system within the block become `BadCellError`."""
     stat_file(path, most_bytes)
     try:
@@ -150,7 +150,7 @@ def _is_unchanged(file: FileCell, most_bytes: int | None) -> bool:
 
 def _digest_file(path: str, most_bytes: int | None) -> bytes | BadCellError:
     try:
-        with _opened(path, most_bytes) as file:
+        with open_file(path, most_bytes) as file:
             return file_digest(file)
     except BadCellError as error:
         return name_cell(path, error)

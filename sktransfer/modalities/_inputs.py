@@ -38,6 +38,18 @@ def mask_of(inputs: Any) -> torch.Tensor | None:
     return inputs[MASK] if isinstance(inputs, Mapping) and MASK in inputs else None
 
 
+def part_of(inputs: Any, rows: Any, length: int) -> Any:
+    """Return some rows of inputs of variable length, cut to a length."""
+    longest = inputs[MASK].shape[1]
+
+    def part(tensor: torch.Tensor) -> torch.Tensor:
+        # Others, such as a waveform beside a mask of positions, have another unit of length.
+        is_cut = tensor.ndim > 1 and tensor.shape[1] == longest
+        return tensor[rows, :length] if is_cut else tensor[rows]
+
+    return map_inputs(part, inputs)
+
+
 def repeat_rows(inputs: Any, least: int) -> Any:
     """Repeat rows until there are at least `least`."""
     import torch

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.cache import FeatureCache
 from sktransfer.columns import CellType, Column, as_column
-from sktransfer.exceptions import BackboneError, BadCellError
+from sktransfer.exceptions import BackboneError, BadCellError, SktransferWarning
 from sktransfer.modalities._inputs import map_inputs, tensors_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,21 @@ class DigestedCells:
 
     cells: Sequence[Any]
     digests: Sequence[bytes | None]
+
+
+class Remark(NamedTuple):
+    """What is said once of all cells that it applies to.
+
+    Attributes
+    ----------
+    clause : str
+        Continues "3 of 10 ".
+    category : type
+        Of the warning.
+    """
+
+    clause: str
+    category: type[SktransferWarning]
 
 
 class Recipe(ABC):
@@ -109,14 +125,22 @@ class Preparer(ABC):
         Whether prepared cells differ in length, so that cells of similar length are batched.
     window : int
         Number of cells prepared together where batches are formed by length.
-    shortened : set of bytes
-        Digests of prepared cells of which a part was left out.
+    gathered : int
+        Total length of cells, prepared `window` at a time, of which batches are formed by length.
+    remarks : mapping of Remark to set of bytes
+        What is to be said of prepared cells, and the digests of those that it is said of.
     """
 
     recipe: Any
     variable_length: ClassVar[bool] = False
     window: ClassVar[int] = 4096
-    shortened: Set[bytes | None] = frozenset()
+    gathered: int = 0
+    remarks: dict[Remark, set[bytes | None]]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        self.remarks = defaultdict(set)
+        return self
 
     @abstractmethod
     def prepare(self, cell: Any, digest: bytes | None) -> Any:
@@ -138,9 +162,9 @@ class Preparer(ABC):
             inputs = self.collate(items, device)
         return forward(inputs)
 
-    def describe_shortened(self) -> str:
-        """Return a clause that says how much of which cells is used, and how to use more."""
-        return "cells are longer than the backbone's limit, and only their start is used"
+    def remark(self, remark: Remark, digest: bytes | None) -> None:
+        """Record what is to be said of a prepared cell; several threads may call it."""
+        self.remarks[remark].add(digest)
 
     @abstractmethod
     def budget(self, on_cpu: bool) -> int:

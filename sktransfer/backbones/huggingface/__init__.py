@@ -29,6 +29,7 @@ from sktransfer.backbones.huggingface._sentence_transformers import (
     sentence_recipe,
     step_layers,
 )
+from sktransfer.backbones.huggingface._sounds import audio_recipe, reader_of, stated_recipe
 from sktransfer.backbones.huggingface._staged_transformer import (
     HuggingFaceNetwork,
     SentenceNetwork,
@@ -42,12 +43,19 @@ from sktransfer.backbones.huggingface._static_embedding import (
     table_of,
 )
 from sktransfer.backbones.huggingface._transformers import config_of, model_of, tokenizer_of
+from sktransfer.backbones.huggingface._transformers import mel_filters as mel_filters
+from sktransfer.backbones.huggingface._wav2vec2 import norm_rows
+from sktransfer.backbones.huggingface._whisper import WhisperNetwork
 from sktransfer.backbones.huggingface._write_folder import write_folder as write_folder
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities.audio import AudioRecipe
 from sktransfer.modalities.image import ImageRecipe
 from sktransfer.modalities.text import TextRecipe, TextTokenizer
 
 NAME = "huggingface"
+
+# Names of the encoders in models of two modalities, or with a projection.
+_PARTS = {"audio": "audio_model", "image": "vision_model", "text": "text_model"}
 
 # More than any model has; limits what the config of a hostile file can ask for.
 _MOST_LAYERS = 1_000
@@ -79,7 +87,7 @@ def load(
         An id, or a folder as ``save_pretrained`` or sentence-transformers writes it.
     weights : str, Path or None
         "pretrained" for those in the folder, the path of a file, or None for random weights.
-    modality : {"image", "text"}
+    modality : {"image", "text", "audio"}
         Modality of the cells. A model for both is used for images.
     random_state : int
         Seed of random weights.
@@ -123,7 +131,8 @@ def _timm(folder: Path, name: str, **how: Any) -> Backbone:
     return timm.load_folder(folder, name, **how)
 
 
-_Parts = tuple[SentenceNetwork, dict[str, Any], ImageRecipe | TextRecipe, TextTokenizer | None]
+_Recipe = AudioRecipe | ImageRecipe | TextRecipe
+_Parts = tuple[SentenceNetwork, dict[str, Any], _Recipe, TextTokenizer | None]
 
 
 def _transformer(
@@ -138,6 +147,11 @@ def _transformer(
     sees_all = raw.get("is_causal") is False or raw.get("use_bidirectional_attention")
     blueprint = {"config": raw, **_blueprint(sentence, "mean" if sees_all else family.pooling)}
     state = _state_of(sentence.folder, weights)
+    if family.modality == "audio":
+        config = config_of(raw, "audio")
+        sounds, blueprint["sound"] = audio_recipe(sentence.folder, config, family.reader)
+        network = _build(blueprint, state, "audio", random_state=random_state, name=name)
+        return network, blueprint, sounds, None
     network = _build(blueprint, state, family.modality, random_state=random_state, name=name)
     if family.modality == "image":
         config = network.model.config
@@ -190,7 +204,53 @@ def _blueprint(sentence: SentenceRecipe, pooling: str) -> dict[str, Any]:
     }
 
 
-def original(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> Any:
+def assemble(
+    name: str,
+    raw: Mapping[str, Any],
+    state: StateDict | None,
+    *,
+    random_state: int = 0,
+    **about: Any,
+) -> Backbone:
+    """Build a backbone for sounds from a config and a checkpoint that lie in no folder.
+
+    Parameters
+    ----------
+    name : str
+        By which users request it.
+    raw : mapping
+        The config.
+    state : dict of str to Tensor or None
+        The checkpoint; None for random weights.
+    random_state : int
+        Seed of random weights.
+    **about
+        Attributes of the backbone.
+    """
+    family = family_of(raw, name=name)
+    config = config_of(raw, family.modality)
+    recipe, sound = stated_recipe({}, config, family.reader, path=Path(name))
+    blueprint = {
+        "builder": NAME,
+        "config": dict(raw),
+        "sound": sound,
+        "steps": [],
+        "pooling": family.pooling,
+        "normalize": False,
+        "truncate": None,
+    }
+    network = _build(blueprint, state, family.modality, random_state=random_state, name=name)
+    return Backbone(
+        name,
+        network=network,
+        recipe=recipe,
+        library=f"transformers {metadata.version('transformers')}",
+        blueprint=blueprint,
+        **about,
+    )
+
+
+def original(blueprint: Mapping[str, Any], recipe: _Recipe) -> Any:
     """Build transformers' model of a blueprint, or a table of vectors, with random weights."""
     with seeded(0):
         if "table" in blueprint:
@@ -198,9 +258,7 @@ def original(blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe) -> 
         return _model(blueprint, None, recipe.modality, name="of this file")
 
 
-def staged(
-    model: Any, blueprint: Mapping[str, Any], recipe: ImageRecipe | TextRecipe
-) -> SentenceNetwork:
+def staged(model: Any, blueprint: Mapping[str, Any], recipe: _Recipe) -> SentenceNetwork:
     """Make the network of the modules of a model that `original` has built."""
     if "table" in blueprint:
         return model
@@ -216,6 +274,8 @@ def _build_static(blueprint: Mapping[str, Any]) -> StaticNetwork:
 
 def _how(blueprint: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: blueprint[name] for name in ("pooling", "normalize", "truncate")}
+    if "sound" in blueprint:
+        settings["reader"] = reader_of(blueprint["sound"])
     return {**settings, "steps": step_layers(blueprint["steps"])}
 
 
@@ -249,8 +309,12 @@ def _network(model: Any, family: Family, **how: Any) -> HuggingFaceNetwork:
     projection = getattr(model, family.projection, None) if family.projection else None
     if projection is not None:
         how["steps"] = nn.Sequential(projection)
-    half = "text_model" if family.modality == "text" else "vision_model"
-    return HuggingFaceNetwork(getattr(model, half, model), family, **how)
+    part = getattr(model, _PARTS[family.modality], model)
+    if family.reader == "whisper":
+        return WhisperNetwork(part, family, **how)
+    if family.reader == "waveform":
+        norm_rows(part)
+    return HuggingFaceNetwork(part, family, **how)
 
 
 def stages_of(module: nn.Module) -> tuple[HuggingFaceNetwork, ImageRecipe] | None:

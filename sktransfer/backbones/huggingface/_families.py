@@ -20,7 +20,7 @@ class Family:
 
     Attributes
     ----------
-    modality : {"image", "text"}
+    modality : {"image", "text", "audio"}
         Of its input.
     pooled : {"tokens", "cls", "pooler"}
         Source of the features: the tokens of a text, the class token, or the model's own pooling.
@@ -48,6 +48,10 @@ class Family:
     filled : bool
         Texts only: whether texts are filled up to the number of positions with padding tokens,
         which the model attends to.
+    layers : str
+        Place of the list of layers, where its length does not tell it.
+    reader : str
+        Sounds only: what the model reads of a waveform, a name in `_sounds.py`.
     """
 
     modality: str
@@ -65,6 +69,8 @@ class Family:
     pooling: str = "mean"
     projection: str = ""
     filled: bool = False
+    layers: str = ""
+    reader: str = ""
 
 
 _TEXT = Family("text")
@@ -93,6 +99,19 @@ _CONV = Family("image", pooled="pooler", layout="NCHW", word="stage", top=("pool
 # to each other, so none can be skipped.
 _SWIN = Family(
     "image", pooled="pooler", fixed_size=True, word="stage", last=("layernorm",), resumes=False
+)
+
+_WAV2VEC2 = Family("audio", top=("adapter",), layers="encoder.layers", reader="waveform")
+_CLAP = Family(
+    "audio",
+    pooled="pooler",
+    layout="NCHW",
+    word="stage",
+    last=("norm",),
+    top=("avgpool",),
+    resumes=False,
+    projection="audio_projection",
+    reader="clap",
 )
 
 FAMILIES: dict[str, Family] = {
@@ -154,6 +173,17 @@ FAMILIES: dict[str, Family] = {
     "siglip_vision_model": _SIGLIP,
     "swin": _SWIN,
     "vit": _VIT,
+    # Sounds.
+    "audio-spectrogram-transformer": replace(
+        _VIT, modality="audio", pooled="pooler", prefix_tokens=2, reader="ast"
+    ),
+    "clap": _CLAP,
+    "clap_audio_model": _CLAP,
+    "hubert": _WAV2VEC2,
+    "wav2vec2": _WAV2VEC2,
+    # The first layer computes the relative positions for all.
+    "wavlm": replace(_WAV2VEC2, tuples=True, resumes=False),
+    "whisper": Family("audio", last=("layer_norm",), layers="layers", reader="whisper"),
 }
 
 # Entries of a config.json that a model's own code reads and that of transformers does not, with the
@@ -200,7 +230,7 @@ def family_of(config: Mapping[str, Any], *, name: str, modality: str | None = No
         Content of the file.
     name : str
         Of the model, for messages.
-    modality : {"image", "text"}, optional
+    modality : {"image", "text", "audio"}, optional
         Which half of a model for both; by default that for images.
 
     Raises
@@ -216,7 +246,9 @@ def family_of(config: Mapping[str, Any], *, name: str, modality: str | None = No
     if modality == "text" and "text_config" in config and half in FAMILIES:
         return FAMILIES[half]
     if kind in FAMILIES:
-        return FAMILIES[kind]
+        # The norm beside the layers comes before them, or behind them.
+        is_behind = FAMILIES[kind].reader == "waveform" and config.get("do_stable_layer_norm")
+        return replace(FAMILIES[kind], last=("layer_norm",)) if is_behind else FAMILIES[kind]
     raise BackboneError(f"{name!r} {_unknown(config)}. Known types: {', '.join(sorted(FAMILIES))}.")
 
 
@@ -238,6 +270,8 @@ def _obstacle(config: Mapping[str, Any], kind: str) -> str | None:
             f"sets {name} to {config[name]!r}, and transformers' own {kind!r} has {fixed[name]!r}. "
             "Take a model whose code is part of transformers"
         )
+    if config.get("add_adapter"):
+        return "has an adapter that shortens its output (add_adapter), which is not supported"
     if config.get("quantization_config"):
         return (
             "has quantised weights (quantization_config). Take the original model, or save it "

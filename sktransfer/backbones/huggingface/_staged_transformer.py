@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class _Pass:
         Number of layers that are skipped, because the output of the last of them is known.
     cached : Tensor or None
         That output.
+    samples : Tensor of shape (n,) or None
+        Of sounds: number of samples of each row.
     reached : list of Tensor
         The output of the stage `wanted`, once it is known.
     """
@@ -37,11 +40,13 @@ class _Pass:
     wanted: str = POOLED
     skipped: int = 0
     cached: torch.Tensor | None = None
+    samples: torch.Tensor | None = None
     reached: list[torch.Tensor] = field(default_factory=list)
 
 
 # Each thread and each task has a value of its own, so that they can share one network.
 _PASS: ContextVar[_Pass] = ContextVar("sktransfer_pass", default=_Pass())  # noqa: B039 - frozen
+running_pass = _PASS.get
 
 # Fields of a config that do not change features.
 _NAMES = {
@@ -156,13 +161,18 @@ class HuggingFaceNetwork(SentenceNetwork):
         The model without a head. Its layers are wrapped.
     family : Family
         Structure of the model.
+    reader : nn.Module, optional
+        Turns network inputs into the arguments of the model.
     **how
         As for `SentenceNetwork`.
     """
 
-    def __init__(self, model: Any, family: Family, **how: Any) -> None:
+    def __init__(
+        self, model: Any, family: Family, *, reader: nn.Module | None = None, **how: Any
+    ) -> None:
         super().__init__(**how)
         self.model = model
+        self.reader = reader
         # The keys and values of earlier tokens are for generating texts.
         model.config.use_cache = False
         self.kind = family.pooled
@@ -170,7 +180,7 @@ class HuggingFaceNetwork(SentenceNetwork):
         registers = getattr(model.config, "num_register_tokens", 0) or 0
         self.prefix_tokens = family.prefix_tokens + registers if family.prefix_tokens else 0
         self.resumes = family.resumes
-        layers, beside = _parts(model)
+        layers, beside = _parts(model, family.layers)
         # A plain dict, so that no parameter is registered under two names.
         self.stages = _stages(layers, beside, family)
         for number, (stage, layer) in enumerate(zip(self.stages, list(layers), strict=False)):
@@ -187,12 +197,12 @@ class HuggingFaceNetwork(SentenceNetwork):
     ) -> torch.Tensor:
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
         skipped = list(self.stages).index(cached.stage) if cached else 0
-        given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
-        now = _Pass(until, skipped, cached.activation if cached else None)
+        samples = inputs.get("samples") if isinstance(inputs, Mapping) else None
+        now = _Pass(until, skipped, cached.activation if cached else None, samples)
         token = _PASS.set(now)
         try:
             with suppress(_Reached):
-                output = self.model(**given, return_dict=True)
+                output = self._run(inputs)
         finally:
             _PASS.reset(token)
         if now.reached:
@@ -202,6 +212,11 @@ class HuggingFaceNetwork(SentenceNetwork):
         if until != POOLED:
             return output.last_hidden_state
         return self._features(output, inputs)
+
+    def _run(self, inputs: Any) -> Any:
+        given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
+        given = given if self.reader is None else self.reader(inputs)
+        return self.model(**given, return_dict=True)
 
     def _features(self, output: Any, inputs: Any) -> torch.Tensor:
         tokens = output.last_hidden_state
@@ -235,8 +250,10 @@ def number_of_layers(config: Any) -> int:
     return sum(config.depths) if hasattr(config, "depths") else config.num_hidden_layers
 
 
-def _parts(model: Any) -> tuple[nn.ModuleList, dict[str, nn.Module]]:
-    """Return the list of layers, and the modules beside it by name."""
+def _parts(model: Any, place: str = "") -> tuple[nn.ModuleList, dict[str, nn.Module]]:
+    """Return the list of layers, which may be known to be at a place, and what is beside it."""
+    if place:
+        return model.get_submodule(place), _beside(model, place.split("."))
     config = model.config
     # An ALBERT runs each of few layers several times.
     counts = (len(getattr(config, "depths", ())), getattr(config, "num_hidden_groups", 0))

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sktransfer.backbones._weights import StateDict, described, refuse, without_prefix
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
@@ -32,8 +34,15 @@ _RUNTIME = {
 }
 
 
+# Weights of the encoder in a checkpoint of Whisper, which has a decoder too.
+_ENCODER = re.compile(r"(?:model\.)?encoder\.(.*)")
+
 # End of the names of classes with a projection behind their pooling.
 _PROJECTED = "ModelWithProjection"
+
+
+# Attributes of the config of a model for two modalities.
+_HALVES = {"audio": "audio_config", "image": "vision_config", "text": "text_config"}
 
 
 def config_of(raw: Mapping[str, Any], modality: str) -> Any:
@@ -41,7 +50,7 @@ def config_of(raw: Mapping[str, Any], modality: str) -> Any:
     from transformers import CONFIG_MAPPING
 
     config = CONFIG_MAPPING[raw["model_type"]].from_dict(_without_runtime(raw))
-    half = getattr(config, "text_config" if modality == "text" else "vision_config", config)
+    half = getattr(config, _HALVES[modality], config)
     if half is not config and hasattr(config, "projection_dim"):
         half.projection_dim = config.projection_dim
         half.architectures = [_PROJECTED]
@@ -62,14 +71,14 @@ def model_of(config: Any, family: Family, state: StateDict | None, *, name: str)
     WeightsError
         If weights are missing, misshapen, or of layers that the model does not have.
     """
-    import torch
-
     kind = _class_of(config, family)
     options: dict[str, Any] = {"dtype": torch.float32}
     if family.pooled != "pooler" and "add_pooling_layer" in inspect.signature(kind).parameters:
         options["add_pooling_layer"] = False
     if state is None:
         return kind._from_config(config, **options)
+    if family.reader == "whisper":
+        state = {found[1]: state[key] for key in state if (found := _ENCODER.match(key))} or state
     model, found = _loaded(kind, config, state, options)
     if found["missing_keys"]:
         # transformers itself removes the prefix of its own models with a head, and no other.
@@ -84,6 +93,10 @@ def _class_of(config: Any, family: Family) -> Any:
     """Return the class of a model: an encoder alone, with a projection if it has one."""
     import transformers
 
+    if family.reader == "whisper":
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        return WhisperEncoder
     projected = str(next(iter(config.architectures or ()), "")).endswith(_PROJECTED)
     endings = (_PROJECTED,) if projected and family.projection else ("EncoderModel", "Model")
     stem = type(config).__name__.removesuffix("Config")
@@ -241,3 +254,42 @@ def image_processor_of(stated: Mapping[str, Any]) -> Any:
         raise BackboneError(
             f"The image processor {kind!r} cannot be used: {described(error)}."
         ) from error
+
+
+def feature_extractor_of(kind: str, settings: Mapping[str, Any]) -> Any:
+    """Return transformers' feature extractor of sounds with these settings.
+
+    Raises
+    ------
+    BackboneError
+        If they name another class, or are not settings of it.
+    """
+    import transformers
+
+    stated = settings.get("feature_extractor_type") or kind
+    if stated != kind:
+        raise BackboneError(f"A model with a {stated} is not supported; this type has a {kind}.")
+    try:
+        # In files of older versions, null stands for the default.
+        return getattr(transformers, kind)(**{n: v for n, v in settings.items() if v is not None})
+    except Exception as error:  # whatever the class raises for unsuitable settings
+        raise BackboneError(
+            f"The feature extractor {kind!r} cannot be used: {described(error)}."
+        ) from error
+
+
+def mel_filters(settings: Any) -> torch.Tensor:
+    """Return the weights of frequencies in mel bands (n_fft // 2 + 1, bands)."""
+    from transformers.audio_utils import mel_filter_bank
+
+    filters = mel_filter_bank(
+        num_frequency_bins=settings.n_fft // 2 + 1,
+        num_mel_filters=settings.bands,
+        min_frequency=settings.lowest,
+        max_frequency=settings.highest,
+        sampling_rate=settings.sampling_rate,
+        norm="slaney" if settings.area else None,
+        mel_scale=settings.scale,
+        triangularize_in_mel_space=settings.scale == "kaldi",
+    )
+    return torch.from_numpy(filters).float()

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from sklearn.utils import gen_batches
-
 from sktransfer.cache import FeatureCache
-from sktransfer.exceptions import BackboneError, BadCellError
+from sktransfer.exceptions import BackboneError, BadCellError, LeftOutWarning
+from sktransfer.modalities._chunks import Chunked
 from sktransfer.modalities._digests import text_digest
-from sktransfer.modalities._modality import Augmentation, Forward, Modality, Preparer, Recipe
+from sktransfer.modalities._modality import Augmentation, Modality, Preparer, Recipe, Remark
 from sktransfer.modalities.text._text_augmentation import text_augmentation
 from sktransfer.modalities.text._text_cells import Missing, read_texts
 from sktransfer.modalities.text._text_recipe import TextRecipe
@@ -110,7 +108,6 @@ class TextPreparer(Preparer):
     def __init__(
         self, recipe: TextRecipe, tokenizer: TextTokenizer, prompt: str | None = None
     ) -> None:
-        self.shortened: set[bytes | None] = set()
         tokenizer.check_prompt(recipe.max_length, prompt)
         self.recipe = recipe
         self._tokenizer = tokenizer
@@ -121,10 +118,10 @@ class TextPreparer(Preparer):
         length = self.recipe.max_length
         tokens, is_whole = self._tokenizer.encode_start(cell, length, self._prompt)
         if not is_whole:
-            self.shortened.add(digest)
+            self.remark(Remark(self._describe_left_out(), LeftOutWarning), digest)
         return tokens
 
-    def describe_shortened(self) -> str:
+    def _describe_left_out(self) -> str:
         """Return how many tokens are used, and how to use more."""
         length, longest = self.recipe.max_length, self.recipe.longest
         more = f"max_length up to {longest}, or " if longest > length else ""
@@ -151,25 +148,9 @@ class TextPreparer(Preparer):
         return len(item)
 
 
-class ChunkPreparer(TextPreparer):
+class ChunkPreparer(Chunked, TextPreparer):
     """Cuts texts into chunks of tokens; the output of a text is the mean over its chunks."""
 
     def prepare(self, cell: str, digest: bytes | None) -> list[list[int]]:
         """Return the token ids of each chunk."""
         return self._tokenizer.encode_chunks(cell, self.recipe.max_length, self._prompt)
-
-    def apply(self, forward: Forward, items: Sequence[list[list[int]]], device: Any) -> np.ndarray:
-        """Return the mean of a function over the chunks of each text."""
-        chunks = [chunk for item in items for chunk in item]
-        rows_together = max(1, self.budget(device.type == "cpu") // max(map(len, chunks)))
-        outputs = [
-            super(ChunkPreparer, self).apply(forward, chunks[part], device)
-            for part in gen_batches(len(chunks), rows_together)
-        ]
-        counts = np.array([len(item) for item in items])
-        sums = np.add.reduceat(np.concatenate(outputs), np.cumsum(counts) - counts, axis=0)
-        return sums / counts[:, np.newaxis].astype(np.float32)
-
-    def length(self, item: Any) -> int:
-        """Return the number of tokens of all chunks."""
-        return sum(map(len, item))

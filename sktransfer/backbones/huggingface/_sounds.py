@@ -1,0 +1,289 @@
+"""Recipes of sounds from ``preprocessor_config.json``, and what networks read of waveforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sktransfer.backbones._spectrogram import LogMel, MelSettings
+from sktransfer.backbones.huggingface._folder import (
+    check_settings,
+    is_number,
+    is_size,
+    read_json,
+    refuse_settings,
+)
+from sktransfer.backbones.huggingface._transformers import feature_extractor_of, mel_filters
+from sktransfer.exceptions import BackboneError
+from sktransfer.modalities.audio import AudioRecipe
+
+# Seconds of a chunk for networks that take any length: attention grows with its square.
+_CHUNK = 30
+
+# Settings, and whether a value is one of them.
+_KINDS = {
+    "sampling_rate": is_size,
+    "feature_size": is_size,
+    "num_mel_bins": is_size,
+    "hop_length": is_size,
+    "n_fft": is_size,
+    "chunk_length": is_size,
+    "max_length": is_size,
+    "max_length_s": is_size,
+    "fft_window_size": is_size,
+    "mean": is_number,
+    "std": lambda value: is_number(value) and value > 0,
+    "frequency_min": is_number,
+    "frequency_max": is_number,
+    "do_normalize": lambda value: isinstance(value, bool),
+}
+
+# Settings that change features, and the one value of each that is implemented.
+_SETTINGS = {"dither": 0.0, "padding_value": 0.0, "padding_side": "right"}
+
+
+def audio_recipe(folder: Path, config: Any, reader: str) -> tuple[AudioRecipe, dict[str, Any]]:
+    """Return the recipe stated in a folder, and the settings of the network's reader.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+    config : transformers config
+        Of the network.
+    reader : {"whisper", "waveform", "ast", "clap"}
+        What the network reads; see `reader_of`.
+    """
+    path = folder / "preprocessor_config.json"
+    together = read_json(folder / "processor_config.json", default={})
+    stated = read_json(path, default={}) or together.get("feature_extractor") or {}
+    return stated_recipe(stated, config, reader, path=path)
+
+
+def stated_recipe(
+    stated: Mapping[str, Any], config: Any, reader: str, *, path: Path
+) -> tuple[AudioRecipe, dict[str, Any]]:
+    """Return the recipe that settings state, and the settings of the network's reader."""
+    check_settings(stated, _KINDS, path)
+    extractor = feature_extractor_of(_EXTRACTORS[reader], _defaults(config, reader) | {**stated})
+    refuse_settings({name: getattr(extractor, name, None) for name in _SETTINGS}, _SETTINGS, path)
+    recipe, how = _RECIPES[reader](extractor, config)
+    recipe.check(None)
+    return recipe, {"reader": reader, **how}
+
+
+def reader_of(how: Mapping[str, Any]) -> nn.Module:
+    """Return the module that turns waveforms into the arguments of a model."""
+    settings = {name: value for name, value in how.items() if name != "reader"}
+    if how.get("reader") not in _READERS:
+        raise BackboneError(f"reader={how.get('reader')!r} is none of {', '.join(_READERS)}.")
+    return _READERS[how["reader"]](**settings)
+
+
+class MelReader(nn.Module):
+    """Base class of what reads the log-mel spectrogram of waveforms."""
+
+    def __init__(self, mel: Mapping[str, Any]) -> None:
+        super().__init__()
+        settings = MelSettings.from_dict(mel)
+        self.mel = LogMel(settings, mel_filters(settings))
+
+
+class WhisperReader(MelReader):
+    """Log-mel spectrogram of 8 decades below its maximum, as Whisper's feature extractor."""
+
+    def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return ``input_features`` (n, bands, frames), zero behind each row, and ``frames``."""
+        samples = inputs["samples"]
+        spectrogram = self.mel(inputs["waveform"], samples)[:, :-1]
+        frames = samples // self.mel.settings.hop
+        inside = inside_rows(frames, spectrogram.shape[1])[..., None]
+        highest = spectrogram.where(inside, spectrogram.new_tensor(-torch.inf))
+        spectrogram = spectrogram.maximum(highest.amax((1, 2), keepdim=True) - 8.0)
+        features = (spectrogram + 4.0) / 4.0 * inside
+        return {"input_features": features.transpose(1, 2), "frames": frames}
+
+
+class WaveformReader(nn.Module):
+    """Waveforms as they are, with a mask of their samples."""
+
+    def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return ``input_values`` and ``attention_mask`` (n, samples)."""
+        waveform = inputs["waveform"]
+        mask = inside_rows(inputs["samples"], waveform.shape[1])
+        return {"input_values": waveform, "attention_mask": mask.long()}
+
+
+class AstReader(MelReader):
+    """Normalized filter bank energies; frames behind a clip are zeros before the normalization."""
+
+    def __init__(self, mel: Mapping[str, Any], frames: int, mean: float, std: float) -> None:
+        super().__init__(mel)
+        self.n_frames, self.mean, self.std = frames, mean, std
+
+    def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return ``input_values`` (n, frames, bands)."""
+        samples = inputs["samples"]
+        energies = self.mel(inputs["waveform"], samples)[:, : self.n_frames]
+        inside = inside_rows(self.mel.frames(samples), energies.shape[1])[..., None]
+        energies = energies.where(inside, energies.new_zeros(()))
+        energies = nn.functional.pad(energies, (0, 0, 0, self.n_frames - energies.shape[1]))
+        return {"input_values": (energies - self.mean) / (2 * self.std)}
+
+    def extra_repr(self) -> str:
+        """Show the normalization."""
+        return f"frames={self.n_frames}, mean={self.mean}, std={self.std}"
+
+
+class ClapReader(MelReader):
+    """Spectrogram in decibels; where the model fuses views of long clips, four times the one."""
+
+    def __init__(self, mel: Mapping[str, Any], views: int) -> None:
+        super().__init__(mel)
+        self.views = views
+
+    def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return ``input_features`` (n, views, frames, bands) and ``is_longer``."""
+        samples = inputs["samples"]
+        spectrogram = self.mel(inputs["waveform"], samples)[:, None]
+        is_longer = torch.zeros(len(samples), 1, dtype=torch.bool, device=samples.device)
+        return {
+            "input_features": spectrogram.expand(-1, self.views, -1, -1),
+            "is_longer": is_longer,
+        }
+
+    def extra_repr(self) -> str:
+        """Show the number of views."""
+        return f"views={self.views}"
+
+
+_READERS: dict[str, Any] = {
+    "whisper": WhisperReader,
+    "waveform": WaveformReader,
+    "ast": AstReader,
+    "clap": ClapReader,
+}
+
+_EXTRACTORS = {
+    "whisper": "WhisperFeatureExtractor",
+    "waveform": "Wav2Vec2FeatureExtractor",
+    "ast": "ASTFeatureExtractor",
+    "clap": "ClapFeatureExtractor",
+}
+
+
+def inside_rows(counts: torch.Tensor, length: int) -> torch.Tensor:
+    """Return (n, length), True at the first `counts` places of each row."""
+    return torch.arange(length, device=counts.device) < counts[:, None]
+
+
+def _defaults(config: Any, reader: str) -> dict[str, Any]:
+    """Return settings that follow from a config, where a folder does not state them."""
+    if reader == "whisper":
+        return {"feature_size": config.num_mel_bins}
+    if reader == "ast":
+        return {"num_mel_bins": config.num_mel_bins, "max_length": config.max_length}
+    if reader == "clap":
+        fuses = config.enable_fusion
+        return {
+            "feature_size": config.num_mel_bins,
+            "truncation": "fusion" if fuses else "rand_trunc",
+        }
+    return {}
+
+
+def _whisper(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
+    rate, hop = extractor.sampling_rate, extractor.hop_length
+    mel = MelSettings(
+        rate, extractor.n_fft, hop, extractor.n_fft, extractor.feature_size, 0.0, 8_000.0
+    )
+    positions = min(config.max_source_positions, extractor.nb_max_frames // 2)
+    recipe = AudioRecipe(
+        rate, 2 * hop, 2 * hop, longest=2 * hop * positions, partial=True, masked=True
+    )
+    return recipe, {"mel": mel.to_dict()}
+
+
+def _waveform(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
+    window, hop = 1, prod(config.conv_stride)
+    for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
+        window = (window - 1) * stride + kernel
+    recipe = AudioRecipe(
+        extractor.sampling_rate,
+        window,
+        hop,
+        longest=_CHUNK * extractor.sampling_rate,
+        standardize=extractor.do_normalize,
+        masked=True,
+    )
+    return recipe, {}
+
+
+def _ast(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
+    mel = MelSettings(
+        extractor.sampling_rate,
+        frame=400,
+        hop=160,
+        n_fft=512,
+        bands=extractor.num_mel_bins,
+        lowest=20.0,
+        highest=extractor.sampling_rate // 2,
+        scale="kaldi",
+        area=False,
+        centered=False,
+        periodic=False,
+        emphasis=0.97,
+        floor=1.192092955078125e-07,
+        log="ln",
+    )
+    if extractor.max_length != config.max_length:
+        raise BackboneError(
+            f"The feature extractor gives {extractor.max_length} frames, and the model takes "
+            f"{config.max_length}."
+        )
+    frames = extractor.max_length
+    # Unnormalized energies are those of mean 0 and half a deviation of 1.
+    mean, std = (extractor.mean, extractor.std) if extractor.do_normalize else (0.0, 0.5)
+    recipe = replace(
+        _clip_recipe(extractor.sampling_rate, 400 + 160 * (frames - 1)), fill="silence"
+    )
+    return recipe, {"mel": mel.to_dict(), "frames": frames, "mean": mean, "std": std}
+
+
+def _clap(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
+    fuses = extractor.truncation == "fusion"
+    if fuses != config.enable_fusion or extractor.padding not in ("repeatpad", "pad"):
+        raise BackboneError(
+            f"A feature extractor with truncation={extractor.truncation!r} and "
+            f"padding={extractor.padding!r} is not supported for this model "
+            f"(enable_fusion={config.enable_fusion})."
+        )
+    frame = extractor.fft_window_size
+    mel = MelSettings(
+        extractor.sampling_rate,
+        frame,
+        extractor.hop_length,
+        frame,
+        extractor.feature_size,
+        extractor.frequency_min,
+        extractor.frequency_max,
+        scale="htk" if fuses else "slaney",
+        area=not fuses,
+        log="dB",
+    )
+    fill: Any = "repeat" if extractor.padding == "repeatpad" else "silence"
+    recipe = replace(_clip_recipe(extractor.sampling_rate, extractor.nb_max_samples), fill=fill)
+    return recipe, {"mel": mel.to_dict(), "views": 4 if fuses else 1}
+
+
+def _clip_recipe(rate: int, longest: int) -> AudioRecipe:
+    return AudioRecipe(rate, longest, longest, longest=longest, masked=True, timed=False)
+
+
+_RECIPES = {"whisper": _whisper, "waveform": _waveform, "ast": _ast, "clap": _clap}

@@ -1,0 +1,155 @@
+"""Fine-tuning on a column of sounds, to predict classes or labels."""
+
+from typing import Any
+
+from sktransfer._parameters import parameter, with_parameters
+from sktransfer._public import public
+from sktransfer.finetune._audio_fine_tuner import AudioFineTuner
+from sktransfer.finetune._classifier import FineTunedClassifier
+
+
+@public
+@with_parameters
+class AudioClassifier(AudioFineTuner, FineTunedClassifier):
+    """Classify sounds with a pretrained network, fine-tuned as far as `trainable` says.
+
+    Columns of sounds are those of `AudioEmbedder`. Targets are classes of any type, one per row,
+    or a matrix of zeros and ones with any number of labels per row.
+
+    Parameters
+    ----------
+    backbone : str, Path or nn.Module, default="whisper-tiny.en"
+        Name from `list_backbones`, Hugging Face id (``"org/name"``) of a Whisper, Wav2Vec2, HuBERT,
+        WavLM, AST or CLAP model, local folder, a module of your own, or ``"log-mel"``: mean and
+        standard deviation over time of 64 log-mel bands, the plain baseline.
+    weights : "pretrained", None, str, Path or torchvision enum, default="pretrained"
+        Weights of the backbone: "pretrained", a name of weights that the backbone's source knows,
+        or a ``.safetensors`` or ``.pth`` file. None initializes the network at random from a fixed
+        seed.
+    trainable : "head", int, "all", "gradual" or "lora", default="head"
+        Part of the network to train. "head": a linear layer on the features; an integer k: also the
+        last k stages; "all": all stages; "gradual": one more stage, from the top, in each epoch;
+        "lora": low-rank adapters in all stages (requires the extra ``[lora]``). The rest of the
+        network is frozen, including the statistics of its batch norms.
+    sampling_rate : int or None, default=None
+        Samples per second of arrays that come without a rate. Files and pairs have their own.
+    max_duration : float or None, default=None
+        Maximum duration of a recording in seconds. A longer one is a bad cell (see `on_error`).
+        None: 4 hours.
+    max_epochs : int, default=10
+        Number of passes over the training data.
+    batch_size : int, default=32
+        Rows per optimizer step. A last batch of a single row is merged with the batch before it.
+    lr : float, default=0.001
+        Maximum learning rate of the head. Unfrozen stages of transformers usually need 1e-4 or
+        less.
+    layer_decay : float, default=1.0
+        Layer-wise learning rate decay: the learning rate of each stage is that of the stage above
+        it, times this factor.
+    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+        Optimization algorithm.
+    momentum : float, default=0.9
+        Momentum of ``optimizer="sgd"``.
+    weight_decay : float, default=0.01
+        Weight decay of matrices and convolution filters; biases and norms have none.
+    lr_schedule : {"cosine", "onecycle", "constant"}, default="cosine"
+        Learning rate schedule after the warm-up.
+    warmup : float, default=0.1
+        Fraction of the optimizer steps during which the learning rate rises to its maximum.
+    probe_epochs : int, default=0
+        Number of epochs, before all others, in which only the head is trained.
+    contrastive_epochs : int, default=0
+        Number of epochs of supervised contrastive training before all others: the unfrozen stages
+        move rows of the same class together and rows of different classes apart, in class-balanced
+        batches, at least 32 per epoch, with a tenth of `lr`. Then only the head is trained. Useful
+        with few labels.
+    augment : {None, "light", "standard"} or callable, default=None
+        Augmentation of the training recordings, drawn anew in each epoch: "light" changes gain and
+        time, and adds noise; "standard" also masks spans of time and bands of frequency
+        (SpecAugment); or a callable from one float tensor of shape (samples,) to another.
+    mixup : float, default=0.0
+        Parameter of the beta distribution that mixup draws its mixing weights from; 0 disables
+        mixup.
+    dropout : float, default=0.0
+        Dropout probability of each feature before the head.
+    label_smoothing : float, default=0.0
+        Fraction of the target that is spread evenly over all classes.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weight of each class in the loss; "balanced" gives all classes the same total weight. For a
+        matrix of labels, a list has one dict per label.
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss no longer falls. The weights of the best epoch are
+        kept.
+    validation_fraction : float, default=0.1
+        Fraction of the rows to hold out for early stopping, if `fit` gets no `X_val`.
+    n_iter_no_change : int, default=5
+        Number of epochs without a lower validation loss after which training stops.
+    callbacks : list of skorch callbacks or None, default=None
+        Callbacks of skorch for the training. Their targets are classes encoded as integers, so
+        ``EpochScoring("roc_auc")`` works.
+    reuse_activations : bool or "auto", default="auto"
+        Whether to compute the outputs of the frozen part once per row. "auto" keeps up to 2 GB in
+        memory, and reads more from the cache, up to a quarter of its limit; beyond that, they are
+        computed in each epoch, with a warning. True keeps any size in memory. The result is the
+        same, in float32 to the bit. With `augment` nothing is kept, because each epoch sees
+        different rows.
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        Floating-point type of the computation. "auto" uses bfloat16 where the hardware supports it.
+    device : str, default="auto"
+        Torch device; "auto" uses a GPU if there is one.
+    cache : bool, str or Path, default=True
+        Where to cache the outputs of the frozen part for other fits: True for the user's cache
+        folder (or ``SKTRANSFER_CACHE``), False for no cache, or a folder.
+    on_error : {"raise", "nan"}, default="raise"
+        How to handle a cell that cannot be used: raise an error that names its row; or leave the
+        row out of training, with a warning, and return NaN for its features and probabilities.
+    warm_start : bool, default=False
+        Whether `fit` continues from the weights of the last fit.
+    random_state : int, RandomState or None, default=None
+        Controls the order of rows, the validation split and all other random choices.
+    verbose : int, default=0
+        Whether to show the losses of each epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Class labels.
+    module_ : torch.nn.Module
+        Network with its trained head.
+    history_ : list of dict
+        One record per epoch: ``pandas.DataFrame(estimator.history_)``. Its ``seconds`` include
+        scoring the validation rows.
+    best_epoch_ : int
+        Epoch whose weights were kept, counted from 1.
+    n_features_in_ : int
+        Always 1.
+    feature_names_in_ : ndarray of str, shape (1,)
+        Name of the column, if `fit` was given a DataFrame.
+    fingerprint_ : str
+        Digest of the backbone used in `fit`. Other weights are refused afterwards.
+
+    See Also
+    --------
+    AudioEmbedder : Features of the pretrained network, for any other model.
+    AudioRegressor : Fine-tuning on numbers.
+
+    Notes
+    -----
+    Of recordings longer than the backbone takes, 30 seconds for Whisper, only the start is used,
+    and a warning gives their number. Layers that a network leaves out at random in training, and
+    masks that it draws itself, are switched off; see `augment`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransfer import AudioClassifier
+    >>> seconds = np.arange(8_000) / 16_000
+    >>> pitches = np.tile([200, 210, 220, 900, 950, 999], 2)
+    >>> X = [np.sin(2 * np.pi * pitch * seconds) for pitch in pitches]
+    >>> y = np.where(pitches < 500, "low", "high")
+    >>> classifier = AudioClassifier(sampling_rate=16_000, cache=False, random_state=0)
+    >>> classifier.fit(X, y).predict(X[:4])
+    array(['low', 'low', 'low', 'high'], dtype='<U4')
+    """
+
+    backbone: Any = parameter(default="whisper-tiny.en", kw_only=False)

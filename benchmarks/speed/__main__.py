@@ -17,6 +17,7 @@ from benchmarks._table import PAGE, Case, write
 GROUPS = {
     "texts": "Texts to features",
     "images": "Images to features",
+    "sounds": "Sounds to features",
     "search": "A grid search",
     "finetuning": "Fine-tuning",
     "one_row": "Single rows",

@@ -58,9 +58,9 @@ who = table(title, candidates, recordings, sources, folds)
 # %%
 # Which letter is it?
 # -------------------
-# The English alphabet in three voices: the model learns from two, and hears the third. A clip filled
-# with silence to 30 seconds, as Whisper was trained, costs ten times as much and helps here. With
-# two examples of each letter, fine-tuning needs augmentation.
+# The English alphabet in three voices: the model learns from two, and hears the third. A clip
+# filled with silence to 30 seconds, as Whisper was trained, costs ten times as much and helps here.
+# With two examples of each letter, fine-tuning needs augmentation.
 
 letters, said, voices = spoken_letters()
 candidates |= {

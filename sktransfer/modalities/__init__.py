@@ -10,6 +10,7 @@ from sktransfer.modalities._inputs import n_rows as n_rows
 from sktransfer.modalities._inputs import part_of as part_of
 from sktransfer.modalities._inputs import repeat_rows as repeat_rows
 from sktransfer.modalities._inputs import tensors_of as tensors_of
+from sktransfer.modalities._modality import IGNORED as IGNORED
 from sktransfer.modalities._modality import Augmentation as Augmentation
 from sktransfer.modalities._modality import DigestedCells as DigestedCells
 from sktransfer.modalities._modality import Forward as Forward

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Changes prepared cells of training rows, and their targets, which may be None; returns both.
 Augmentation = Callable[[list[Any], Any], tuple[list[Any], Any]]
+#: Target of a part of a cell that is not to be predicted; torch's losses ignore it.
+IGNORED = -100
 #: Computes rows (n, d) of network inputs.
 Forward = Callable[[Any], np.ndarray]
 

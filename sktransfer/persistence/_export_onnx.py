@@ -24,7 +24,6 @@ from sktransfer.modalities import tensors_of
 from sktransfer.persistence._export_weights import fitted
 from sktransfer.persistence._replacing import replacing
 from sktransfer.training.strategies import merged
-from sktransfer.training.targets import ValueTarget
 
 
 def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -143,7 +142,7 @@ def _output_name(estimator: Any) -> str:
     target = getattr(estimator, "_target", None)
     if target is None:
         return "features"
-    return "values" if isinstance(target, ValueTarget) else "probabilities"
+    return "probabilities" if target.units is None else "values"
 
 
 def _facts(estimator: Any) -> dict[str, str]:
@@ -209,10 +208,10 @@ def _trained(estimator: Any, names: Any) -> _Plain:
         if target is None:
             return features(inputs)
         outputs = head(features(inputs))
-        if not isinstance(target, ValueTarget):
+        if target.units is None:
             return target.to_proba(outputs)
-        scaled = outputs * torch.from_numpy(target.deviation).float()
-        values = scaled + torch.from_numpy(target.mean).float()
+        deviation, mean = map(torch.from_numpy, target.units)
+        values = outputs * deviation.float() + mean.float()
         return values[:, 0] if target.is_vector else values
 
     return _Plain(compute, [network, head], names)

@@ -23,7 +23,6 @@ from sktransfer.exceptions import BackboneError, LeftOutWarning, PersistenceErro
 from sktransfer.persistence._replacing import replacing
 from sktransfer.training.heads import LinearHead, linear
 from sktransfer.training.strategies import merged
-from sktransfer.training.targets import ValueTarget
 
 _SUFFIX = ".safetensors"
 
@@ -179,9 +178,9 @@ def _outputs(head: nn.Module, target: Any) -> nn.Linear | None:
     if not isinstance(head, LinearHead):
         return None
     layer = head.folded()
-    if not isinstance(target, ValueTarget):
+    if target.units is None:
         return layer
-    mean, deviation = torch.from_numpy(target.mean), torch.from_numpy(target.deviation)
+    deviation, mean = map(torch.from_numpy, target.units)
     return linear(layer.weight * deviation[:, None], layer.bias * deviation + mean)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from sktransfer.exceptions import BackboneError, ColumnError
+from sktransfer.modalities import IGNORED
 from sktransfer.training._column_data import Split
 from sktransfer.training._fine_tuned import FineTuned
 from sktransfer.training._sources import TrainingBatch
@@ -84,8 +85,8 @@ class MaskedTokens(SelfSupervised):
         """Return the mean loss of the masked tokens, and the scores of all tokens for each."""
         features = module.features_of("token", batch.inputs)
         missing = features.shape[1] - batch.targets.shape[1]
-        targets = functional.pad(batch.targets, (0, missing), value=-100).to(features.device)
-        masked = targets >= 0
+        targets = functional.pad(batch.targets, (0, missing), value=IGNORED).to(features.device)
+        masked = targets != IGNORED
         embeddings = module.network.token_embeddings
         assert embeddings is not None  # or there would be no head
         scores = module.head(features[masked], embeddings.weight)

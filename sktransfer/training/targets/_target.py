@@ -43,6 +43,11 @@ class Target(ABC):
     def n_outputs(self) -> int:
         """Number of outputs of the head."""
 
+    @property
+    def units(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Factor and offset from outputs of the head to targets; None where they are scores."""
+        return None
+
     @abstractmethod
     def encode(self, y: Any, prepared: Sequence[Any] | None = None) -> Any:
         """Return targets with one entry per row.

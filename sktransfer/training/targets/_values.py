@@ -47,6 +47,11 @@ class ValueTarget(Target):
         """Number of values per row."""
         return len(self.mean)
 
+    @property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Standard deviation and mean of the targets."""
+        return self.deviation, self.mean
+
     def encode(self, y: Any, prepared: Any = None) -> torch.Tensor:
         """Return scaled targets, float32 (n, k)."""
         values = as_numbers(y)

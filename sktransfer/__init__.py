@@ -1,6 +1,6 @@
 """The pretrained half of scikit-learn.
 
-A column of images or texts becomes features through ``fit`` and ``transform``, inside
+A column of images, texts or sounds becomes features through ``fit`` and ``transform``, inside
 ``Pipeline``, ``ColumnTransformer`` and ``GridSearchCV``; every row goes through the network
 once, ever.
 """

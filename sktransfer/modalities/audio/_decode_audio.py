@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._digests import file_digest
 from sktransfer.modalities._files import open_file
 from sktransfer.modalities.audio._audio_cells import Samples, Source, audio_source, checked_rate
-from sktransfer.modalities.audio._content import guess_content
+from sktransfer.modalities.audio._content import format_of, guess_content
+from sktransfer.modalities.audio._streams import ends_within_a_page, mpeg_file, tag_size
 
 #: Longest recording without `max_duration`, in seconds: at 16 kHz its samples take 0.9 GB.
 LONGEST = 4 * 3600.0
@@ -24,6 +26,15 @@ LONGEST = 4 * 3600.0
 _BLOCK = 1 << 20
 # Largest magnitude of a sample that is a number: more would overflow when it is squared.
 _LARGEST = 1e15
+
+# Encodings that libsndfile cannot seek in, or writes to standard output of.
+_NOT_DECODED = "DWVW", "NMS_ADPCM"
+# Sizes in headers that libsndfile has found to be wrong, and those by which programs say that they
+# did not know the size when they wrote the header.
+_WRONG_SIZE = re.compile(r": (\d+) \(should be")
+_UNKNOWN_SIZES = {*range(0x7FFF_F000, 0x8000_0100), *range(0xFFFF_FF00, 0x1_0000_0000)}
+
+_ANEW = "get the recording anew, or drop the row"
 
 
 def decode_audio(
@@ -73,7 +84,7 @@ def _decode(
     source: Source, rate: int, longest: float, *, is_default: bool, digest: bytes | None
 ) -> np.ndarray:
     if isinstance(source, Samples):
-        check_duration(len(source.array) / source.rate, longest, is_default)
+        _check_duration(len(source.array) / source.rate, longest, is_default)
         return _resampled(_blocks(source.array), source.rate, rate)
     if isinstance(source, (bytes, bytearray)):
         return _read(io.BytesIO(source), rate, longest, is_default)
@@ -85,50 +96,70 @@ def _decode(
         return _read(file, rate, longest, is_default)
 
 
-def check_duration(seconds: float, longest: float, is_default: bool) -> None:
-    """Refuse a recording of more seconds than `longest`."""
+def _check_duration(seconds: float, longest: float, is_default: bool, *, more: str = "") -> None:
     if seconds > longest:
         fix = "set max_duration=" if is_default else "raise max_duration="
         raise BadCellError(
-            f"a recording of {seconds:,.1f} seconds is longer than {longest:,.1f}; see whether it "
-            f"is the right one, cut it into rows, or {fix}{int(seconds) + 1}"
+            f"a recording of {more}{seconds:,.1f} seconds is longer than {longest:,.1f}; see "
+            f"whether it is the right one, cut it into rows, or {fix}{int(seconds) + 1}"
         )
 
 
 def _read(file: Any, rate: int, longest: float, is_default: bool) -> np.ndarray:
+    start, says_length = tag_size(file), True
+    file.seek(start)
+    content = file.read(4096)
+    format = format_of(content)
+    if format is None:
+        raise BadCellError(f"cannot be decoded, it seems to be {guess_content(content)}")
+    if format == "OGG" and ends_within_a_page(file):
+        raise BadCellError(f"is a truncated OGG file; {_ANEW}")
+    if format == "MP3":
+        file, says_length = mpeg_file(file, start)
+    file.seek(0)
     try:
         with soundfile.SoundFile(file) as sound:
             own = checked_rate(sound.samplerate)
-            check_duration(sound.frames / own, longest, is_default)
-            if "(should be" in sound.extra_info:  # libsndfile has found the file shorter
-                raise _truncated(sound)
-            return _resampled(_file_blocks(sound), own, rate)
+            if says_length:
+                _check_sound(sound, longest, is_default)
+            blocks = _file_blocks(sound, says_length, longest, is_default)
+            return _resampled(blocks, own, rate)
     except BadCellError:
         raise
     except Exception as error:  # damaged data makes libsndfile raise nearly anything
-        file.seek(0)
-        raise BadCellError(_problem(error, file.read(4096))) from error
+        raise BadCellError(_problem(error, content)) from error
 
 
-def _truncated(sound: soundfile.SoundFile) -> BadCellError:
-    return BadCellError(
-        f"is a truncated {sound.format} file: its header announces more samples than the "
-        f"{sound.frames} that follow; get the recording anew, or drop the row"
-    )
+def _check_sound(sound: soundfile.SoundFile, longest: float, is_default: bool) -> None:
+    """Refuse what a header announces: a long recording, other sizes than those of the file."""
+    _check_duration(sound.frames / sound.samplerate, longest, is_default)
+    if sound.subtype.startswith(_NOT_DECODED):
+        raise BadCellError(
+            f"a {sound.format} file with {sound.subtype}, which is not decoded; convert it to PCM"
+        )
+    sizes = map(int, _WRONG_SIZE.findall(sound.extra_info))
+    if any(size not in _UNKNOWN_SIZES for size in sizes):
+        raise BadCellError(
+            f"is a truncated or damaged {sound.format} file: its header announces another size "
+            f"than it has; {_ANEW}"
+        )
 
 
-def _file_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
+def _file_blocks(
+    sound: soundfile.SoundFile, says_length: bool, longest: float, is_default: bool
+) -> Iterator[np.ndarray]:
     """Yield samples (n,); a header may announce any number, so memory follows what is there."""
     size, found = max(1, _BLOCK // sound.channels), 0
     while len(block := sound.read(size, dtype="float32", always_2d=True)):
         found += len(block)
+        _check_duration(found / sound.samplerate, longest, is_default, more="more than ")
         yield block.mean(axis=1, dtype=np.float32) if sound.channels > 1 else block[:, 0]
     if found == 0:
         raise BadCellError("the recording has no samples; drop the row")
-    if found < sound.frames:
+    if says_length and found < sound.frames:
         raise BadCellError(
             f"is a truncated or damaged {sound.format} file: {found} of {sound.frames} samples "
-            "can be read; get the recording anew, or drop the row"
+            f"can be read; {_ANEW}"
         )
 
 
@@ -172,4 +203,6 @@ def _finite(block: np.ndarray) -> np.ndarray:
 
 def _problem(error: Exception, start: bytes) -> str:
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__
+    if "not exist" in reason:  # what libsndfile says of sounds without a beginning
+        reason = "no sound is found"
     return f"cannot be decoded ({reason}), it seems to be {guess_content(start)}"

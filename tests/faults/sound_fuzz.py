@@ -15,7 +15,7 @@ import numpy as np
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities.audio._decode_audio import decode_audio
 from tests.faults import image_fuzz
-from tests.modalities.audio._sound_files import FORMATS, encoded
+from tests.modalities.audio._sound_files import FORMATS, ID3, RATE, encoded, mpeg_frames, noise
 
 OUTCOMES = ("samples", *image_fuzz.OUTCOMES[1:])
 
@@ -27,16 +27,23 @@ def run(trials: int, seed: int = 0) -> Counter[str]:
 
 @functools.cache
 def whole_files() -> image_fuzz.Files:
-    """Return undamaged files of every format and encoding that libsndfile writes."""
-    noise = np.random.default_rng(0).normal(scale=0.1, size=(1_600, 2))
-    files = [(" ".join(f), encoded(noise, 16_000, *f)) for f in FORMATS]
-    return [(name, content) for name, content in files if content]
+    """Return undamaged files of every format and encoding, and beginnings of files with noise."""
+    files = [
+        (" ".join(names), encoded(noise(1_600, channels), RATE, *names))
+        for names in FORMATS
+        for channels in (0, 2)
+    ]
+    frames = mpeg_frames(dict(files)["MP3 MPEG_LAYER_III"])
+    files += [("MP3 without index", b"".join(frames[1:])), ("MP3 with tag", ID3 + frames[0] * 9)]
+    beginnings = {content[:16] for _, content in files}
+    random = np.random.default_rng(0)
+    return files + [("beginning", start + random.bytes(2_000)) for start in sorted(beginnings)]
 
 
 def read_cell(content: bytes) -> str:
     """Return the outcome of one file as a cell."""
     try:
-        samples = decode_audio(content, 16_000, max_duration=600.0)
+        samples = decode_audio(content, RATE, max_duration=600.0).samples
     except BadCellError:
         return "refused"
     is_sound = samples.dtype == np.float32 and samples.ndim == 1 and len(samples)

@@ -2,13 +2,15 @@
 
 import re
 
+from sktransfer.modalities.audio._streams import is_mpeg
+
 # How the files begin that are given to libsndfile: it has parsers of other formats too, some of
 # which take nearly anything for a sound.
 _FORMATS = {
     "WAV": rb"(RIFF|RIFX|RF64)....WAVE|riff\x2e\x91\xcf\x11",
     "FLAC": rb"fLaC",
     "OGG": rb"OggS",
-    "MP3": rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]..",
+    "MP3": rb"\xff",  # and see `is_mpeg`
     "AIFF": rb"FORM....AIF[FC]",
     "AU": rb"\.snd|dns\.",
     "CAF": rb"caff",
@@ -83,7 +85,8 @@ def guess_content(start: bytes) -> str:
 def format_of(start: bytes) -> str | None:
     """Return the format of a sound file, from its beginning behind an ID3 tag."""
     found = (name for name, sign in _FORMATS.items() if re.match(sign, start, re.DOTALL))
-    return next(found, None)
+    name = next(found, None)
+    return None if name == "MP3" and not is_mpeg(start) else name
 
 
 def _named(start: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -17,7 +17,7 @@ from sktransfer.modalities._digests import file_digest
 from sktransfer.modalities._files import open_file
 from sktransfer.modalities.audio._audio_cells import Samples, Source, audio_source, checked_rate
 from sktransfer.modalities.audio._content import format_of, guess_content
-from sktransfer.modalities.audio._streams import ends_within_a_page, mpeg_file, tag_size
+from sktransfer.modalities.audio._streams import PartOfFile, ends_within_a_page, mpeg_head, tag_size
 
 #: Longest recording without `max_duration`, in seconds: at 16 kHz its samples take 0.9 GB.
 LONGEST = 4 * 3600.0
@@ -37,6 +37,20 @@ _UNKNOWN_SIZES = {*range(0x7FFF_F000, 0x8000_0100), *range(0xFFFF_FF00, 0x1_0000
 _ANEW = "get the recording anew, or drop the row"
 
 
+class Decoded(NamedTuple):
+    """A decoded sound.
+
+    Attributes
+    ----------
+    samples : ndarray of shape (samples,), float32
+    peak : float
+        Largest magnitude before resampling, by which a sound of full scale may overshoot.
+    """
+
+    samples: np.ndarray
+    peak: float
+
+
 def decode_audio(
     cell: object,
     rate: int,
@@ -44,7 +58,7 @@ def decode_audio(
     sampling_rate: int | None = None,
     max_duration: float | None = None,
     digest: bytes | None = None,
-) -> np.ndarray:
+) -> Decoded:
     """Return the samples of a cell.
 
     Parameters
@@ -62,7 +76,7 @@ def decode_audio(
 
     Returns
     -------
-    ndarray of shape (samples,), float32
+    Decoded
         The mean of the channels, resampled by soxr at its high quality. Integers, and files of
         integers, are scaled to [-1, 1); floats stay as they are.
 
@@ -82,7 +96,7 @@ def decode_audio(
 
 def _decode(
     source: Source, rate: int, longest: float, *, is_default: bool, digest: bytes | None
-) -> np.ndarray:
+) -> Decoded:
     if isinstance(source, Samples):
         _check_duration(len(source.array) / source.rate, longest, is_default)
         return _resampled(_blocks(source.array), source.rate, rate)
@@ -105,8 +119,8 @@ def _check_duration(seconds: float, longest: float, is_default: bool, *, more: s
         )
 
 
-def _read(file: Any, rate: int, longest: float, is_default: bool) -> np.ndarray:
-    start, says_length = tag_size(file), True
+def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
+    start, head, says_length = tag_size(file), b"", True
     file.seek(start)
     content = file.read(4096)
     format = format_of(content)
@@ -115,10 +129,9 @@ def _read(file: Any, rate: int, longest: float, is_default: bool) -> np.ndarray:
     if format == "OGG" and ends_within_a_page(file):
         raise BadCellError(f"is a truncated OGG file; {_ANEW}")
     if format == "MP3":
-        file, says_length = mpeg_file(file, start)
-    file.seek(0)
+        head, says_length = mpeg_head(content)
     try:
-        with soundfile.SoundFile(file) as sound:
+        with soundfile.SoundFile(PartOfFile(head, file, start)) as sound:
             own = checked_rate(sound.samplerate)
             if says_length:
                 _check_sound(sound, longest, is_default)
@@ -153,7 +166,7 @@ def _file_blocks(
     while len(block := sound.read(size, dtype="float32", always_2d=True)):
         found += len(block)
         _check_duration(found / sound.samplerate, longest, is_default, more="more than ")
-        yield block.mean(axis=1, dtype=np.float32) if sound.channels > 1 else block[:, 0]
+        yield _mono(block)
     if found == 0:
         raise BadCellError("the recording has no samples; drop the row")
     if says_length and found < sound.frames:
@@ -166,8 +179,14 @@ def _file_blocks(
 def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     size = max(1, _BLOCK // (1 if array.ndim == 1 else array.shape[1]))
     for start in range(0, len(array), size):
-        block = _scaled(array[start : start + size])
-        yield block.mean(axis=1, dtype=np.float32) if block.ndim == 2 else block
+        yield _mono(_scaled(array[start : start + size]))
+
+
+def _mono(block: np.ndarray) -> np.ndarray:
+    if block.ndim == 1 or block.shape[1] == 1:
+        return block.reshape(-1)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused
+        return block.mean(axis=1, dtype=np.float32)
 
 
 def _scaled(block: np.ndarray) -> np.ndarray:
@@ -179,26 +198,28 @@ def _scaled(block: np.ndarray) -> np.ndarray:
     return ((block.astype(np.float64) - middle) / 2.0 ** (bits - 1)).astype(np.float32)
 
 
-def _resampled(blocks: Iterator[np.ndarray], own: int, rate: int) -> np.ndarray:
+def _resampled(blocks: Iterator[np.ndarray], own: int, rate: int) -> Decoded:
     """Return blocks at another rate, one after another through one filter."""
-    checked = map(_finite, blocks)
-    if own == rate:
-        return np.concatenate(list(checked))
     stream = soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
-    parts = [stream.resample_chunk(block) for block in checked]
-    parts.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+    parts, peak = [], 0.0
+    for block in blocks:
+        peak = max(peak, _peak(block))
+        parts.append(block if own == rate else stream.resample_chunk(block))
+    if own != rate:
+        parts.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
     samples = np.concatenate(parts)
     if not len(samples):
         raise BadCellError(f"the recording is shorter than one sample at {rate} Hz; drop the row")
-    return samples
+    return Decoded(samples, peak)
 
 
-def _finite(block: np.ndarray) -> np.ndarray:
-    if not (np.abs(block) <= _LARGEST).all():  # also NaN
+def _peak(block: np.ndarray) -> float:
+    peak = float(np.abs(block).max())
+    if not peak <= _LARGEST:  # also NaN
         raise BadCellError(
             "some samples are NaN or infinite; repair the recording, or drop the row"
         )
-    return block
+    return peak
 
 
 def _problem(error: Exception, start: bytes) -> str:

@@ -217,8 +217,6 @@ def _pipe(folder: Path) -> Path:
     return folder / "pipe.wav"
 
 
-
-
 FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "directory": (lambda folder: folder, "is a directory, not a file; pass the path"),
     "device": (lambda folder: Path("/dev/zero"), "is a device, not a file"),

@@ -55,11 +55,16 @@ def encoded(
     if samples.ndim == 2 and subtype in _MONO:
         samples = samples[:, 0]
     stream = io.BytesIO()
-    soundfile.write(stream, samples, rate, format=format, subtype=subtype, **options)
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(stream, "w", rate, channels, subtype, None, format, **options) as file:
+        for start in range(0, len(samples), 50_000):  # libvorbis crashes on a minute at once
+            file.write(samples[start : start + 50_000])
     return stream.getvalue()
 
 
-def wav(code: int = 1, rate: int = RATE, channels: int = 1, bits: int = 16, align: int = 2) -> bytes:
+def wav(
+    code: int = 1, rate: int = RATE, channels: int = 1, bits: int = 16, align: int = 2
+) -> bytes:
     """Return a wav file of any header, with 5,120 bytes of data."""
     data = bytes(range(256)) * 20
     per_second = min(2**32 - 1, rate * align)

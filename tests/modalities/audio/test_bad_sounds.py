@@ -24,7 +24,7 @@ from tests.modalities.image.test_bad_images import within_seconds
 
 
 def _decode(cell, **options):
-    return decode_audio(cell, RATE, sampling_rate=RATE, **options)
+    return decode_audio(cell, RATE, sampling_rate=RATE, **options).samples
 
 
 @pytest.mark.parametrize(("cell", "match"), CELLS.values(), ids=CELLS)
@@ -77,8 +77,12 @@ def _silent_hours(folder, hours):
 
 def test_a_long_recording_is_refused_by_its_header(tmp_path):
     path = _silent_hours(tmp_path, 2)
-    with within_seconds(2), pytest.raises(
-        BadCellError, match=r"of 7,200.0 seconds is longer than 600.0; .* raise max_duration=7201"
+    with (
+        within_seconds(2),
+        pytest.raises(
+            BadCellError,
+            match=r"of 7,200.0 seconds is longer than 600.0; .* raise max_duration=7201",
+        ),
     ):
         _decode(path, max_duration=600)
     with pytest.raises(BadCellError, match=r"of 7,200.0 seconds is longer than 7,199.9"):
@@ -86,8 +90,12 @@ def test_a_long_recording_is_refused_by_its_header(tmp_path):
 
 
 def test_there_is_a_limit_without_one(tmp_path):
-    with within_seconds(2), pytest.raises(
-        BadCellError, match=r"18,000.0 seconds is longer than 14,400.0; .* set max_duration=18001"
+    with (
+        within_seconds(2),
+        pytest.raises(
+            BadCellError,
+            match=r"18,000.0 seconds is longer than 14,400.0; .* set max_duration=18001",
+        ),
     ):
         _decode(_silent_hours(tmp_path, 5))
 

@@ -154,7 +154,8 @@ class AudioPreparer(Preparer):
             seconds = longest / self.recipe.sampling_rate
             clause = f"recordings are longer than {seconds:g} seconds, and only their start is used"
             self.remark(Remark(clause, LeftOutWarning), digest)
-        return samples[:longest]
+            samples = samples[:longest].copy()  # a view would keep all of it in memory
+        return samples
 
     def _decoded(self, cell: Any, digest: bytes | None) -> np.ndarray:
         samples, peak = decode_audio(

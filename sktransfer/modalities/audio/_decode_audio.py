@@ -201,13 +201,13 @@ def _scaled(block: np.ndarray) -> np.ndarray:
 def _resampled(blocks: Iterator[np.ndarray], own: int, rate: int) -> Decoded:
     """Return blocks at another rate, one after another through one filter."""
     stream = soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
-    parts, peak = [], 0.0
+    content, peak = bytearray(), 0.0  # which grows without a second copy of a long recording
     for block in blocks:
         peak = max(peak, _peak(block))
-        parts.append(block if own == rate else stream.resample_chunk(block))
+        content += (block if own == rate else stream.resample_chunk(block)).tobytes()
     if own != rate:
-        parts.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
-    samples = np.concatenate(parts)
+        content += stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True).tobytes()
+    samples = np.frombuffer(content, dtype=np.float32)
     if not len(samples):
         raise BadCellError(f"the recording is shorter than one sample at {rate} Hz; drop the row")
     return Decoded(samples, peak)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from sktransfer import AudioClassifier
 from sktransfer.modalities.audio._audio_augmentation import audio_augmentation
+from tests._tiny import sounds
 from tests.modalities.audio._sound_files import RATE, noise, sine
 
 
@@ -53,7 +55,7 @@ def test_every_call_and_every_row_differs_and_a_seed_repeats_them(augment):
 
 def test_light_changes_gain_and_place_by_little_and_adds_noise_below_the_sound():
     x = np.concatenate([np.zeros(RATE), sine(440), np.zeros(RATE)]).astype(np.float32)
-    for seed in range(30):
+    for seed in range(10):
         (found,) = _augmented("light", [x], seed)
         gain = 20 * np.log10(np.sqrt((found**2).mean() / (x**2).mean()))
         assert abs(gain) < 6.1
@@ -137,3 +139,27 @@ def test_an_augmentation_may_work_in_place_and_change_the_length():
     (found,), _ = audio_augmentation(lambda x: x.zero_()[:800])([x], None)
     np.testing.assert_array_equal(found, np.zeros(800))
     np.testing.assert_array_equal(x, original)
+
+
+# In training ------------------------------------------------------------------------------
+
+
+def _fitted(augment, column, **params):
+    params = {"random_state": 0, "max_epochs": 2, "batch_size": 4, "cache": False, **params}
+    classifier = AudioClassifier(
+        "log-mel", augment=augment, sampling_rate=RATE, device="cpu", **params
+    )
+    return classifier.fit(column, np.arange(len(column)) % 2)
+
+
+def test_a_fit_with_augmentation_is_repeatable(augment):
+    column = sounds(8)
+    first, second = (_fitted(augment, column).predict_proba(column) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert (_fitted(augment, column, random_state=1).predict_proba(column) != first).any()
+    assert (_fitted(None, column).predict_proba(column) != first).any()
+
+
+def test_a_sound_that_the_network_cannot_take_is_refused():
+    with pytest.raises(ValueError, match=r"returned a sound of .* takes at most .*\d\.$"):
+        _fitted(lambda x: x.repeat(30 * RATE // len(x) + 1), sounds(4))

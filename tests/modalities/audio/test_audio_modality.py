@@ -20,7 +20,7 @@ from sktransfer.exceptions import (
 from sktransfer.modalities.audio import AudioModality, _audio_modality
 from tests._tiny import sounds
 from tests.modalities._memos import NoMemo
-from tests.modalities.audio._bad_sounds import CELLS, FILES, MP3, WAV
+from tests.modalities.audio._bad_sounds import MP3, WAV
 from tests.modalities.audio._sound_files import RATE, encoded, noise, sine
 
 
@@ -106,28 +106,6 @@ def test_a_table_of_samples_needs_a_rate():
 # Bad cells --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cell", [cell for cell, _ in CELLS.values()], ids=CELLS)
-def test_a_bad_sound_is_refused_with_its_row(cell):
-    column = [*sounds(2), cell, *sounds(1)]
-    with pytest.raises(BadCellError, match=r"^row 2: .* set on_error='nan'\.$") as caught:
-        _embedder().fit_transform(column)
-    assert caught.value.row == 2
-
-
-def test_bad_sounds_affect_only_their_own_rows(tmp_path):
-    bad = [cell for cell, _ in CELLS.values()]
-    for number, (make, _) in enumerate(FILES.values()):
-        (tmp_path / str(number)).mkdir()
-        bad.append(make(tmp_path / str(number)))
-    good = sounds(len(bad) + 1)
-    column = [cell for pair in zip(good, bad, strict=False) for cell in pair] + good[-1:]
-    embedder = _embedder(on_error="nan")
-    with pytest.warns(BadCellWarning, match=rf"{len(bad)} of {len(column)} rows.*row 1: .* more"):
-        rows = embedder.fit_transform(column)
-    assert np.isnan(rows[1::2]).all()
-    np.testing.assert_array_equal(rows[::2], embedder.transform(good))
-
-
 def test_the_duration_limit_is_the_parameter():
     cells = [(RATE, noise(RATE)), encoded(noise(2 * RATE)), encoded(noise(3 * RATE), format="FLAC")]
     with pytest.raises(BadCellError, match=r"row 1: .*2.0 seconds is longer than 1.5; .*raise max"):
@@ -160,6 +138,7 @@ def test_a_recording_that_a_network_cannot_take_as_a_whole_is_named():
     longest = preparer.recipe.longest
     item = preparer.prepare((RATE, noise(longest + 9)), b"digest")
     assert len(item) == longest
+    assert item.base is None  # not the whole recording
     ((remark, digests),) = preparer.remarks.items()
     assert (remark.category, digests) == (LeftOutWarning, {b"digest"})
 

@@ -17,7 +17,13 @@ from sktransfer.modalities._digests import file_digest
 from sktransfer.modalities._files import open_file
 from sktransfer.modalities.audio._audio_cells import Samples, Source, audio_source, checked_rate
 from sktransfer.modalities.audio._content import format_of, guess_content
-from sktransfer.modalities.audio._streams import PartOfFile, ends_within_a_page, mpeg_head, tag_size
+from sktransfer.modalities.audio._streams import (
+    PartOfFile,
+    is_mpeg,
+    mpeg_head,
+    ogg_problem,
+    tag_size,
+)
 
 #: Longest recording without `max_duration`, in seconds: at 16 kHz its samples take 0.9 GB.
 LONGEST = 4 * 3600.0
@@ -31,7 +37,8 @@ _LARGEST = 1e15
 _NOT_DECODED = "DWVW", "NMS_ADPCM"
 # Sizes in headers that libsndfile has found to be wrong, and those by which programs say that they
 # did not know the size when they wrote the header.
-_WRONG_SIZE = re.compile(r": (\d+) \(should be")
+_CHUNKS = "RIFF|RIFX|data|SSND|Data Size|Riff size|riff"
+_WRONG_SIZE = re.compile(rf"^\s*(?:{_CHUNKS})\s*: (\d+) \(should be", re.MULTILINE)
 _UNKNOWN_SIZES = {*range(0x7FFF_F000, 0x8000_0100), *range(0xFFFF_FF00, 0x1_0000_0000)}
 
 _ANEW = "get the recording anew, or drop the row"
@@ -126,17 +133,24 @@ def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
     format = format_of(content)
     if format is None:
         raise BadCellError(f"cannot be decoded, it seems to be {guess_content(content)}")
-    if format == "OGG" and ends_within_a_page(file):
-        raise BadCellError(f"is a truncated OGG file; {_ANEW}")
+    if format == "OGG" and (problem := ogg_problem(file)):
+        raise BadCellError(problem)
     if format == "MP3":
         head, says_length = mpeg_head(content)
+    part = PartOfFile(head, file, start)
     try:
-        with soundfile.SoundFile(PartOfFile(head, file, start)) as sound:
+        with soundfile.SoundFile(part) as sound:
             own = checked_rate(sound.samplerate)
             if says_length:
                 _check_sound(sound, longest, is_default)
             blocks = _file_blocks(sound, says_length, longest, is_default)
-            return _resampled(blocks, own, rate)
+            decoded = _resampled(blocks, own, rate)
+            if format == "MP3" and is_mpeg(rest := part.read(4096)) and len(rest) == 4096:
+                raise BadCellError(
+                    "is an MP3 file of more sound than its index says, such as several recordings "
+                    "one after another; convert it, e.g. with ffmpeg"
+                )
+            return decoded
     except BadCellError:
         raise
     except Exception as error:  # damaged data makes libsndfile raise nearly anything

@@ -72,16 +72,28 @@ def _open_index(frame: bytes) -> bytes:
     return index.ljust(_frame_size(header), b"\0")
 
 
-def ends_within_a_page(file: io.BufferedIOBase) -> bool:
-    """Return whether an Ogg file is cut within a page; libsndfile takes the pages before it."""
+def ogg_problem(file: io.BufferedIOBase) -> str | None:
+    """Return why libsndfile would read only a part of an Ogg file, without saying so."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _LAST_PAGE))
     last = file.read()
     page = last[last.rfind(b"OggS") :]
-    if not page.startswith(b"OggS"):  # something else behind the last page
-        return False
     segments = page[26] if len(page) > 26 else 0
-    return len(page) < 27 + segments + sum(page[27 : 27 + segments])
+    is_whole = len(page) >= 27 + segments + sum(page[27 : 27 + segments])
+    if page.startswith(b"OggS") and not is_whole:  # else something is behind the last page
+        return "is a truncated OGG file; get the recording anew, or drop the row"
+    if _count(file, b"OggS\0\2") > 1:
+        return "is an OGG file of several streams or recordings; convert it, e.g. with ffmpeg"
+    return None
+
+
+def _count(file: io.BufferedIOBase, sign: bytes) -> int:
+    file.seek(0)
+    count, before = 0, b""
+    while block := file.read(1 << 20):
+        count += (before + block).count(sign)
+        before = block[1 - len(sign) :]
+    return count
 
 
 class PartOfFile(io.RawIOBase):

@@ -55,8 +55,8 @@ def encoded(
     if samples.ndim == 2 and subtype in _MONO:
         samples = samples[:, 0]
     stream = io.BytesIO()
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    with soundfile.SoundFile(stream, "w", rate, channels, subtype, None, format, **options) as file:
+    options |= {"samplerate": rate, "channels": 1 if samples.ndim == 1 else samples.shape[1]}
+    with soundfile.SoundFile(stream, "w", format=format, subtype=subtype, **options) as file:
         for start in range(0, len(samples), 50_000):  # libvorbis crashes on a minute at once
             file.write(samples[start : start + 50_000])
     return stream.getvalue()

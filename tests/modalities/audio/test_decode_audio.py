@@ -204,6 +204,23 @@ def test_a_wav_file_written_to_a_pipe_is_read_to_its_end(size, riff_size):
     np.testing.assert_array_equal(_decode(wav_of_size(WAV, size, riff_size)), _decode(WAV))
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(4, bytes(4)), (28, b"\1\0\0\0"), (32, b"\7\0")],
+    ids=["no RIFF size", "byte rate", "block align"],
+)
+def test_numbers_in_a_wav_header_that_do_not_matter_may_be_wrong(place, value):
+    content = WAV[:place] + value + WAV[place + len(value) :]
+    np.testing.assert_array_equal(_decode(content), _decode(WAV))
+
+
+@pytest.mark.parametrize("format", ["WAV", "AIFF", "AU", "CAF"])
+def test_both_byte_orders_are_read(format):
+    big, little = (encoded(sine(440), RATE, format, endian=end) for end in ("BIG", "LITTLE"))
+    assert big != little
+    np.testing.assert_array_equal(_decode(big), _decode(little))
+
+
 @pytest.mark.parametrize("behind", [b"LIST\x04\0\0\0INFO", bytes(1_000)])
 def test_a_wav_file_may_have_other_chunks_behind_its_samples(behind):
     np.testing.assert_array_equal(_decode(WAV + behind), _decode(WAV))
@@ -213,7 +230,9 @@ def test_ogg_may_have_something_behind_its_last_page():
     np.testing.assert_array_equal(_decode(OGG + bytes(70_000)), _decode(OGG))
 
 
-@pytest.mark.parametrize("header", [{"channels": 1_000}, {"bits": 12}, {"align": 3}, {"rate": 100}])
+@pytest.mark.parametrize(
+    "header", [{"channels": 1_000}, {"bits": 12}, {"align": 0}, {"align": 3}, {"rate": 100}]
+)
 def test_unusual_headers_are_read(header):
     assert np.isfinite(_decode(wav(**header))).all()
 

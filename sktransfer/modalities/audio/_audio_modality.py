@@ -40,6 +40,8 @@ _LOUD = (
     "floats must be divided by the largest of their type"
 )
 
+_SEVERAL = "files hold several recordings one after another, and only the first is used"
+
 
 @dataclass(frozen=True)
 class AudioModality(Modality):
@@ -158,7 +160,7 @@ class AudioPreparer(Preparer):
         return samples
 
     def _decoded(self, cell: Any, digest: bytes | None) -> np.ndarray:
-        samples, peak = decode_audio(
+        samples, peak, has_more = decode_audio(
             cell,
             self.recipe.sampling_rate,
             sampling_rate=self._modality.sampling_rate,
@@ -167,6 +169,8 @@ class AudioPreparer(Preparer):
         )
         if peak > _FULL_SCALE:
             self.remark(Remark(_LOUD, LevelWarning), digest)
+        if has_more:
+            self.remark(Remark(_SEVERAL, LeftOutWarning), digest)
         return samples
 
     def collate(self, items: Sequence[np.ndarray], device: torch.device) -> Any:

@@ -30,7 +30,7 @@ _FIRST_BYTES: tuple[tuple[int, bytes, str], ...] = (
     (28, b"\x7fFLAC", "FLAC in an Ogg file"),
     (28, b"Speex", "a Speex recording"),
     (28, b"\x80theora", "a Theora video"),
-    (28, b"fishead", "an Ogg video"),
+    (28, b"fishead", "an Ogg file with a Skeleton track"),
     (0, b"wvpk", "a WavPack file"),
     (0, b"MAC ", "a Monkey's Audio file"),
     (0, b".RMF", "a RealMedia file"),

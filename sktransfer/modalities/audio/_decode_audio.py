@@ -19,9 +19,10 @@ from sktransfer.modalities.audio._audio_cells import Samples, Source, audio_sour
 from sktransfer.modalities.audio._content import format_of, guess_content
 from sktransfer.modalities.audio._streams import (
     PartOfFile,
+    ends_within_a_page,
+    has_second_start,
     is_mpeg,
     mpeg_head,
-    ogg_problem,
     tag_size,
 )
 
@@ -52,10 +53,13 @@ class Decoded(NamedTuple):
     samples : ndarray of shape (samples,), float32
     peak : float
         Largest magnitude before resampling, by which a sound of full scale may overshoot.
+    has_more : bool
+        Whether the file holds another recording behind this one.
     """
 
     samples: np.ndarray
     peak: float
+    has_more: bool = False
 
 
 def decode_audio(
@@ -133,8 +137,8 @@ def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
     format = format_of(content)
     if format is None:
         raise BadCellError(f"cannot be decoded, it seems to be {guess_content(content)}")
-    if format == "OGG" and (problem := ogg_problem(file)):
-        raise BadCellError(problem)
+    if format == "OGG" and ends_within_a_page(file):
+        raise BadCellError(f"is a truncated OGG file; {_ANEW}")
     if format == "MP3":
         head, says_length = mpeg_head(content)
     part = PartOfFile(head, file, start)
@@ -145,16 +149,14 @@ def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
                 _check_sound(sound, longest, is_default)
             blocks = _file_blocks(sound, says_length, longest, is_default)
             decoded = _resampled(blocks, own, rate)
-            if format == "MP3" and is_mpeg(rest := part.read(4096)) and len(rest) == 4096:
-                raise BadCellError(
-                    "is an MP3 file of more sound than its index says, such as several recordings "
-                    "one after another; convert it, e.g. with ffmpeg"
-                )
-            return decoded
+            # More of it than an index says is another recording.
+            has_more = format == "MP3" and is_mpeg(rest := part.read(4096)) and len(rest) == 4096
     except BadCellError:
         raise
     except Exception as error:  # damaged data makes libsndfile raise nearly anything
         raise BadCellError(_problem(error, content)) from error
+    has_more = has_more or (format == "OGG" and has_second_start(file))
+    return decoded._replace(has_more=has_more)
 
 
 def _check_sound(sound: soundfile.SoundFile, longest: float, is_default: bool) -> None:

@@ -8,6 +8,7 @@ import io
 _TAG = b"ID3\x03\0\0\0\0\0\x0a" + bytes(10)
 # Pages of Ogg have at most 65,307 bytes.
 _LAST_PAGE = 1 << 16
+_FIRST_PAGE = b"OggS\0\2"  # of a stream
 
 _RATES = 44_100, 48_000, 32_000
 # Bit rates in kbit/s by their number from 1: MPEG 1 layer II, MPEG 1 layer III, and the others.
@@ -72,28 +73,32 @@ def _open_index(frame: bytes) -> bytes:
     return index.ljust(_frame_size(header), b"\0")
 
 
-def ogg_problem(file: io.BufferedIOBase) -> str | None:
-    """Return why libsndfile would read only a part of an Ogg file, without saying so."""
+def ends_within_a_page(file: io.BufferedIOBase) -> bool:
+    """Return whether an Ogg file is cut within a page; libsndfile takes the pages before it."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _LAST_PAGE))
     last = file.read()
     page = last[last.rfind(b"OggS") :]
+    # Something else may be behind the last page.
+    return page.startswith(b"OggS") and len(page) < _page_size(page)
+
+
+def _page_size(page: bytes) -> int:
     segments = page[26] if len(page) > 26 else 0
-    is_whole = len(page) >= 27 + segments + sum(page[27 : 27 + segments])
-    if page.startswith(b"OggS") and not is_whole:  # else something is behind the last page
-        return "is a truncated OGG file; get the recording anew, or drop the row"
-    if _count(file, b"OggS\0\2") > 1:
-        return "is an OGG file of several streams or recordings; convert it, e.g. with ffmpeg"
-    return None
+    return 27 + segments + sum(page[27 : 27 + segments])
 
 
-def _count(file: io.BufferedIOBase, sign: bytes) -> int:
-    file.seek(0)
-    count, before = 0, b""
-    while block := file.read(1 << 20):
-        count += (before + block).count(sign)
-        before = block[1 - len(sign) :]
-    return count
+def has_second_start(file: io.BufferedIOBase) -> bool:
+    """Return whether streams of an Ogg file start behind another, which libsndfile leaves out."""
+    place = file.seek(0)
+    while (page := file.read(_LAST_PAGE)).startswith(_FIRST_PAGE):
+        place = file.seek(place + _page_size(page))
+    before = b""
+    while page:
+        if _FIRST_PAGE in before + page:
+            return True
+        before, page = page[1 - len(_FIRST_PAGE) :], file.read(_LAST_PAGE)
+    return False
 
 
 class PartOfFile(io.RawIOBase):

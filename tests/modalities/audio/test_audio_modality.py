@@ -20,7 +20,7 @@ from sktransfer.exceptions import (
 from sktransfer.modalities.audio import AudioModality, _audio_modality
 from tests._tiny import sounds
 from tests.modalities._memos import NoMemo
-from tests.modalities.audio._bad_sounds import MP3, WAV
+from tests.modalities.audio._bad_sounds import MP3, OGG, OPUS, WAV
 from tests.modalities.audio._sound_files import RATE, encoded, noise, sine
 
 
@@ -131,6 +131,13 @@ def test_loud_floats_are_used_and_named_once():
         clipped = np.sign(noise(8_000))  # overshoots by a factor of 2 when it is resampled
         _embedder().fit_transform([x, x * 2, np.zeros(999, np.float32), (8_000, clipped)])
         _embedder().fit_transform([encoded(noise(800) * 30)])
+
+
+def test_several_recordings_in_a_file_are_named_and_the_first_is_used():
+    match = r"^3 of 5 files hold several recordings .* only the first is used.*is row 2\.$"
+    with pytest.warns(LeftOutWarning, match=match):
+        rows = _embedder(cache=False).fit_transform([OGG, MP3, OGG + OGG, OPUS + OGG, MP3 + MP3])
+    np.testing.assert_allclose(rows[[2, 4]], rows[:2], rtol=1e-5, atol=1e-6)
 
 
 def test_a_recording_that_a_network_cannot_take_as_a_whole_is_named():

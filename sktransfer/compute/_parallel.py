@@ -80,7 +80,11 @@ def best_parallelism() -> int:
 
 
 def parallel_map(
-    function: Callable[[Job], Result], jobs: Iterable[Job], parallelism: int
+    function: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    parallelism: int,
+    *,
+    waiting: int | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(job)`` for each job, in order, several of them computed in parallel.
 
@@ -95,12 +99,14 @@ def parallel_map(
         first.
     parallelism : int
         Number of jobs at a time; 1 computes all jobs in the caller's thread.
+    waiting : int, optional
+        Number of jobs that wait for a thread; by default one per thread.
     """
     if parallelism == 1:
         yield from map(function, jobs)
         return
     share = partial(_runtime.compute_on, _runtime.threads() // parallelism)
-    ahead = 2 * parallelism
+    ahead = parallelism + (parallelism if waiting is None else waiting)
     yield from prefetch(function, jobs, ahead, threads=parallelism, initializer=share)
 
 

@@ -34,6 +34,9 @@ Computed = tuple[Sequence[int], np.ndarray]
 
 # Cells prepared ahead of the network: two batches of images on a CPU.
 _PREPARED_AHEAD = 16
+# The same of cells that differ in length, `window` of which are prepared together: a recording may
+# take as much memory as a thousand images.
+_WINDOWS_AHEAD = 2
 # Rows per batch where the batches are not computed.
 _PREPARED_TOGETHER = 64
 
@@ -144,7 +147,8 @@ class Runner:
 
         # Closed even if the caller keeps an error, which keeps its frames.
         with closing(self._prepared(batches)) as ready:
-            yield from parallel_map(compute, ready, self.parallelism)
+            waiting = 0 if self.preparer.gathered else None  # long cells may fill the memory
+            yield from parallel_map(compute, ready, self.parallelism, waiting=waiting)
 
     def finite(
         self, computed: Iterable[Computed], precision: str, *, are_needed: bool = False
@@ -207,7 +211,8 @@ class Runner:
 
         gathered: list[tuple[int, Any]] = []
         total = 0
-        for good in prefetch(prepared, equal_batches(rows, self.preparer.window)):
+        jobs = equal_batches(rows, self.preparer.window)
+        for good in prefetch(prepared, jobs, depth=_WINDOWS_AHEAD):
             gathered += good
             total += sum(self.preparer.length(item) for _, item in good)
             if total >= self.preparer.gathered:

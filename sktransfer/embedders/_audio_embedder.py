@@ -19,8 +19,8 @@ class AudioEmbedder(AudioColumnEstimator, BaseEmbedder):
     A column of sounds is a list, a pandas or polars Series, an object array, a DataFrame of one
     column, or, with `sampling_rate`, an array of shape (n, samples) or (n, channels, samples). A
     cell is a path, the bytes of a file, ``(rate, samples)``, a dict with ``array`` and
-    ``sampling_rate``, or, with `sampling_rate`, an array. Files are wav, flac, ogg, mp3, aiff and
-    others that libsndfile reads.
+    ``sampling_rate``, or, with `sampling_rate`, an array. Files are wav, FLAC, Ogg
+    (Vorbis, Opus), MP3, AIFF, AU and CAF.
 
     Parameters
     ----------

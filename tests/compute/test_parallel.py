@@ -36,6 +36,12 @@ def four_threads():
 
 
 @pytest.fixture
+def two_threads():
+    with threads_of_torch(2):
+        yield
+
+
+@pytest.fixture
 def one_thread():
     with threads_of_torch(1):
         yield
@@ -51,6 +57,20 @@ def test_jobs_run_concurrently_with_equal_shares_of_the_threads(four_threads):
     assert list(parallel_map(run, range(10), parallelism=2)) == [(job, 2) for job in range(10)]
     assert torch.get_num_threads() == 4
     assert our_threads() == []
+
+
+@pytest.mark.parametrize(("waiting", "most"), [(None, 5), (0, 3), (1, 4)])
+def test_few_jobs_are_taken_ahead_of_the_consumer(two_threads, waiting, most):
+    taken = []
+
+    def jobs():
+        for job in range(20):
+            taken.append(job)
+            yield job
+
+    for done, job in enumerate(parallel_map(abs, jobs(), parallelism=2, waiting=waiting)):
+        assert job == done
+        assert len(taken) <= done + most
 
 
 def test_matrix_products_use_their_share_of_the_threads(four_threads):

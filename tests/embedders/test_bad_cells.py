@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from sktransfer import ImageEmbedder, TextEmbedder, cache_info
+from sktransfer import AudioEmbedder, ImageEmbedder, TextEmbedder, cache_info
 from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError
-from tests._tiny import counted_rows, images, tiny_network
+from tests._tiny import counted_rows, images, sounds, tiny_network
 from tests.backbones._huggingface_folders import WORDS, save
+from tests.modalities.audio import _bad_sounds
 from tests.modalities.image._bad_images import CELLS, FILES
 from tests.modalities.text._bad_texts import GOOD, MISSING, NO_TEXTS
 
@@ -99,6 +100,33 @@ def test_bad_images_affect_only_their_own_rows(tmp_path):
     good = list(images(len(bad) + 1))
     column = [*_woven(good, bad), good[-1]]
     embedder = ImageEmbedder(tiny_network(), image_size=16, on_error="nan")
+    with pytest.warns(BadCellWarning, match=rf"{len(bad)} of {len(column)} rows.*row 1: .* more"):
+        rows = embedder.fit_transform(column)
+    assert np.isnan(rows[1::2]).all()
+    np.testing.assert_array_equal(rows[::2], embedder.transform(good))
+
+
+SOUNDS = [cell for cell, _ in _bad_sounds.CELLS.values()]
+
+
+def _sound_embedder(**options):
+    return AudioEmbedder("log-mel", sampling_rate=16_000, device="cpu", **options)
+
+
+@pytest.mark.parametrize("cell", SOUNDS, ids=_bad_sounds.CELLS)
+def test_a_bad_sound_is_refused_with_its_row(cell):
+    with pytest.raises(BadCellError, match=r"^row 2: .* set on_error='nan'\.$") as caught:
+        _sound_embedder().fit_transform([*sounds(2), cell, *sounds(1)])
+    assert caught.value.row == 2
+
+
+def test_bad_sounds_affect_only_their_own_rows(tmp_path):
+    makers = [make for make, _ in _bad_sounds.FILES.values()]
+    files = [make(_new_folder(tmp_path / str(i))) for i, make in enumerate(makers)]
+    bad = [*SOUNDS, *files]
+    good = sounds(len(bad) + 1)
+    column = [*_woven(good, bad), good[-1]]
+    embedder = _sound_embedder(on_error="nan")
     with pytest.warns(BadCellWarning, match=rf"{len(bad)} of {len(column)} rows.*row 1: .* more"):
         rows = embedder.fit_transform(column)
     assert np.isnan(rows[1::2]).all()

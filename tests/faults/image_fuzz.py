@@ -68,7 +68,12 @@ _MODES = {"MSP": "1", "XBM": "1", "SPIDER": "F", "BLP": "P", "PCX": "P"}
 
 
 def run(
-    trials: int, seed: int = 0, *, read: Read | None = None, seconds: float = 10.0
+    trials: int,
+    seed: int = 0,
+    *,
+    read: Read | None = None,
+    files: Files | None = None,
+    seconds: float = 10.0,
 ) -> Counter[str]:
     """Damage files and return the number of each of `OUTCOMES`.
 
@@ -80,6 +85,8 @@ def run(
         Determines the damage.
     read : callable, optional
         Function under test, in a child process; by default the decoding of image cells.
+    files : list of (str, bytes), optional
+        Formats and files that are damaged; by default `whole_files`.
     seconds : float
         Time after which a file counts as hung.
 
@@ -88,15 +95,21 @@ def run(
     Counter
     """
     counts = Counter(dict.fromkeys(OUTCOMES, 0))
-    counts.update(outcome for _, outcome in results(trials, seed, read=read, seconds=seconds))
+    found = results(trials, seed, read=read, files=files, seconds=seconds)
+    counts.update(outcome for _, outcome in found)
     return counts
 
 
 def results(
-    trials: int, seed: int = 0, *, read: Read | None = None, seconds: float = 10.0
+    trials: int,
+    seed: int = 0,
+    *,
+    read: Read | None = None,
+    files: Files | None = None,
+    seconds: float = 10.0,
 ) -> Iterator[tuple[int, str]]:
     """Yield the number of each trial and its outcome; `damaged` gives its file again."""
-    files, done = whole_files(), 0
+    files, done = files or whole_files(), 0
     while done < trials:
         work = (read or read_cell, seed, range(done, trials), files)
         for outcome in _in_child(work, seconds):

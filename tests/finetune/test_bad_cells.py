@@ -7,6 +7,8 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from sktransfer import (
+    AudioClassifier,
+    AudioRegressor,
     ImageClassifier,
     ImageRegressor,
     TextClassifier,
@@ -15,8 +17,9 @@ from sktransfer import (
 )
 from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError, TargetError
 from sktransfer.modalities.image._image_modality import ImagePreparer
-from tests._tiny import images, tiny_network
+from tests._tiny import images, sounds, tiny_network
 from tests.backbones._huggingface_folders import WORDS, save
+from tests.modalities.audio import _bad_sounds
 from tests.modalities.image._bad_images import CELLS
 from tests.modalities.text._bad_texts import MISSING, NO_TEXTS
 
@@ -40,15 +43,28 @@ def folder_of_words(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(params=[ImageClassifier, ImageRegressor, TextClassifier, TextRegressor])
+ESTIMATORS = (
+    *(ImageClassifier, ImageRegressor),
+    *(TextClassifier, TextRegressor),
+    *(AudioClassifier, AudioRegressor),
+)
+
+
+@pytest.fixture(params=ESTIMATORS)
 def case(request, folder_of_words):
     """Return an estimator, a column with two bad cells, and the same column without them."""
-    of_images = request.param in (ImageClassifier, ImageRegressor)
-    column = list(images(N)) if of_images else [f"{w} {w}" for w in WORDS][:N]
+    if request.param in (ImageClassifier, ImageRegressor):
+        estimator, column, bad = request.param(tiny_network(), **QUICK), list(images(N)), BAD_IMAGES
+    elif request.param in (AudioClassifier, AudioRegressor):
+        estimator = request.param("log-mel", sampling_rate=16_000, **QUICK)
+        column, bad = sounds(N), [None, np.full(99, np.nan)]
+    else:
+        estimator = request.param(folder_of_words, **QUICK)
+        column, bad = [f"{w} {w}" for w in WORDS][:N], [3, b"x"]
     good = [column[row] for row in GOOD_ROWS]
-    for row, cell in zip(BAD_ROWS, BAD_IMAGES if of_images else [3, b"x"], strict=True):
+    for row, cell in zip(BAD_ROWS, bad, strict=True):
         column[row] = cell
-    return request.param(tiny_network() if of_images else folder_of_words, **QUICK), column, good
+    return estimator, column, good
 
 
 def _targets(estimator):
@@ -203,6 +219,16 @@ def test_every_kind_of_bad_image_raises_with_its_row(cell):
 def test_every_kind_of_bad_text_raises_with_its_row(cell, folder_of_words):
     with pytest.raises(BadCellError, match=r"^row 1: "):
         TextClassifier(folder_of_words, **QUICK).fit(["alpha", cell, "beta"], [0, 1, 0])
+
+
+SOUNDS = [cell for cell, _ in _bad_sounds.CELLS.values()]
+
+
+@pytest.mark.parametrize("cell", SOUNDS, ids=_bad_sounds.CELLS)
+def test_every_kind_of_bad_sound_raises_with_its_row(cell):
+    classifier = AudioClassifier("log-mel", sampling_rate=16_000, **QUICK)
+    with pytest.raises(BadCellError, match=r"^row 1: .*on_error='nan'"):
+        classifier.fit([*sounds(1), cell, *sounds(2)], [0, 1, 0, 1])
 
 
 def test_rows_computed_before_a_bad_cell_are_cached():

@@ -54,7 +54,7 @@ def _light(samples: Any) -> Any:
     samples = torch.cat([silence, samples[:-by]] if by > 0 else [samples[-by:], silence])
     below = _NOISE[0] + noise * (_NOISE[1] - _NOISE[0])
     level = samples.square().mean().sqrt() * 10 ** (-below / 20)
-    return samples + level * torch.randn(len(samples))
+    return samples + level * torch.randn_like(samples)
 
 
 def _standard(samples: Any) -> Any:
@@ -63,7 +63,7 @@ def _standard(samples: Any) -> Any:
     samples = _light(samples)
     if len(samples) <= _N_FFT:  # too short for a spectrum
         return samples
-    window = torch.hann_window(_N_FFT)
+    window = torch.hann_window(_N_FFT, dtype=samples.dtype)
     spectrum = torch.stft(samples, _N_FFT, _HOP, window=window, return_complex=True)
     for _ in range(_MASKS):
         for axis, share in ((0, _FREQUENCY), (1, _TIME)):

@@ -10,14 +10,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from sktransfer.columns import is_missing
+from sktransfer.columns import describe, is_missing
 from sktransfer.exceptions import BadCellError
 
 _URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
 _DATA_URI = re.compile(r"(?i)data:[^,]{0,200},")
+# How wav, FLAC, Ogg, MP3 and AIFF files begin in base64. No path is as long without a dot.
+_BASE64 = re.compile(r"(UklGR|ZkxhQ|T2dnUw|SUQz|//[tuvNOP]|Rk9STQ)[A-Za-z0-9+/=_\s-]{50}")
 
-# Highest sampling rate of any recorder, in samples per second.
-_HIGHEST_RATE = 10_000_000
+# Sampling rates of any recorder: from those of heart sounds and of infrasound to ultrasound.
+_LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
 # Most channels of a recording. An array with more along both axes is not one.
 _MOST_CHANNELS = 64
 
@@ -88,11 +90,12 @@ def audio_source(cell: object, sampling_rate: int | None) -> Source:
 def checked_rate(rate: Any) -> int:
     """Return a sampling rate as an int, or refuse it."""
     value = rate.item() if hasattr(rate, "item") and np.ndim(rate) == 0 else rate
-    is_whole = isinstance(value, Real) and float(value).is_integer()
-    if isinstance(value, bool) or not is_whole or not 1 <= value <= _HIGHEST_RATE:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    # Compared before it becomes a float: an int may be larger than any.
+    if not (is_number and _LOWEST_RATE <= value <= _HIGHEST_RATE and float(value).is_integer()):
         raise BadCellError(
-            f"{rate!r} is not a sampling rate; it is a whole number of samples per second, such "
-            "as 16000"
+            f"{describe(rate)} is not a sampling rate; it is a whole number of samples per "
+            f"second, such as 16000, from {_LOWEST_RATE} to {_HIGHEST_RATE}"
         )
     return int(value)
 
@@ -153,6 +156,11 @@ def _samples(array: Any, rate: Any) -> Samples:
             f"cannot be read as a NumPy array ({error}); convert it first, e.g. "
             "tensor.detach().cpu().float().numpy()"
         ) from error
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
+        raise BadCellError(
+            f"an array of dtype {array.dtype} does not say the range of its samples; pass them in "
+            "the type that they were recorded in, such as int16, or as floats in [-1, 1]"
+        )
     if array.dtype.kind not in "iuf":
         raise BadCellError(
             f"an array of dtype {array.dtype} is not a sound; pass floats in [-1, 1], or integers "
@@ -190,6 +198,8 @@ def _as_path(cell: str | os.PathLike[Any]) -> str:
             "a data URI is not a path; pass its bytes, e.g. "
             "base64.b64decode(cell.partition(',')[2])"
         )
+    if _BASE64.match(text):
+        raise BadCellError("base64 text is not a path; pass its bytes: base64.b64decode(cell)")
     if _URL.match(text):
         raise BadCellError(
             "URLs are never fetched; download the recording and pass its path or its bytes"

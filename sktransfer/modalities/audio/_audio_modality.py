@@ -32,13 +32,15 @@ _CPU_SECONDS, _GPU_SECONDS = 20, 600
 
 # Batches of which the rows are grouped by length.
 _BATCHES_GATHERED = 16
-# Resampling a sound of full scale may overshoot a little.
+# Lossy encodings overshoot a little.
 _FULL_SCALE = 1.2
 
 _LOUD = (
     "recordings have samples outside [-1, 1], which are used as they are: integers that became "
     "floats must be divided by the largest of their type"
 )
+
+_SEVERAL = "files hold several recordings one after another, and only the first is used"
 
 
 @dataclass(frozen=True)
@@ -154,22 +156,31 @@ class AudioPreparer(Preparer):
             seconds = longest / self.recipe.sampling_rate
             clause = f"recordings are longer than {seconds:g} seconds, and only their start is used"
             self.remark(Remark(clause, LeftOutWarning), digest)
-        return samples[:longest]
+            samples = samples[:longest].copy()  # a view would keep all of it in memory
+        return samples
 
     def _decoded(self, cell: Any, digest: bytes | None) -> np.ndarray:
-        samples = decode_audio(
+        samples, peak, has_more = decode_audio(
             cell,
             self.recipe.sampling_rate,
             sampling_rate=self._modality.sampling_rate,
             max_duration=self._modality.max_duration,
             digest=digest,
         )
-        if np.abs(samples).max() > _FULL_SCALE:
+        if peak > _FULL_SCALE:
             self.remark(Remark(_LOUD, LevelWarning), digest)
+        if has_more:
+            self.remark(Remark(_SEVERAL, LeftOutWarning), digest)
         return samples
 
     def collate(self, items: Sequence[np.ndarray], device: torch.device) -> Any:
         """Return network inputs; see `AudioRecipe.inputs`."""
+        recipe, size = self.recipe, max(map(len, items))
+        if size > recipe.longest:  # prepared cells are not
+            raise ValueError(
+                f"augment returned a sound of {size / recipe.sampling_rate:.1f} seconds; this "
+                f"backbone takes at most {recipe.longest / recipe.sampling_rate:g}."
+            )
         return map_inputs(lambda tensor: tensor.to(device), self.recipe.inputs(items))
 
     def apply(self, forward: Forward, items: Sequence[Any], device: torch.device) -> np.ndarray:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -15,7 +16,15 @@ from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._digests import file_digest
 from sktransfer.modalities._files import open_file
 from sktransfer.modalities.audio._audio_cells import Samples, Source, audio_source, checked_rate
-from sktransfer.modalities.audio._content import guess_content
+from sktransfer.modalities.audio._content import format_of, guess_content
+from sktransfer.modalities.audio._streams import (
+    PartOfFile,
+    ends_within_a_page,
+    has_second_start,
+    is_mpeg,
+    mpeg_head,
+    tag_size,
+)
 
 #: Longest recording without `max_duration`, in seconds: at 16 kHz its samples take 0.9 GB.
 LONGEST = 4 * 3600.0
@@ -25,6 +34,33 @@ _BLOCK = 1 << 20
 # Largest magnitude of a sample that is a number: more would overflow when it is squared.
 _LARGEST = 1e15
 
+# Encodings that libsndfile cannot seek in, or writes to standard output of.
+_NOT_DECODED = "DWVW", "NMS_ADPCM"
+# Sizes in headers that libsndfile has found to be wrong, and those by which programs say that they
+# did not know the size when they wrote the header.
+_CHUNKS = "RIFF|RIFX|data|SSND|Data Size|Riff size|riff"
+_WRONG_SIZE = re.compile(rf"^\s*(?:{_CHUNKS})\s*: (\d+) \(should be", re.MULTILINE)
+_UNKNOWN_SIZES = {*range(0x7FFF_F000, 0x8000_0100), *range(0xFFFF_FF00, 0x1_0000_0000)}
+
+_ANEW = "get the recording anew, or drop the row"
+
+
+class Decoded(NamedTuple):
+    """A decoded sound.
+
+    Attributes
+    ----------
+    samples : ndarray of shape (samples,), float32
+    peak : float
+        Largest magnitude before resampling, by which a sound of full scale may overshoot.
+    has_more : bool
+        Whether the file holds another recording behind this one.
+    """
+
+    samples: np.ndarray
+    peak: float
+    has_more: bool = False
+
 
 def decode_audio(
     cell: object,
@@ -33,7 +69,7 @@ def decode_audio(
     sampling_rate: int | None = None,
     max_duration: float | None = None,
     digest: bytes | None = None,
-) -> np.ndarray:
+) -> Decoded:
     """Return the samples of a cell.
 
     Parameters
@@ -51,7 +87,7 @@ def decode_audio(
 
     Returns
     -------
-    ndarray of shape (samples,), float32
+    Decoded
         The mean of the channels, resampled by soxr at its high quality. Integers, and files of
         integers, are scaled to [-1, 1); floats stay as they are.
 
@@ -71,9 +107,9 @@ def decode_audio(
 
 def _decode(
     source: Source, rate: int, longest: float, *, is_default: bool, digest: bytes | None
-) -> np.ndarray:
+) -> Decoded:
     if isinstance(source, Samples):
-        check_duration(len(source.array) / source.rate, longest, is_default)
+        _check_duration(len(source.array) / source.rate, longest, is_default)
         return _resampled(_blocks(source.array), source.rate, rate)
     if isinstance(source, (bytes, bytearray)):
         return _read(io.BytesIO(source), rate, longest, is_default)
@@ -85,58 +121,88 @@ def _decode(
         return _read(file, rate, longest, is_default)
 
 
-def check_duration(seconds: float, longest: float, is_default: bool) -> None:
-    """Refuse a recording of more seconds than `longest`."""
+def _check_duration(seconds: float, longest: float, is_default: bool, *, more: str = "") -> None:
     if seconds > longest:
         fix = "set max_duration=" if is_default else "raise max_duration="
         raise BadCellError(
-            f"a recording of {seconds:,.1f} seconds is longer than {longest:,.1f}; see whether it "
-            f"is the right one, cut it into rows, or {fix}{int(seconds) + 1}"
+            f"a recording of {more}{seconds:,.1f} seconds is longer than {longest:,.1f}; see "
+            f"whether it is the right one, cut it into rows, or {fix}{int(seconds) + 1}"
         )
 
 
-def _read(file: Any, rate: int, longest: float, is_default: bool) -> np.ndarray:
+def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
+    start, head, says_length = tag_size(file), b"", True
+    file.seek(start)
+    content = file.read(4096)
+    format = format_of(content)
+    if format is None:
+        raise BadCellError(f"cannot be decoded, it seems to be {guess_content(content)}")
+    if format == "OGG" and ends_within_a_page(file):
+        raise BadCellError(f"is a truncated OGG file; {_ANEW}")
+    if format == "MP3":
+        head, says_length = mpeg_head(content)
+    part = PartOfFile(head, file, start)
     try:
-        with soundfile.SoundFile(file) as sound:
+        with soundfile.SoundFile(part) as sound:
             own = checked_rate(sound.samplerate)
-            check_duration(sound.frames / own, longest, is_default)
-            if "(should be" in sound.extra_info:  # libsndfile has found the file shorter
-                raise _truncated(sound)
-            return _resampled(_file_blocks(sound), own, rate)
+            if says_length:
+                _check_sound(sound, longest, is_default)
+            blocks = _file_blocks(sound, says_length, longest, is_default)
+            decoded = _resampled(blocks, own, rate)
+            # More of it than an index says is another recording.
+            has_more = format == "MP3" and is_mpeg(rest := part.read(4096)) and len(rest) == 4096
     except BadCellError:
         raise
     except Exception as error:  # damaged data makes libsndfile raise nearly anything
-        file.seek(0)
-        raise BadCellError(_problem(error, file.read(4096))) from error
+        raise BadCellError(_problem(error, content)) from error
+    has_more = has_more or (format == "OGG" and has_second_start(file))
+    return decoded._replace(has_more=has_more)
 
 
-def _truncated(sound: soundfile.SoundFile) -> BadCellError:
-    return BadCellError(
-        f"is a truncated {sound.format} file: its header announces more samples than the "
-        f"{sound.frames} that follow; get the recording anew, or drop the row"
-    )
+def _check_sound(sound: soundfile.SoundFile, longest: float, is_default: bool) -> None:
+    """Refuse what a header announces: a long recording, other sizes than those of the file."""
+    _check_duration(sound.frames / sound.samplerate, longest, is_default)
+    if sound.subtype.startswith(_NOT_DECODED):
+        raise BadCellError(
+            f"a {sound.format} file with {sound.subtype}, which is not decoded; convert it to PCM"
+        )
+    sizes = map(int, _WRONG_SIZE.findall(sound.extra_info))
+    if any(size not in _UNKNOWN_SIZES for size in sizes):
+        raise BadCellError(
+            f"is a truncated or damaged {sound.format} file: its header announces another size "
+            f"than it has; {_ANEW}"
+        )
 
 
-def _file_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
+def _file_blocks(
+    sound: soundfile.SoundFile, says_length: bool, longest: float, is_default: bool
+) -> Iterator[np.ndarray]:
     """Yield samples (n,); a header may announce any number, so memory follows what is there."""
     size, found = max(1, _BLOCK // sound.channels), 0
     while len(block := sound.read(size, dtype="float32", always_2d=True)):
         found += len(block)
-        yield block.mean(axis=1, dtype=np.float32) if sound.channels > 1 else block[:, 0]
+        _check_duration(found / sound.samplerate, longest, is_default, more="more than ")
+        yield _mono(block)
     if found == 0:
         raise BadCellError("the recording has no samples; drop the row")
-    if found < sound.frames:
+    if says_length and found < sound.frames:
         raise BadCellError(
             f"is a truncated or damaged {sound.format} file: {found} of {sound.frames} samples "
-            "can be read; get the recording anew, or drop the row"
+            f"can be read; {_ANEW}"
         )
 
 
 def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     size = max(1, _BLOCK // (1 if array.ndim == 1 else array.shape[1]))
     for start in range(0, len(array), size):
-        block = _scaled(array[start : start + size])
-        yield block.mean(axis=1, dtype=np.float32) if block.ndim == 2 else block
+        yield _mono(_scaled(array[start : start + size]))
+
+
+def _mono(block: np.ndarray) -> np.ndarray:
+    if block.ndim == 1 or block.shape[1] == 1:
+        return block.reshape(-1)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused
+        return block.mean(axis=1, dtype=np.float32)
 
 
 def _scaled(block: np.ndarray) -> np.ndarray:
@@ -148,28 +214,32 @@ def _scaled(block: np.ndarray) -> np.ndarray:
     return ((block.astype(np.float64) - middle) / 2.0 ** (bits - 1)).astype(np.float32)
 
 
-def _resampled(blocks: Iterator[np.ndarray], own: int, rate: int) -> np.ndarray:
+def _resampled(blocks: Iterator[np.ndarray], own: int, rate: int) -> Decoded:
     """Return blocks at another rate, one after another through one filter."""
-    checked = map(_finite, blocks)
-    if own == rate:
-        return np.concatenate(list(checked))
     stream = soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
-    parts = [stream.resample_chunk(block) for block in checked]
-    parts.append(stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
-    samples = np.concatenate(parts)
+    content, peak = bytearray(), 0.0  # which grows without a second copy of a long recording
+    for block in blocks:
+        peak = max(peak, _peak(block))
+        content += (block if own == rate else stream.resample_chunk(block)).tobytes()
+    if own != rate:
+        content += stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True).tobytes()
+    samples = np.frombuffer(content, dtype=np.float32)
     if not len(samples):
         raise BadCellError(f"the recording is shorter than one sample at {rate} Hz; drop the row")
-    return samples
+    return Decoded(samples, peak)
 
 
-def _finite(block: np.ndarray) -> np.ndarray:
-    if not (np.abs(block) <= _LARGEST).all():  # also NaN
+def _peak(block: np.ndarray) -> float:
+    peak = float(np.abs(block).max())
+    if not peak <= _LARGEST:  # also NaN
         raise BadCellError(
             "some samples are NaN or infinite; repair the recording, or drop the row"
         )
-    return block
+    return peak
 
 
 def _problem(error: Exception, start: bytes) -> str:
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__
+    if "not exist" in reason:  # what libsndfile says of sounds without a beginning
+        reason = "no sound is found"
     return f"cannot be decoded ({reason}), it seems to be {guess_content(start)}"

@@ -34,6 +34,8 @@ _BLOCK = 1 << 20
 # Largest magnitude of a sample that is a number: more would overflow when it is squared.
 _LARGEST = 1e15
 
+# Formats whose encodings are lossy: decoded, a loud sound may lie outside [-1, 1].
+_OVERSHOOTING = "MP3", "OGG"
 # Encodings that libsndfile cannot seek in, or writes to standard output of.
 _NOT_DECODED = "DWVW", "NMS_ADPCM"
 # Sizes in headers that libsndfile has found to be wrong, and those by which programs say that they
@@ -52,7 +54,8 @@ class Decoded(NamedTuple):
     ----------
     samples : ndarray of shape (samples,), float32
     peak : float
-        Largest magnitude before resampling, by which a sound of full scale may overshoot.
+        Largest magnitude before resampling, by which a sound of full scale may overshoot; 1 of
+        lossy encodings, which overshoot as well.
     has_more : bool
         Whether the file holds another recording behind this one.
     """
@@ -156,7 +159,8 @@ def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
     except Exception as error:  # damaged data makes libsndfile raise nearly anything
         raise BadCellError(_problem(error, content)) from error
     has_more = has_more or (format == "OGG" and has_second_start(file))
-    return decoded._replace(has_more=has_more)
+    peak = 1.0 if format in _OVERSHOOTING else decoded.peak
+    return decoded._replace(peak=peak, has_more=has_more)
 
 
 def _check_sound(sound: soundfile.SoundFile, longest: float, is_default: bool) -> None:

@@ -13,12 +13,27 @@ from torch import nn
 
 from sktransfer.backbones import huggingface, timm
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._network import Apply, Chain, StagedNetwork
+from sktransfer.backbones._network import (
+    POOLED,
+    Apply,
+    CachedActivation,
+    Chain,
+    StagedNetwork,
+    pool,
+)
 from sktransfer.backbones._weights import described
 from sktransfer.backbones.timm._split_timm import split
 from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities import Recipe, modality_of, tensors_of
+from sktransfer.modalities import (
+    SAMPLES,
+    WAVEFORM,
+    Recipe,
+    mask_of,
+    modality_of,
+    tensors_of,
+)
+from sktransfer.modalities.audio import AudioRecipe
 from sktransfer.modalities.image import ImageRecipe
 
 NAME = "module"
@@ -129,7 +144,43 @@ def _staged(net: nn.Module, recipe: Any) -> tuple[StagedNetwork, Any]:
             return parts[0], recipe
         if (found := huggingface.stages_of(net)) is not None:
             return found[0], recipe if hasattr(net, "recipe") else found[1]
+    if isinstance(recipe, AudioRecipe):
+        return _OfSounds(_children(net), masked=recipe.masked), recipe
     return Chain(_children(net), Apply(_mean)), recipe
+
+
+class _OfSounds(Chain):
+    """Stages of a module for sounds; what pads a row does not change its features.
+
+    Parameters
+    ----------
+    stages : mapping of str to nn.Module
+        In order.
+    masked : bool
+        Whether the module is given the number of samples of each row, or rows of one length.
+    """
+
+    # The lengths of the outputs between stages are the module's own.
+    resumes = False
+
+    def __init__(self, stages: Mapping[str, nn.Module], *, masked: bool) -> None:
+        super().__init__(stages, Apply(_mean))
+        self.masked = masked
+
+    def forward(
+        self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
+    ) -> torch.Tensor:
+        """Run the stages up to and including `until`."""
+        mask = mask_of(inputs)
+        if mask is not None and until == POOLED:
+            return pool(super().forward(inputs, list(self.stages)[-1]), "mean", self, mask)
+        if self.masked or isinstance(inputs, torch.Tensor):
+            return super().forward(inputs, until)
+        waveform, samples = inputs[WAVEFORM], inputs[SAMPLES]
+        run = super().forward  # which a comprehension cannot call by this name
+        groups = [(samples == n).nonzero()[:, 0] for n in samples.unique()]
+        outputs = [run(waveform[rows, : samples[rows[0]]], until) for rows in groups]
+        return torch.cat(outputs)[torch.cat(groups).argsort()]
 
 
 def _children(net: nn.Module) -> dict[str, nn.Module]:

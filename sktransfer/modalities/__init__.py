@@ -3,6 +3,8 @@
 from pkgutil import resolve_name
 
 from sktransfer.modalities._inputs import MASK as MASK
+from sktransfer.modalities._inputs import SAMPLES as SAMPLES
+from sktransfer.modalities._inputs import WAVEFORM as WAVEFORM
 from sktransfer.modalities._inputs import Inputs as Inputs
 from sktransfer.modalities._inputs import map_inputs as map_inputs
 from sktransfer.modalities._inputs import mask_of as mask_of

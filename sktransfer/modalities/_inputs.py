@@ -15,6 +15,9 @@ Inputs: TypeAlias = "torch.Tensor | Mapping[str, torch.Tensor]"
 
 MASK = "attention_mask"
 
+# Of sounds: samples (n, length), padded with zeros, and how many a network is to read of each.
+WAVEFORM, SAMPLES = "waveform", "samples"
+
 
 def map_inputs(function: Callable[[torch.Tensor], torch.Tensor], inputs: Any) -> Any:
     """Apply a function to each tensor of the inputs; None stays None."""
@@ -38,16 +41,13 @@ def mask_of(inputs: Any) -> torch.Tensor | None:
     return inputs[MASK] if isinstance(inputs, Mapping) and MASK in inputs else None
 
 
-def part_of(inputs: Any, rows: Any, length: int) -> Any:
-    """Return some rows of inputs of variable length, cut to a length."""
-    longest = inputs[MASK].shape[1]
-
-    def part(tensor: torch.Tensor) -> torch.Tensor:
-        # Others, such as a waveform beside a mask of positions, have another unit of length.
-        is_cut = tensor.ndim > 1 and tensor.shape[1] == longest
-        return tensor[rows, :length] if is_cut else tensor[rows]
-
-    return map_inputs(part, inputs)
+def part_of(inputs: Mapping[str, torch.Tensor], rows: Any, length: int) -> Any:
+    """Return some rows of inputs of variable length, cut to a length; waveforms to the longest."""
+    part = {name: tensor[rows] for name, tensor in inputs.items()}
+    lengths = dict.fromkeys(part, length)
+    if SAMPLES in part:
+        lengths[WAVEFORM] = int(part[SAMPLES].max())
+    return {n: t[:, : lengths[n]] if t.ndim > 1 else t for n, t in part.items()}
 
 
 def repeat_rows(inputs: Any, least: int) -> Any:

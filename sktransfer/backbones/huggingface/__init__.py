@@ -146,6 +146,7 @@ def _transformer(
     family = family_of(raw, name=name, modality=modality)
     sees_all = raw.get("is_causal") is False or raw.get("use_bidirectional_attention")
     blueprint = {"config": raw, **_blueprint(sentence, "mean" if sees_all else family.pooling)}
+    blueprint["normalize"] |= family.normalize
     state = _state_of(sentence.folder, weights)
     if family.modality == "audio":
         config = config_of(raw, "audio")
@@ -236,7 +237,7 @@ def assemble(
         "sound": sound,
         "steps": [],
         "pooling": family.pooling,
-        "normalize": False,
+        "normalize": family.normalize,
         "truncate": None,
     }
     network = _build(blueprint, state, family.modality, random_state=random_state, name=name)

@@ -13,6 +13,7 @@ import torch
 import xxhash
 from torch import nn
 
+from sktransfer._warnings import warnings_ignored
 from sktransfer.backbones._network import POOLED, CachedActivation, Layout, StagedNetwork, pool
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
@@ -216,7 +217,9 @@ class HuggingFaceNetwork(SentenceNetwork):
     def _run(self, inputs: Any) -> Any:
         given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
         given = given if self.reader is None else self.reader(inputs)
-        return self.model(**given, return_dict=True)
+        # WavLM's own choice of types, of which each layer would warn.
+        with warnings_ignored(UserWarning, message="Support for mismatched key_padding_mask"):
+            return self.model(**given, return_dict=True)
 
     def _features(self, output: Any, inputs: Any) -> torch.Tensor:
         tokens = output.last_hidden_state

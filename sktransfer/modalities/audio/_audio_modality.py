@@ -17,11 +17,11 @@ from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, Lev
 from sktransfer.modalities._chunks import Chunked
 from sktransfer.modalities._digests import array_digest, content_digest
 from sktransfer.modalities._files import FileCell, digest_files, file_cell
-from sktransfer.modalities._inputs import MASK, map_inputs
+from sktransfer.modalities._inputs import MASK, SAMPLES, WAVEFORM, map_inputs
 from sktransfer.modalities._modality import Forward, Modality, Preparer, Recipe, Remark
 from sktransfer.modalities.audio._audio_augmentation import audio_augmentation
 from sktransfer.modalities.audio._audio_cells import Samples, audio_source
-from sktransfer.modalities.audio._audio_recipe import SAMPLES, WAVEFORM, AudioRecipe
+from sktransfer.modalities.audio._audio_recipe import AudioRecipe
 from sktransfer.modalities.audio._decode_audio import decode_audio
 
 if TYPE_CHECKING:

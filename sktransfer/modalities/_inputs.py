@@ -5,8 +5,12 @@ Inputs of variable length are named tensors padded on the right, with an ``"atte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from sktransfer.exceptions import BackboneError
 
 if TYPE_CHECKING:
     import torch
@@ -41,13 +45,30 @@ def mask_of(inputs: Any) -> torch.Tensor | None:
     return inputs[MASK] if isinstance(inputs, Mapping) and MASK in inputs else None
 
 
-def part_of(inputs: Mapping[str, torch.Tensor], rows: Any, length: int) -> Any:
-    """Return some rows of inputs of variable length, cut to a length; waveforms to the longest."""
+def lengths_of(inputs: Mapping[str, torch.Tensor]) -> list[int]:
+    """Return how long each row of inputs of variable length is for a network."""
+    # The silence behind a recording may be read as well, so its mask does not tell.
+    return (inputs[SAMPLES] if SAMPLES in inputs else inputs[MASK].sum(1)).tolist()
+
+
+def part_of(inputs: Mapping[str, torch.Tensor], rows: Any) -> Any:
+    """Return some rows of inputs of variable length, cut to the longest of them."""
     part = {name: tensor[rows] for name, tensor in inputs.items()}
-    lengths = dict.fromkeys(part, length)
+    lengths = dict.fromkeys(part, int(part[MASK].sum(1).max()))
     if SAMPLES in part:
         lengths[WAVEFORM] = int(part[SAMPLES].max())
     return {n: t[:, : lengths[n]] if t.ndim > 1 else t for n, t in part.items()}
+
+
+def joined(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the outputs of the parts of a batch, one after another."""
+    shapes = {output.shape[1:] for output in outputs}
+    if len(shapes) > 1:
+        raise BackboneError(
+            f"The network gives features of the shapes {', '.join(map(str, shapes))} for rows of "
+            "different lengths, expected one vector per row, always of the same length."
+        )
+    return np.concatenate(outputs)
 
 
 def repeat_rows(inputs: Any, least: int) -> Any:

@@ -336,12 +336,14 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     family = family_of(config, name=name)
     if family.modality == "image":
         size = config.get("image_size")
+    elif family.modality == "audio":
+        size = None  # any
     else:
         size = sentence_recipe(folder).max_length or config.get("max_position_embeddings")
     return {
         "name": name,
         "modality": family.modality,
-        "feature_size": config.get("hidden_size"),
+        "feature_size": config.get("hidden_size", config.get("d_model")),
         "input_size": size if isinstance(size, int) else None,
         "licence": licence_of(folder),
         "on_this_machine": True,

@@ -41,4 +41,5 @@ class WhisperNetwork(HuggingFaceNetwork):
         # The next convolution must read zeros behind a row, as it does behind the longest.
         hidden = gelu(model.conv2(hidden * inside_rows(frames, hidden.shape[2])[:, None]))
         hidden = hidden.transpose(1, 2)
-        return hidden + model.embed_positions.weight[: hidden.shape[1]]
+        hidden = hidden + model.embed_positions.weight[: hidden.shape[1]]
+        return nn.functional.dropout(hidden, model.config.dropout, self.training)

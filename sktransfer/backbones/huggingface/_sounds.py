@@ -22,6 +22,7 @@ from sktransfer.backbones.huggingface._folder import (
 )
 from sktransfer.backbones.huggingface._transformers import feature_extractor_of, mel_filters
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities import SAMPLES, WAVEFORM
 from sktransfer.modalities.audio import AudioRecipe
 
 # Seconds of a chunk for networks that take any length: attention grows with its square.
@@ -115,8 +116,8 @@ class WhisperReader(MelReader):
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return ``input_features`` (n, bands, frames), zero behind each row, and ``frames``."""
-        samples = inputs["samples"]
-        spectrogram = self.mel(inputs["waveform"], samples)[:, :-1]
+        samples = inputs[SAMPLES]
+        spectrogram = self.mel(inputs[WAVEFORM], samples)[:, :-1]
         frames = samples // self.mel.settings.hop
         inside = inside_rows(frames, spectrogram.shape[1])[..., None]
         highest = spectrogram.where(inside, spectrogram.new_tensor(-torch.inf))
@@ -130,8 +131,8 @@ class WaveformReader(nn.Module):
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return ``input_values`` and ``attention_mask`` (n, samples)."""
-        waveform = inputs["waveform"]
-        mask = inside_rows(inputs["samples"], waveform.shape[1])
+        waveform = inputs[WAVEFORM]
+        mask = inside_rows(inputs[SAMPLES], waveform.shape[1])
         return {"input_values": waveform, "attention_mask": mask.long()}
 
 
@@ -144,8 +145,8 @@ class AstReader(MelReader):
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return ``input_values`` (n, frames, bands)."""
-        samples = inputs["samples"]
-        energies = self.mel(inputs["waveform"], samples)[:, : self.n_frames]
+        samples = inputs[SAMPLES]
+        energies = self.mel(inputs[WAVEFORM], samples)[:, : self.n_frames]
         inside = inside_rows(self.mel.frames(samples), energies.shape[1])[..., None]
         energies = energies.where(inside, energies.new_zeros(()))
         energies = nn.functional.pad(energies, (0, 0, 0, self.n_frames - energies.shape[1]))

@@ -132,7 +132,7 @@ def test_a_row_does_not_depend_on_its_neighbours(saved, kind):
     """Nor on the size of the batch; clips of one sample and around one window are usable."""
     backbone = saved(kind).backbone
     clips = noise(1, 399, 400, 401, 719, 720, 12_345, 9_000)
-    for layer in ("pooled", *backbone.stages):
+    for layer in ("pooled", 0, 2):
         alone = np.concatenate([run(backbone, [clip], layer=layer) for clip in clips])
         assert np.isfinite(alone).all()
         parts = [run(backbone, part, layer=layer) for part in (clips[:2], clips[2:5], clips[5:])]
@@ -274,13 +274,9 @@ def changed(kind: str, folder: Path, file: str, **settings: Any) -> Backbone:
         ("clap fusion", "truncation", "rand_trunc"),
         ("clap", "padding", "repeat"),
         ("clap", "max_length_s", 0),
-        ("clap", "frequency_max", None),  # null stands for the default
     ],
 )
 def test_settings_are_refused_by_file_and_name(kind, setting, value, tmp_path):
-    if value is None:
-        assert changed(kind, tmp_path, "preprocessor_config.json", **{setting: value})
-        return
     with pytest.raises(BackboneError, match=rf"preprocessor_config\.json.* sets {setting} to"):
         changed(kind, tmp_path, "preprocessor_config.json", **{setting: value})
 

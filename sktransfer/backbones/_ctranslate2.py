@@ -34,6 +34,8 @@ _PLAIN = {
     "ffn/linear_0": "fc1",
     "ffn/linear_1": "fc2",
 }
+# Ends of the names of weights; other entries are settings.
+_WEIGHTS = ("weight", "bias", "gamma", "beta", "encodings")
 _KINDS = {"gamma": "weight", "beta": "bias", "encodings": "weight"}
 
 
@@ -62,11 +64,17 @@ def read_whisper(path: Path) -> tuple[dict[str, Any], StateDict]:
             values = dict(_values(file))
         state: StateDict = {}
         for name, value in values.items():
-            if name.endswith(("weight", "bias", "gamma", "beta", "encodings")):
-                state |= _renamed(name, torch.from_numpy(value.astype(np.float32)))
+            if name.endswith(_WEIGHTS):
+                state |= _renamed(name, _tensor(value))
         return _config(values), state
-    except (EOFError, KeyError, ValueError, struct.error) as error:
+    except (EOFError, LookupError, TypeError, ValueError) as error:
         raise WeightsError(f"{str(path)!r} is no Whisper model of CTranslate2: {error}.") from error
+
+
+def _tensor(value: np.ndarray) -> torch.Tensor:
+    if value.dtype.kind != "f":
+        raise ValueError(f"its weights are quantised to {value.dtype}")
+    return torch.from_numpy(value.astype(np.float32))
 
 
 def _values(file: BinaryIO) -> Iterator[tuple[str, np.ndarray]]:

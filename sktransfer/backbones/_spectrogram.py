@@ -100,7 +100,9 @@ class LogMel(nn.Module):
             frames = waveform.unfold(1, settings.frame, settings.hop)
             if settings.emphasis:
                 frames = _emphasized(frames - frames.mean(-1, keepdim=True), settings.emphasis)
-            spectrum = torch.fft.rfft(frames * self.window, settings.n_fft)
+            # `rfft` pads as well, but not every engine's.
+            frames = nn.functional.pad(frames * self.window, (0, settings.n_fft - settings.frame))
+            spectrum = torch.fft.rfft(frames)
             power = spectrum.real.square() + spectrum.imag.square()
             bands = (power @ self.filters).clamp(min=settings.floor)
             if settings.log == "ln":
@@ -119,8 +121,8 @@ class LogMel(nn.Module):
 
 def mirrored(waveform: torch.Tensor, samples: torch.Tensor, by: int) -> torch.Tensor:
     """Return waveforms with `by` samples more at both ends, mirrored at the ends of each row."""
-    length = waveform.shape[1]
-    places = torch.arange(-by, length + by, device=waveform.device).abs().expand(len(samples), -1)
+    rows, length = waveform.shape
+    places = torch.arange(-by, length + by, device=waveform.device).abs().expand(rows, -1)
     last = (samples - 1)[:, None]
     places = torch.where(places > last, 2 * last - places, places)
     inside = places >= 0  # behind the mirrored samples of a row there is silence

@@ -8,17 +8,33 @@ from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from sktransfer.backbones import huggingface, timm
 from sktransfer.backbones._backbone import Backbone
-from sktransfer.backbones._network import Apply, Chain, StagedNetwork
+from sktransfer.backbones._network import (
+    POOLED,
+    Apply,
+    CachedActivation,
+    Chain,
+    StagedNetwork,
+    pool,
+)
 from sktransfer.backbones._weights import described
 from sktransfer.backbones.timm._split_timm import split
 from sktransfer.backbones.torchvision._split_torchvision import only_size, stages_of
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities import Recipe, modality_of, tensors_of
+from sktransfer.modalities import (
+    SAMPLES,
+    WAVEFORM,
+    Recipe,
+    mask_of,
+    modality_of,
+    tensors_of,
+)
+from sktransfer.modalities.audio import AudioRecipe
 from sktransfer.modalities.image import ImageRecipe
 
 NAME = "module"
@@ -77,6 +93,8 @@ def load(module: nn.Module, *, modality: str) -> Backbone:
     except Exception as error:  # whatever the user's code raises
         raise _does_not_take(name, recipe, error) from error
     _check_features(features, rows, name)
+    if isinstance(recipe, AudioRecipe):
+        _check_lengths(network, recipe, name)
     _refuse_bypassed_hooks(net, network)
     library = _library(module)
     return Backbone(name, source=NAME, network=network, recipe=recipe, library=library)
@@ -129,7 +147,56 @@ def _staged(net: nn.Module, recipe: Any) -> tuple[StagedNetwork, Any]:
             return parts[0], recipe
         if (found := huggingface.stages_of(net)) is not None:
             return found[0], recipe if hasattr(net, "recipe") else found[1]
+    if isinstance(recipe, AudioRecipe):
+        return _OfSounds(_children(net), masked=recipe.masked), recipe
     return Chain(_children(net), Apply(_mean)), recipe
+
+
+class _OfSounds(Chain):
+    """Stages of a module for sounds; what pads a row does not change its features.
+
+    Parameters
+    ----------
+    stages : mapping of str to nn.Module
+        In order.
+    masked : bool
+        Whether the module is given the number of samples of each row, or rows of one length.
+    """
+
+    # The lengths of the outputs between stages are the module's own.
+    resumes = False
+
+    def __init__(self, stages: Mapping[str, nn.Module], *, masked: bool) -> None:
+        super().__init__(stages, Apply(_mean))
+        self.masked = masked
+
+    def forward(
+        self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
+    ) -> torch.Tensor:
+        """Run the stages up to and including `until`."""
+        mask = mask_of(inputs)
+        if mask is not None:
+            last = list(self.stages)[-1]
+            activation = super().forward(inputs, last if until == POOLED else until)
+            _check_positions(activation, mask.shape[1])
+            return pool(activation, "mean", self, mask) if until == POOLED else activation
+        if self.masked or isinstance(inputs, torch.Tensor):
+            return super().forward(inputs, until)
+        waveform, samples = inputs[WAVEFORM], inputs[SAMPLES]
+        run = super().forward  # which a comprehension cannot call by this name
+        groups = [(samples == n).nonzero()[:, 0] for n in samples.unique()]
+        outputs = [run(waveform[rows, : samples[rows[0]]], until) for rows in groups]
+        return torch.cat(outputs)[torch.cat(groups).argsort()]
+
+
+def _check_positions(activation: Any, expected: int) -> None:
+    """Refuse positions in time that are not those of the recipe; one more may follow them."""
+    found = activation.shape[1] if activation.ndim == 3 else expected
+    if not expected <= found <= expected + 1:
+        raise BackboneError(
+            f"there are {found} positions in time, and {expected} by the window and hop of its "
+            "recipe; the shape must be (n, positions, channels)"
+        )
 
 
 def _children(net: nn.Module) -> dict[str, nn.Module]:
@@ -167,6 +234,20 @@ def _check_features(features: Any, rows: int, name: str) -> None:
         f"{name} returns {what}. Wrap it in a module whose forward returns one tensor of features, "
         "of a floating-point type: (n, d), (n, channels, height, width) or (n, tokens, channels)."
     )
+
+
+@torch.inference_mode()
+def _check_lengths(network: StagedNetwork, recipe: AudioRecipe, name: str) -> None:
+    """Refuse features of which the number depends on the length of a recording."""
+    lengths = [min(recipe.longest, recipe.window + n * recipe.hop) for n in (3, 9)]
+    silent = [recipe.inputs([np.zeros(length, dtype=np.float32)]) for length in lengths]
+    widths = [network(inputs).shape[1] for inputs in silent]
+    if widths[0] != widths[1]:
+        raise BackboneError(
+            f"{name} returns {widths[0]} features of {lengths[0]} samples, and {widths[1]} of "
+            f"{lengths[1]}. Its last axis must be that of the channels: (n, d), or (n, positions, "
+            "channels), of which the mean over time is taken."
+        )
 
 
 def _refuse_bypassed_hooks(net: nn.Module, network: StagedNetwork) -> None:

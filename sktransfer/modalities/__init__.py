@@ -3,7 +3,10 @@
 from pkgutil import resolve_name
 
 from sktransfer.modalities._inputs import MASK as MASK
+from sktransfer.modalities._inputs import SAMPLES as SAMPLES
+from sktransfer.modalities._inputs import WAVEFORM as WAVEFORM
 from sktransfer.modalities._inputs import Inputs as Inputs
+from sktransfer.modalities._inputs import lengths_of as lengths_of
 from sktransfer.modalities._inputs import map_inputs as map_inputs
 from sktransfer.modalities._inputs import mask_of as mask_of
 from sktransfer.modalities._inputs import n_rows as n_rows

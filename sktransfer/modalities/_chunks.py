@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktransfer.modalities._inputs import joined
 from sktransfer.modalities._modality import Forward, Preparer
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Chunked(Preparer):
             for part in self._together(chunks, device)
         ]
         counts = np.array([len(item) for item in items])
-        sums = np.add.reduceat(np.concatenate(outputs), np.cumsum(counts) - counts, axis=0)
+        sums = np.add.reduceat(joined(outputs), np.cumsum(counts) - counts, axis=0)
         return sums / counts[:, np.newaxis].astype(np.float32)
 
     def _together(self, chunks: Sequence[Any], device: torch.device) -> list[range]:

@@ -5,8 +5,12 @@ Inputs of variable length are named tensors padded on the right, with an ``"atte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from sktransfer.exceptions import BackboneError
 
 if TYPE_CHECKING:
     import torch
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
 Inputs: TypeAlias = "torch.Tensor | Mapping[str, torch.Tensor]"
 
 MASK = "attention_mask"
+
+# Of sounds: samples (n, length), padded with zeros, and how many a network is to read of each.
+WAVEFORM, SAMPLES = "waveform", "samples"
 
 
 def map_inputs(function: Callable[[torch.Tensor], torch.Tensor], inputs: Any) -> Any:
@@ -38,16 +45,30 @@ def mask_of(inputs: Any) -> torch.Tensor | None:
     return inputs[MASK] if isinstance(inputs, Mapping) and MASK in inputs else None
 
 
-def part_of(inputs: Any, rows: Any, length: int) -> Any:
-    """Return some rows of inputs of variable length, cut to a length."""
-    longest = inputs[MASK].shape[1]
+def lengths_of(inputs: Mapping[str, torch.Tensor]) -> list[int]:
+    """Return how long each row of inputs of variable length is for a network."""
+    # The silence behind a recording may be read as well, so its mask does not tell.
+    return (inputs[SAMPLES] if SAMPLES in inputs else inputs[MASK].sum(1)).tolist()
 
-    def part(tensor: torch.Tensor) -> torch.Tensor:
-        # Others, such as a waveform beside a mask of positions, have another unit of length.
-        is_cut = tensor.ndim > 1 and tensor.shape[1] == longest
-        return tensor[rows, :length] if is_cut else tensor[rows]
 
-    return map_inputs(part, inputs)
+def part_of(inputs: Mapping[str, torch.Tensor], rows: Any) -> Any:
+    """Return some rows of inputs of variable length, cut to the longest of them."""
+    part = {name: tensor[rows] for name, tensor in inputs.items()}
+    lengths = dict.fromkeys(part, int(part[MASK].sum(1).max()))
+    if SAMPLES in part:
+        lengths[WAVEFORM] = int(part[SAMPLES].max())
+    return {n: t[:, : lengths[n]] if t.ndim > 1 else t for n, t in part.items()}
+
+
+def joined(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the outputs of the parts of a batch, one after another."""
+    shapes = {output.shape[1:] for output in outputs}
+    if len(shapes) > 1:
+        raise BackboneError(
+            f"The network gives features of the shapes {', '.join(map(str, shapes))} for rows of "
+            "different lengths, expected one vector per row, always of the same length."
+        )
+    return np.concatenate(outputs)
 
 
 def repeat_rows(inputs: Any, least: int) -> Any:

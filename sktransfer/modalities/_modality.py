@@ -68,12 +68,15 @@ class Recipe(ABC):
         Name of the modality in the table `MODALITIES`.
     pooling : str
         Pooling of a stage by default; empty for the class token where there is one, else the mean.
+    timed : bool
+        Whether the outputs of stages are as long as the cell, where cells have variable length.
     channels_last : bool
         Whether networks run faster with torch's memory format of that name.
     """
 
     modality: ClassVar[str]
     pooling: str = ""
+    timed: bool = True
     channels_last: ClassVar[bool] = False
 
     @abstractmethod

@@ -20,7 +20,7 @@ from sktransfer._warnings import warnings_ignored
 from sktransfer.backbones import at_level
 from sktransfer.base import BaseTrainer
 from sktransfer.exceptions import PersistenceError
-from sktransfer.modalities import tensors_of
+from sktransfer.modalities import WAVEFORM, tensors_of
 from sktransfer.persistence._export_weights import fitted
 from sktransfer.persistence._replacing import replacing
 from sktransfer.training.strategies import merged
@@ -108,8 +108,6 @@ def _program(estimator: Any) -> Any:
     example = estimator._modality().recipe(backbone).examples(backbone.processor)[0]
     names = list(example) if isinstance(example, Mapping) else None
     module = (_trained if isinstance(estimator, BaseTrainer) else _frozen)(estimator, names)
-    # Named inputs are of variable length.
-    free = {0: "batch", 1: "length"} if names else {0: "batch"}
     inputs = tuple(tensor.contiguous() for tensor in tensors_of(example))
     with warnings_ignored(), _silenced():
         return torch.onnx.export(
@@ -117,10 +115,16 @@ def _program(estimator: Any) -> Any:
             inputs,
             input_names=names or ["inputs"],
             output_names=[_output_name(estimator)],
-            dynamic_shapes=((free,) * len(inputs),),
+            dynamic_shapes=(tuple(map(_free, names or [""], inputs)),),
             dynamo=True,
             verbose=False,
         )
+
+
+def _free(name: str, tensor: torch.Tensor) -> dict[int, str]:
+    """Return the dimensions of an input that may have any size; named inputs vary in length."""
+    is_long = name and tensor.ndim > 1
+    return {0: "batch", **({1: "samples" if name == WAVEFORM else "length"} if is_long else {})}
 
 
 @contextmanager

@@ -40,8 +40,9 @@ def export_weights(estimator: Any, path: str | os.PathLike[str]) -> None:
     torchvision, timm, bundled        a `.safetensors` file with the source's own names of weights
     EfficientNet-Lite
     a module of your own              a `.safetensors` file with the names of its ``state_dict``
-    Hugging Face, sentence-           a folder: model, config, and tokenizer or image processor;
-    transformers, bundled MiniLM      for pooled tokens also the files of sentence-transformers
+    Hugging Face, sentence-           a folder: model, config, and tokenizer, image processor or
+    transformers, bundled MiniLM      feature extractor; for pooled tokens of texts also the files
+    and Whisper                       of sentence-transformers
     ================================  ============================================================
 
     The head of a fine-tuner, with its standardization, becomes one linear layer. Where the
@@ -52,6 +53,11 @@ def export_weights(estimator: Any, path: str | os.PathLike[str]) -> None:
     outputs; in other folders it is in ``head.safetensors``: outputs are
     ``features @ weight.T + bias``. In other files it is left out, with a warning, as is any other
     head; load these without a classifier, by ``num_classes=0`` or ``strict=False``.
+
+    The folder of a Whisper holds its encoder, which ``WhisperModel`` and
+    ``WhisperForAudioClassification`` read; their other layers are then random. That of a CLAP is
+    its half for sounds; if the backbone was the whole model, the head takes its features scaled to
+    unit length.
 
     Classes are in the metadata of a file (``"classes"``, as JSON) and in the config of a folder
     (``id2label``); how cells are prepared is in the metadata (``"recipe"``), or in the config of

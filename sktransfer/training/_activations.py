@@ -52,7 +52,8 @@ class Activations:
         self._items: dict[int, Any] | None = None
         if runner.preparer.variable_length:
             self._items = runner.prepare_all(self.usable())
-        self._is_ragged = self._items is not None and extractor.layer != POOLED
+        has_length = self._items is not None and self._recipe.timed
+        self._is_ragged = has_length and extractor.layer != POOLED
 
     def size(self, rows: Sequence[int]) -> int:
         """Return the bytes of the outputs of these rows."""

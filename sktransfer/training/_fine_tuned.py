@@ -92,7 +92,7 @@ class FineTuned(nn.Module):
             return cached.activation
         mask = mask_of(inputs)
         if mask is not None and mask.device.type == "cpu":
-            return by_length(self._pooled, inputs, cached, mask.sum(1).tolist())
+            return by_length(self._pooled, inputs, cached)
         return self._pooled(inputs, cached)
 
     def _pooled(self, inputs: Any, cached: CachedActivation | None) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from sktransfer.backbones import CachedActivation
-from sktransfer.modalities import part_of
+from sktransfer.modalities import MASK, lengths_of, part_of
 
 # A row joins a group if it has at least this share of the length of the group's longest. From 0.5
 # to 0.8 it hardly matters: steps of 12, 16 and 32 questions took 0.95, 0.8 and 0.7 of padded ones.
@@ -19,7 +19,6 @@ def by_length(
     run: Callable[[Any, CachedActivation | None], torch.Tensor],
     inputs: Any,
     cached: CachedActivation | None,
-    lengths: list[int],
 ) -> torch.Tensor:
     """Return what a function gives for the rows of a batch, in their order.
 
@@ -27,21 +26,19 @@ def by_length(
     ----------
     run : callable
         From network inputs, and a cached activation for them, to features (n, d).
-    inputs : mapping of str to Tensor of shape (n, length)
-        Padded on the right.
+    inputs : mapping of str to Tensor
+        Of variable length, padded on the right.
     cached : CachedActivation, optional
         Its activation is (n, length, ...).
-    lengths : list of int
-        Length of each row.
     """
-    groups = _groups(lengths)
+    groups = _groups(lengths_of(inputs))
     if len(groups) == 1:
         return run(inputs, cached)
     features = []
     for rows in groups:
-        part = (rows, lengths[rows[0]])
-        some = part_of(inputs, *part)
-        known = cached and CachedActivation(cached.stage, cached.activation[rows, : part[1]])
+        some = part_of(inputs, rows)
+        longest = some[MASK].shape[1]
+        known = cached and CachedActivation(cached.stage, cached.activation[rows, :longest])
         features.append(run(some, known))
     together = torch.cat(features)
     order = torch.tensor([row for rows in groups for row in rows], device=together.device)

@@ -150,14 +150,110 @@ IMAGE_CONFIGS: dict[str, Any] = {
     ),
     "vit": lambda: hf.ViTConfig(**_PATCHES),
 }
+# The convolutions are those of the published models, so that lengths are, too.
+_SPEECH: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+    "initializer_range": 0.2,
+}
+_STABLE = {**_SPEECH, "feat_extract_norm": "layer", "conv_bias": True, "do_stable_layer_norm": True}
+_SPECTRUM = {
+    "hidden_size": 32,
+    "spec_size": 64,
+    "num_mel_bins": 16,
+    "window_size": 4,
+    "patch_embeds_hidden_size": 8,
+    "depths": [1, 2, 1],
+    "num_attention_heads": [1, 2, 4],
+    "projection_dim": 8,
+}
+_WHISPER = hf.WhisperFeatureExtractor(feature_size=20, chunk_length=2)
+_CLAP = {
+    "feature_size": 16,
+    "sampling_rate": 16_000,
+    "hop_length": 160,
+    "max_length_s": 2,
+    "frequency_max": 8_000,
+}
+
+
+def _clap(fuses: bool) -> Any:
+    audio = {**_SPECTRUM, "enable_fusion": fuses}
+    return hf.ClapConfig(audio_config=audio, text_config=_TEXT, projection_dim=8)
+
+
+def _waveform(**settings: Any) -> Any:
+    return hf.Wav2Vec2FeatureExtractor(return_attention_mask=True, **settings)
+
+
+# Models of sounds by name: their config, and their feature extractor.
+AUDIO: dict[str, tuple[Any, Any]] = {
+    "audio-spectrogram-transformer": (
+        lambda: hf.ASTConfig(**_PATCHES | {"patch_size": 16}, num_mel_bins=32, max_length=96),
+        lambda: hf.ASTFeatureExtractor(num_mel_bins=32, max_length=96),
+    ),
+    "clap": (
+        lambda: _clap(False),
+        lambda: hf.ClapFeatureExtractor(**_CLAP, truncation="rand_trunc"),
+    ),
+    "clap fusion": (lambda: _clap(True), lambda: hf.ClapFeatureExtractor(**_CLAP)),
+    "clap_audio_model": (
+        lambda: hf.ClapAudioConfig(**_SPECTRUM),
+        lambda: hf.ClapFeatureExtractor(**_CLAP, truncation="rand_trunc", padding="pad"),
+    ),
+    "clap_audio_model projected": (
+        lambda: hf.ClapAudioConfig(**_SPECTRUM, enable_fusion=True),
+        lambda: hf.ClapFeatureExtractor(**_CLAP),
+    ),
+    "hubert": (lambda: hf.HubertConfig(**_SPEECH), lambda: _waveform(do_normalize=False)),
+    "hubert stable": (lambda: hf.HubertConfig(**_STABLE), _waveform),
+    "hubert batch norm": (
+        lambda: hf.HubertConfig(**_SPEECH, conv_pos_batch_norm=True),
+        _waveform,
+    ),
+    "wav2vec2": (lambda: hf.Wav2Vec2Config(**_SPEECH), _waveform),
+    "wav2vec2 stable": (lambda: hf.Wav2Vec2Config(**_STABLE), _waveform),
+    "wav2vec2 layer": (
+        lambda: hf.Wav2Vec2Config(**_SPEECH, feat_extract_norm="layer"),
+        _waveform,
+    ),
+    "wavlm": (lambda: hf.WavLMConfig(**_SPEECH), lambda: _waveform(do_normalize=False)),
+    "wavlm stable": (lambda: hf.WavLMConfig(**_STABLE), _waveform),
+    "whisper": (
+        lambda: hf.WhisperConfig(
+            vocab_size=40,
+            d_model=32,
+            num_mel_bins=20,
+            encoder_layers=3,
+            decoder_layers=2,
+            encoder_attention_heads=4,
+            decoder_attention_heads=4,
+            encoder_ffn_dim=48,
+            decoder_ffn_dim=48,
+            max_source_positions=100,
+            max_target_positions=32,
+            init_std=0.2,
+            **dict.fromkeys(
+                ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"), 1
+            ),
+        ),
+        lambda: _WHISPER,
+    ),
+}
 
 
 def build(kind: str) -> Any:
     """Return a random model; parameters initialized to zero or one are randomized too."""
     torch.manual_seed(len(kind))
-    config = (TEXT_CONFIGS | IMAGE_CONFIGS)[kind]()
+    config = AUDIO[kind][0]() if kind in AUDIO else (TEXT_CONFIGS | IMAGE_CONFIGS)[kind]()
     stem = type(config).__name__.removesuffix("Config")
     encoder = f"{stem}EncoderModel" if kind in ("mt5", "t5", "umt5") else f"{stem}Model"
+    encoder += "WithProjection" if kind.endswith(" projected") else ""
     model = getattr(hf, encoder)(config).eval()
     for parameter in model.parameters():
         parameter.data += 0.02 * torch.randn(parameter.shape)
@@ -190,6 +286,8 @@ def save(kind: str, folder: Path) -> Any:
     model.save_pretrained(folder)
     if kind in TEXT_CONFIGS:
         tokenizer().save_pretrained(folder)
+    elif kind in AUDIO:
+        AUDIO[kind][1]().save_pretrained(folder)
     else:
         size = {"height": side(kind), "width": side(kind)}
         write_json(folder / "preprocessor_config.json", size=size, image_mean=[0.5] * 3)

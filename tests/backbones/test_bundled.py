@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from sklearn.datasets import load_sample_image
 from torch.nn import functional
 from torchvision.models import ResNet18_Weights
@@ -12,6 +13,7 @@ from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
 from sktransfer.backbones import bundled, get_backbone
 from sktransfer.backbones import timm as timm_source
+from sktransfer.backbones._ctranslate2 import read_whisper
 from sktransfer.exceptions import WeightsError
 
 LITES = ["efficientnet_lite0", "efficientnet_lite2"]
@@ -139,7 +141,7 @@ def test_the_recipe_is_that_of_the_authors(lite):
     assert recipe.interpolation == "bicubic"
 
 
-@pytest.mark.parametrize("name", [*LITES, "all-MiniLM-L6-v2"])
+@pytest.mark.parametrize("name", [*LITES, "all-MiniLM-L6-v2", "whisper-tiny.en"])
 @pytest.mark.parametrize("which", [0, -1])
 def test_a_changed_byte_in_any_file_is_noticed(name, which, tmp_path, monkeypatch):
     bundle = needs(name)
@@ -168,3 +170,47 @@ def test_random_and_own_weights_need_no_package(tmp_path, monkeypatch):
     torch.save(net.state_dict(), tmp_path / "mine.pth")
     mine = bundled.load("efficientnet_lite0", weights=tmp_path / "mine.pth", modality="image")
     assert made.fingerprint == mine.fingerprint
+
+
+def whisper(**how):
+    needs("whisper-tiny.en")
+    return get_backbone("whisper-tiny.en", modality="audio", **how)
+
+
+@torch.inference_mode()
+def test_whisper_gives_the_features_of_transformers(tmp_path):
+    """In transformers' own model and feature extractor, of the same weights; filled up or not."""
+    backbone = whisper()
+    config, state = read_whisper(weights_of("whisper-tiny.en"))
+    with torch.device("meta"):
+        model = hf.WhisperModel(hf.WhisperConfig(**config))
+    model.load_state_dict(state, assign=True)
+    samples = np.random.default_rng(0).normal(scale=0.1, size=24_000).astype(np.float32)
+    extractor = hf.WhisperFeatureExtractor(feature_size=80)
+    features = extractor(samples, sampling_rate=16_000, return_tensors="pt").input_features
+    wanted = model.encoder.eval()(features).last_hidden_state[:, :75].mean(1)
+    found = backbone.extract(backbone.recipe.filled(True).inputs([samples]))
+    assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
+
+
+def test_whisper_has_random_weights_by_a_seed_and_those_of_a_file(tmp_path):
+    published, random = whisper(), whisper(weights=None, random_state=1)
+    assert random.fingerprint == whisper(weights=None, random_state=1).fingerprint
+    assert random.fingerprint not in (published.fingerprint, whisper(weights=None).fingerprint)
+    _, state = read_whisper(weights_of("whisper-tiny.en"))
+    torch.save({f"model.{name}": tensor for name, tensor in state.items()}, tmp_path / "own.pth")
+    mine = whisper(weights=tmp_path / "own.pth")
+    assert mine.fingerprint == published.fingerprint
+    state.pop("encoder.conv1.bias")
+    torch.save(state, tmp_path / "less.pth")
+    with pytest.raises(WeightsError, match=r"missing: conv1\.bias"):
+        whisper(weights=tmp_path / "less.pth")
+
+
+def test_whisper_is_listed_as_it_is():
+    backbone, row = whisper(), bundled.rows()[-1]
+    assert (row["name"], row["modality"], row["licence"]) == ("whisper-tiny.en", "audio", "MIT")
+    assert row["feature_size"] == backbone.feature_size == 384
+    assert row["parameters"] == backbone.n_parameters
+    assert (backbone.source, backbone.licence) == ("bundled", "MIT")
+    assert backbone.stages == ("embeddings", "layer1", "layer2", "layer3", "layer4")

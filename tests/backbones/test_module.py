@@ -2,14 +2,17 @@
 
 import copy
 
+import numpy as np
 import pytest
 import timm
 import torch
 import torchvision
 from torch import nn
 
-from sktransfer.backbones import ImageRecipe, get_backbone
+from sktransfer import AudioClassifier, AudioEmbedder
+from sktransfer.backbones import AudioRecipe, ImageRecipe, get_backbone
 from sktransfer.exceptions import BackboneError
+from tests._tiny import sounds
 
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 SMALL = ImageRecipe(size=(32, 32), resize=36)
@@ -261,3 +264,125 @@ def test_a_replaced_forward_that_stages_would_bypass_is_refused():
     net.forward = lambda images: 2 * type(net).forward(net, images)
     with pytest.raises(BackboneError, match="replaced forward of the network itself"):
         load(net)
+
+
+class Waves(nn.Module):
+    """A network of waveforms (n, samples); 8 channels a position, as the default recipe has."""
+
+    def __init__(self, ending=lambda states: states):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv1d(1, 8, 400, 320)
+        self.ending = ending
+
+    def forward(self, inputs):
+        waveform = inputs if isinstance(inputs, torch.Tensor) else inputs["waveform"]
+        return self.ending(self.conv(waveform[:, None]).relu().transpose(1, 2))
+
+
+class Channel(nn.Module):
+    """Waveforms (n, samples) as one channel."""
+
+    def forward(self, waveform):
+        return waveform[:, None]
+
+
+class Turned(nn.Module):
+    def forward(self, states):
+        return states.transpose(1, 2)
+
+
+CLIPS = [*sounds(5), sounds(1)[0][:100], sounds(1)[0][:401]]
+PLAIN = {"sampling_rate": 16_000, "cache": False}
+WAVES = {
+    "of one length": Waves(),
+    "vectors": Waves(lambda states: states.amax(1)),
+    "masked": with_recipe(Waves(), AudioRecipe(masked=True)),
+    "filled": with_recipe(Waves(), AudioRecipe(fill="silence", longest=8_000)),
+    "filled and masked": with_recipe(
+        Waves(), AudioRecipe(fill="repeat", longest=8_000, masked=True)
+    ),
+    "standardized": with_recipe(Waves(), AudioRecipe(standardize=True)),
+    "children": nn.Sequential(Channel(), nn.Conv1d(1, 8, 400, 320), Turned(), nn.Linear(8, 6)),
+}
+
+
+@pytest.mark.parametrize("kind", WAVES)
+def test_rows_of_sounds_do_not_depend_on_their_neighbours(kind):
+    for layer in ("pooled", -1):
+        embedder = AudioEmbedder(WAVES[kind], layer=layer, **PLAIN).fit(CLIPS)
+        alone = np.concatenate([embedder.transform([clip]) for clip in CLIPS])
+        np.testing.assert_allclose(embedder.transform(CLIPS), alone, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["of one length", "masked"])
+def test_sounds_are_averaged_over_their_own_positions(kind):
+    net, found = Waves(), AudioEmbedder(WAVES[kind], **PLAIN).fit_transform(CLIPS[:5])
+    with torch.inference_mode():
+        wanted = [net(torch.from_numpy(clip)[None]).mean(1)[0].numpy() for clip in CLIPS[:5]]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", WAVES)
+def test_networks_of_sounds_are_trained_as_they_predict(kind):
+    """Neither kept outputs nor the rows of a batch change what a row is in training."""
+    options = {"max_epochs": 2, "trainable": "all", "random_state": 0, **PLAIN}
+    clips, y = CLIPS[:5] + CLIPS[:5], list("ababb") * 2
+    model = AudioClassifier(WAVES[kind], batch_size=16, **options).fit(clips, y)
+    repeated = AudioClassifier(WAVES[kind], batch_size=16, **options, reuse_activations=False)
+    np.testing.assert_array_equal(
+        repeated.fit(clips, y).predict_proba(clips), model.predict_proba(clips)
+    )
+    features = model.module_.features(_inputs(model, CLIPS[:5]))
+    np.testing.assert_allclose(features.detach(), model.transform(CLIPS[:5]), atol=1e-6)
+
+
+def _inputs(model, clips):
+    return model._modality().recipe(get_backbone(model.backbone, modality="audio")).inputs(clips)
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
+        (lambda states: (states, 1), "returns a tuple"),
+        (lambda states: {"states": states}, "returns a dict"),
+        (lambda states: states[0], "for 2 rows"),
+        (lambda states: states.long().sum(1), "int64"),
+        (lambda states: states[..., None, None, None], "returns a tensor"),
+        (lambda states: states.transpose(1, 2), "4 features of 1360 samples, and 10 of 3280"),
+    ],
+)
+def test_other_outputs_for_sounds_are_refused(ending, message):
+    with pytest.raises(BackboneError, match=f"Waves {message}|{message}"):
+        get_backbone(Waves(ending), modality="audio")
+
+
+def test_positions_that_are_not_those_of_the_recipe_are_refused():
+    half = Waves(lambda states: states[:, ::2])
+    half.recipe = AudioRecipe(masked=True)
+    with pytest.raises(BackboneError, match="2 positions in time, and 4 by the window and hop"):
+        get_backbone(half, modality="audio")
+    half.recipe = AudioRecipe(window=720, hop=640, masked=True)
+    assert get_backbone(half, modality="audio").feature_size == 8
+
+
+def test_a_stage_with_time_on_its_last_axis_is_refused():
+    embedder = AudioEmbedder(WAVES["children"], layer=1, **PLAIN)
+    with pytest.raises(BackboneError, match="one vector per row, always of the same length"):
+        embedder.fit_transform(CLIPS)
+
+
+@pytest.mark.parametrize("wrong", [{"hop": 0}, {"window": 9, "longest": 8}, {"fill": "noise"}])
+def test_a_recipe_of_sounds_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(BackboneError, match="is no recipe of sounds"):
+        get_backbone(with_recipe(Waves(), AudioRecipe(**wrong)), modality="audio")
+
+
+def test_a_recipe_of_images_is_refused_for_sounds():
+    with pytest.raises(BackboneError, match="AudioRecipe"):
+        get_backbone(with_recipe(Waves()), modality="audio")
+
+
+def test_a_network_that_takes_no_waveforms_is_refused():
+    with pytest.raises(BackboneError, match=r"does not take sounds of shape \(400,\)"):
+        get_backbone(nn.Conv1d(1, 4, 3), modality="audio")

@@ -16,6 +16,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from sktransfer import (
+    AudioClassifier,
+    AudioEmbedder,
     ImageClassifier,
     ImageEmbedder,
     ImageRegressor,
@@ -25,7 +27,7 @@ from sktransfer import (
 )
 from sktransfer.exceptions import PersistenceError
 from sktransfer.training.heads import LinearHead
-from tests._tiny import images, texts, tiny_network
+from tests._tiny import images, sounds, texts, tiny_network
 from tests.backbones import _huggingface_folders as folders
 
 QUICK = {"max_epochs": 2, "lr": 1e-3, "random_state": 0, "cache": False}
@@ -197,3 +199,41 @@ def test_nothing_is_printed_or_changed(bert, path, capfd, recwarn):
     assert [logging.getLogger(name).level for name in ("onnxscript", "onnx_ir")] == levels
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["clap", "wav2vec2", "whisper"])
+def test_classifiers_of_sounds_give_their_probabilities(kind, path, tmp_path):
+    folders.save(kind, tmp_path)
+    classifier = AudioClassifier(str(tmp_path), **QUICK, sampling_rate=16_000)
+    check_sounds(classifier.fit(sounds(5), list("ababa")), "predict_proba", path, sounds(5))
+
+
+def test_the_baseline_of_sounds_gives_its_statistics(path):
+    embedder = AudioEmbedder("log-mel", sampling_rate=16_000, cache=False).fit(sounds(2))
+    session = check_sounds(embedder, "transform", path, sounds(5))
+    shapes = {port.name: port.shape for port in session.get_inputs()}
+    assert shapes["waveform"] == ["batch", "samples"]
+    assert (shapes["samples"], shapes["attention_mask"]) == (["batch"], ["batch", "length"])
+
+
+def check_sounds(estimator, method, path, clips):
+    export_onnx(estimator, path)
+    session, expected = onnxruntime.InferenceSession(path), getattr(estimator, method)(clips)
+    recipe = estimator._modality().recipe(estimator._fitted_backbone())
+    for rows in (slice(1), slice(None), slice(3, 4)):
+        inputs = recipe.inputs(clips[rows])
+        inputs = inputs if isinstance(inputs, dict) else {"inputs": inputs}
+        (found,) = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(found, expected[rows], rtol=0, atol=1e-5 * scale)
+    return session
+
+
+@pytest.mark.slow
+def test_a_clap_that_fuses_views_is_refused(path, tmp_path):
+    folders.save("clap fusion", tmp_path)
+    embedder = AudioEmbedder(str(tmp_path), sampling_rate=16_000, cache=False).fit(sounds(2))
+    with pytest.raises(PersistenceError, match="cannot be exported to ONNX"):
+        export_onnx(embedder, path)
+    assert not path.exists()

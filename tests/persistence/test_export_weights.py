@@ -19,6 +19,8 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from sktransfer import (
+    AudioClassifier,
+    AudioEmbedder,
     ImageClassifier,
     ImageEmbedder,
     ImageRegressor,
@@ -30,7 +32,7 @@ from sktransfer import (
 from sktransfer.backbones import ImageRecipe
 from sktransfer.exceptions import BackboneError, LeftOutWarning, PersistenceError
 from sktransfer.training.heads import NoHead
-from tests._tiny import texts
+from tests._tiny import sounds, texts
 from tests.backbones import _huggingface_folders as folders
 from tests.persistence._forging import COLUMN
 
@@ -378,3 +380,70 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
         with pytest.raises((FileNotFoundError, NotADirectoryError)) as caught:
             export_weights(classifier, path)
         assert caught.value.filename == str(path)
+
+
+def sounds_of(kind, tmp_path, clips):
+    """Return a classifier of sounds, and the folder of its exported network."""
+    folders.save(kind, tmp_path / "given")
+    fitted = AudioClassifier(
+        str(tmp_path / "given"), trainable="all", sampling_rate=16_000, **QUICK
+    ).fit(clips, ["a", "b"])
+    export_weights(fitted, tmp_path / "made")
+    return fitted, tmp_path / "made"
+
+
+def logits_of(folder, features):
+    head = load_file(folder / "head.safetensors")
+    return features @ head["weight"].T + head["bias"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["audio-spectrogram-transformer", "hubert batch norm", "wav2vec2", "wavlm stable"]
+)
+def test_a_folder_of_sounds_is_opened_by_transformers(kind, tmp_path):
+    fitted, folder = sounds_of(kind, tmp_path, sounds(2))
+    model = transformers.AutoModel.from_pretrained(folder)
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    for clip, features, wanted in zip(
+        sounds(2), fitted.transform(sounds(2)), fitted.predict_proba(sounds(2)), strict=True
+    ):
+        batch = extractor(clip, sampling_rate=16_000, return_tensors="pt")
+        with torch.inference_mode():
+            output = model(batch["input_values"])
+        found = output[1] if "pooler_output" in output else output[0].mean(1)
+        check(found[0], features)
+        np.testing.assert_allclose(logits_of(folder, found).softmax(1)[0], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["clap", "clap_audio_model projected", "clap_audio_model"])
+def test_a_folder_of_clap_is_its_half_for_sounds(kind, tmp_path):
+    fitted, folder = sounds_of(kind, tmp_path, sounds(2))
+    name = json.loads((folder / "config.json").read_text())["architectures"][0]
+    model = getattr(transformers, name).from_pretrained(folder)
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    batch = extractor(sounds(2), sampling_rate=16_000, return_tensors="pt")
+    batch["is_longer"] = torch.ones(2, 1, dtype=torch.bool)
+    with torch.inference_mode():
+        output = model(**batch)
+    found = output.audio_embeds if "audio_embeds" in output else output.pooler_output
+    # transformers scales the features of a whole CLAP to unit length.
+    found = nn.functional.normalize(found) if kind == "clap" else found
+    check(found, fitted.transform(sounds(2)))
+    probabilities = logits_of(folder, found).softmax(1)
+    np.testing.assert_allclose(probabilities, fitted.predict_proba(sounds(2)), atol=1e-5)
+
+
+def test_a_folder_of_whisper_is_its_encoder(tmp_path):
+    clips = [np.resize(clip, 32_000) for clip in sounds(2)]  # as long as transformers needs them
+    fitted, folder = sounds_of("whisper", tmp_path, clips)
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    batch = extractor(clips, sampling_rate=16_000, return_tensors="pt")["input_features"]
+    for kind in ("AutoModel", "AutoModelForAudioClassification"):
+        encoder = getattr(transformers, kind).from_pretrained(folder).encoder.eval()
+        with torch.inference_mode():
+            found = encoder(batch).last_hidden_state.mean(1)
+        check(found, fitted.transform(clips))
+        probabilities = logits_of(folder, found).softmax(1)
+        np.testing.assert_allclose(probabilities, fitted.predict_proba(clips), atol=1e-5)
+    embedder = AudioEmbedder(folder, sampling_rate=16_000, cache=False)
+    check(embedder.fit_transform(sounds(3)), fitted.transform(sounds(3)))

@@ -146,6 +146,7 @@ def _transformer(
     family = family_of(raw, name=name, modality=modality)
     sees_all = raw.get("is_causal") is False or raw.get("use_bidirectional_attention")
     blueprint = {"config": raw, **_blueprint(sentence, "mean" if sees_all else family.pooling)}
+    blueprint["normalize"] |= family.normalize
     state = _state_of(sentence.folder, weights)
     if family.modality == "audio":
         config = config_of(raw, "audio")
@@ -236,7 +237,7 @@ def assemble(
         "sound": sound,
         "steps": [],
         "pooling": family.pooling,
-        "normalize": False,
+        "normalize": family.normalize,
         "truncate": None,
     }
     network = _build(blueprint, state, family.modality, random_state=random_state, name=name)
@@ -335,12 +336,14 @@ def _row(name: str, folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     family = family_of(config, name=name)
     if family.modality == "image":
         size = config.get("image_size")
+    elif family.modality == "audio":
+        size = None  # any
     else:
         size = sentence_recipe(folder).max_length or config.get("max_position_embeddings")
     return {
         "name": name,
         "modality": family.modality,
-        "feature_size": config.get("hidden_size"),
+        "feature_size": config.get("hidden_size", config.get("d_model")),
         "input_size": size if isinstance(size, int) else None,
         "licence": licence_of(folder),
         "on_this_machine": True,

@@ -45,6 +45,8 @@ class Family:
         models whose tokens attend to earlier ones only.
     projection : str
         Module that maps the model's own pooling into the space that images and texts share.
+    normalize : bool
+        Whether the model's own function for features scales them to unit length.
     filled : bool
         Texts only: whether texts are filled up to the number of positions with padding tokens,
         which the model attends to.
@@ -68,6 +70,7 @@ class Family:
     resumes: bool = True
     pooling: str = "mean"
     projection: str = ""
+    normalize: bool = False
     filled: bool = False
     layers: str = ""
     reader: str = ""
@@ -177,7 +180,7 @@ FAMILIES: dict[str, Family] = {
     "audio-spectrogram-transformer": replace(
         _VIT, modality="audio", pooled="pooler", prefix_tokens=2, reader="ast"
     ),
-    "clap": _CLAP,
+    "clap": replace(_CLAP, normalize=True),
     "clap_audio_model": _CLAP,
     "hubert": _WAV2VEC2,
     "wav2vec2": _WAV2VEC2,

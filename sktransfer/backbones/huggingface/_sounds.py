@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
@@ -21,10 +22,14 @@ from sktransfer.backbones.huggingface._folder import (
 )
 from sktransfer.backbones.huggingface._transformers import feature_extractor_of, mel_filters
 from sktransfer.exceptions import BackboneError
+from sktransfer.modalities import SAMPLES, WAVEFORM
 from sktransfer.modalities.audio import AudioRecipe
 
 # Seconds of a chunk for networks that take any length: attention grows with its square.
 _CHUNK = 30
+
+# Names of transformers for how CLAP's clips are filled up.
+_FILLS = {"repeatpad": "repeat", "pad": "silence"}
 
 # Settings, and whether a value is one of them.
 _KINDS = {
@@ -42,6 +47,7 @@ _KINDS = {
     "frequency_min": is_number,
     "frequency_max": is_number,
     "do_normalize": lambda value: isinstance(value, bool),
+    "padding": lambda value: value in _FILLS,
 }
 
 # Settings that change features, and the one value of each that is implemented.
@@ -49,7 +55,7 @@ _SETTINGS = {"dither": 0.0, "padding_value": 0.0, "padding_side": "right"}
 
 
 def audio_recipe(folder: Path, config: Any, reader: str) -> tuple[AudioRecipe, dict[str, Any]]:
-    """Return the recipe stated in a folder, and the settings of the network's reader.
+    """Return the recipe stated in a folder, and what reads waveforms for the network.
 
     Parameters
     ----------
@@ -58,7 +64,15 @@ def audio_recipe(folder: Path, config: Any, reader: str) -> tuple[AudioRecipe, d
     config : transformers config
         Of the network.
     reader : {"whisper", "waveform", "ast", "clap"}
-        What the network reads; see `reader_of`.
+        What the network reads.
+
+    Returns
+    -------
+    recipe : AudioRecipe
+        How cells become waveforms.
+    sound : dict
+        Plain JSON: the name of the reader, its settings, for `reader_of`, and the content of
+        transformers' ``preprocessor_config.json``.
     """
     path = folder / "preprocessor_config.json"
     together = read_json(folder / "processor_config.json", default={})
@@ -69,21 +83,23 @@ def audio_recipe(folder: Path, config: Any, reader: str) -> tuple[AudioRecipe, d
 def stated_recipe(
     stated: Mapping[str, Any], config: Any, reader: str, *, path: Path
 ) -> tuple[AudioRecipe, dict[str, Any]]:
-    """Return the recipe that settings state, and the settings of the network's reader."""
+    """Return the recipe that settings state, and the rest as `audio_recipe` does."""
     check_settings(stated, _KINDS, path)
-    extractor = feature_extractor_of(_EXTRACTORS[reader], _defaults(config, reader) | {**stated})
-    refuse_settings({name: getattr(extractor, name, None) for name in _SETTINGS}, _SETTINGS, path)
-    recipe, how = _RECIPES[reader](extractor, config)
+    needed = _needed(config, reader)
+    extractor = feature_extractor_of(_EXTRACTORS[reader], {**needed, **stated}, path)
+    supported = {**_SETTINGS, **needed}
+    refuse_settings({name: getattr(extractor, name, None) for name in supported}, supported, path)
+    recipe, settings = _RECIPES[reader](extractor, config)
     recipe.check(None)
-    return recipe, {"reader": reader, **how}
+    content = json.loads(extractor.to_json_string())
+    return recipe, {"reader": reader, "settings": settings, "extractor": content}
 
 
-def reader_of(how: Mapping[str, Any]) -> nn.Module:
+def reader_of(sound: Mapping[str, Any]) -> nn.Module:
     """Return the module that turns waveforms into the arguments of a model."""
-    settings = {name: value for name, value in how.items() if name != "reader"}
-    if how.get("reader") not in _READERS:
-        raise BackboneError(f"reader={how.get('reader')!r} is none of {', '.join(_READERS)}.")
-    return _READERS[how["reader"]](**settings)
+    if sound["reader"] not in _READERS:
+        raise BackboneError(f"reader={sound['reader']!r} is none of {', '.join(_READERS)}.")
+    return _READERS[sound["reader"]](**sound["settings"])
 
 
 class MelReader(nn.Module):
@@ -100,8 +116,8 @@ class WhisperReader(MelReader):
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return ``input_features`` (n, bands, frames), zero behind each row, and ``frames``."""
-        samples = inputs["samples"]
-        spectrogram = self.mel(inputs["waveform"], samples)[:, :-1]
+        samples = inputs[SAMPLES]
+        spectrogram = self.mel(inputs[WAVEFORM], samples)[:, :-1]
         frames = samples // self.mel.settings.hop
         inside = inside_rows(frames, spectrogram.shape[1])[..., None]
         highest = spectrogram.where(inside, spectrogram.new_tensor(-torch.inf))
@@ -115,8 +131,8 @@ class WaveformReader(nn.Module):
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return ``input_values`` and ``attention_mask`` (n, samples)."""
-        waveform = inputs["waveform"]
-        mask = inside_rows(inputs["samples"], waveform.shape[1])
+        waveform = inputs[WAVEFORM]
+        mask = inside_rows(inputs[SAMPLES], waveform.shape[1])
         return {"input_values": waveform, "attention_mask": mask.long()}
 
 
@@ -129,8 +145,8 @@ class AstReader(MelReader):
 
     def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return ``input_values`` (n, frames, bands)."""
-        samples = inputs["samples"]
-        energies = self.mel(inputs["waveform"], samples)[:, : self.n_frames]
+        samples = inputs[SAMPLES]
+        energies = self.mel(inputs[WAVEFORM], samples)[:, : self.n_frames]
         inside = inside_rows(self.mel.frames(samples), energies.shape[1])[..., None]
         energies = energies.where(inside, energies.new_zeros(()))
         energies = nn.functional.pad(energies, (0, 0, 0, self.n_frames - energies.shape[1]))
@@ -142,20 +158,23 @@ class AstReader(MelReader):
 
 
 class ClapReader(MelReader):
-    """Spectrogram in decibels; where the model fuses views of long clips, four times the one."""
+    """Spectrogram in decibels, of models that fuse views of long clips in place of all four.
+
+    transformers marks one clip per batch as long where none is, so a clip alone is always marked;
+    here every clip is.
+    """
 
     def __init__(self, mel: Mapping[str, Any], views: int) -> None:
         super().__init__(mel)
         self.views = views
 
-    def forward(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return ``input_features`` (n, views, frames, bands) and ``is_longer``."""
-        samples = inputs["samples"]
-        spectrogram = self.mel(inputs["waveform"], samples)[:, None]
-        is_longer = torch.zeros(len(samples), 1, dtype=torch.bool, device=samples.device)
+    def forward(self, waveform: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return ``input_features`` (n, views, frames, bands) and ``is_longer`` (n, 1)."""
+        rows, length = waveform.shape
+        spectrogram = self.mel(waveform, waveform.new_full((rows,), length, dtype=torch.int64))
         return {
-            "input_features": spectrogram.expand(-1, self.views, -1, -1),
-            "is_longer": is_longer,
+            "input_features": spectrogram[:, None].expand(-1, self.views, -1, -1),
+            "is_longer": waveform.new_ones(rows, 1, dtype=torch.bool),
         }
 
     def extra_repr(self) -> str:
@@ -183,19 +202,21 @@ def inside_rows(counts: torch.Tensor, length: int) -> torch.Tensor:
     return torch.arange(length, device=counts.device) < counts[:, None]
 
 
-def _defaults(config: Any, reader: str) -> dict[str, Any]:
-    """Return settings that follow from a config, where a folder does not state them."""
-    if reader == "whisper":
-        return {"feature_size": config.num_mel_bins}
+def are_filled(inside: torch.Tensor) -> bool:
+    """Return whether nothing is behind any row; False where that is not known, in an export."""
+    return not torch.compiler.is_exporting() and bool(inside.all())
+
+
+def _needed(config: Any, reader: str) -> dict[str, Any]:
+    """Return the settings of a feature extractor that a model of this config needs."""
+    if reader == "waveform":
+        return {"feature_size": 1}
     if reader == "ast":
         return {"num_mel_bins": config.num_mel_bins, "max_length": config.max_length}
+    needed = {"feature_size": config.num_mel_bins}
     if reader == "clap":
-        fuses = config.enable_fusion
-        return {
-            "feature_size": config.num_mel_bins,
-            "truncation": "fusion" if fuses else "rand_trunc",
-        }
-    return {}
+        needed["truncation"] = "fusion" if config.enable_fusion else "rand_trunc"
+    return needed
 
 
 def _whisper(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
@@ -242,28 +263,16 @@ def _ast(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
         floor=1.192092955078125e-07,
         log="ln",
     )
-    if extractor.max_length != config.max_length:
-        raise BackboneError(
-            f"The feature extractor gives {extractor.max_length} frames, and the model takes "
-            f"{config.max_length}."
-        )
     frames = extractor.max_length
     # Unnormalized energies are those of mean 0 and half a deviation of 1.
     mean, std = (extractor.mean, extractor.std) if extractor.do_normalize else (0.0, 0.5)
-    recipe = replace(
-        _clip_recipe(extractor.sampling_rate, 400 + 160 * (frames - 1)), fill="silence"
-    )
-    return recipe, {"mel": mel.to_dict(), "frames": frames, "mean": mean, "std": std}
+    recipe = _clip_recipe(extractor.sampling_rate, 400 + 160 * (frames - 1), "silence")
+    how = {"mel": mel.to_dict(), "frames": frames, "mean": mean, "std": std}
+    return replace(recipe, masked=True), how
 
 
 def _clap(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
     fuses = extractor.truncation == "fusion"
-    if fuses != config.enable_fusion or extractor.padding not in ("repeatpad", "pad"):
-        raise BackboneError(
-            f"A feature extractor with truncation={extractor.truncation!r} and "
-            f"padding={extractor.padding!r} is not supported for this model "
-            f"(enable_fusion={config.enable_fusion})."
-        )
     frame = extractor.fft_window_size
     mel = MelSettings(
         extractor.sampling_rate,
@@ -277,13 +286,13 @@ def _clap(extractor: Any, config: Any) -> tuple[AudioRecipe, dict[str, Any]]:
         area=not fuses,
         log="dB",
     )
-    fill: Any = "repeat" if extractor.padding == "repeatpad" else "silence"
-    recipe = replace(_clip_recipe(extractor.sampling_rate, extractor.nb_max_samples), fill=fill)
+    fill = _FILLS[extractor.padding]
+    recipe = _clip_recipe(extractor.sampling_rate, extractor.nb_max_samples, fill)
     return recipe, {"mel": mel.to_dict(), "views": 4 if fuses else 1}
 
 
-def _clip_recipe(rate: int, longest: int) -> AudioRecipe:
-    return AudioRecipe(rate, longest, longest, longest=longest, masked=True, timed=False)
+def _clip_recipe(rate: int, longest: int, fill: Any) -> AudioRecipe:
+    return AudioRecipe(rate, longest, longest, longest=longest, fill=fill, timed=False)
 
 
 _RECIPES = {"whisper": _whisper, "waveform": _waveform, "ast": _ast, "clap": _clap}

@@ -13,10 +13,11 @@ import torch
 import xxhash
 from torch import nn
 
+from sktransfer._warnings import warnings_ignored
 from sktransfer.backbones._network import POOLED, CachedActivation, Layout, StagedNetwork, pool
 from sktransfer.backbones.huggingface._families import Family
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities import mask_of
+from sktransfer.modalities import SAMPLES, mask_of
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class HuggingFaceNetwork(SentenceNetwork):
     ) -> torch.Tensor:
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
         skipped = list(self.stages).index(cached.stage) if cached else 0
-        samples = inputs.get("samples") if isinstance(inputs, Mapping) else None
+        samples = inputs.get(SAMPLES) if isinstance(inputs, Mapping) else None
         now = _Pass(until, skipped, cached.activation if cached else None, samples)
         token = _PASS.set(now)
         try:
@@ -214,9 +215,13 @@ class HuggingFaceNetwork(SentenceNetwork):
         return self._features(output, inputs)
 
     def _run(self, inputs: Any) -> Any:
-        given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
-        given = given if self.reader is None else self.reader(inputs)
-        return self.model(**given, return_dict=True)
+        if self.reader is not None:
+            given = self.reader(inputs)
+        else:
+            given = {"pixel_values": inputs} if isinstance(inputs, torch.Tensor) else inputs
+        # WavLM's own choice of types, of which each layer would warn.
+        with warnings_ignored(UserWarning, message="Support for mismatched key_padding_mask"):
+            return self.model(**given, return_dict=True)
 
     def _features(self, output: Any, inputs: Any) -> torch.Tensor:
         tokens = output.last_hidden_state

@@ -136,10 +136,11 @@ def image_classifier_of(config: Any) -> Any:
         return None
 
 
-def save_model(model: Any, folder: Path) -> None:
-    """Write a model and its config."""
+def save_model(model: Any, folder: Path, *, part: str = "") -> None:
+    """Write a model and its config, or the encoder of a model of Whisper under its names there."""
+    state = {f"{part}{name}": tensor for name, tensor in model.state_dict().items()}
     with _without_progress():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=state)
 
 
 def save_tokenizer(tokenizer: TextTokenizer, max_length: int, folder: Path) -> None:
@@ -256,7 +257,7 @@ def image_processor_of(stated: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def feature_extractor_of(kind: str, settings: Mapping[str, Any]) -> Any:
+def feature_extractor_of(kind: str, settings: Mapping[str, Any], path: Path) -> Any:
     """Return transformers' feature extractor of sounds with these settings.
 
     Raises
@@ -268,13 +269,16 @@ def feature_extractor_of(kind: str, settings: Mapping[str, Any]) -> Any:
 
     stated = settings.get("feature_extractor_type") or kind
     if stated != kind:
-        raise BackboneError(f"A model with a {stated} is not supported; this type has a {kind}.")
+        raise BackboneError(
+            f"{str(path)!r} sets feature_extractor_type to {stated!r}, which is not supported; a "
+            f"model of this type has a {kind}."
+        )
     try:
         # In files of older versions, null stands for the default.
         return getattr(transformers, kind)(**{n: v for n, v in settings.items() if v is not None})
     except Exception as error:  # whatever the class raises for unsuitable settings
         raise BackboneError(
-            f"The feature extractor {kind!r} cannot be used: {described(error)}."
+            f"The {kind} of {str(path)!r} cannot be used: {described(error)}."
         ) from error
 
 

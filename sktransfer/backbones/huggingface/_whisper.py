@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sktransfer.backbones.huggingface._sounds import inside_rows
+from sktransfer.backbones.huggingface._sounds import are_filled, inside_rows
 from sktransfer.backbones.huggingface._staged_transformer import HuggingFaceNetwork, running_pass
 
 
@@ -27,7 +27,7 @@ class WhisperNetwork(HuggingFaceNetwork):
         positions = read["frames"] // 2
         longest = read["input_features"].shape[2] // 2
         inside = inside_rows(positions, longest)
-        mask = None if bool(inside.all()) else inside[:, None, None]
+        mask = None if are_filled(inside) else inside[:, None, None]
         hidden = now.cached
         if hidden is None:
             hidden = self._embedded(read["input_features"], read["frames"])
@@ -41,4 +41,5 @@ class WhisperNetwork(HuggingFaceNetwork):
         # The next convolution must read zeros behind a row, as it does behind the longest.
         hidden = gelu(model.conv2(hidden * inside_rows(frames, hidden.shape[2])[:, None]))
         hidden = hidden.transpose(1, 2)
-        return hidden + model.embed_positions.weight[: hidden.shape[1]]
+        hidden = hidden + model.embed_positions.weight[: hidden.shape[1]]
+        return nn.functional.dropout(hidden, model.config.dropout, self.training)

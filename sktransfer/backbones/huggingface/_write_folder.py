@@ -50,11 +50,15 @@ def write_folder(export: Export, folder: Path) -> None:
     model, recipe = unwrapped(model), export.recipe
     model.config = _config(export)
     whole = _classifier(model.config, state, export)
-    save_model(whole or model, folder)
+    is_whisper = recipe.modality == "audio" and export.blueprint["sound"]["reader"] == "whisper"
+    save_model(whole or model, folder, part="encoder." if is_whisper else "")
     if export.outputs is not None and whole is None:
         save_file(export.outputs.state_dict(), folder / "head.safetensors")
     if recipe.modality == "image":
         write_processor(recipe, folder)
+        return
+    if recipe.modality == "audio":
+        _write_json(folder / "preprocessor_config.json", export.blueprint["sound"]["extractor"])
         return
     save_tokenizer(export.backbone.processor, recipe.max_length, folder)
     if export.network.kind == "tokens":

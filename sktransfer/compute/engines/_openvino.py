@@ -103,14 +103,16 @@ def convert(
     example : tuple of Tensor
         Inputs that the function is traced on.
     shape : sequence of int
-        Shape of every input; -1 for a dimension of any length.
+        Shape of the inputs, -1 for a dimension of any length; inputs of fewer dimensions have the
+        first of them.
     """
     # As `openvino.convert_model` does it, but without its messages to Intel, and without its
     # changes to Python's `divmod` and to the root logger.
     decoder = TorchScriptPythonDecoder(_traced(compute, example))  # must live until the end
     frontend = FrontEndManager().load_by_framework("pytorch")
     model = frontend.convert(frontend.load(decoder))
-    model.reshape({port: list(shape) for port in model.inputs})
+    ports = zip(model.inputs, example, strict=True)
+    model.reshape({port: list(shape[: tensor.ndim]) for port, tensor in ports})
     return model
 
 

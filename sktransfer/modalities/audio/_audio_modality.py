@@ -17,11 +17,11 @@ from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, Lev
 from sktransfer.modalities._chunks import Chunked
 from sktransfer.modalities._digests import array_digest, content_digest
 from sktransfer.modalities._files import FileCell, digest_files, file_cell
-from sktransfer.modalities._inputs import MASK, map_inputs
+from sktransfer.modalities._inputs import MASK, SAMPLES, WAVEFORM, joined, map_inputs
 from sktransfer.modalities._modality import Forward, Modality, Preparer, Recipe, Remark
 from sktransfer.modalities.audio._audio_augmentation import audio_augmentation
 from sktransfer.modalities.audio._audio_cells import Samples, audio_source
-from sktransfer.modalities.audio._audio_recipe import SAMPLES, WAVEFORM, AudioRecipe
+from sktransfer.modalities.audio._audio_recipe import AudioRecipe
 from sktransfer.modalities.audio._decode_audio import decode_audio
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ class AudioModality(Modality):
     @classmethod
     def module_recipe(cls, module: Any) -> Recipe:
         """Return the recipe that a module has, or that of waveforms at 16 kHz."""
-        return super().module_recipe(module) if hasattr(module, "recipe") else AudioRecipe()
+        recipe = super().module_recipe(module) if hasattr(module, "recipe") else AudioRecipe()
+        recipe.check(None)
+        return recipe
 
     @staticmethod
     def from_plain(*tensors: torch.Tensor) -> Any:
@@ -195,7 +197,7 @@ class AudioPreparer(Preparer):
             for rows in groups.values()
         ]
         order = np.argsort([row for rows in groups.values() for row in rows])
-        return np.concatenate(found)[order]
+        return joined(found)[order]
 
     def budget(self, on_cpu: bool) -> int:
         """Return the number of positions per batch."""

@@ -9,10 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities._inputs import MASK
+from sktransfer.modalities._inputs import MASK, SAMPLES, WAVEFORM
 from sktransfer.modalities._modality import Recipe
-
-WAVEFORM, SAMPLES = "waveform", "samples"
 
 _HIGHEST_RATE = 384_000
 
@@ -41,8 +39,8 @@ class AudioRecipe(Recipe):
         Whether each chunk is scaled to mean 0 and variance 1.
     masked : bool
         Whether the network is given the number of samples of each row, so that rows of
-        different lengths can be padded. Otherwise it gets waveforms (n, samples) alone, and only
-        rows of one length go together.
+        different lengths can be padded. Otherwise it gets waveforms (n, samples) alone, of rows of
+        one length at a time.
     timed : bool
         Whether the network's output has positions in time.
     pooling : str
@@ -92,9 +90,10 @@ class AudioRecipe(Recipe):
         Returns
         -------
         Tensor of shape (n, samples), or dict of str to Tensor
-            Of a masked recipe, ``waveform`` (n, samples), padded with zeros; ``samples`` (n,), the
-            samples of each row that the network is to read; and, if its output has positions in
-            time, ``attention_mask`` (n, positions), 1 where a position belongs to the chunk.
+            A tensor if the recipe is not masked and the rows have one length, else ``waveform``
+            (n, samples), padded with zeros, and ``samples`` (n,), the samples of each row that the
+            network is to read. A masked recipe of outputs with positions in time adds
+            ``attention_mask`` (n, positions), 1 where a position belongs to the chunk.
         """
         import torch
 
@@ -103,12 +102,12 @@ class AudioRecipe(Recipe):
         waveform = torch.zeros(len(filled), max(sizes, default=self.window), dtype=torch.float32)
         for row, samples in zip(waveform, filled, strict=True):
             row[: len(samples)] = torch.from_numpy(samples)
-        if not self.masked:
+        if not self.masked and len({*sizes}) < 2:
             return waveform
         # The network that is told nothing of the silence in a filled row reads it like the rest.
         own = sizes if self.timed else [len(chunk) for chunk in chunks]
         inputs = {WAVEFORM: waveform, SAMPLES: torch.tensor(own, dtype=torch.int64)}
-        if self.timed:
+        if self.masked and self.timed:
             counts = torch.tensor([self.positions(len(chunk)) for chunk in chunks])
             positions = torch.arange(self.positions(waveform.shape[1]))
             inputs[MASK] = (positions < counts[:, None]).long()
@@ -129,8 +128,9 @@ class AudioRecipe(Recipe):
         return np.ascontiguousarray(chunk, dtype=np.float32)
 
     def blank(self, rows: int) -> Any:
-        """Return silence of four positions, or of the length that all rows are filled up to."""
-        silence = np.zeros(self.window + 3 * self.hop, dtype=np.float32)
+        """Return silence of four positions, or as long as the network takes."""
+        length = min(self.longest, self.window + 3 * self.hop)
+        silence = np.zeros(length, dtype=np.float32)
         return self.inputs([silence] * rows)
 
     def examples(self, processor: Any) -> Sequence[Any]:

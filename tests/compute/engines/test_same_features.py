@@ -12,9 +12,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torch import nn
 
-from sktransfer import ImageEmbedder, TextEmbedder, list_backbones
+from sktransfer import AudioEmbedder, ImageEmbedder, TextEmbedder, list_backbones
 from sktransfer.backbones import ImageRecipe
-from tests._tiny import images, texts, tiny_network
+from tests._tiny import images, sounds, texts, tiny_network
 from tests.backbones import _huggingface_folders as folders
 from tests.backbones.test_bundled import needs
 from tests.embedders.test_reference_features import furthest
@@ -35,6 +35,8 @@ def bundled(name, modality):
     needs(name)
     if modality == "text":
         return TextEmbedder, TEXTS, {"backbone": name}
+    if modality == "audio":
+        return AudioEmbedder, sounds(6), {"backbone": name, "sampling_rate": 16_000}
     return ImageEmbedder, [*PHOTOS, *images(3, 64)], {"backbone": name}
 
 

@@ -126,8 +126,8 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     -------
     BackboneTable
         A list of dicts with the keys name, source, modality, parameters, feature_size,
-        input_size (pixels, tokens or seconds), licence and on_this_machine; it prints as a table, and
-        ``pandas.DataFrame(list_backbones())`` makes a frame of it.
+        input_size (pixels, tokens or seconds), licence and on_this_machine; it prints as a
+        table, and ``pandas.DataFrame(list_backbones())`` makes a frame of it.
 
     Examples
     --------

@@ -1,0 +1,176 @@
+"""Recordings of any length written down window by window."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from sktransfer.backbones.speech._speech_model import Heard, SpeechModel
+from sktransfer.backbones.speech._whisper_vocabulary import WhisperVocabulary
+
+# A text that zlib makes this many times smaller is one that goes round in circles; Whisper's own
+# value. The search is then repeated without runs of tokens that come twice.
+_CIRCLES = 2.4
+_RUN = 4
+
+
+class Segment(NamedTuple):
+    """A part of a transcript.
+
+    Attributes
+    ----------
+    start, end : float
+        Seconds from the start of the recording.
+    text : str
+        What is said.
+    """
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass
+class _Recording:
+    """A recording that is being written down.
+
+    Attributes
+    ----------
+    samples : ndarray of shape (n,)
+        At the rate of the model.
+    language : str or None
+        Code of its language; None until it is known.
+    at : int
+        Sample up to which it is written down.
+    segments : list of Segment
+        What was heard so far.
+    """
+
+    samples: np.ndarray
+    language: str | None
+    at: int = 0
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        return self.at >= len(self.samples)
+
+
+def transcribe(
+    model: SpeechModel, recordings: Sequence[np.ndarray], *, language: str | None, beam_size: int
+) -> list[list[Segment]]:
+    """Write down recordings together, each as if it was alone.
+
+    Parameters
+    ----------
+    model : SpeechModel
+        Hears windows of up to 30 seconds.
+    recordings : sequence of ndarray of shape (samples,)
+        At the rate of the model.
+    language : str or None
+        Code of the language; None to detect it in the first window with speech.
+    beam_size : int
+        Number of hypotheses that the search follows.
+
+    Returns
+    -------
+    list of list of Segment
+        Of each recording.
+
+    References
+    ----------
+    .. [1] Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022,
+       section 3.8: a window starts where the last segment of the one before ends.
+    """
+    if not model.is_multilingual:
+        language = "en"
+    all_of_them = [_Recording(samples, language) for samples in recordings]
+    going = all_of_them
+    while going := [recording for recording in going if not recording.is_done]:
+        _advance(model, going, beam_size)
+    return [recording.segments for recording in all_of_them]
+
+
+def _advance(model: SpeechModel, recordings: list[_Recording], beam_size: int) -> None:
+    """Write down the next window of each recording."""
+    longest, rate = model.recipe.longest, model.recipe.sampling_rate
+    windows = [found.samples[found.at : found.at + longest] for found in recordings]
+    for recording, window, heard in zip(
+        recordings, windows, _hear(model, recordings, windows, beam_size), strict=True
+    ):
+        begin, seconds = recording.at / rate, len(window) / rate
+        segments, until = read_segments(heard.tokens, model.vocabulary, seconds)
+        if heard.no_speech > NO_SPEECH:
+            segments, until = [], seconds
+        recording.segments += [Segment(begin + a, begin + b, text) for a, b, text in segments]
+        recording.at += round(until * rate)
+
+
+def _hear(
+    model: SpeechModel,
+    recordings: list[_Recording],
+    windows: Sequence[np.ndarray],
+    beam_size: int,
+    no_repeats: int = 0,
+) -> list[Heard]:
+    encoded = model.encode(model.features(windows))
+    if any(recording.language is None for recording in recordings):
+        for recording, code in zip(recordings, model.detect(encoded), strict=True):
+            recording.language = recording.language or code
+    prompts = model.prompts([str(recording.language) for recording in recordings])
+    heard = model.generate(encoded, prompts, beam_size=beam_size, no_repeats=no_repeats)
+    circling = [i for i, found in enumerate(heard) if _goes_in_circles(model, found)]
+    if circling and not no_repeats:
+        those = [recordings[i] for i in circling], [windows[i] for i in circling]
+        for i, found in zip(circling, _hear(model, *those, beam_size, _RUN), strict=True):
+            heard[i] = found
+    return heard
+
+
+def _goes_in_circles(model: SpeechModel, heard: Heard) -> bool:
+    text = model.vocabulary.text(heard.tokens).encode()
+    return len(text) > _CIRCLES * len(zlib.compress(text))
+
+
+def read_segments(
+    tokens: Sequence[int], vocabulary: WhisperVocabulary, seconds: float
+) -> tuple[list[Segment], float]:
+    """Return the segments of a window, and the time up to which it is written down.
+
+    Parameters
+    ----------
+    tokens : sequence of int
+        As a model generates them: time, text, time, time, text, time, ...
+    vocabulary : WhisperVocabulary
+        Of the model.
+    seconds : float
+        Length of the window.
+    """
+    segments: list[Segment] = []
+    words: list[int] = []
+    start = 0.0
+    for token in tokens:
+        time = vocabulary.seconds(token)
+        if time is None:
+            words.append(token)
+            continue
+        if words:
+            segments.append(Segment(start, min(time, seconds), vocabulary.text(words)))
+        start, words = time, []
+    # A text without an end goes on behind the window, unless it is all of it.
+    is_cut = bool(words) or (len(tokens) > 1 and vocabulary.seconds(tokens[-2]) is not None)
+    if words and not segments:
+        segments.append(Segment(start, seconds, vocabulary.text(words)))
+        is_cut = False
+    until = start if is_cut and _LEAST < start < seconds - _LEAST else seconds
+    return [segment for segment in segments if segment.text], until
+
+
+# A window goes on by this many seconds at least, and what is left of one is no shorter.
+_LEAST = 0.2
+#: Probability of no speech from which on a window is silent.
+NO_SPEECH = 0.6

@@ -125,6 +125,21 @@ def emoji(style):
     return np.array([str(folder / n) for n in table["image"]]), table["category"].to_numpy(str)
 
 
+def telephone_prompts():
+    """Return 568 recordings of telephone prompts, 8 kHz: paths, and what they say.
+
+    Texts in brackets describe sounds that are not speech.
+    """
+    package = "asterisk-core-sounds-en"
+    sounds = _from_debian(f"{package}-wav") / "usr/share/asterisk/sounds/en_US_f_Allison"
+    file = _from_debian(package) / "usr/share/doc" / package / "core-sounds-en.txt.gz"
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    pairs = [line.split(":", maxsplit=1) for line in lines if ":" in line and line[0] != ";"]
+    paths = {str(sounds / f"{name.strip()}.wav"): text.strip() for name, text in pairs}
+    found = {path: text for path, text in paths.items() if Path(path).exists()}
+    return np.array([*found]), np.array([*found.values()], dtype=object)
+
+
 def _idx(path, header):
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 

@@ -40,7 +40,94 @@ _VERSION = 1
 @public
 @with_parameters
 class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, AudioColumnEstimator):
-    """Transform recordings of speech to texts."""
+    """Transform recordings of speech to texts, each distinct recording transcribed once.
+
+    A column of sounds is what `AudioEmbedder` takes, and the texts are a column for `TextEmbedder`
+    and for vectorizers: ``make_pipeline(SpeechTranscriber(), TextEmbedder(),
+    LogisticRegression())`` is a model of calls.
+
+    Parameters
+    ----------
+    backbone : str or Path, default="whisper-tiny.en"
+        ``"whisper-tiny.en"``, the folder of another Whisper model in the format of CTranslate2
+        (with ``model.bin`` and ``tokenizer.json``) or of transformers, or, with
+        ``engine="transformers"``, a Hugging Face id (``"org/name"``).
+    sampling_rate : int or None, default=None
+        Samples per second of arrays that come without a rate. Files and pairs have their own.
+    max_duration : float or None, default=None
+        Maximum duration of a recording in seconds. A longer one is a bad cell (see `on_error`).
+        None: 4 hours.
+    language : str or None, default=None
+        Code of the language that is spoken, such as ``"fr"``. None: English for an English-only
+        model; for a multilingual one it is detected in the first window of each recording with
+        sound.
+    beam_size : int, default=5
+        Number of hypotheses of the search for the most probable transcript; 1 for greedy search.
+    return_segments : bool, default=False
+        Whether to return, in place of each text, a list of its segments, ``(start, end, text)``
+        with times in seconds.
+    batch_size : int or "auto", default="auto"
+        Recordings per forward pass; the longest are batched first. "auto" fills batches up to 8
+        windows of 30 seconds on a CPU, and 64 on a GPU.
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        Floating-point type of the computation. "auto" uses bfloat16 where the hardware and the
+        engine support it; CTranslate2 does so on GPUs only.
+    device : str, default="auto"
+        Torch device; "auto" uses a GPU if there is one.
+    engine : {"ctranslate2", "transformers"}, default="ctranslate2"
+        Library that runs the model. CTranslate2 is faster on a CPU; it requires ``pip install
+        'sktransfer[speech]'``. See Notes.
+    cache : bool, str or Path, default=True
+        Where to cache transcripts: True for the user's cache folder (or ``SKTRANSFER_CACHE``),
+        False for no cache, or a folder.
+    on_error : {"raise", "nan"}, default="raise"
+        How to handle a cell that cannot be read: raise an error that names its row, or return None
+        for that row, with a warning.
+    verbose : int, default=0
+        Whether to show a progress bar of the rows to transcribe, where there are any.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Always 1.
+    feature_names_in_ : ndarray of str, shape (1,)
+        Name of the column, if `fit` was given a DataFrame.
+    fingerprint_ : str
+        Digest of the backbone used in `fit`. Other weights are refused afterwards.
+
+    See Also
+    --------
+    AudioEmbedder : Features of the sound itself.
+    TextEmbedder : Features of the texts.
+
+    Notes
+    -----
+    A Whisper model [1]_ reads windows of 30 seconds; a shorter recording is filled up with silence,
+    without which Whisper leaves out words. The next window starts where the last complete segment of
+    the one before ends, so recordings of hours are transcribed whole. Windows do not see the text
+    before them, and nothing is sampled: a text depends on its own recording only, and the two
+    engines give the same texts but for ties. A text that goes round in circles (more than 2.4 times
+    smaller when compressed) is searched for again without repetitions of four tokens.
+
+    Nothing is said in a window of which no sample exceeds 1/4096 (-72 dB of full scale), or where the
+    model's probability of its token for no speech exceeds 0.5: silence, noise and tones become the
+    empty text. This limit was measured with ``"whisper-tiny.en"``.
+
+    Music and other voices in the background can still make a model write what was not said, as can a
+    language that it does not know: an English-only model writes English, whatever is spoken.
+
+    References
+    ----------
+    .. [1] Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransfer import SpeechTranscriber
+    >>> silence = np.zeros(16_000)
+    >>> SpeechTranscriber(sampling_rate=16_000, cache=False).fit_transform([silence])
+    array([''], dtype=object)
+    """
 
     backbone: Any = parameter(str, PathLike, default="whisper-tiny.en", kw_only=False)
     # The weights are those of the folder.

@@ -102,18 +102,18 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
 
     Notes
     -----
-    A Whisper model [1]_ reads windows of 30 seconds; a shorter recording is filled up with silence,
-    without which Whisper leaves out words. The next window starts where the last complete segment of
-    the one before ends, so recordings of hours are transcribed whole. Windows do not see the text
-    before them, and nothing is sampled: a text depends on its own recording only, and the two
-    engines give the same texts but for ties. A text that goes round in circles (more than 2.4 times
-    smaller when compressed) is searched for again without repetitions of four tokens.
+    A Whisper model [1]_ reads windows of 30 seconds. Shorter recordings are filled up with silence:
+    without it Whisper repeats itself, and the word error rate of short prompts is above 1. The next
+    window starts where the last complete segment of the one before ends, so recordings of hours are
+    transcribed whole. Windows do not see the text before them, and nothing is sampled: a text
+    depends on its own recording only. A text that repeats itself (more than 2.4 times smaller when
+    compressed) is searched for again without repetitions of four tokens.
 
-    Nothing is said in a window of which no sample exceeds 1/4096 (-72 dB of full scale), or where the
-    model's probability of its token for no speech exceeds 0.5: silence, noise and tones become the
-    empty text. This limit was measured with ``"whisper-tiny.en"``.
+    Nothing is said in a window of which no sample exceeds 1/4096 (-72 dB of full scale), or where
+    the model's probability of its token for no speech exceeds 0.5: silence, noise and tones become
+    the empty text. This limit was measured with ``"whisper-tiny.en"``.
 
-    Music and other voices in the background can still make a model write what was not said, as can a
+    Music and voices in the background can still make a model write what was not said, as can a
     language that it does not know: an English-only model writes English, whatever is spoken.
 
     References

@@ -5,7 +5,7 @@ import pytest
 
 from sktransfer.cache import NoCache, cache_info, space_key
 
-TEXTS = ["", "a", "naïve 🙂 \u0000 " * 100, "[[0.0, 1.5, \"hello\"]]"]
+TEXTS = ["", "a", "naïve 🙂 \u0000 " * 100, '[[0.0, 1.5, "hello"]]']
 DIGESTS = [bytes(15) + bytes([number]) for number in range(len(TEXTS))]
 SPACE, OTHER = space_key(kind="transcript"), space_key(kind="transcript", beam_size=5)
 
@@ -28,7 +28,8 @@ def test_texts_and_features_do_not_meet(cache):
     cache.write(SPACE, DIGESTS, np.ones((4, 3)))
     cache.write_texts(OTHER, DIGESTS, TEXTS)
     rows, found = cache.read(SPACE, DIGESTS, width=3)
-    assert found.all() and (rows == 1).all()
+    assert found.all()
+    assert (rows == 1).all()
     assert cache.read_texts(OTHER, DIGESTS) == TEXTS
 
 

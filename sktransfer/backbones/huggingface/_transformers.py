@@ -320,6 +320,8 @@ class WhisperDecoding:
         From `whisper_of`.
     start, end, no_times : int
         Tokens of the start and the end of a transcript, and of one without times.
+    longest : int
+        Most tokens of a transcript.
     never, not_first : list of int
         Tokens that a transcript does not have, and that it does not start with.
     """
@@ -334,6 +336,7 @@ class WhisperDecoding:
         start: int,
         end: int,
         no_times: int,
+        longest: int,
         never: list[int],
         not_first: list[int],
     ) -> None:
@@ -344,7 +347,7 @@ class WhisperDecoding:
         self._always = [SuppressTokensLogitsProcessor(never)] if never else []
         # The search fills up options that are not named from the model's own config.
         self._config = model.generation_config = GenerationConfig(
-            max_length=model.config.max_target_positions,
+            max_length=longest,
             decoder_start_token_id=start,
             eos_token_id=end,
             pad_token_id=end,

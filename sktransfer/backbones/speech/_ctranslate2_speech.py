@@ -12,7 +12,7 @@ import torch
 from sktransfer import _runtime
 from sktransfer.backbones._weights import described
 from sktransfer.backbones.speech._speech_folder import SpeechFolder
-from sktransfer.backbones.speech._speech_model import Heard, SpeechModel
+from sktransfer.backbones.speech._speech_model import MOST_TOKENS, SpeechModel
 from sktransfer.exceptions import BackboneError, WeightsError
 
 PACKAGE = "ctranslate2"
@@ -69,27 +69,38 @@ class Ctranslate2Speech(SpeechModel):
         config = SimpleNamespace(num_mel_bins=bands, max_source_positions=_POSITIONS)
         super().__init__(folder, config, self._model.is_multilingual)
 
-    def encode(self, features: torch.Tensor) -> Any:
+    def encode(self, features: torch.Tensor) -> np.ndarray:
         """Return the encoder's output for features (n, bands, frames)."""
-        from ctranslate2 import StorageView
+        return np.array(self._model.encode(_storage(features.numpy()), to_cpu=True))
 
-        array = np.ascontiguousarray(features.numpy())
-        return self._model.encode(StorageView.from_array(array))
+    def no_speech(self, encoded: np.ndarray) -> list[float]:
+        """Return the probability of the token for no speech in each window."""
+        starts = [[self.vocabulary.start]] * len(encoded)
+        options = {"beam_size": 1, "max_length": 2, "return_no_speech_prob": True}
+        found = self._model.generate(_storage(encoded), starts, **options)
+        return [result.no_speech_prob for result in found]
 
-    def detect(self, encoded: Any) -> list[str]:
+    def detect(self, encoded: np.ndarray) -> list[str]:
         """Return the code of the most probable language of each window."""
-        return [found[0][0].strip("<|>") for found in self._model.detect_language(encoded)]
+        found = self._model.detect_language(_storage(encoded))
+        return [languages[0][0].strip("<|>") for languages in found]
 
     def generate(
-        self, encoded: Any, prompts: list[list[int]], *, beam_size: int, no_repeats: int
-    ) -> list[Heard]:
-        """Return what is heard in each window; see `SpeechModel.generate`."""
+        self, encoded: np.ndarray, prompts: list[list[int]], *, beam_size: int, no_repeats: int
+    ) -> list[list[int]]:
+        """Return the tokens of each window; see `SpeechModel.generate`."""
         found = self._model.generate(
-            encoded,
+            _storage(encoded),
             prompts,
             beam_size=beam_size,
             no_repeat_ngram_size=no_repeats,
+            max_length=MOST_TOKENS,
             max_initial_timestamp_index=_LATEST_START,
-            return_no_speech_prob=True,
         )
-        return [Heard(result.sequences_ids[0], result.no_speech_prob) for result in found]
+        return [result.sequences_ids[0] for result in found]
+
+
+def _storage(array: np.ndarray) -> Any:
+    from ctranslate2 import StorageView
+
+    return StorageView.from_array(np.ascontiguousarray(array))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,20 +15,8 @@ from sktransfer.backbones.speech._speech_folder import SpeechFolder
 from sktransfer.backbones.speech._whisper_vocabulary import WhisperVocabulary
 from sktransfer.exceptions import BackboneError
 
-
-class Heard(NamedTuple):
-    """What a model has heard in a window.
-
-    Attributes
-    ----------
-    tokens : list of int
-        Tokens of the text, and of the times between its segments.
-    no_speech : float
-        Probability of the token for no speech.
-    """
-
-    tokens: list[int]
-    no_speech: float
+#: Most tokens of a window, Whisper's own value.
+MOST_TOKENS = 224
 
 
 class SpeechModel(ABC):
@@ -75,7 +63,14 @@ class SpeechModel(ABC):
 
     @abstractmethod
     def encode(self, features: torch.Tensor) -> Any:
-        """Return the encoder's output for features (n, bands, frames)."""
+        """Return the encoder's output (n, positions, width) for features (n, bands, frames).
+
+        It is a Tensor or an array, and its rows are arguments of the other methods.
+        """
+
+    @abstractmethod
+    def no_speech(self, encoded: Any) -> list[float]:
+        """Return the probability of the token for no speech in each window."""
 
     @abstractmethod
     def detect(self, encoded: Any) -> list[str]:
@@ -84,13 +79,13 @@ class SpeechModel(ABC):
     @abstractmethod
     def generate(
         self, encoded: Any, prompts: list[list[int]], *, beam_size: int, no_repeats: int
-    ) -> list[Heard]:
-        """Return what is heard in each window.
+    ) -> list[list[int]]:
+        """Return the tokens of what is said in each window, and of the times of its segments.
 
         Parameters
         ----------
         encoded : object
-            From `encode`.
+            Rows from `encode`.
         prompts : list of list of int
             Tokens that start each transcript, of one length.
         beam_size : int

@@ -5,11 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sktransfer.backbones.speech._speech_model import Heard, SpeechModel
+from sktransfer.backbones.speech._speech_model import SpeechModel
 from sktransfer.backbones.speech._whisper_vocabulary import WhisperVocabulary
 
 # A text that zlib makes this many times smaller is one that goes round in circles; Whisper's own
@@ -18,9 +18,9 @@ _CIRCLES = 2.4
 _RUN = 4
 # Largest sample of a silent window: 8 steps of 16 bits.
 _FLOOR = 2.0**-12
-# Probability of no speech of a window in which nothing is said. By whisper-tiny.en it is at most .39
-# in words and sentences, with half a minute of noise before them or not, and at least .57 in noise
-# and tones of any level.
+# Probability of no speech above which nothing is said in a window. With whisper-tiny.en it is at
+# most .39 for words and sentences, half a minute of noise before them or not, and at least .57 for
+# noise and tones of any level.
 _NO_SPEECH = 0.5
 # A window goes on by this many seconds at least, and what is left of one is no shorter.
 _LEAST = 0.2
@@ -111,40 +111,38 @@ def _advance(model: SpeechModel, recordings: list[_Recording], beam_size: int) -
     """Write down the next window of each recording."""
     longest, rate = model.recipe.longest, model.recipe.sampling_rate
     windows = [found.samples[found.at : found.at + longest] for found in recordings]
-    for recording, window, heard in zip(
-        recordings, windows, _hear(model, recordings, windows, beam_size), strict=True
-    ):
+    encoded = model.encode(model.features(windows))
+    spoken = [i for i, p in enumerate(model.no_speech(encoded)) if p <= _NO_SPEECH]
+    found = _hear(model, [recordings[i] for i in spoken], encoded[spoken], beam_size)
+    tokens = dict(zip(spoken, found, strict=True))
+    for number, (recording, window) in enumerate(zip(recordings, windows, strict=True)):
         begin, seconds = recording.at / rate, len(window) / rate
-        segments, until = read_segments(heard.tokens, model.vocabulary, seconds)
-        if heard.no_speech > _NO_SPEECH:
-            segments, until = [], seconds
+        segments, until = read_segments(tokens.get(number, []), model.vocabulary, seconds)
         recording.segments += [Segment(begin + a, begin + b, text) for a, b, text in segments]
         recording.at += round(until * rate)
 
 
 def _hear(
-    model: SpeechModel,
-    recordings: list[_Recording],
-    windows: Sequence[np.ndarray],
-    beam_size: int,
-    no_repeats: int = 0,
-) -> list[Heard]:
-    encoded = model.encode(model.features(windows))
+    model: SpeechModel, recordings: list[_Recording], encoded: Any, beam_size: int
+) -> list[list[int]]:
+    """Return the tokens of a window of each recording."""
+    if not recordings:
+        return []
     if any(recording.language is None for recording in recordings):
         for recording, code in zip(recordings, model.detect(encoded), strict=True):
             recording.language = recording.language or code
     prompts = model.prompts([str(recording.language) for recording in recordings])
-    heard = model.generate(encoded, prompts, beam_size=beam_size, no_repeats=no_repeats)
-    circling = [i for i, found in enumerate(heard) if _goes_in_circles(model, found)]
-    if circling and not no_repeats:
-        those = [recordings[i] for i in circling], [windows[i] for i in circling]
-        for i, found in zip(circling, _hear(model, *those, beam_size, _RUN), strict=True):
-            heard[i] = found
-    return heard
+    found = model.generate(encoded, prompts, beam_size=beam_size, no_repeats=0)
+    again = [i for i, tokens in enumerate(found) if _goes_in_circles(model, tokens)]
+    if again:
+        some = encoded[again], [prompts[i] for i in again]
+        other = model.generate(*some, beam_size=beam_size, no_repeats=_RUN)
+        found = [other.pop(0) if i in again else tokens for i, tokens in enumerate(found)]
+    return found
 
 
-def _goes_in_circles(model: SpeechModel, heard: Heard) -> bool:
-    text = model.vocabulary.text(heard.tokens).encode()
+def _goes_in_circles(model: SpeechModel, tokens: list[int]) -> bool:
+    text = model.vocabulary.text(tokens).encode()
     return len(text) > _CIRCLES * len(zlib.compress(text))
 
 

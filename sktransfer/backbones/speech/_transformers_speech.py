@@ -13,7 +13,7 @@ from sktransfer.backbones._ctranslate2 import read_whisper
 from sktransfer.backbones._weights import StateDict
 from sktransfer.backbones.huggingface import read_json
 from sktransfer.backbones.speech._speech_folder import SpeechFolder
-from sktransfer.backbones.speech._speech_model import Heard, SpeechModel
+from sktransfer.backbones.speech._speech_model import MOST_TOKENS, SpeechModel
 from sktransfer.exceptions import BackboneError
 
 # Where the two formats state the tokens that are never generated, or not as the first.
@@ -49,6 +49,7 @@ class TransformersSpeech(SpeechModel):
             start=known.start,
             end=known.end,
             no_times=known.no_times,
+            longest=min(MOST_TOKENS, config.max_target_positions),
             never=never,
             not_first=not_first,
         )
@@ -59,6 +60,10 @@ class TransformersSpeech(SpeechModel):
             found = self._model.get_encoder()(features.to(self._device))
         return found.last_hidden_state
 
+    def no_speech(self, encoded: torch.Tensor) -> list[float]:
+        """Return the probability of the token for no speech in each window."""
+        return self._first(encoded).softmax(1)[:, self.vocabulary.no_speech].tolist()
+
     def detect(self, encoded: torch.Tensor) -> list[str]:
         """Return the code of the most probable language of each window."""
         tokens = list(self.vocabulary.languages.values())
@@ -67,13 +72,11 @@ class TransformersSpeech(SpeechModel):
 
     def generate(
         self, encoded: torch.Tensor, prompts: list[list[int]], *, beam_size: int, no_repeats: int
-    ) -> list[Heard]:
-        """Return what is heard in each window; see `SpeechModel.generate`."""
-        no_speech = self._first(encoded).softmax(1)[:, self.vocabulary.no_speech].tolist()
+    ) -> list[list[int]]:
+        """Return the tokens of each window; see `SpeechModel.generate`."""
         starts = torch.tensor(prompts, device=self._device)
         with _runtime.inference(self._device, self.precision):
-            found = self._decoder(encoded, starts, beam_size=beam_size, no_repeats=no_repeats)
-        return [Heard(*pair) for pair in zip(found, no_speech, strict=True)]
+            return self._decoder(encoded, starts, beam_size=beam_size, no_repeats=no_repeats)
 
     def _first(self, encoded: torch.Tensor) -> torch.Tensor:
         """Return the scores of the token behind the first one of a transcript."""

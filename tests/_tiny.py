@@ -43,10 +43,10 @@ def sounds(n: int, seed: int = 0) -> list[np.ndarray]:
 
 def voices(n: int) -> list[np.ndarray]:
     """Return n distinct vowels of half a second at 16 kHz: pulses through three resonances."""
-    formants = [(730, 1090, 2440), (270, 2290, 3010), (570, 840, 2410)]
+    formants = [(270, 2290, 3010), (730, 1090, 2440), (570, 840, 2410)]
     found = []
     for number in range(n):
-        pitch = 110 + 30 * number
+        pitch = 140 + 60 * number
         sound = np.diff(np.floor(np.arange(8_000) * pitch / 16_000), prepend=0.0)
         for formant in formants[number % 3]:
             radius = np.exp(-np.pi * 80 / 16_000)

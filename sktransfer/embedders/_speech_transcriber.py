@@ -270,7 +270,7 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
             language=self.language,
             beam_size=int(self.beam_size),
             precision=model.precision,
-            engine=_runtime.engine(self._torch_device()),
+            engine=model.engine,
             library=model.library,
             preparation=self._modality().preparation(),
         )

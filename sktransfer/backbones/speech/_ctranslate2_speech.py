@@ -26,8 +26,7 @@ def check_installed() -> None:
     """Raise `ImportError` if CTranslate2 is missing, without importing it."""
     if find_spec(PACKAGE) is None:
         raise ImportError(
-            "engine='ctranslate2' needs the package faster-whisper: "
-            "pip install 'sktransfer[speech]'"
+            "engine='ctranslate2' needs the package ctranslate2: pip install 'sktransfer[speech]'"
         )
 
 
@@ -46,7 +45,8 @@ class Ctranslate2Speech(SpeechModel):
             possible = ctranslate2.get_supported_compute_types(device.type)
             precision = "bfloat16" if "bfloat16" in possible else "float32"
         self.precision = precision
-        self.library = f"ctranslate2 {_runtime.version_of('ctranslate2')}"
+        self.library = f"{PACKAGE} {_runtime.version_of(PACKAGE)}"
+        self.engine = f"{self.library} {device.type}"
         try:
             self._model = ctranslate2.models.Whisper(
                 str(folder.path),

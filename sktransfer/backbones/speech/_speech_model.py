@@ -37,8 +37,8 @@ class SpeechModel(ABC):
     ----------
     name, source, fingerprint, modality : str
         As those of `Backbone`.
-    library, precision : str
-        Name and version of the library that runs it, and the floating-point type.
+    library, engine, precision : str
+        Name and version of the library that runs it; of what computes, and the floating-point type.
     recipe : AudioRecipe
         Rate and length of its windows, which are filled with silence: Whisper leaves out words of
         shorter ones.
@@ -49,6 +49,7 @@ class SpeechModel(ABC):
     modality: ClassVar[str] = "audio"
 
     library: str
+    engine: str
     precision: str
 
     def __init__(self, folder: SpeechFolder, config: Any, is_multilingual: bool) -> None:

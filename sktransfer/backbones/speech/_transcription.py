@@ -171,10 +171,9 @@ def read_segments(
         if words:
             segments.append(Segment(start, min(time, seconds), vocabulary.text(words)))
         start, words = time, []
-    # A text without an end goes on behind the window, unless it is all of it.
+    # A segment without an end goes on behind the window. It is heard again, unless it is the first.
     is_cut = bool(words) or (len(tokens) > 1 and vocabulary.seconds(tokens[-2]) is not None)
-    if words and not segments:
+    goes_on = bool(segments) and is_cut and _LEAST < start < seconds - _LEAST
+    if words and not goes_on:
         segments.append(Segment(start, seconds, vocabulary.text(words)))
-        is_cut = False
-    until = start if is_cut and _LEAST < start < seconds - _LEAST else seconds
-    return [segment for segment in segments if segment.text], until
+    return [segment for segment in segments if segment.text], start if goes_on else seconds

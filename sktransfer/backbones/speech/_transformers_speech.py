@@ -37,6 +37,7 @@ class TransformersSpeech(SpeechModel):
             )
         self.precision = _runtime.resolve_precision(precision, device)
         self.library = f"transformers {_runtime.version_of('transformers')}"
+        self.engine = _runtime.engine(device)
         self._device = device
         self._model = huggingface.whisper_of(raw, state, name=folder.name).to(device)
         config = self._model.config

@@ -109,12 +109,13 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
     depends on its own recording only. A text that repeats itself (more than 2.4 times smaller when
     compressed) is searched for again without repetitions of four tokens.
 
-    Nothing is said in a window of which no sample exceeds 1/4096 (-72 dB of full scale), or where
-    the model's probability of its token for no speech exceeds 0.5: silence, noise and tones become
-    the empty text. This limit was measured with ``"whisper-tiny.en"``.
+    Nothing is said in a window of which no sample exceeds 1/4096 (-72 dB of full scale), or of
+    which 90 % of the frames are a single tone, or where the model's probability of its token for no
+    speech exceeds 0.5: silence, noise and tones become the empty text. This limit was measured with
+    ``"whisper-tiny.en"``.
 
-    Music and voices in the background can still make a model write what was not said, as can a
-    language that it does not know: an English-only model writes English, whatever is spoken.
+    Music, cries and voices in the background can still make a model write what was not said, as can
+    a language that it does not know: an English-only model writes English, whatever is spoken.
 
     References
     ----------

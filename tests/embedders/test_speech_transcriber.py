@@ -87,9 +87,10 @@ def test_silence_noise_and_tones_are_the_empty_text():
     rng = np.random.default_rng(0)
     seconds = np.arange(2 * RATE) / RATE
     noises = [rng.normal(size=2 * RATE) * 10 ** (level / 20) for level in (-60, -30, -15)]
-    tones = [np.sin(2 * np.pi * f * seconds) * a for f, a in ((440, 0.03), (440, 0.5), (1000, 0.5))]
-    column = [np.zeros(2 * RATE), rng.normal(size=2 * RATE) * 1e-5, *noises, *tones]
-    assert transcriber().fit_transform(column).tolist() == [""] * 8
+    tones = [a * np.sin(2 * np.pi * f * seconds) for f in (440, 2000) for a in (0.03, 1)]
+    sweep = 0.3 * np.sin(2 * np.pi * (200 + 400 * seconds) * seconds)
+    column = [np.zeros(2 * RATE), rng.normal(size=2 * RATE) * 1e-5, *noises, *tones, sweep]
+    assert transcriber().fit_transform(column).tolist() == [""] * 10
 
 
 @pytest.mark.usefixtures("anything")

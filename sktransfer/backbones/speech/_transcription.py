@@ -11,16 +11,15 @@ import numpy as np
 
 from sktransfer.backbones.speech._speech_model import SpeechModel
 from sktransfer.backbones.speech._whisper_vocabulary import WhisperVocabulary
+from sktransfer.backbones.speech._wordless import is_wordless
 
 # A text that zlib makes this many times smaller is one that goes round in circles; Whisper's own
 # value. The search is then repeated without runs of tokens that come twice.
 _CIRCLES = 2.4
 _RUN = 4
-# Largest sample of a silent window: 8 steps of 16 bits.
-_FLOOR = 2.0**-12
 # Probability of no speech above which nothing is said in a window. With whisper-tiny.en it is at
-# most .39 for words and sentences, half a minute of noise before them or not, and at least .57 for
-# noise and tones of any level.
+# most .39 for words and sentences, half a minute of noise before them or not, and at least .88 for
+# noise of any level.
 _NO_SPEECH = 0.5
 # A window goes on by this many seconds at least, and what is left of one is no shorter.
 _LEAST = 0.2
@@ -64,9 +63,9 @@ class _Recording:
     segments: list[Segment] = field(default_factory=list)
 
     def seek_sound(self, longest: int) -> bool:
-        """Skip silent windows, and return whether there is another one."""
+        """Skip windows of silence and tones, and return whether there is another one."""
         while self.at < len(self.samples):
-            if np.abs(self.samples[self.at : self.at + longest]).max() > _FLOOR:
+            if not is_wordless(self.samples[self.at : self.at + longest]):
                 return True
             self.at += longest
         return False

@@ -112,6 +112,13 @@ def test_silent_windows_are_not_read():
     assert model.windows == [2]
     assert segments == [(60, 61, "w1")]
     assert heard(Scripted(), np.full(RATE, 2.0**-13)) == [[]]
+    assert heard(Scripted(), np.sin(np.arange(RATE))) == [[]]
+
+
+def test_words_behind_a_loud_tone_are_read():
+    model = Scripted([at(0), 1, at(1)])
+    message = np.concatenate([np.sin(np.arange(5 * RATE)), 0.03 * noise(2)])
+    assert len(heard(model, message)[0]) == 1
 
 
 def test_windows_in_which_nothing_is_said_are_not_written_down():

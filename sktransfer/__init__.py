@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.cache import clear_cache as clear_cache
     from sktransfer.embedders import AudioEmbedder as AudioEmbedder
     from sktransfer.embedders import ImageEmbedder as ImageEmbedder
+    from sktransfer.embedders import SpeechTranscriber as SpeechTranscriber
     from sktransfer.embedders import TextEmbedder as TextEmbedder
     from sktransfer.finetune import AudioClassifier as AudioClassifier
     from sktransfer.finetune import AudioRegressor as AudioRegressor

@@ -7,7 +7,7 @@ Kind = TypeVar("Kind", bound=type)
 _NAMES = {
     "backbones": ["list_backbones"],
     "cache": ["cache_info", "clear_cache"],
-    "embedders": ["AudioEmbedder", "ImageEmbedder", "TextEmbedder"],
+    "embedders": ["AudioEmbedder", "ImageEmbedder", "SpeechTranscriber", "TextEmbedder"],
     "finetune": [
         "AudioClassifier",
         "AudioRegressor",

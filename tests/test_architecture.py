@@ -39,6 +39,7 @@ ONLY_IN = {
     "torchvision": ("backbones/torchvision/", "modalities/image/_image_augmentation.py"),
     "timm": ("backbones/timm/",),
     "transformers": ("backbones/huggingface/_transformers.py",),
+    "ctranslate2": ("backbones/speech/_ctranslate2_speech.py",),
     "openvino": ("compute/engines/_openvino.py",),
     "skops": ("persistence/_skops.py",),
     "skorch": (
@@ -182,6 +183,7 @@ def test_no_modality_is_named_outside_its_folder_sources_and_estimators():
             for source in ("bundled", "log_mel", "module", "timm", "torchvision")
         ),
         "backbones/huggingface/",
+        "backbones/speech/",
     )
     wrong = []
     for path in FILES:
@@ -209,7 +211,7 @@ def test_importing_the_package_imports_no_heavy_library():
 
 
 def test_importing_the_embedders_imports_no_torch():
-    loaded = set(in_fresh_process("from sktransfer import ImageEmbedder, TextEmbedder"))
+    loaded = set(in_fresh_process("from sktransfer import ImageEmbedder, SpeechTranscriber"))
     assert "torch" not in loaded
 
 

@@ -137,7 +137,7 @@ def spoken_letters():
     return np.array([str(p) for p in paths], object), np.array(letters), np.array(voices)
 
 
-def speakers(per_source=20):
+def speakers(per_source=45):
     """Return recordings, and which of about 50 sources each is from: a voice in a room.
 
     They come with programs for children in many languages, and with a telephone exchange.
@@ -159,6 +159,21 @@ def speakers(per_source=20):
             rows += [(str(files[place]), source) for place in chosen]
     paths, sources = zip(*rows, strict=True)
     return np.array(paths, object), np.array(sources)
+
+
+def telephone_prompts():
+    """Return 568 recordings of telephone prompts, 8 kHz: paths, and what they say.
+
+    Texts in brackets describe sounds that are not speech.
+    """
+    package = "asterisk-core-sounds-en"
+    sounds = _from_debian(f"{package}-wav") / ASTERISK / "en_US_f_Allison"
+    file = _from_debian(package) / "usr/share/doc" / package / "core-sounds-en.txt.gz"
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    pairs = [line.split(":", maxsplit=1) for line in lines if ":" in line and line[0] != ";"]
+    paths = {str(sounds / f"{name.strip()}.wav"): text.strip() for name, text in pairs}
+    found = {path: text for path, text in paths.items() if Path(path).exists()}
+    return np.array([*found]), np.array([*found.values()], dtype=object)
 
 
 ASTERISK = "usr/share/asterisk/sounds"

@@ -17,6 +17,9 @@ from sktransfer.backbones._packing import unpack as unpack
 from sktransfer.backbones._registry import get_backbone as get_backbone
 from sktransfer.backbones._registry import list_backbones as list_backbones
 from sktransfer.backbones._weights import refuse_misfits as refuse_misfits
+from sktransfer.backbones.speech import SpeechModel as SpeechModel
+from sktransfer.backbones.speech import get_speech_model as get_speech_model
+from sktransfer.backbones.speech import transcribe as transcribe
 from sktransfer.modalities import MODALITIES, modality_of
 
 

@@ -39,8 +39,13 @@ def pack(backbone: Backbone) -> tuple[dict[str, Any], StateDict]:
     Raises
     ------
     BackboneError
-        If its network is made by code of the user's.
+        If its network is made by code of the user's, or it is a speech model.
     """
+    if not isinstance(backbone, Backbone):
+        raise BackboneError(
+            f"The speech model {backbone.name!r} cannot be packed into a file: save with "
+            "standalone=False, and have its package or folder where the file is loaded."
+        )
     if backbone.blueprint is None:
         raise BackboneError(
             f"{backbone.name!r} cannot be packed into a file: its network is made by code that "

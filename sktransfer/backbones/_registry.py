@@ -106,9 +106,9 @@ def _request(
     name, weights = _expanded(backbone), _expanded(weights)
     source = _source_of(name)
     is_local = source is _source("huggingface") or name.startswith(_TIMM_FOLDER)
-    folder = _stamp(name.removeprefix(_TIMM_FOLDER)) if is_local else None
+    folder = stamp(name.removeprefix(_TIMM_FOLDER)) if is_local else None
     options = {"weights": weights, "modality": modality, "random_state": random_state}
-    key = (name, folder, _stamp(weights), *options.values())
+    key = (name, folder, stamp(weights), *options.values())
     return key, lambda: source.load(name, **options)
 
 
@@ -201,7 +201,7 @@ def _expanded(given: str | Path | None) -> Any:
     return str(given).replace(place, str(expanded(place)))
 
 
-def _stamp(path: str | Path | None) -> str | None:
+def stamp(path: str | Path | None) -> str | None:
     """Return a digest of the state of a local file or folder, so that new weights are read."""
     if path in (None, "", "pretrained") or not Path(str(path)).exists():
         return None

@@ -13,7 +13,7 @@ from sktransfer.backbones import huggingface
 from sktransfer.backbones._backbone import Backbone
 from sktransfer.backbones._ctranslate2 import read_whisper
 from sktransfer.backbones._weights import load_strict, read_state_dict
-from sktransfer.exceptions import WeightsError
+from sktransfer.exceptions import BackboneError, WeightsError
 from sktransfer.modalities.image import ImageRecipe
 
 NAME = "bundled"
@@ -86,6 +86,21 @@ def load(
         backbone.name, backbone.source, backbone.licence = name, NAME, LICENCE
         return backbone
     return _efficientnet_lite(name, weights, random_state)
+
+
+def folder_of(name: str, *, modality: str) -> Path:
+    """Return the folder of a backbone's files, after a check of them.
+
+    Raises
+    ------
+    BackboneError
+        If the backbone is for another modality.
+    WeightsError
+        If they are not on this machine, or not what was published.
+    """
+    if (found := _BUNDLES[name].facts["modality"]) != modality:
+        raise BackboneError(f"{name!r} is a backbone for {found}, and not for {modality}.")
+    return _published(name).parent
 
 
 def _whisper(name: str, weights: str | Path | None, random_state: int) -> Backbone:

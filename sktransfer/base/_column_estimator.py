@@ -90,12 +90,15 @@ class ColumnEstimator(BaseEstimator):
         -------
         ndarray of str objects
         """
+        column = self._name_of_column(input_features)
+        return np.array([f"{column}_{i}" for i in range(self._n_features_out)], dtype=object)
+
+    def _name_of_column(self, input_features: Any) -> str:
         check_is_fitted(self)
         if input_features is None and self._seen_name is not None:
             input_features = [str(self._seen_name)]
         names = check_feature_names_in(self, input_features)
-        column = names[0] if len(names) == 1 else self._modality().name
-        return np.array([f"{column}_{i}" for i in range(self._n_features_out)], dtype=object)
+        return names[0] if len(names) == 1 else self._modality().name
 
     def _torch_device(self) -> torch.device:
         """Return the device of the computation."""

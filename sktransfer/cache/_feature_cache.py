@@ -76,6 +76,36 @@ class FeatureCache:
             If `rows` does not have that shape.
         """
 
+    def read_texts(self, space: bytes, digests: Sequence[bytes]) -> list[str | None]:
+        """Return the texts that are stored.
+
+        Parameters
+        ----------
+        space : bytes
+            What computes the texts, from `space_key`.
+        digests : sequence of bytes
+            16 bytes per cell; may contain duplicates.
+
+        Returns
+        -------
+        list of str or None
+            In the order of `digests`; None where nothing was found.
+        """
+        return [None] * len(digests)
+
+    def write_texts(self, space: bytes, digests: Sequence[bytes], texts: Sequence[str]) -> None:
+        """Store texts, replacing those of the same key.
+
+        Parameters
+        ----------
+        space : bytes
+            What computes the texts, from `space_key`.
+        digests : sequence of bytes
+            16 bytes per cell.
+        texts : sequence of str
+            One per digest.
+        """
+
     def read_file_digests(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the content digests of files that were digested before.
 

@@ -1,4 +1,4 @@
-"""The store of feature rows in a SQLite database."""
+"""The store of feature rows and texts in a SQLite database."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -15,6 +15,7 @@ from sktransfer.cache._feature_cache import FeatureCache, nothing_found
 _CHECKSUM_SIZE = 8  # bytes
 _KEY_SIZE = 32  # bytes: space + digest
 _READ_ROWS = 65_536  # rows read in one transaction: about a second
+_READ_TEXTS = 4_096  # texts read in one transaction
 _READ_BYTES = 32 * 1024**2  # read by one statement
 _WRITE_BYTES = 8 * 1024**2  # written in one transaction: tens of milliseconds
 _MOST_PARAMETERS = 900  # of one statement; some builds of SQLite allow 999
@@ -59,7 +60,32 @@ class SqliteCache(FeatureCache):
         step = max(1, _WRITE_BYTES // max(1, size))
         try:
             for part in _slices(len(rows), step):
-                self._write_part(_keys(space, digests[part]), rows[part])
+                pairs = zip(_keys(space, digests[part]), rows[part], strict=True)
+                self._write_part({key: row.tobytes() for key, row in pairs})
+        except CACHE_ERRORS as error:
+            warn_once(self.folder, error)
+
+    def read_texts(self, space: bytes, digests: Sequence[bytes]) -> list[str | None]:
+        """Return the texts that are stored, see `FeatureCache.read_texts`."""
+        texts: list[str | None] = []
+        try:
+            for part in _slices(len(digests), _READ_TEXTS):
+                keys = _keys(space, digests[part])
+                with self.database.transaction(write=False) as connection:
+                    stored = dict(_select(connection, "key, value FROM rows WHERE key", keys))
+                payloads = [_payload(key, stored.get(key)) for key in keys]
+                texts += [None if found is None else found.decode() for found in payloads]
+        except CACHE_ERRORS as error:
+            warn_once(self.folder, error)
+        return texts + [None] * (len(digests) - len(texts))
+
+    def write_texts(self, space: bytes, digests: Sequence[bytes], texts: Sequence[str]) -> None:
+        """Store texts, see `FeatureCache.write_texts`."""
+        contents = [text.encode() for text in texts]
+        largest = min(self.database.limit, _LARGEST_ROW)
+        pairs = zip(_keys(space, digests), contents, strict=True)
+        try:
+            self._write_part({key: text for key, text in pairs if len(text) <= largest})
         except CACHE_ERRORS as error:
             warn_once(self.folder, error)
 
@@ -85,8 +111,8 @@ class SqliteCache(FeatureCache):
                 rows[valid] = np.frombuffer(joined, dtype="<f4").reshape(len(valid), rows.shape[1])
                 found[valid] = True
 
-    def _write_part(self, keys: list[bytes], rows: np.ndarray) -> None:
-        values = {key: _sealed(key, row.tobytes()) for key, row in zip(keys, rows, strict=True)}
+    def _write_part(self, payloads: dict[bytes, bytes]) -> None:
+        values = {key: _sealed(key, payload) for key, payload in payloads.items()}
         with self.database.transaction(write=True) as connection:
             connection.executemany("REPLACE INTO rows (key, value) VALUES (?, ?)", values.items())
             size = data_size(connection)
@@ -120,9 +146,9 @@ def _sealed(key: bytes, payload: bytes) -> bytes:
     return xxhash.xxh3_64_digest(key + payload) + payload
 
 
-def _payload(key: bytes, value: object, size: int) -> bytes | None:
-    """Return the payload of a stored value; None if it is missing or damaged."""
-    if not isinstance(value, bytes) or len(value) != _CHECKSUM_SIZE + size:
+def _payload(key: bytes, value: object, size: int | None = None) -> bytes | None:
+    """Return the payload of a stored value; None if it is missing, damaged or of another size."""
+    if not isinstance(value, bytes) or (size is not None and len(value) != _CHECKSUM_SIZE + size):
         return None
     payload = value[_CHECKSUM_SIZE:]
     return payload if xxhash.xxh3_64_digest(key + payload) == value[:_CHECKSUM_SIZE] else None

@@ -7,6 +7,7 @@ from sktransfer.compute._extractor import FeatureExtractor as FeatureExtractor
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter as OutOfMemorySplitter
 from sktransfer.compute._plan import CHUNK as CHUNK
 from sktransfer.compute._plan import RowPlan as RowPlan
+from sktransfer.compute._plan import TextPlan as TextPlan
 from sktransfer.compute._plan import first_rows as first_rows
 from sktransfer.compute._progress_bar import progress_bar as progress_bar
 from sktransfer.compute._runner import Batch as Batch

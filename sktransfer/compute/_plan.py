@@ -66,7 +66,7 @@ class RowPlan:
     def look_in(self, space: bytes) -> None:
         """Look up all rows again, under another key."""
         self._space = space
-        self._rows, found = self._cache.read(space, self._distinct, self._width)
+        self._rows, found = self._read(self._distinct)
         self.todo = [self._first[self._distinct[i]] for i in np.flatnonzero(~found)]
         self._n_left = len(self.todo)
 
@@ -85,7 +85,7 @@ class RowPlan:
         for rows, items in batches:
             numbers = self._numbers[list(rows)]
             digests = [self._distinct[number] for number in numbers]
-            features, found = self._cache.read(self._space, digests, self._width)
+            features, found = self._read(digests)
             self._rows[numbers[found]] = features[found]
             self._n_left -= int(found.sum())
             left = np.flatnonzero(~found).tolist()
@@ -157,5 +157,43 @@ class RowPlan:
             return
         positions = [position for positions, _ in pending for position in positions]
         digests = [self._distinct[number] for number in self._numbers[positions]]
-        self._cache.write(self._space, digests, np.concatenate([rows for _, rows in pending]))
+        self._write(digests, np.concatenate([rows for _, rows in pending]))
         record("computed", len(digests))
+
+    def _read(self, digests: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        return self._cache.read(self._space, digests, self._width)
+
+    def _write(self, digests: Sequence[bytes], rows: np.ndarray) -> None:
+        self._cache.write(self._space, digests, rows)
+
+
+class TextPlan(RowPlan):
+    """A plan of rows that are texts.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        Where texts may already be.
+    space : bytes
+        Key of what computes the texts.
+    digests : sequence of bytes or None
+        Digest of each cell; None for a cell that is not to be computed.
+    """
+
+    def __init__(self, cache: FeatureCache, space: bytes, digests: Sequence[bytes | None]) -> None:
+        super().__init__(cache, space, digests, width=1)
+
+    def rows(self) -> np.ndarray:
+        """Return one text per cell, object (n,); None where nothing was computed."""
+        return np.append(self._rows, [None])[self._numbers]
+
+    def _check(self, rows: np.ndarray, count: int) -> None:
+        if rows.shape != (count,):
+            raise BackboneError(f"{len(rows)} texts were computed for {count} rows.")
+
+    def _read(self, digests: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        texts = self._cache.read_texts(self._space, digests)
+        return np.array(texts, dtype=object), np.array([text is not None for text in texts], bool)
+
+    def _write(self, digests: Sequence[bytes], rows: np.ndarray) -> None:
+        self._cache.write_texts(self._space, digests, rows.tolist())

@@ -16,11 +16,14 @@ class OutputSpec(NamedTuple):
         Column names; None if the method returns one value per row.
     as_frame : bool
         Whether Arrays and Bags also give a DataFrame (see `set_output`).
+    name : str
+        Name of a Series of one value per row.
     """
 
     dtype: np.dtype
     names: list[str] | None
     as_frame: bool = False
+    name: str = "prediction"
 
     def empty(self) -> np.ndarray:
         """Return the output for no rows, of shape (0,) or (0, d)."""
@@ -31,5 +34,5 @@ class OutputSpec(NamedTuple):
         import pandas as pd
 
         if self.names is None:
-            return pd.Series(rows, index=index, name="prediction")
+            return pd.Series(rows, index=index, name=self.name)
         return pd.DataFrame(rows, index=index, columns=self.names)

@@ -45,7 +45,7 @@ class SaveHooks(StateHooks):
     def on_getstate(self, estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Register the estimator, and replace a module or an enum's member by a name."""
         self.estimators[id(estimator)] = estimator
-        if isinstance(state["weights"], Enum):
+        if isinstance(state.get("weights"), Enum):
             state = {**state, "weights": str(state["weights"])}
         if isinstance(state["backbone"], nn.Module):
             self.modules.add(type(state["backbone"]).__name__)

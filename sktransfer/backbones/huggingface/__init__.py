@@ -18,10 +18,11 @@ from sktransfer.backbones.huggingface._families import FAMILIES, Family, family_
 from sktransfer.backbones.huggingface._folder import (
     is_of_timm,
     licence_of,
-    read_json,
     refuse_adapter,
-    weights_of,
 )
+from sktransfer.backbones.huggingface._folder import read_json as read_json
+from sktransfer.backbones.huggingface._folder import weights_of as weights_of
+from sktransfer.backbones.huggingface._hub import folder_of as folder_of
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
 from sktransfer.backbones.huggingface._sentence_transformers import (
     SentenceRecipe,
@@ -29,7 +30,9 @@ from sktransfer.backbones.huggingface._sentence_transformers import (
     sentence_recipe,
     step_layers,
 )
-from sktransfer.backbones.huggingface._sounds import audio_recipe, reader_of, stated_recipe
+from sktransfer.backbones.huggingface._sounds import audio_recipe as audio_recipe
+from sktransfer.backbones.huggingface._sounds import reader_of as reader_of
+from sktransfer.backbones.huggingface._sounds import stated_recipe
 from sktransfer.backbones.huggingface._staged_transformer import (
     HuggingFaceNetwork,
     SentenceNetwork,
@@ -42,8 +45,10 @@ from sktransfer.backbones.huggingface._static_embedding import (
     static_tokenizer,
     table_of,
 )
+from sktransfer.backbones.huggingface._transformers import WhisperDecoding as WhisperDecoding
 from sktransfer.backbones.huggingface._transformers import config_of, model_of, tokenizer_of
 from sktransfer.backbones.huggingface._transformers import mel_filters as mel_filters
+from sktransfer.backbones.huggingface._transformers import whisper_of as whisper_of
 from sktransfer.backbones.huggingface._wav2vec2 import norm_rows
 from sktransfer.backbones.huggingface._whisper import WhisperNetwork
 from sktransfer.backbones.huggingface._write_folder import write_folder as write_folder

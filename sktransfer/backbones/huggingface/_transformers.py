@@ -297,3 +297,91 @@ def mel_filters(settings: Any) -> torch.Tensor:
         triangularize_in_mel_space=settings.scale == "kaldi",
     )
     return torch.from_numpy(filters).float()
+
+
+def whisper_of(raw: Mapping[str, Any], state: StateDict, *, name: str) -> Any:
+    """Build Whisper with its decoder, with the weights of a checkpoint.
+
+    Raises
+    ------
+    WeightsError
+        If weights are missing, misshapen, or of layers that the model does not have.
+    """
+    from transformers import WhisperForConditionalGeneration as Kind
+
+    model, found = _loaded(Kind, config_of(raw, "audio"), state, {"dtype": torch.float32})
+    model.__class__ = Kind
+    _check(model, state, found, name=name)
+    return model.eval().requires_grad_(False)
+
+
+class WhisperDecoding:
+    """The search for the most probable transcripts, without sampling.
+
+    Parameters
+    ----------
+    model : WhisperForConditionalGeneration
+        From `whisper_of`.
+    start, end, no_times : int
+        Tokens of the start and the end of a transcript, and of one without times.
+    longest : int
+        Most tokens of a transcript.
+    never, not_first : list of int
+        Tokens that a transcript does not have, and that it does not start with.
+    """
+
+    # Latest start of the first segment in steps of 20 ms; Whisper's own value, 1 second.
+    _latest_start = 50
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        start: int,
+        end: int,
+        no_times: int,
+        longest: int,
+        never: list[int],
+        not_first: list[int],
+    ) -> None:
+        from transformers import GenerationConfig
+        from transformers.generation.logits_process import SuppressTokensLogitsProcessor
+
+        self._model, self._not_first = model, not_first
+        self._always = [SuppressTokensLogitsProcessor(never)] if never else []
+        # The search fills up options that are not named from the model's own config.
+        self._config = model.generation_config = GenerationConfig(
+            max_length=longest,
+            decoder_start_token_id=start,
+            eos_token_id=end,
+            pad_token_id=end,
+            no_timestamps_token_id=no_times,
+            max_initial_timestamp_index=self._latest_start,
+        )
+
+    def __call__(
+        self, encoded: torch.Tensor, prompts: torch.Tensor, *, beam_size: int, no_repeats: int
+    ) -> list[list[int]]:
+        """Return the tokens of transcripts (n, ...) behind their prompts (n, tokens)."""
+        from transformers import GenerationMixin
+        from transformers.generation import logits_process
+        from transformers.modeling_outputs import BaseModelOutput
+
+        begin, device = prompts.shape[1], prompts.device
+        processors = [
+            *self._always,
+            logits_process.SuppressTokensAtBeginLogitsProcessor(self._not_first, begin, device),
+            logits_process.WhisperTimeStampLogitsProcessor(self._config, begin),
+        ]
+        # Whisper's own `generate` searches several times, with sampling.
+        found = GenerationMixin.generate(
+            self._model,
+            encoder_outputs=BaseModelOutput(encoded),
+            attention_mask=encoded.new_ones(encoded.shape[:2], dtype=torch.int64),
+            decoder_input_ids=prompts,
+            num_beams=beam_size,
+            no_repeat_ngram_size=no_repeats,
+            logits_processor=logits_process.LogitsProcessorList(processors),
+        )
+        end = self._config.eos_token_id
+        return [[token for token in row if token != end] for row in found[:, begin:].tolist()]

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # Seconds of sound per batch, silence that fills it included.
 _CPU_SECONDS, _GPU_SECONDS = 20, 600
 
+# Windows of whole recordings per batch.
+_CPU_WINDOWS, _GPU_WINDOWS = 8, 64
+
 # Batches of which the rows are grouped by length.
 _BATCHES_GATHERED = 16
 # Rounding aside.
@@ -57,6 +60,8 @@ class AudioModality(Modality):
         Whether clips are filled with silence up to the length that the backbone was trained on.
     chunks : bool
         Whether all of a long recording is used, as the mean over chunks, or its start.
+    whole : bool
+        Whether recordings are given to a function of samples instead of network inputs.
     """
 
     name: ClassVar[str] = "audio"
@@ -71,6 +76,7 @@ class AudioModality(Modality):
     max_duration: float | None = None
     pad_clips: bool = False
     chunks: bool = False
+    whole: bool = False
 
     def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
         """Return the recordings of an array (n, samples) or (n, channels, samples)."""
@@ -118,7 +124,8 @@ class AudioModality(Modality):
 
     def bind(self, backbone: Any) -> AudioPreparer:
         """Return what decodes and resamples sounds for a backbone."""
-        return (ChunkPreparer if self.chunks else AudioPreparer)(self.recipe(backbone), self)
+        kind = ChunkPreparer if self.chunks else AudioPreparer
+        return (RecordingPreparer if self.whole else kind)(self.recipe(backbone), self)
 
     @classmethod
     def module_recipe(cls, module: Any) -> Recipe:
@@ -216,3 +223,28 @@ class ChunkPreparer(Chunked, AudioPreparer):
     def prepare(self, cell: Any, digest: bytes | None) -> list[np.ndarray]:
         """Return the samples of each chunk."""
         return self.recipe.cut(self._decoded(cell, digest))
+
+
+class RecordingPreparer(AudioPreparer):
+    """Gives whole recordings to a function of a list of samples, which cuts them itself."""
+
+    @property
+    def gathered(self) -> int:  # type: ignore[override]
+        """Total length of the cells that batches are formed of."""
+        return 4 * self.budget(on_cpu=True)
+
+    def prepare(self, cell: Any, digest: bytes | None) -> np.ndarray:
+        """Return samples (samples,)."""
+        return self._decoded(cell, digest)
+
+    def apply(self, forward: Forward, items: Sequence[Any], device: torch.device) -> np.ndarray:
+        """Return what a function of recordings gives."""
+        return forward(items)
+
+    def budget(self, on_cpu: bool) -> int:
+        """Return the number of samples per batch, those of filled windows included."""
+        return self.recipe.longest * (_CPU_WINDOWS if on_cpu else _GPU_WINDOWS)
+
+    def length(self, item: Any) -> int:
+        """Return the number of samples of all windows, the last one filled."""
+        return -(-len(item) // self.recipe.longest) * self.recipe.longest

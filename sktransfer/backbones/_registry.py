@@ -119,7 +119,7 @@ def list_backbones(*, modality: str | None = None, source: str | None = None) ->
     ----------
     modality : str, optional
         Only those for this kind of cell.
-    source : {"bundled", "torchvision", "timm", "huggingface"}, optional
+    source : {"bundled", "log_mel", "torchvision", "timm", "huggingface"}, optional
         Only those of this source. timm's many hundreds are listed only when asked for so.
 
     Returns

@@ -22,14 +22,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
-from _data import speakers, spoken_letters
+from _data import speakers, spoken_letters, telephone_prompts
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sktransfer import AudioClassifier, AudioEmbedder
+from sktransfer import AudioClassifier, AudioEmbedder, SpeechTranscriber, TextEmbedder
 
 LAYERS = ("embeddings", "layer1", "layer2", "layer3", "layer4")
 candidates = {"mel statistics": AudioEmbedder("log-mel")} | {
@@ -78,6 +78,29 @@ what = table(
     "78 letters, by another voice", candidates, letters, said, LeaveOneGroupOut(), groups=voices
 )
 best = max(what, key=lambda name: np.mean(what[name] == said))
+
+# %%
+# What is said?
+# -------------
+# Telephone prompts, and which part of the exchange they belong to. Written down, they are texts for
+# any model of texts; what the encoder makes of the sound tells voices and words, not subjects.
+
+prompts, texts = telephone_prompts()
+areas = np.array([Path(path).stem.split("-")[0] for path in prompts])
+spoken = np.array([len(text.split()) >= 3 and "[" not in text for text in texts])
+names, counts = np.unique(areas[spoken], return_counts=True)
+chosen = spoken & np.isin(areas, names[counts >= 10])
+prompts, texts, areas = prompts[chosen], texts[chosen], areas[chosen]
+
+transcriber = SpeechTranscriber()
+for text, heard in zip(texts[:4], transcriber.fit_transform(prompts[:4]), strict=True):
+    print(f"\nsaid   {text}\nheard  {heard}")
+candidates = {
+    "mel statistics": AudioEmbedder("log-mel"),
+    "layer4": AudioEmbedder(layer="layer4", pooling="mean+std"),
+    "written down, then MiniLM": make_pipeline(transcriber, TextEmbedder()),
+}
+table(f"{len(prompts)} prompts of {len(set(areas))} areas", candidates, prompts, areas, folds)
 
 # %%
 # The pictures

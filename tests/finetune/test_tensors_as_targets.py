@@ -83,6 +83,7 @@ def test_tensors_that_numpy_cannot_hold_are_refused(kind, y, message):
         kind(tiny_network(), cache=False).fit(COLUMN, y)
 
 
+@pytest.mark.slow
 def test_all_fine_tuners_take_tensors_where_scikit_learn_dispatches():
     done = subprocess.run(
         [sys.executable, "-c", CODE],

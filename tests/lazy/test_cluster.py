@@ -83,6 +83,7 @@ def lazy(series=SERIES, partitions=8):
     return dd.from_pandas(series, npartitions=partitions)
 
 
+@pytest.mark.slow
 def test_each_worker_loads_the_backbone_once_for_all_its_partitions(workers, tmp_path):
     features = TextEmbedder(cache=False).fit_transform(lazy())
     assert of_workers(workers, _loaded) == [[], []]

@@ -156,6 +156,7 @@ def test_layer_and_pooling_of_an_embedder_are_those_of_the_model(vit, options, p
     check(ImageEmbedder(vit, cache=False, **options).fit(COLUMN), "transform", path, COLUMN)
 
 
+@pytest.mark.slow
 def test_a_module_and_an_estimator_as_backbone(path):
     first = ImageClassifier(tiny_network(), image_size=64, trainable=1, **QUICK)
     first.fit(COLUMN, SIDES)
@@ -190,6 +191,7 @@ def test_a_missing_package_is_an_error_that_names_the_extra(missing, path, monke
         export_onnx(ImageEmbedder(), path)
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_or_changed(bert, path, capfd, recwarn):
     embedder = TextEmbedder(bert, cache=False).fit(WORDS)
     levels = copy.copy([logging.getLogger(name).level for name in ("onnxscript", "onnx_ir")])

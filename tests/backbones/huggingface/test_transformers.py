@@ -248,7 +248,7 @@ def test_pickled_code_in_a_checkpoint_is_never_run(bert, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"model_type": "mamba"}', "type 'mamba'.* Known types: albert, bert, "),
+        ('{"model_type": "mamba"}', "type 'mamba'.* Known types: albert, .*, bert, "),
         ("{}", "type None"),
         ("{", "cannot be read as JSON"),
         (None, "there is no config.json"),

@@ -114,6 +114,7 @@ np.save(sys.argv[1], rows)
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_does_not_convert_again(cache_folder, tmp_path):
     embedder = TextEmbedder(engine="openvino").fit(["a"])
     embedder.transform(["something else"])

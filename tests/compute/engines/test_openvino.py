@@ -10,6 +10,8 @@ import builtins, logging, os, socket, subprocess, sys, threading, warnings
 import multiprocessing
 import numpy as np
 import torch
+import pytest
+
 from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.backbones import get_backbone
 from tests._tiny import images, texts
@@ -48,6 +50,7 @@ assert before == after, [name for name in before if before[name] != after[name]]
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_written_sent_printed_or_changed(tmp_path):
     home, cache = tmp_path / "home", tmp_path / "cache"
     home.mkdir()

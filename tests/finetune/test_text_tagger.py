@@ -10,6 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils import estimator_checks
 
 from sktransfer import TextEmbedder, TextTagger, export_onnx, load, save
 from sktransfer.exceptions import (
@@ -20,6 +21,7 @@ from sktransfer.exceptions import (
     PersistenceError,
     TargetError,
 )
+from tests.contracts.test_estimator_checks import WITHOUT_DATA
 
 PEOPLE = ["Anna Smith", "Peter", "Maria Jones", "John Brown", "Julia", "Paul"]
 CITIES = ["Paris", "London", "New York", "Berlin", "Rome", "Madrid"]
@@ -191,6 +193,11 @@ def test_clones_and_pickles_and_files_predict_alike(fitted, tmp_path):
     assert again.predict(TEXTS, return_scores=True) == fitted.predict(TEXTS, return_scores=True)
 
 
+@pytest.mark.parametrize("check", WITHOUT_DATA)
+def test_checks_that_need_no_data(check):
+    getattr(estimator_checks, check)("TextTagger", tagger())
+
+
 def test_scikit_learn_cross_validates_and_searches(cache_folder):
     X, y = TEXTS * 2, SPANS * 2
     model = tagger(cache=cache_folder, max_epochs=8)
@@ -217,8 +224,11 @@ def test_bad_cells_are_reported_or_left_out():
     texts, spans = [*TEXTS, None], [*SPANS, [(0, 1, "PER")]]
     with pytest.warns(BadCellWarning):
         found = tagger(on_error="nan").fit(texts, spans)
+    with pytest.warns(BadCellWarning):
         assert found.predict(texts) == [*SPANS, None]
+    with pytest.warns(BadCellWarning):
         assert found.score(texts, spans) == 1.0
+    with pytest.warns(BadCellWarning):
         assert np.isnan(found.transform(texts)[-1]).all()
     empty = tagger(missing="empty", max_epochs=2).fit([*TEXTS, ""], [*SPANS, []])
     assert empty.predict(["", None]) == [[], []]
@@ -227,7 +237,7 @@ def test_bad_cells_are_reported_or_left_out():
 
 
 def test_errors_of_y_name_its_row():
-    with pytest.raises(TargetError, match="row 2 of y: .* outside the text"):
+    with pytest.raises(TargetError, match=r"row 2 of y: .* outside the text"):
         tagger().fit(TEXTS[:3], [*SPANS[:2], [(0, 500, "PER")]])
     with pytest.raises(TargetError, match="row 1 of y: 1 tags for 6 words"):
         tagger().fit(WORDS[:2], [TAGS[0], ["O"]])

@@ -82,9 +82,7 @@ def test_windows_overlap_and_hold_every_token():
         starts = _window_starts(n_tokens, 10)
         assert starts[0] == 0
         assert starts[-1] == max(0, n_tokens - 10)
-        assert all(
-            0 < after - before <= 8 for before, after in itertools.pairwise(starts)
-        )
+        assert all(0 < after - before <= 8 for before, after in itertools.pairwise(starts))
 
 
 def test_a_word_is_taken_from_the_window_in_whose_middle_it_is():

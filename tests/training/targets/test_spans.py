@@ -94,19 +94,17 @@ def test_a_target_is_described_by_plain_data():
         ((4, 7), "no span"),
         ("B-A", "no span"),
         ({"start": 4, "label": "A"}, "lacks end"),
-        ((10, 14, "A"), r"\(0, 7, 'PER'\) .*|overlap"),
     ],
 )
 def test_a_bad_span_is_reported_with_its_row(span, message):
-    rows = [SPANS, [span] if span != (10, 14, "A") else [(8, 12, "A"), span]]
     with pytest.raises(TargetError, match="row 1 of y") as error:
-        SpanTarget.learn(rows).encode(rows, items(TEXT, TEXT))
+        SpanTarget.learn([SPANS, [span]]).encode([SPANS, [span]], items(TEXT, TEXT))
     assert error.match(message)
 
 
 def test_spans_that_cross_or_lie_in_each_other_are_reported():
     for other in ((8, 15, "A"), (12, 15, "A"), (12, 24, "A"), (13, 14, "A"), (0, 25, "A")):
-        with pytest.raises(TargetError, match="row 0 of y: .* overlap"):
+        with pytest.raises(TargetError, match=r"row 0 of y: .* overlap"):
             SpanTarget.learn([SPANS]).encode([[*SPANS, other]], items(TEXT))
 
 

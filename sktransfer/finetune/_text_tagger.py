@@ -81,7 +81,7 @@ class TextTagger(TextColumnEstimator, BaseFineTuner):
         several windows.
     max_epochs : int, default=20
         Number of passes over the training data.
-    batch_size : int, default=16
+    batch_size : int, default=8
         Rows per optimizer step. A last batch of a single row is merged with the batch before it.
     lr : float, default=0.003
         Maximum learning rate of the head. Unfrozen stages of transformers usually need 1e-4 or
@@ -179,7 +179,7 @@ class TextTagger(TextColumnEstimator, BaseFineTuner):
         StrOptions({"crf", "viterbi", "greedy"}), default="crf"
     )
     max_epochs: int = parameter(Interval(Integral, 1, None, closed="left"), default=20)
-    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=16)
+    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=8)
     lr: float = parameter(default=3e-3)
     dropout: float = parameter(default=0.3)
     mixup: ClassVar[float] = 0.0  # type: ignore[misc]
@@ -307,8 +307,8 @@ class TextTagger(TextColumnEstimator, BaseFineTuner):
         weights = check_sample_weight(sample_weight, np.empty((len(tagged), 1)))
         items = [None if words is None else _Row(words) for words, _, _ in tagged]
         rows = [
-            (true, [] if tags is None else target.entities(tags.tolist()))
-            for (_, _, tags), true in zip(tagged, target.read(y, items), strict=True)
+            (true, [] if tags is None or words.is_empty else target.entities(tags.tolist()))
+            for (words, _, tags), true in zip(tagged, target.read(y, items), strict=True)
         ]
         return counts_of(rows, weights)
 

@@ -206,7 +206,7 @@ class TextTokenizer:
         ids, offsets = encoding.ids, encoding.offsets
         whole = self._finished(encoding)
         shift = len(self._prefix)
-        head = sum(start < len(self._prefix.rstrip()) for start, _ in offsets)
+        head = sum(end <= shift for _, end in offsets) if shift else 0
         at = next((i for i in range(len(whole)) if whole[i : i + len(ids)] == ids), 0)
         places = [(max(0, start - shift), end - shift) for start, end in offsets[head:]]
         return whole[: at + head], ids[head:], places, whole[at + len(ids) :]

@@ -41,6 +41,11 @@ class Words:
         return len(self.offsets)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there are no words, and the one of `offsets` stands for none."""
+        return len(self) == 1 and not self.text
+
+    @property
     def strings(self) -> list[str]:
         """The words themselves."""
         return [self.text[start:end] for start, end in self.offsets.tolist()]

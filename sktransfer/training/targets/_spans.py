@@ -116,7 +116,7 @@ class SpanTarget(Target):
         if not self.has_tags:
             return _to_words([_span(span, number) for span in row], words, number, widened)
         _refuse_others(row, str, number, "tag")
-        n_words = len(words) if words.text or len(words) > 1 or row else 0
+        n_words = 0 if words.is_empty else len(words)
         if len(row) != n_words:
             raise TargetError(f"row {number} of y: {len(row)} tags for {n_words} words.")
         return entities_of(row, number)
@@ -150,10 +150,11 @@ class SpanTarget(Target):
         scores : Marginals, optional
             Adds the probability of each span, or of each word's tag.
         """
+        if words.is_empty:
+            return []
         entities = self.entities(tags)
         if self.has_tags:
-            n_words = len(words) if words.text or len(words) > 1 else 0
-            found = tags_of(entities, n_words, self.form)
+            found = tags_of(entities, len(words), self.form)
             if scores is None:
                 return found
             return [*zip(found, scores.of_tags(np.asarray(tags)).tolist(), strict=True)]
@@ -163,8 +164,7 @@ class SpanTarget(Target):
             row = {"start": start, "end": end, "label": label}
             if scores is not None:
                 row["score"] = scores.of_entity(first, stop, np.asarray(tags))
-            if start < end:  # a text without words has one that is empty
-                rows.append(row if self.form == "dicts" else (*row.values(),))
+            rows.append(row if self.form == "dicts" else (*row.values(),))
         return rows
 
     def row_loss(

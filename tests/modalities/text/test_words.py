@@ -5,14 +5,16 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from sktransfer.backbones import get_backbone
 from sktransfer.exceptions import BackboneError, BadCellError
-from sktransfer.modalities.text import N_SPELLINGS, WordModality, words_of
+from sktransfer.modalities.text import N_SPELLINGS, TextTokenizer, WordModality, words_of
 from sktransfer.modalities.text._spelling import PER_WORD, spelling_of
 from sktransfer.modalities.text._word_modality import _central, _tokens_of, _window_starts
 from sktransfer.modalities.text._words import read_words
 
+TEXT = "Dr. O'Neil paid €5.50 to 東京タワー, हिन्दी नमस्ते  a_b\n😀y Zürich!"
 CPU = torch.device("cpu")
 
 
@@ -105,6 +107,31 @@ def test_prepared_texts_hold_the_tokens_of_each_word():
     spans = item.places[:, 1:].tolist()
     assert [stop for _, stop in spans[:-1]] == [start for start, _ in spans[1:]]
     assert (spans[0][0], spans[-1][1]) == (1, len(ids) - 1)
+
+
+@pytest.mark.parametrize("prefix", ["", "query: "])
+def test_tokens_with_spaces_and_a_prefix_before_them_belong_to_words(prefix):
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.train_from_iterator(
+        [TEXT] * 9, trainers.BpeTrainer(initial_alphabet=letters, show_progress=False)
+    )
+    tokenizer = TextTokenizer(backend, pad_id=0, prefix=prefix)
+    before, ids, offsets, after = tokenizer.encode_words(TEXT)
+    assert [*before, *ids, *after] == tokenizer.encode([TEXT], 99)[0]
+    found = words_of(TEXT)
+    places = _tokens_of(found.offsets, np.array(offsets)).tolist()
+    for word, (first, last) in zip(found.strings, places, strict=True):
+        start, end = offsets[first][0], offsets[last - 1][1]
+        assert word in TEXT[start:end]  # one token may cover several words
+
+
+def test_lower_case_moves_no_word():
+    backend = get_backbone("all-MiniLM-L6-v2", modality="text").processor._tokenizer
+    tokenizer = TextTokenizer(backend, pad_id=0, lower=True)
+    _, _, offsets, _ = tokenizer.encode_words("İİİ Ada")  # each is two characters in lower case
+    assert offsets[-1] == (4, 7)
 
 
 def test_collated_texts_are_padded():

@@ -20,6 +20,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from _data import addresses
 from sklearn.feature_extraction import DictVectorizer
@@ -30,7 +31,9 @@ from sktransfer import TextTagger
 from sktransfer.training.targets import counts_of, entities_of, f1_of
 
 SIZES = (50, 200, 800)
-words, tags = addresses()
+columns = addresses()
+order = np.random.default_rng(0).permutation(len(columns[0]))  # the file has them by source
+words, tags = ([column[row] for row in order] for column in columns)
 X_test, y_test = words[1_000:], tags[1_000:]
 
 
@@ -101,8 +104,9 @@ parts = report.drop("micro avg").query("support >= 10").sort_values("f1-score")
 figure, axes = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
 for name, scores in found.items():
     axes[0].plot(SIZES, scores, "o-", label=name)
-axes[0].set(xscale="log", xlabel="labelled addresses", ylabel="entity F1", xticks=SIZES)
-axes[0].set_xticks(SIZES, [f"{size:,}" for size in SIZES], minor=False)
+axes[0].set(xscale="log", xlabel="labelled addresses", ylabel="entity F1")
+axes[0].set_xticks(SIZES, [f"{size:,}" for size in SIZES])
+axes[0].minorticks_off()
 axes[0].legend()
 axes[0].grid(alpha=0.4)
 axes[1].barh(parts.index, parts["f1-score"])

@@ -86,9 +86,12 @@ class FineTuned(nn.Module):
 
     def outputs(self, features: torch.Tensor, inputs: Any) -> torch.Tensor:
         """Return the head's outputs for features of these network inputs."""
-        if getattr(self.head, "reads_inputs", False):
-            return self.head(features, inputs)
-        return self.head(features)
+        return self.head(features, inputs) if self.head_reads_inputs else self.head(features)
+
+    @property
+    def head_reads_inputs(self) -> bool:
+        """Whether the head is called with network inputs beside features."""
+        return getattr(self.head, "reads_inputs", False)
 
     def features(self, inputs: Any, cached: CachedActivation | None = None) -> torch.Tensor:
         """Return the features, float32."""

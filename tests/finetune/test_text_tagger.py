@@ -253,5 +253,7 @@ def test_settings_that_do_not_fit_are_reported(fitted, tmp_path):
         other.predict(TEXTS)
     with pytest.raises(BackboneError, match="no backbone: its network gives vectors of words"):
         TextEmbedder(fitted).fit(TEXTS)
-    with pytest.raises(PersistenceError, match="cannot be exported"):
+    with pytest.raises(
+        PersistenceError, match="cannot be exported to ONNX: its head reads the spelling"
+    ):
         export_onnx(fitted, tmp_path / "tagger.onnx")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.finetune import ImageRegressor as ImageRegressor
     from sktransfer.finetune import TextClassifier as TextClassifier
     from sktransfer.finetune import TextRegressor as TextRegressor
+    from sktransfer.finetune import TextTagger as TextTagger
     from sktransfer.inspection import HistoryDisplay as HistoryDisplay
     from sktransfer.inspection import PretrainingDisplay as PretrainingDisplay
     from sktransfer.inspection import compare_pretrained as compare_pretrained

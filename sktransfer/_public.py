@@ -15,6 +15,7 @@ _NAMES = {
         "ImageRegressor",
         "TextClassifier",
         "TextRegressor",
+        "TextTagger",
     ],
     "inspection": ["HistoryDisplay", "PretrainingDisplay", "compare_pretrained", "find_lr"],
     "modalities.image": ["read_image_folder"],

@@ -120,3 +120,7 @@ class UntrustedWarning(SktransferWarning):
 
 class VersionWarning(SktransferWarning):
     """A file was saved with other versions of libraries; its results may differ."""
+
+
+class WidenedWarning(SktransferWarning):
+    """Labelled spans of a text begin or end inside a word; whole words are used."""

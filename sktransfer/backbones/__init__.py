@@ -17,6 +17,7 @@ from sktransfer.backbones._packing import unpack as unpack
 from sktransfer.backbones._registry import get_backbone as get_backbone
 from sktransfer.backbones._registry import list_backbones as list_backbones
 from sktransfer.backbones._weights import refuse_misfits as refuse_misfits
+from sktransfer.backbones._word_network import word_backbone as word_backbone
 from sktransfer.backbones.speech import SpeechModel as SpeechModel
 from sktransfer.backbones.speech import get_speech_model as get_speech_model
 from sktransfer.backbones.speech import transcribe as transcribe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -45,12 +45,15 @@ class StagedNetwork(nn.Module):
         first of them is the class token.
     resumes : bool
         Whether a forward pass can start from the cached output of a stage before the last.
+    unused : sequence of nn.Module
+        Parts behind the last stage that no output depends on.
     """
 
     stages: Mapping[str, nn.Module] | nn.ModuleDict
     layout: Layout = "NCHW"
     prefix_tokens: int = 0
     resumes: bool = True
+    unused: Sequence[nn.Module] = ()
 
     @property
     def token_embeddings(self) -> nn.Embedding | None:

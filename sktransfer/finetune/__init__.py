@@ -1,4 +1,4 @@
-"""Pretrained networks fine-tuned as scikit-learn classifiers and regressors."""
+"""Pretrained networks fine-tuned as scikit-learn classifiers, regressors and taggers."""
 
 from sktransfer.finetune._audio_classifier import AudioClassifier as AudioClassifier
 from sktransfer.finetune._audio_regressor import AudioRegressor as AudioRegressor
@@ -9,3 +9,4 @@ from sktransfer.finetune._image_regressor import ImageRegressor as ImageRegresso
 from sktransfer.finetune._regressor import FineTunedRegressor as FineTunedRegressor
 from sktransfer.finetune._text_classifier import TextClassifier as TextClassifier
 from sktransfer.finetune._text_regressor import TextRegressor as TextRegressor
+from sktransfer.finetune._text_tagger import TextTagger as TextTagger

@@ -78,6 +78,8 @@ class _Call:
         except SktransferError as error:  # it counts rows from the start of the partition
             error.args = (f"in partition {partition}: {error}", *error.args[1:])
             raise
+        if self.spec.dtype == object:  # rows may be lists, which are no further axis
+            return np.fromiter(found, dtype=object, count=len(found))
         return np.asarray(found, dtype=self.spec.dtype)
 
 

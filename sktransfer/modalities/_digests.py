@@ -5,13 +5,15 @@ fast and not cryptographic: it guards against accidents, not against deliberate 
 """
 
 import hashlib
+import json
 import os
+from collections.abc import Sequence
 from io import BufferedReader
 
 import numpy as np
 import xxhash
 
-_FILE, _ARRAY, _TEXT, _STATUS = b"F", b"A", b"T", b"S"
+_FILE, _ARRAY, _TEXT, _STATUS, _WORDS = b"F", b"A", b"T", b"S", b"W"
 
 
 def content_digest(content: bytes | bytearray) -> bytes:
@@ -36,6 +38,11 @@ def array_digest(array: np.ndarray) -> bytes:
 def text_digest(text: str) -> bytes:
     """Return the digest of a text."""
     return xxhash.xxh3_128_digest(_TEXT + text.encode("utf-8", "surrogatepass"))
+
+
+def words_digest(words: Sequence[str]) -> bytes:
+    """Return the digest of a list of words."""
+    return xxhash.xxh3_128_digest(_WORDS + json.dumps(words).encode())
 
 
 def status_digest(path: str, *numbers: int) -> bytes:

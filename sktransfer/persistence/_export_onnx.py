@@ -104,6 +104,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
 
 
 def _program(estimator: Any) -> Any:
+    if getattr(getattr(estimator, "module_", None), "head_reads_inputs", False):
+        raise ValueError("its head reads the spelling of words, not only what the network gives")
     backbone = estimator._fitted_backbone()
     example = estimator._modality().recipe(backbone).examples(backbone.processor)[0]
     names = list(example) if isinstance(example, Mapping) else None

@@ -4,6 +4,8 @@ from sktransfer.training._as_backbone import as_backbone as as_backbone
 from sktransfer.training._as_backbone import digest_of as digest_of
 from sktransfer.training._column_data import ColumnData as ColumnData
 from sktransfer.training._column_data import Split as Split
+from sktransfer.training._crf import Marginals as Marginals
+from sktransfer.training._crf import best_tags as best_tags
 from sktransfer.training._feature_quality import FeatureQuality as FeatureQuality
 from sktransfer.training._fine_tuned import FineTuned as FineTuned
 from sktransfer.training._hold_out import hold_out as hold_out

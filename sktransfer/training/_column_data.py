@@ -85,8 +85,9 @@ class ColumnData:
         return Activations(self._extractor(cut), self.runner, self.cache, exact)
 
     def resumes(self, cut: str) -> bool:
-        """Return whether the network can go on from the output of a layer."""
-        return cut == POOLED or self.backbone.network.resumes
+        """Return whether the network, or the head alone, can go on from the output of a layer."""
+        ends = (POOLED, self.backbone.stages[-1])
+        return cut in ends or self.backbone.network.resumes
 
     def _extractor(self, cut: str) -> FeatureExtractor:
         # Pooled features are those of the embedders, and cached for both.

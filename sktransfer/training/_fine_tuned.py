@@ -82,7 +82,16 @@ class FineTuned(nn.Module):
         cached : CachedActivation, optional
             Output of a frozen stage, or of "pooled", for the same rows, where it is known.
         """
-        return self.head(self.features(inputs, cached))
+        return self.outputs(self.features(inputs, cached), inputs)
+
+    def outputs(self, features: torch.Tensor, inputs: Any) -> torch.Tensor:
+        """Return the head's outputs for features of these network inputs."""
+        return self.head(features, inputs) if self.head_reads_inputs else self.head(features)
+
+    @property
+    def head_reads_inputs(self) -> bool:
+        """Whether the head is called with network inputs beside features."""
+        return getattr(self.head, "reads_inputs", False)
 
     def features(self, inputs: Any, cached: CachedActivation | None = None) -> torch.Tensor:
         """Return the features, float32."""
@@ -153,7 +162,8 @@ def frozen_parts(network: StagedNetwork, opened: Sequence[str]) -> list[nn.Modul
     """Return the parts of a network that are not trained: all of it, if no stage is opened."""
     if not opened:
         return [network]
-    return [stage for name, stage in network.stages.items() if name not in opened]
+    frozen = [stage for name, stage in network.stages.items() if name not in opened]
+    return [*frozen, *network.unused]
 
 
 def _tensors_of(parts: list[nn.Module]) -> set[int]:

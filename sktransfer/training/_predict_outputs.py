@@ -59,7 +59,7 @@ def _computed(
     def forward(inputs: Any, cached: Any = None) -> np.ndarray:
         with _runtime.inference(data.device, data.precision):
             outputs = module.features(inputs, cached)
-            outputs = module.head(outputs) if head else outputs
+            outputs = module.outputs(outputs, inputs) if head else outputs
         found = outputs.float().cpu().numpy()
         return found if module.level == "row" else _trimmed(found, mask_of(inputs))
 

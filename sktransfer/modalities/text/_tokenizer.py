@@ -169,6 +169,48 @@ class TextTokenizer:
         ends = _chunk_ends(encoding, content, head, room)
         return [self._filled([*before, *ids[i:j], *after]) for i, j in pairwise(ends)]
 
+    def check_words(self, max_length: int) -> None:
+        """Raise if texts of this length have no room for words, or are filled up with padding.
+
+        Raises
+        ------
+        BackboneError
+            With the reason.
+        """
+        if self._fill:
+            raise BackboneError(
+                f"The network of this tokenizer sees texts filled up to {self._fill} tokens, and "
+                "gives no vectors of words. Use an encoder such as all-MiniLM-L6-v2."
+            )
+        before, _, _, after = self.encode_words("")
+        self._room_beside(len(before) + len(after) - self._specials, max_length)
+
+    def encode_words(
+        self, text: str
+    ) -> tuple[list[int], list[int], list[tuple[int, int]], list[int]]:
+        """Return all tokens of a text with their places in it.
+
+        Returns
+        -------
+        before, ids : list of int
+            Special tokens and those of the prefix; and the tokens of the text.
+        offsets : list of tuple of int
+            Start and end of each token of the text, in characters.
+        after : list of int
+            Special tokens.
+        """
+        content = self._prefix + text
+        if self._lower:  # each character for itself, so that none changes its place
+            content = "".join(c.lower() if len(c.lower()) == 1 else c for c in content)
+        encoding = self._tokens(content)
+        ids, offsets = encoding.ids, encoding.offsets
+        whole = self._finished(encoding)
+        shift = len(self._prefix)
+        head = sum(end <= shift for _, end in offsets) if shift else 0
+        at = next((i for i in range(len(whole)) if whole[i : i + len(ids)] == ids), 0)
+        places = [(max(0, start - shift), end - shift) for start, end in offsets[head:]]
+        return whole[: at + head], ids[head:], places, whole[at + len(ids) :]
+
     def check_prompt(self, max_length: int, prompt: str | None) -> None:
         """Raise if a prompt leaves no room for text, or is no text itself.
 

@@ -11,6 +11,7 @@ from sktransfer.training.heads._linear import linear as linear
 from sktransfer.training.heads._none import NoHead as NoHead
 from sktransfer.training.heads._patches import PatchHead as PatchHead
 from sktransfer.training.heads._projection import ProjectionHead as ProjectionHead
+from sktransfer.training.heads._tagging import TaggingHead as TaggingHead
 from sktransfer.training.heads._vocabulary import VocabularyHead as VocabularyHead
 
 #: The head of each level of targets.

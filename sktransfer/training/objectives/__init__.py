@@ -16,6 +16,7 @@ from sktransfer.training.objectives._supervised_contrastive import (
 from sktransfer.training.objectives._supervised_contrastive import (
     contrastive_loss as contrastive_loss,
 )
+from sktransfer.training.objectives._tag_sequences import TagSequences as TagSequences
 from sktransfer.training.objectives._vicreg import VICReg as VICReg
 from sktransfer.training.objectives._vicreg import vicreg_loss as vicreg_loss
 

@@ -11,11 +11,15 @@ from sktransfer.training.targets._checks import refuse_missing as refuse_missing
 from sktransfer.training.targets._checks import short as short
 from sktransfer.training.targets._classes import ClassTarget as ClassTarget
 from sktransfer.training.targets._labels import LabelTarget as LabelTarget
+from sktransfer.training.targets._spans import SpanTarget as SpanTarget
+from sktransfer.training.targets._spans import counts_of as counts_of
+from sktransfer.training.targets._spans import f1_of as f1_of
+from sktransfer.training.targets._tag_schemes import entities_of as entities_of
 from sktransfer.training.targets._target import Target as Target
 from sktransfer.training.targets._values import ValueTarget as ValueTarget
 
 TARGETS: dict[str, type[Target]] = {
-    kind.kind: kind for kind in (ClassTarget, LabelTarget, ValueTarget)
+    kind.kind: kind for kind in (ClassTarget, LabelTarget, SpanTarget, ValueTarget)
 }
 
 

@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import builtins, logging, os, socket, subprocess, sys, threading, warnings
 import multiprocessing
 import numpy as np
 import torch
-import pytest
-
 from sktransfer import ImageEmbedder, TextEmbedder
 from sktransfer.backbones import get_backbone
 from tests._tiny import images, texts

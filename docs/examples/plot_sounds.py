@@ -87,7 +87,7 @@ best = max(what, key=lambda name: np.mean(what[name] == said))
 
 prompts, texts = telephone_prompts()
 areas = np.array([Path(path).stem.split("-")[0] for path in prompts])
-spoken = np.array([len(text.split()) >= 3 and "[" not in text for text in texts])
+spoken = np.array([3 <= len(text.split()) <= 10 and "[" not in text for text in texts])
 names, counts = np.unique(areas[spoken], return_counts=True)
 chosen = spoken & np.isin(areas, names[counts >= 10])
 prompts, texts, areas = prompts[chosen], texts[chosen], areas[chosen]

@@ -25,9 +25,9 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import estimator_html_repr
 
-from sktransfer import ImageEmbedder, TextEmbedder
+from sktransfer import AudioEmbedder, ImageEmbedder, TextEmbedder
 from tests._jobs import BACKENDS, two_jobs
-from tests._tiny import images, texts, tiny_network
+from tests._tiny import images, sounds, texts, tiny_network
 
 N_ROWS = 24
 LABELS = np.array(["cat", "dog", "fish"])[np.arange(N_ROWS) % 3]
@@ -208,3 +208,19 @@ def test_skrub_table_vectorizer_uses_the_embedder_for_texts(table):
     vectorizer = skrub.TableVectorizer(high_cardinality=TextEmbedder(), cardinality_threshold=5)
     frame = vectorizer.fit_transform(table.drop(columns="photo"))
     assert "title_383" in frame.columns
+
+
+def test_recordings_go_through_skrub_and_dask(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    skrub = pytest.importorskip("skrub")
+    dd = pytest.importorskip("dask.dataframe")
+    paths = [str(tmp_path / f"{row}.wav") for row in range(4)]
+    for path, samples in zip(paths, sounds(4), strict=True):
+        soundfile.write(path, samples, 16_000)
+    table = pd.DataFrame({"call": paths, "size": range(4)})
+    expected = AudioEmbedder(cache=False).fit_transform(paths)
+    applied = skrub.ApplyToCols(AudioEmbedder(cache=False), cols=["call"]).fit_transform(table)
+    np.testing.assert_allclose(applied.drop(columns="size"), expected, rtol=1e-5, atol=1e-5)
+    lazy = dd.from_pandas(table["call"], npartitions=2)
+    features = AudioEmbedder(cache=False).fit_transform(lazy).compute()
+    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-5)

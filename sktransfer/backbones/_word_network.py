@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -105,14 +106,6 @@ def word_backbone(backbone: Backbone, layer: str | int, recipe: Recipe) -> Backb
         if name == POOLED:
             raise BackboneError("layer='pooled' has one vector per text, not one per word.")
         network = WordNetwork(backbone.network, name, recipe.subwords)  # type: ignore[attr-defined]
-        made[layer, recipe] = Backbone(
-            backbone.name,
-            source=backbone.source,
-            of_user=backbone.of_user,
-            network=network,
-            recipe=recipe,
-            licence=backbone.licence,
-            library=backbone.library,
-            processor=backbone.processor,
-        )
+        # Without a blueprint: its source builds the network of tokens.
+        made[layer, recipe] = replace(backbone, network=network, recipe=recipe, blueprint=None)
     return made[layer, recipe]

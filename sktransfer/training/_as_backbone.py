@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import xxhash
 
@@ -25,13 +27,12 @@ def as_backbone(module: FineTuned, base: Backbone, recipe: Recipe, name: str) ->
     """Return a backbone of a copy of the network, with the recipe of the estimator."""
     with torch.inference_mode(False):
         network = merged(module.network)
-    return Backbone(
-        f"{name} on {base.name}",
+    # Without a blueprint: its source builds the network before it was trained.
+    return replace(
+        base,
+        name=f"{name} on {base.name}",
         source="estimator",
-        of_user=base.of_user,
         network=network,
         recipe=recipe,
-        licence=base.licence,
-        library=base.library,
-        processor=base.processor,
+        blueprint=None,
     )

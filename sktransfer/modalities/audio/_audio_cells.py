@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
@@ -12,11 +11,10 @@ import numpy as np
 
 from sktransfer.columns import describe, is_missing
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._cell_sources import as_array, as_path, base64_of
 
-_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
-_DATA_URI = re.compile(r"(?i)data:[^,]{0,200},")
-# How wav, FLAC, Ogg, MP3 and AIFF files begin in base64. No path is as long without a dot.
-_BASE64 = re.compile(r"(UklGR|ZkxhQ|T2dnUw|SUQz|//[tuvNOP]|Rk9STQ)[A-Za-z0-9+/=_\s-]{50}")
+# How wav, FLAC, Ogg, MP3 and AIFF files begin in base64.
+_BASE64 = base64_of("UklGR", "ZkxhQ", "T2dnUw", "SUQz", "//[tuvNOP]", "Rk9STQ")
 
 # Sampling rates of any recorder: from those of heart sounds and of infrasound to ultrasound.
 _LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
@@ -78,7 +76,7 @@ def audio_source(cell: object, sampling_rate: int | None) -> Source:
     if is_missing(cell):
         raise BadCellError("the recording is missing; drop the row")
     if isinstance(cell, (str, os.PathLike)):
-        return _as_path(cell)
+        return as_path(cell, "recording", _BASE64)
     if hasattr(cell, "read"):
         raise BadCellError("an open file is not a sound; pass its path, or what its read() gives")
     raise BadCellError(
@@ -149,13 +147,7 @@ def _decoded(cell: Any) -> Any:
 def _samples(array: Any, rate: Any) -> Samples:
     if isinstance(array, np.ma.MaskedArray):
         raise BadCellError("the mask of a masked array would be lost; pass array.filled(value)")
-    try:
-        array = np.asarray(array)
-    except Exception as error:  # tensors on a device, with a gradient, of a foreign dtype
-        raise BadCellError(
-            f"cannot be read as a NumPy array ({error}); convert it first, e.g. "
-            "tensor.detach().cpu().float().numpy()"
-        ) from error
+    array = as_array(array)
     if array.dtype.kind in "iu" and array.dtype.itemsize > 4:
         raise BadCellError(
             f"an array of dtype {array.dtype} does not say the range of its samples; pass them in "
@@ -186,22 +178,3 @@ def _channels_last(array: np.ndarray) -> np.ndarray:
             )
         array = array if array.shape[0] >= array.shape[1] else array.T
     return array
-
-
-def _as_path(cell: str | os.PathLike[Any]) -> str:
-    try:
-        text = os.fsdecode(cell)
-    except Exception as error:  # a PathLike may run any code
-        raise BadCellError(f"cannot be read as a path ({error}); pass a str") from error
-    if _DATA_URI.match(text):
-        raise BadCellError(
-            "a data URI is not a path; pass its bytes, e.g. "
-            "base64.b64decode(cell.partition(',')[2])"
-        )
-    if _BASE64.match(text):
-        raise BadCellError("base64 text is not a path; pass its bytes: base64.b64decode(cell)")
-    if _URL.match(text):
-        raise BadCellError(
-            "URLs are never fetched; download the recording and pass its path or its bytes"
-        )
-    return text

@@ -1,7 +1,6 @@
 """Where the pixels of an image cell come from: an array, a Pillow image, bytes or a file."""
 
 import os
-import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -10,13 +9,12 @@ from PIL import Image
 
 from sktransfer.columns import is_missing
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities._cell_sources import DATA_URI, as_array, as_path, base64_of
 
 Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
 
-_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
-_DATA_URI = re.compile(r"(?i)data:[^,]{0,200},")
-# How PNG, JPEG, GIF and WebP files begin in base64. No path is as long without a dot.
-_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|R0lGOD|UklGR)[A-Za-z0-9+/=_\s-]{50}")
+# How PNG, JPEG, GIF and WebP files begin in base64.
+_BASE64 = base64_of("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 
 _FIRST_BYTES = {
     b"%PDF": "a PDF document",
@@ -50,7 +48,7 @@ def image_source(cell: object) -> Source:
     if is_missing(cell):
         raise BadCellError("the image is missing; drop the row")
     if isinstance(cell, (str, os.PathLike)):
-        return _as_path(cell)
+        return as_path(cell, "image", _BASE64)
     if isinstance(cell, dict):
         return _of_dict(cell)
     if hasattr(cell, "__array__") and not isinstance(cell, np.generic):
@@ -88,7 +86,7 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
     text = bytes(data[:300]).decode("latin-1")
     if _BASE64.match(text):
         return "base64 text (pass base64.b64decode(cell))"
-    if _DATA_URI.match(text):
+    if DATA_URI.match(text):
         return "a data URI (pass base64.b64decode(cell.partition(b',')[2]))"
     beginning = bytes(data[:1000]).lower()
     if b"<svg" in beginning:
@@ -96,25 +94,6 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
     if b"<html" in beginning or b"<!doctype html" in beginning:
         return "a web page, perhaps a failed download"
     return "of an unknown format"
-
-
-def _as_path(cell: str | os.PathLike[Any]) -> str:
-    try:
-        text = os.fsdecode(cell)
-    except Exception as error:  # a PathLike may run any code
-        raise BadCellError(f"cannot be read as a path ({error}); pass a str") from error
-    if _DATA_URI.match(text):
-        raise BadCellError(
-            "a data URI is not a path; pass its bytes, e.g. "
-            "base64.b64decode(cell.partition(',')[2])"
-        )
-    if _BASE64.match(text):
-        raise BadCellError("base64 text is not a path; pass its bytes: base64.b64decode(cell)")
-    if _URL.match(text):
-        raise BadCellError(
-            "URLs are never fetched; download the image and pass its path or its bytes"
-        )
-    return text
 
 
 def _of_dict(cell: dict[Any, Any]) -> Source:
@@ -134,13 +113,7 @@ def _of_dict(cell: dict[Any, Any]) -> Source:
 
 
 def _as_array(cell: Any) -> np.ndarray:
-    try:
-        array = np.asarray(cell)
-    except Exception as error:  # tensors on a device, with a gradient, of a foreign dtype
-        raise BadCellError(
-            f"cannot be read as a NumPy array ({error}); "
-            "convert it first, e.g. tensor.detach().cpu().float().numpy()"
-        ) from error
+    array = as_array(cell)
     if array.dtype.kind not in "buif":
         raise BadCellError(
             f"an array of dtype {array.dtype} is not an image; "

@@ -18,7 +18,7 @@ from sktransfer._compat import HasMethods, StrOptions, check_feature_names_in, g
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.base._state_hooks import state_hooks
 from sktransfer.columns import Column
-from sktransfer.exceptions import ColumnError, WeightsError
+from sktransfer.exceptions import BackboneError, ColumnError, WeightsError
 from sktransfer.lazy import OutputSpec
 from sktransfer.modalities import Modality
 
@@ -149,6 +149,11 @@ class ColumnEstimator(BaseEstimator):
     def _get_backbone(self) -> Backbone:
         from sktransfer.backbones import get_backbone
 
+        if self.backbone is self:
+            raise BackboneError(
+                f"backbone= of this {type(self).__name__} is this estimator itself. Train it "
+                "further with warm_start=True, or give its network to another estimator."
+            )
         return get_backbone(self.backbone, weights=self.weights, modality=self._modality().name)
 
     def _fitted_backbone(self) -> Backbone:

@@ -311,3 +311,10 @@ def test_a_fit_does_not_depend_on_the_default_dtype_of_torch(objective, tmp_path
 
 def _noisy(image):
     return image ^ torch.randint(2, image.shape, dtype=image.dtype)
+
+
+def test_an_estimator_is_not_its_own_backbone(fitted_texts):
+    own = clone(fitted_texts)
+    own.set_params(backbone=own)
+    with pytest.raises(BackboneError, match="TextPretrainer is this estimator itself"):
+        own.fit(texts(8))

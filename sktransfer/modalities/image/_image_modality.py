@@ -111,7 +111,8 @@ class ImageModality(Modality):
     ) -> Augmentation:
         """Return what hides this share of the patches with the mean colour."""
         assert grid is not None
-        return patch_masking(fraction, grid, self.recipe(backbone).mean)
+        recipe = self.recipe(backbone)
+        return patch_masking(fraction, grid, recipe.size, recipe.mean)
 
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""

@@ -11,7 +11,9 @@ from sktransfer.modalities._modality import Augmentation
 from sktransfer.modalities.image._planes import stack_pixels
 
 
-def patch_masking(fraction: float, grid: tuple[int, int], fill: Sequence[float]) -> Augmentation:
+def patch_masking(
+    fraction: float, grid: tuple[int, int], size: tuple[int, int], fill: Sequence[float]
+) -> Augmentation:
     """Return what hides this share of the patches of each image: at least one, and not all.
 
     Parameters
@@ -20,6 +22,8 @@ def patch_masking(fraction: float, grid: tuple[int, int], fill: Sequence[float])
         Share to hide.
     grid : tuple of int
         Rows and columns of patches.
+    size : tuple of int
+        Height and width of the images in pixels.
     fill : sequence of float
         Colour in [0, 1] to hide them with.
 
@@ -36,6 +40,12 @@ def patch_masking(fraction: float, grid: tuple[int, int], fill: Sequence[float])
         import torch
 
         images = torch.from_numpy(stack_pixels(items))
+        if images.shape[1:3] != size:
+            raise ValueError(
+                f"augment returned images of {tuple(images.shape[1:3])} pixels (height, width); "
+                f"objective='masked' needs them in {size}, of which the network has patches. End "
+                f"augment with torchvision.transforms.v2.Resize({size})."
+            )
         if images.dtype == torch.uint8:
             images = images.float() / 255
         patches = _patches(images, grid)

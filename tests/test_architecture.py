@@ -36,7 +36,11 @@ ONLY_IN = {
     "narwhals": ("columns/",),
     "pyarrow": ("columns/",),
     "sqlite3": ("cache/",),
-    "torchvision": ("backbones/torchvision/", "modalities/image/_image_augmentation.py"),
+    "torchvision": (
+        "backbones/torchvision/",
+        "modalities/image/_image_augmentation.py",
+        "modalities/image/_mask_augmentation.py",
+    ),
     "timm": ("backbones/timm/",),
     "transformers": ("backbones/huggingface/_transformers.py",),
     "ctranslate2": ("backbones/speech/_ctranslate2_speech.py",),

@@ -5,6 +5,8 @@ from typing import Any
 from sktransfer.backbones._backbone import Backbone as Backbone
 from sktransfer.backbones._export import Export as Export
 from sktransfer.backbones._list_backbones import BackboneTable as BackboneTable
+from sktransfer.backbones._map_network import map_backbone as map_backbone
+from sktransfer.backbones._map_network import unpacked as unpacked
 from sktransfer.backbones._network import POOLED as POOLED
 from sktransfer.backbones._network import CachedActivation as CachedActivation
 from sktransfer.backbones._network import Level as Level

@@ -11,8 +11,8 @@ from torch import nn
 from sktransfer.exceptions import BackboneError
 
 #: How the activations between stages are laid out: (n, channels, height, width),
-#: (n, height, width, channels) or (n, tokens, channels).
-Layout = Literal["NCHW", "NHWC", "NLC"]
+#: (n, height, width, channels), (n, tokens, channels), or several maps in a row (n, d).
+Layout = Literal["NCHW", "NHWC", "NLC", "packed"]
 
 #: In order, by name.
 Stages = dict[str, nn.Module]
@@ -38,7 +38,7 @@ class StagedNetwork(nn.Module):
     stages : mapping of str to nn.Module
         In the order of the forward pass, under the names that users write in `layer`. Freezing
         and layer-wise learning rates act on the parameters of stages.
-    layout : {"NCHW", "NHWC", "NLC"}
+    layout : {"NCHW", "NHWC", "NLC", "packed"}
         Layout of the stages' outputs.
     prefix_tokens : int
         For "NLC": number of tokens before those of the image (class token, registers). The
@@ -54,6 +54,11 @@ class StagedNetwork(nn.Module):
     prefix_tokens: int = 0
     resumes: bool = True
     unused: Sequence[nn.Module] = ()
+
+    @property
+    def inner(self) -> StagedNetwork:
+        """The network as its source has built it, where this one gives parts of its outputs."""
+        return self
 
     @property
     def token_embeddings(self) -> nn.Embedding | None:
@@ -225,6 +230,8 @@ def at_level(activation: torch.Tensor, level: Level, network: Any) -> torch.Tens
     BackboneError
         If the stage has no tokens or places, or its tokens form no square map.
     """
+    if network.layout == "packed":
+        return activation
     if activation.ndim == 2:
         raise BackboneError(
             f"The last stage of this backbone gives one vector per row, not one per {level}."

@@ -80,6 +80,11 @@ class WordNetwork(StagedNetwork):
         )
         return words.unflatten(0, (rows, -1))
 
+    @property
+    def inner(self) -> StagedNetwork:
+        """The network of whole rows."""
+        return self.network
+
     def extra_repr(self) -> str:
         """Show the last stage and what a word is."""
         return f"last={list(self.stages)[-1]}, subwords={self.subwords}"

@@ -197,6 +197,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
     ) -> FineTuned:
         from sktransfer.training.strategies import strategy_of
 
+        backbone = self._adapted(backbone)
         strategy = strategy_of(self.trainable)
         opened = strategy.opened(backbone.stages)
         if continues:  # stages that have been trained stay open: they are not the backbone's
@@ -220,7 +221,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
     ) -> FineTuned:
         from sktransfer.training import FineTuned
 
-        device = self._torch_device()
+        backbone, device = self._adapted(backbone), self._torch_device()
         level: Level = target.level if target is not None else "row"
         with seeded(seed):
             head = self._make_head(backbone, target)

@@ -37,6 +37,10 @@ class TrainedColumnEstimator(ColumnEstimator):
         """Return what y is; None for training without y."""
         return None
 
+    def _adapted(self, backbone: Backbone) -> Backbone:
+        """Return the backbone with a network of what targets are of; by default, of rows."""
+        return backbone
+
     def _row_weights(self, y: Any, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the weight of each row; classifiers multiply it by the weight of its class."""
         return weights
@@ -55,6 +59,7 @@ class TrainedColumnEstimator(ColumnEstimator):
     def _column_data(self, column: Column, backbone: Backbone) -> ColumnData:
         from sktransfer.training import ColumnData
 
+        backbone = self._adapted(backbone)
         modality, cache, device = self._modality(), open_cache(self.cache), self._torch_device()
         errors = CellErrors(column, self.on_error)
         cells = digest_column(modality, column, cache, errors)
@@ -84,7 +89,7 @@ class TrainedColumnEstimator(ColumnEstimator):
         target = target or self._learn_target(y, weights * used)
         targets = None
         if target is not None:
-            targets = target.encode(y, None if target.level == "row" else data.prepared())
+            targets = target.encode(y, None if target.level == "row" else data.outlines())
         if torch.is_tensor(targets):
             targets = targets.to(data.device)
         weights = self._row_weights(y, weights, rows)

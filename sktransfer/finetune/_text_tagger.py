@@ -19,10 +19,8 @@ from sktransfer.modalities.text import N_SPELLINGS, WordModality, Words, words_o
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
-    from sktransfer.columns import Column
-    from sktransfer.training import ColumnData, FineTuned, Training
+    from sktransfer.training import Training
     from sktransfer.training.objectives import Objective
-    from sktransfer.training.strategies import Strategy
     from sktransfer.training.targets import SpanTarget, Target
 
 
@@ -341,30 +339,10 @@ class TextTagger(TextColumnEstimator, BaseFineTuner):
             learns_transitions=self.decoder == "crf",
         )
 
-    # The backbone of the parameters gives tokens; what computes is made of it and gives words.
-
-    def _words(self, backbone: Backbone) -> Backbone:
+    def _adapted(self, backbone: Backbone) -> Backbone:
         from sktransfer.backbones import word_backbone
 
         return word_backbone(backbone, self.layer, self._modality().recipe(backbone))
-
-    def _column_data(self, column: Column, backbone: Backbone) -> ColumnData:
-        return super()._column_data(column, self._words(backbone))
-
-    def _new_module(
-        self, backbone: Backbone, target: Any, random: np.random.RandomState, continues: bool
-    ) -> FineTuned:
-        return super()._new_module(self._words(backbone), target, random, continues)
-
-    def _make_module(
-        self,
-        backbone: Backbone,
-        target: Any,
-        opened: tuple[str, ...],
-        strategy: Strategy,
-        seed: int = 0,
-    ) -> FineTuned:
-        return super()._make_module(self._words(backbone), target, opened, strategy, seed)
 
     def __sktransfer_backbone__(self) -> Any:
         """Refuse: the network of a tagger gives words, and is cut at a stage."""

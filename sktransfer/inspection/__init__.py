@@ -4,4 +4,5 @@ from sktransfer.inspection._compare_pretrained import compare_pretrained as comp
 from sktransfer.inspection._find_lr import LearningRateDisplay as LearningRateDisplay
 from sktransfer.inspection._find_lr import find_lr as find_lr
 from sktransfer.inspection._history import HistoryDisplay as HistoryDisplay
+from sktransfer.inspection._mask_display import MaskDisplay as MaskDisplay
 from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay

@@ -196,12 +196,15 @@ class Modality(CellType, ABC):
         Its recipes.
     can_blend : bool
         Whether a weighted mean of two network inputs is one, as mixup needs it.
+    outlines_cells : bool
+        Whether `outline` tells of a cell what its prepared form does not.
     """
 
     name: ClassVar[str]
     library: ClassVar[str]
     recipe_type: ClassVar[type[Recipe]]
     can_blend: ClassVar[bool] = True
+    outlines_cells: ClassVar[bool] = False
 
     def column(self, X: Any) -> Column:
         """Read a container as one column of cells."""
@@ -220,6 +223,13 @@ class Modality(CellType, ABC):
     def recipe(self, backbone: Any) -> Any:
         """Return the backbone's recipe with this modality's parameters in it."""
         return backbone.recipe
+
+    def outline(self, cell: Any) -> Any:
+        """Return what targets of the parts of a cell must know of it, if `outlines_cells`.
+
+        None if the cell cannot be used. Otherwise the prepared cell tells them.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def bind(self, backbone: Any) -> Preparer:

@@ -171,7 +171,7 @@ def _export_of(estimator: Any) -> Export:
     return Export(
         backbone=backbone,
         blueprint=blueprint,
-        network=merged(module.network).eval(),
+        network=merged(module.network).inner.eval(),
         recipe=recipe,
         outputs=_outputs(module.head, target) if module.level == "row" else None,
         labels=None if target is None or target.kind == "values" else target.classes.tolist(),

@@ -26,7 +26,7 @@ def digest_of(module: FineTuned, base: Backbone) -> str:
 def as_backbone(module: FineTuned, base: Backbone, recipe: Recipe, name: str) -> Backbone:
     """Return a backbone of a copy of the network, with the recipe of the estimator."""
     with torch.inference_mode(False):
-        network = merged(module.network)
+        network = merged(module.network).inner
     # Without a blueprint: its source builds the network before it was trained.
     return replace(
         base,

@@ -75,9 +75,13 @@ class ColumnData:
                 pass
         return self.runner.errors.usable(self.digests)
 
-    def prepared(self) -> list[Any]:
-        """Return the prepared cell of each row, None where it cannot be used."""
-        items = self.runner.prepare_all(self.runner.errors.usable(self.digests))
+    def outlines(self) -> list[Any]:
+        """Return what targets of parts must know of each row's cell; None if it cannot be used."""
+        rows = self.runner.errors.usable(self.digests)
+        if self.modality.outlines_cells:
+            items = {row: self.modality.outline(self.runner.cells.cells[row]) for row in rows}
+        else:
+            items = self.runner.prepare_all(rows)
         return [items.get(row) for row in range(len(self.digests))]
 
     def activations(self, cut: str, *, exact: bool = True) -> Activations:

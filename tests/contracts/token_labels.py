@@ -30,8 +30,8 @@ class TokenLabels(Target):
     def n_outputs(self):
         return self.n_classes
 
-    def encode(self, y, prepared=None):
-        for row, (labels, tokens) in enumerate(zip(y, prepared, strict=True)):
+    def encode(self, y, outlines=None):
+        for row, (labels, tokens) in enumerate(zip(y, outlines, strict=True)):
             if tokens is not None and len(labels) != len(tokens):
                 raise TargetError(f"row {row} of y: {len(labels)} labels, {len(tokens)} tokens")
         return [torch.tensor(labels) for labels in y]

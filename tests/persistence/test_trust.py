@@ -131,7 +131,10 @@ def test_trusted_values_other_than_a_name_or_a_type_are_refused(path):
 
 def test_all_public_estimators_and_nothing_else_of_the_package_are_trusted():
     ours = {name for name in _trust.known() if name.startswith("sktransfer")}
-    assert ours == {f"sktransfer.{name}" for name in (*CASES, "SpeechTranscriber", "TextTagger")}
+    assert ours == {
+        f"sktransfer.{name}"
+        for name in (*CASES, "ImageSegmenter", "SpeechTranscriber", "TextTagger")
+    }
 
 
 def test_column_selectors_are_loaded(path):

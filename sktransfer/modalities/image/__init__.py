@@ -6,6 +6,11 @@ from sktransfer.modalities.image._image_modality import ImageModality as ImageMo
 from sktransfer.modalities.image._image_recipe import IMAGENET_MEAN as IMAGENET_MEAN
 from sktransfer.modalities.image._image_recipe import IMAGENET_STD as IMAGENET_STD
 from sktransfer.modalities.image._image_recipe import ImageRecipe as ImageRecipe
+from sktransfer.modalities.image._read_coco import read_coco as read_coco
 from sktransfer.modalities.image._read_image_folder import (
     read_image_folder as read_image_folder,
 )
+from sktransfer.modalities.image._read_mask import read_mask as read_mask
+from sktransfer.modalities.image._tiles import blended as blended
+from sktransfer.modalities.image._tiles import tile_boxes as tile_boxes
+from sktransfer.modalities.image._whole_image import WholeImageModality as WholeImageModality

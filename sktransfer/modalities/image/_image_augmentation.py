@@ -25,13 +25,13 @@ def image_augmentation(augment: Any) -> Augmentation | None:
     """
     if augment is None:
         return None
-    transform = _transform(augment) if isinstance(augment, str) else augment
+    transform = standard_transform(augment) if isinstance(augment, str) else augment
 
     def augmented(items: list[Any], targets: Any) -> tuple[list[Any], Any]:
         import torch
 
         images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
-        changed = [_to_array(transform(image)) for image in images]
+        changed = [as_pixels(transform(image)) for image in images]
         sizes = sorted({image.shape[:2] for image in changed})
         if len(sizes) > 1:
             raise ValueError(
@@ -44,20 +44,21 @@ def image_augmentation(augment: Any) -> Augmentation | None:
     return augmented
 
 
-def _transform(name: str) -> Callable[[Any], Any]:
+def standard_transform(name: str) -> Callable[..., Any]:
+    """Return the transform of torchvision's that "light" or "standard" names."""
     from torchvision.transforms import v2
 
     flip = v2.RandomHorizontalFlip()
     if name == "light":
         return v2.Compose([flip, v2.RandomAffine(0, translate=(0.1, 0.1))])
 
-    def crop(image: Any) -> Any:
-        return v2.RandomResizedCrop(image.shape[-2:], scale=(0.5, 1.0))(image)
+    def crop(image: Any, *masks: Any) -> Any:
+        return v2.RandomResizedCrop(image.shape[-2:], scale=(0.5, 1.0))(image, *masks)
 
     return v2.Compose([flip, crop, v2.ColorJitter(0.4, 0.4, 0.4)])
 
 
-def _to_array(image: Any) -> np.ndarray:
+def as_pixels(image: Any) -> np.ndarray:
     """Return an augmented image as (H, W, 3), uint8 or float32; refuse other pixels.
 
     The network would train on pixels that prediction never gives it.

@@ -8,6 +8,7 @@ from torch import nn
 
 from sktransfer.training.heads._linear import LinearHead as LinearHead
 from sktransfer.training.heads._linear import linear as linear
+from sktransfer.training.heads._map_decoder import MapDecoder as MapDecoder
 from sktransfer.training.heads._none import NoHead as NoHead
 from sktransfer.training.heads._patches import PatchHead as PatchHead
 from sktransfer.training.heads._projection import ProjectionHead as ProjectionHead

@@ -3,6 +3,8 @@
 from sktransfer.training.objectives._masked_patches import MaskedPatches as MaskedPatches
 from sktransfer.training.objectives._masked_tokens import MaskedTokens as MaskedTokens
 from sktransfer.training.objectives._objective import Objective as Objective
+from sktransfer.training.objectives._pixels import Pixels as Pixels
+from sktransfer.training.objectives._pixels import dice_loss as dice_loss
 from sktransfer.training.objectives._self_supervised import SelfSupervised as SelfSupervised
 from sktransfer.training.objectives._simclr import SimCLR as SimCLR
 from sktransfer.training.objectives._simclr import nt_xent as nt_xent

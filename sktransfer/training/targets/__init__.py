@@ -11,6 +11,11 @@ from sktransfer.training.targets._checks import refuse_missing as refuse_missing
 from sktransfer.training.targets._checks import short as short
 from sktransfer.training.targets._classes import ClassTarget as ClassTarget
 from sktransfer.training.targets._labels import LabelTarget as LabelTarget
+from sktransfer.training.targets._masks import MaskTarget as MaskTarget
+from sktransfer.training.targets._masks import as_column_of_masks as as_column_of_masks
+from sktransfer.training.targets._masks import confusion as confusion
+from sktransfer.training.targets._masks import ious as ious
+from sktransfer.training.targets._masks import report_of as report_of
 from sktransfer.training.targets._spans import SpanTarget as SpanTarget
 from sktransfer.training.targets._spans import counts_of as counts_of
 from sktransfer.training.targets._spans import f1_of as f1_of
@@ -19,7 +24,7 @@ from sktransfer.training.targets._target import Target as Target
 from sktransfer.training.targets._values import ValueTarget as ValueTarget
 
 TARGETS: dict[str, type[Target]] = {
-    kind.kind: kind for kind in (ClassTarget, LabelTarget, SpanTarget, ValueTarget)
+    kind.kind: kind for kind in (ClassTarget, LabelTarget, MaskTarget, SpanTarget, ValueTarget)
 }
 
 

@@ -47,7 +47,7 @@ class ClassTarget(Target):
         """Number of classes."""
         return len(self.classes)
 
-    def encode(self, y: Any, prepared: Any = None) -> torch.Tensor:
+    def encode(self, y: Any, outlines: Any = None) -> torch.Tensor:
         """Return the number of each row's class, int64 (n,)."""
         labels = as_labels(y)
         numbers = np.searchsorted(self.classes, labels)

@@ -42,7 +42,7 @@ class LabelTarget(Target):
         """Number of labels."""
         return len(self.classes)
 
-    def encode(self, y: Any, prepared: Any = None) -> torch.Tensor:
+    def encode(self, y: Any, outlines: Any = None) -> torch.Tensor:
         """Return the matrix, float32 (n, k)."""
         matrix = as_matrix(y)
         if matrix.ndim != 2 or matrix.shape[1] != len(self.classes):

@@ -79,9 +79,9 @@ class SpanTarget(Target):
         """Whether y has a tag per word."""
         return self.form not in ("tuples", "dicts")
 
-    def encode(self, y: Any, prepared: Sequence[Any] | None = None) -> list[torch.Tensor]:
+    def encode(self, y: Any, outlines: Sequence[Any] | None = None) -> list[torch.Tensor]:
         """Return the tags (words,) of each row, int64; warn of spans that are widened to words."""
-        items = prepared or []
+        items = outlines or []
         numbers = []
         for number, (entities, item) in enumerate(zip(self.read(y, items), items, strict=True)):
             tags = torch.zeros(0 if item is None else len(item.words), dtype=torch.int64)

@@ -49,15 +49,16 @@ class Target(ABC):
         return None
 
     @abstractmethod
-    def encode(self, y: Any, prepared: Sequence[Any] | None = None) -> Any:
+    def encode(self, y: Any, outlines: Sequence[Any] | None = None) -> Any:
         """Return targets with one entry per row.
 
         Parameters
         ----------
         y : array-like
             As users write it.
-        prepared : sequence, optional
-            The prepared cell of each row, for levels below the row; None where a cell failed.
+        outlines : sequence, optional
+            For levels below the row, what the modality tells of each row's cell: a text's words,
+            or an image's height and width. None where a cell failed.
 
         Returns
         -------

@@ -52,7 +52,7 @@ class ValueTarget(Target):
         """Standard deviation and mean of the targets."""
         return self.deviation, self.mean
 
-    def encode(self, y: Any, prepared: Any = None) -> torch.Tensor:
+    def encode(self, y: Any, outlines: Any = None) -> torch.Tensor:
         """Return scaled targets, float32 (n, k)."""
         values = as_numbers(y)
         columns = values.reshape(len(values), -1)

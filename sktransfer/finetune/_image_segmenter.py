@@ -1,0 +1,411 @@
+"""Fine-tuning on a column of images, to predict the class of each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+
+from sktransfer._compat import Interval, StrOptions, check_sample_weight
+from sktransfer._parameters import fitted, parameter, with_parameters
+from sktransfer._public import public
+from sktransfer.finetune._base_fine_tuner import BaseFineTuner
+from sktransfer.finetune._image_fine_tuner import ImageFineTuner
+from sktransfer.lazy import OutputSpec
+from sktransfer.modalities.image import (
+    WholeImageModality,
+    blended,
+    decode_image,
+    tile_boxes,
+)
+
+if TYPE_CHECKING:
+    from sktransfer.backbones import Backbone
+    from sktransfer.training import Training
+    from sktransfer.training.objectives import Objective
+    from sktransfer.training.targets import MaskTarget, Target
+
+# Scores are learned at this share of the side that the network sees, or finer.
+_COARSEST = 4
+
+
+@public
+@with_parameters
+class ImageSegmenter(ImageFineTuner, BaseFineTuner):
+    """Predict the class of each pixel of images with a pretrained network.
+
+    The maps of several stages of the network are joined by a small feature pyramid, from the
+    coarsest to the finest, to scores for places a quarter as fine as what the network sees. The
+    loss is the cross entropy, with more weight on classes of few pixels, and the Dice loss.
+
+    Columns of images are those of `ImageEmbedder`. `y` has one mask per image, of the same size: an
+    array (H, W) of bool or whole numbers, or the path, bytes or PIL image of a mask in a lossless
+    format. Of an image with a palette the indices are the classes, not the colours. Masks of COCO
+    are read by `read_coco`.
+
+    Parameters
+    ----------
+    backbone : str, Path or nn.Module, default="efficientnet_lite0"
+        Name from `list_backbones`, Hugging Face id (``"org/name"``), ``"timm:<name>"``, local
+        folder, or a module of your own.
+    weights : "pretrained", None, str, Path or torchvision enum, default="pretrained"
+        Weights of the backbone: "pretrained", a name of weights that the backbone's source knows,
+        or a ``.safetensors`` or ``.pth`` file. None initializes the network at random from a fixed
+        seed.
+    trainable : "head", int, "all", "gradual" or "lora", default="head"
+        Part of the network to train. "head": the decoder only; an integer k: also the last k
+        stages; "all": all stages; "gradual": one more stage, from the top, in each epoch; "lora":
+        low-rank adapters in all stages (requires the extra ``[lora]``). The rest of the network is
+        frozen, including the statistics of its batch norms.
+    image_size : int, tuple of two int or None, default=None
+        Size in pixels to which whole images, or tiles, are resized for the network: the side of a
+        square, or ``(height, width)``. None: the backbone's own size. Small or thin objects need a
+        larger one.
+    tile_size : int or None, default=None
+        Side in pixels of the tiles in which a larger image is predicted, one by one and with
+        overlap. Set it to about the size of the training images. None: each image is resized as a
+        whole.
+    ignore_label : int or None, default=255
+        Number in masks of pixels that are neither learned nor scored. None: there is no such
+        number.
+    dice_weight : float, default=0.3
+        Weight of the Dice loss, which counts classes alike however few pixels they have, beside the
+        cross entropy.
+    image_shape : tuple of int or None, default=None
+        Shape ``(H, W)`` or ``(H, W, C)`` of each image, if the rows of `X` are flattened images.
+    max_pixels : int or None, default=80_000_000
+        Maximum number of pixels that a file, bytes or a PIL image may decode to. A larger image, or
+        a file with far more bytes than its pixels explain, is a bad cell (see `on_error`). None
+        applies Pillow's own limit. Cells whose features are cached are not decoded, whatever their
+        size.
+    max_epochs : int, default=10
+        Number of passes over the training data.
+    batch_size : int, default=8
+        Rows per optimizer step. A last batch of a single row is merged with the batch before it.
+    lr : float, default=0.003
+        Maximum learning rate of the head. Unfrozen stages of transformers usually need 1e-4 or
+        less.
+    layer_decay : float, default=1.0
+        Layer-wise learning rate decay: the learning rate of each stage is that of the stage above
+        it, times this factor.
+    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+        Optimization algorithm.
+    momentum : float, default=0.9
+        Momentum of ``optimizer="sgd"``.
+    weight_decay : float, default=0.01
+        Weight decay of matrices and convolution filters; biases and norms have none.
+    lr_schedule : {"cosine", "onecycle", "constant"}, default="cosine"
+        Learning rate schedule after the warm-up.
+    warmup : float, default=0.1
+        Fraction of the optimizer steps during which the learning rate rises to its maximum.
+    probe_epochs : int, default=0
+        Number of epochs, before all others, in which only the head is trained.
+    augment : {None, "light", "standard"} or transform, default=None
+        Augmentation of the training images and their masks, drawn anew in each epoch: "light" flips
+        and shifts; "standard" crops, flips and changes colours; or a ``torchvision.transforms.v2``
+        transform, called on an image and its mask, as ``torchvision.tv_tensors``.
+    dropout : float, default=0.1
+        Dropout probability of each feature before the head.
+    class_weight : {"sqrt", "balanced"}, dict or None, default="sqrt"
+        Weight of the pixels of each class in the loss. "balanced": inversely proportional to how
+        many there are; "sqrt": to the root of it, so that classes of few pixels are learned, and
+        less of the background is taken for them; None: all alike.
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss no longer falls. The weights of the best epoch are
+        kept.
+    validation_fraction : float, default=0.1
+        Fraction of the rows to hold out for early stopping, if `fit` gets no `X_val`.
+    n_iter_no_change : int, default=5
+        Number of epochs without a lower validation loss after which training stops.
+    callbacks : list of skorch callbacks or None, default=None
+        Callbacks of skorch for the training.
+    reuse_activations : bool or "auto", default="auto"
+        Whether to compute the outputs of the frozen part once per row. "auto" keeps up to 2 GB in
+        memory, and reads more from the cache, up to a quarter of its limit; beyond that, they are
+        computed in each epoch, with a warning. True keeps any size in memory. The result is the
+        same, in float32 to the bit. With `augment` nothing is kept, because each epoch sees
+        different rows.
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        Floating-point type of the computation. "auto" uses bfloat16 where the hardware supports it.
+    device : str, default="auto"
+        Torch device; "auto" uses a GPU if there is one.
+    cache : bool, str or Path, default=True
+        Where to cache the outputs of the frozen part for other fits: True for the user's cache
+        folder (or ``SKTRANSFER_CACHE``), False for no cache, or a folder.
+    on_error : {"raise", "nan"}, default="raise"
+        How to handle an image that cannot be used: raise an error that names its row; or leave the
+        row out of training, with a warning, and return None for its predictions.
+    warm_start : bool, default=False
+        Whether `fit` continues from the weights of the last fit.
+    random_state : int, RandomState or None, default=None
+        Controls the order of rows, the validation split and all other random choices.
+    verbose : int, default=0
+        Whether to show the losses of each epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Class labels.
+    module_ : torch.nn.Module
+        Network with its trained head.
+    history_ : list of dict
+        One record per epoch: ``pandas.DataFrame(estimator.history_)``. Its ``seconds`` include
+        scoring the validation rows.
+    best_epoch_ : int
+        Epoch whose weights were kept, counted from 1.
+    n_features_in_ : int
+        1, or the number of values per flattened image.
+    feature_names_in_ : ndarray of str, shape (1,)
+        Name of the column, if `fit` was given a DataFrame.
+    fingerprint_ : str
+        Digest of the backbone used in `fit`. Other weights are refused afterwards.
+
+    See Also
+    --------
+    ImageClassifier : One class of a whole image.
+    MaskDisplay : Image, mask, prediction and errors side by side.
+    read_coco : Images and masks from annotations of COCO.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransfer import ImageSegmenter
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.integers(0, 60, (12, 64, 64, 3), dtype=np.uint8)
+    >>> y = np.zeros((12, 64, 64), dtype=np.uint8)
+    >>> for image, mask, place in zip(X, y, rng.integers(0, 40, (12, 2))):
+    ...     square = np.s_[place[0] : place[0] + 24, place[1] : place[1] + 24]
+    ...     image[square] += 150
+    ...     mask[square] = 1
+    >>> segmenter = ImageSegmenter(image_size=64, cache=False, random_state=0).fit(X, y)
+    >>> segmenter.predict(X[:1])[0].shape
+    (64, 64)
+    >>> segmenter.score(X, y) > 0.7
+    True
+    """
+
+    backbone: Any = parameter(default="efficientnet_lite0", kw_only=False)
+    tile_size: int | None = parameter(
+        Interval(Integral, 1, None, closed="left"), None, default=None
+    )
+    ignore_label: int | None = parameter(Integral, None, default=255)
+    class_weight: Any = parameter(dict, StrOptions({"sqrt", "balanced"}), None, default="sqrt")
+    dice_weight: float = parameter(Interval(Real, 0, None, closed="left"), default=0.3)
+    max_epochs: int = parameter(Interval(Integral, 1, None, closed="left"), default=10)
+    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=8)
+    lr: float = parameter(default=3e-3)
+    dropout: float = parameter(default=0.1)
+    mixup: ClassVar[float] = 0.0  # type: ignore[misc]
+    _draws_head: ClassVar[bool] = True
+
+    classes_: np.ndarray = fitted()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the class of each pixel, at the size of each image.
+
+        Parameters
+        ----------
+        X : column of n images
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n,), object
+            Arrays (H, W) of the smallest integer type that has room for all classes, or of bool.
+            None for cells that cannot be used, with ``on_error="nan"``.
+        """
+        classes = self.classes_.astype(np.min_scalar_type(self.classes_.max()))
+        if self.classes_.min() < 0:
+            classes = self.classes_
+        return _objects(
+            None if scores is None else classes[scores.argmax(0)] for scores in self._scores(X)
+        )
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class at each pixel; of each pixel they sum to 1.
+
+        Parameters
+        ----------
+        X : column of n images
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n,), object
+            Arrays (H, W, k), float32, at the size of each image; k as in `classes_`. None for
+            cells that cannot be used, with ``on_error="nan"``.
+        """
+        from scipy.special import softmax
+
+        return _objects(
+            None if scores is None else softmax(np.moveaxis(scores, 0, 2), axis=2)
+            for scores in self._scores(X)
+        )
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the mean over the classes of the intersection over union of all pixels.
+
+        Pixels of `ignore_label` do not count, nor does a class that is neither in `y` nor
+        predicted. Cells that cannot be used are left out.
+
+        Parameters
+        ----------
+        X : column of n images
+            See the class.
+        y : column of n masks
+            See the class.
+        sample_weight : array-like of shape (n,), optional
+            Weight of the pixels of each row.
+
+        Returns
+        -------
+        float
+        """
+        from sktransfer.training.targets import ious
+
+        return float(np.nanmean(ious(self._confusion(X, y, sample_weight))))
+
+    def classification_report(self, X: Any, y: Any) -> dict[Any, dict[str, float]]:
+        """Return how well the pixels of each class are found.
+
+        Parameters
+        ----------
+        X, y : columns of n images and of n masks
+            As for `score`.
+
+        Returns
+        -------
+        dict of dict of float
+            ``iou``, ``dice`` (also known as F1), ``precision``, ``recall`` and ``support`` (the
+            share of the pixels) of each class: ``pandas.DataFrame(report).T`` is a table.
+        """
+        from sktransfer.training.targets import report_of
+
+        return report_of(self._confusion(X, y, None), self.classes_.tolist())
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the means over each image of the maps below the head.
+
+        Parameters
+        ----------
+        X : column of n images
+            See the class.
+
+        Returns
+        -------
+        ndarray of shape (n, d), float32
+            NaN for cells that cannot be used, with ``on_error="nan"``.
+        """
+        import torch
+
+        missing = np.full(self._n_features_out, np.nan, dtype=np.float32)
+        means = self.module_.head.means
+        return np.stack(
+            [
+                missing if row is None else means(torch.from_numpy(row)[None])[0].numpy()
+                for row in self._outputs(X, head=False)
+            ]
+        )
+
+    def _scores(self, X: Any) -> Iterator[np.ndarray | None]:
+        """Yield scores (k, H, W) at the size of each image; None where it cannot be used."""
+        modality = self._modality()
+        rows = self._outputs(X, head=True)
+        for cell, row in zip(modality.column(X).cells, rows, strict=True):
+            shape = None if row is None else modality.outline(cell)
+            if shape is None:
+                yield None
+            elif self.tile_size is None or max(shape) <= self.tile_size:
+                yield _resized(row, shape)
+            else:
+                yield self._tiled(cell, shape)
+
+    def _tiled(self, cell: Any, shape: tuple[int, int]) -> np.ndarray:
+        """Return the scores (k, H, W) of an image by its tiles."""
+        assert self.tile_size is not None
+        pixels = decode_image(cell, max_pixels=self.max_pixels)
+        boxes = tile_boxes(shape, self.tile_size)
+        uncached = copy(self).set_params(cache=False)
+        rows = uncached._outputs([pixels[box] for box in boxes], head=True)
+        parts = zip(boxes, rows, strict=True)
+        return blended(((box, _resized(row, pixels[box].shape[:2])) for box, row in parts), shape)
+
+    def _confusion(self, X: Any, y: Any, sample_weight: Any) -> np.ndarray:
+        from sktransfer.training.targets import as_column_of_masks, confusion
+
+        target = cast("MaskTarget", self._target)
+        found, shapes = [], []
+        for scores in self._scores(X):
+            found.append(None if scores is None else scores.argmax(0))
+            shapes.append(None if scores is None else scores.shape[1:])
+        weights = check_sample_weight(sample_weight, np.empty((len(found), 1)))
+        total = np.zeros((target.n_outputs, target.n_outputs))
+        true = target.numbered(as_column_of_masks(y, len(found)), shapes)
+        for weight, numbers, predicted in zip(weights, true, found, strict=True):
+            if numbers is not None and predicted is not None:
+                total += weight * confusion(numbers, predicted, target.n_outputs)
+        return total
+
+    def _modality(self) -> WholeImageModality:
+        return WholeImageModality(
+            self.image_size, self.image_shape, self.max_pixels, exact=self._is_exact()
+        )
+
+    def _adapted(self, backbone: Backbone) -> Backbone:
+        from sktransfer.backbones import map_backbone
+
+        return map_backbone(backbone, self._modality().recipe(backbone))
+
+    def _learn_target(self, y: Any, weights: np.ndarray) -> MaskTarget:
+        from sktransfer.training.targets import MaskTarget
+
+        size = self._modality().recipe(self._get_backbone()).size
+        return MaskTarget.learn(
+            y,
+            weights > 0,
+            size=size,
+            ignore_label=self.ignore_label,
+            class_weight=self.class_weight,
+        )
+
+    def _fit_attributes(self, training: Training) -> dict[str, Any]:
+        target: Any = training.train.target
+        return {**super()._fit_attributes(training), "classes_": target.classes}
+
+    def _objective(self, target: Target, random: np.random.RandomState) -> Objective:
+        from sktransfer.training.objectives import Pixels
+
+        return Pixels(target, dice=self.dice_weight)
+
+    def _make_head(self, backbone: Backbone, target: Any) -> Any:
+        from sktransfer.training.heads import MapDecoder
+
+        network: Any = backbone.network
+        height, width = target.size
+        finest = height // _COARSEST, width // _COARSEST
+        return MapDecoder(network.maps.shapes, target.n_outputs, finest, dropout=self.dropout)
+
+    def _output_spec(self, method: str) -> OutputSpec:
+        if method == "transform":
+            return super()._output_spec(method)
+        return OutputSpec(np.dtype(object), None)
+
+
+def _resized(scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return scores (k, height, width) at another height and width."""
+    import torch
+
+    rows = torch.from_numpy(scores)[None]
+    found = torch.nn.functional.interpolate(rows, shape, mode="bilinear", align_corners=False)
+    return found[0].numpy()
+
+
+def _objects(rows: Iterator[Any]) -> np.ndarray:
+    items = list(rows)
+    found = np.empty(len(items), dtype=object)
+    for number, item in enumerate(items):  # at once, equal shapes would become axes
+        found[number] = item
+    return found

@@ -1,0 +1,178 @@
+"""Images beside their masks, predictions and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sktransfer._public import public
+from sktransfer.inspection._axes import Display
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_ROWS = 8
+
+
+@public
+@dataclass(eq=False, repr=False)
+class MaskDisplay(Display):
+    """Images, true masks, predicted masks and where these differ.
+
+    Use `from_estimator` to create one.
+
+    Parameters
+    ----------
+    images : list of ndarray
+        Pixels (H, W, 3).
+    predicted : list of ndarray
+        Class of each pixel (H, W).
+    classes : ndarray of shape (k,)
+        All classes; the first has no colour.
+    true : list of ndarray, optional
+        True class of each pixel (H, W).
+    ignore_label : int, optional
+        Number of pixels in `true` that are no errors.
+    class_names : sequence of str, optional
+        Names for the legend, in the order of `classes`.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, shape (n, 2) or (n, 4)
+        Image and prediction; or image, truth, prediction and errors.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+
+    See Also
+    --------
+    ImageSegmenter : Predicts masks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransfer import MaskDisplay
+    >>> image, mask = np.zeros((8, 8, 3), dtype=np.uint8), np.eye(8, dtype=np.uint8)
+    >>> display = MaskDisplay([image], [mask], np.array([0, 1]), true=[mask]).plot()
+    >>> display.axes_.shape
+    (1, 4)
+    """
+
+    images: Sequence[np.ndarray]
+    predicted: Sequence[np.ndarray]
+    classes: np.ndarray
+    true: Sequence[np.ndarray] | None = field(default=None, kw_only=True)
+    ignore_label: int | None = field(default=None, kw_only=True)
+    class_names: Sequence[str] | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any = None, *, class_names: Sequence[str] | None = None
+    ) -> Self:
+        """Draw what a fitted segmenter predicts for the first images, eight at most.
+
+        Parameters
+        ----------
+        estimator : ImageSegmenter
+            Fitted.
+        X : column of n images
+            As for `ImageSegmenter`.
+        y : column of n masks, optional
+            Their true masks.
+        class_names : sequence of str, optional
+            Names for the legend, in the order of ``estimator.classes_``.
+
+        Returns
+        -------
+        MaskDisplay
+        """
+        from sktransfer.modalities.image import decode_image, read_mask
+
+        if not hasattr(estimator, "ignore_label"):
+            raise TypeError(
+                f"{type(estimator).__name__} predicts no masks; pass an ImageSegmenter."
+            )
+        check_is_fitted(estimator)
+        cells = estimator._modality().column(X).cells[:_MOST_ROWS]
+        display = cls(
+            [decode_image(cell, max_pixels=estimator.max_pixels) for cell in cells],
+            estimator.predict([*cells]),
+            estimator.classes_,
+            true=None if y is None else [read_mask(cell) for cell in [*y][:_MOST_ROWS]],
+            ignore_label=estimator.ignore_label,
+            class_names=class_names,
+        )
+        return display.plot()
+
+    def plot(self) -> Self:
+        """Draw one row per image.
+
+        Returns
+        -------
+        self
+        """
+        import matplotlib.pyplot as plt
+
+        titles = ["input", "predicted"] if self.true is None else _TITLES
+        n, k = len(self.images), len(titles)
+        size = (2.2 * k, 2.2 * n + 0.6)
+        figure, axes = plt.subplots(n, k, figsize=size, squeeze=False, layout="constrained")
+        for row in range(n):
+            for ax, picture in zip(axes[row], self._pictures(row), strict=True):
+                ax.imshow(picture, interpolation="nearest")
+                ax.set_axis_off()
+        for ax, title in zip(axes[0], titles, strict=True):
+            ax.set_title(title)
+        self._add_legend(figure)
+        self.axes_, self.figure_ = axes, figure
+        return self
+
+    def _pictures(self, row: int) -> list[np.ndarray]:
+        image, predicted = self.images[row], self.predicted[row]
+        if self.true is None:
+            return [image, self._painted(image, predicted)]
+        true = self.true[row]
+        wrong = (true != predicted) & (true != self.ignore_label)
+        errors = _grey(image)
+        errors[wrong] = _WRONG
+        return [image, self._painted(image, true), self._painted(image, predicted), errors]
+
+    def _painted(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Return a pale image with a colour where there is another class than the first."""
+        found = _grey(image)
+        for value, colour in zip(self.classes[1:].tolist(), self._colours(), strict=True):
+            found[mask == value] = 0.25 * found[mask == value] + 0.75 * colour
+        return found
+
+    def _colours(self) -> np.ndarray:
+        import matplotlib as mpl
+
+        n = len(self.classes) - 1
+        colours = mpl.colormaps["tab10" if n <= 10 else "turbo"]
+        places = np.arange(n) if n <= 10 else np.linspace(0, 1, n)
+        return colours(places)[:, :3]
+
+    def _add_legend(self, figure: Figure) -> None:
+        from matplotlib.patches import Patch
+
+        names = self.class_names or [str(value) for value in self.classes.tolist()]
+        patches = [
+            Patch(color=tuple(colour), label=str(name))
+            for name, colour in zip(names[1:], self._colours(), strict=True)
+        ]
+        if self.true is not None:
+            patches.append(Patch(color=_WRONG, label="error"))
+        figure.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False)
+
+
+_TITLES = ["input", "true", "predicted", "errors"]
+_WRONG = (0.84, 0.1, 0.11)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """Return an image as pale grey (H, W, 3), float."""
+    pixels = image / 255 if image.dtype == np.uint8 else image
+    return np.repeat(0.5 + 0.5 * pixels.mean(axis=2, keepdims=True), 3, axis=2)

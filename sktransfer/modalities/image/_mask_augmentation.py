@@ -1,0 +1,77 @@
+"""Random changes of images together with their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sktransfer.modalities._modality import IGNORED, Augmentation
+from sktransfer.modalities.image._image_augmentation import as_pixels, standard_transform
+from sktransfer.modalities.image._planes import stack_pixels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Pair = tuple[Any, Any]
+
+
+def mask_augmentation(augment: Any) -> Augmentation | None:
+    """Return the augmentation of arrays (H, W, 3), and of their masks, that `augment` names.
+
+    Parameters
+    ----------
+    augment : None, "light", "standard" or callable
+        As for images; a callable is given an image and its mask, as ``torchvision.tv_tensors``,
+        and must return both.
+    """
+    if augment is None:
+        return None
+    transform = standard_transform(augment) if isinstance(augment, str) else augment
+
+    def augmented(items: list[np.ndarray], targets: torch.Tensor) -> tuple[list[Any], Any]:
+        import torch
+
+        images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
+        pairs = zip(images, targets.cpu(), strict=True)
+        changed = [_changed(transform, image, mask) for image, mask in pairs]
+        _refuse_sizes([image.shape[:2] for image, _ in changed])
+        masks = torch.stack([mask for _, mask in changed]).to(targets.device)
+        return list(stack_pixels([image for image, _ in changed])), masks
+
+    return augmented
+
+
+def _changed(transform: Callable[[Any, Any], Pair], image: torch.Tensor, mask: torch.Tensor) -> Any:
+    from torchvision import tv_tensors
+
+    # Masks are filled with 0 where an image is moved away, so 0 must be what is not learned.
+    numbers = tv_tensors.Mask(mask.where(mask != IGNORED, -1) + 1)
+    try:
+        found = transform(tv_tensors.Image(image), numbers)
+    except TypeError as error:
+        error.add_note("augment is called with an image and its mask.")
+        raise
+    if not (isinstance(found, tuple | list) and len(found) == 2):
+        raise ValueError(
+            "augment must return the image and its mask, as it is given them; it returned "
+            f"{type(found).__name__}."
+        )
+    image, mask = found
+    pixels = as_pixels(image)
+    if mask.shape != pixels.shape[:2] or mask.is_floating_point():
+        raise ValueError(
+            f"augment returned a mask of shape {tuple(mask.shape)} and {mask.dtype} for an image "
+            f"of {pixels.shape[:2]} pixels; it must be changed as the image is, without mixing "
+            "values: use transforms of torchvision.transforms.v2, which do."
+        )
+    plain = mask.as_subclass(type(mask.data)).long()
+    return pixels, plain.where(plain != 0, IGNORED + 1) - 1
+
+
+def _refuse_sizes(sizes: Sequence[tuple[int, int]]) -> None:
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f"augment must return images of one size, not of {min(sizes)} and {max(sizes)} pixels "
+            "(height, width). End it with a torchvision.transforms.v2.Resize to one size."
+        )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from numbers import Integral
 
 from sktransfer import _runtime
-from sktransfer._compat import Interval
+from sktransfer._compat import Interval, StrOptions
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base._column_estimator import ColumnEstimator
-from sktransfer.modalities.image import ImageModality
+from sktransfer.modalities.image import PRESETS, ImageModality, as_window
 
 
 @with_parameters
@@ -22,10 +22,17 @@ class ImageColumnEstimator(ColumnEstimator):
     max_pixels: int | None = parameter(
         Interval(Integral, 1, None, closed="left"), None, default=80_000_000
     )
+    window: str | tuple[float, float] | None = parameter(
+        StrOptions(set(PRESETS)), tuple, list, None, default=None
+    )
 
     def _modality(self) -> ImageModality:
         return ImageModality(
-            self.image_size, self.image_shape, self.max_pixels, exact=self._is_exact()
+            self.image_size,
+            self.image_shape,
+            self.max_pixels,
+            exact=self._is_exact(),
+            window=as_window(self.window),
         )
 
     def _is_exact(self) -> bool:

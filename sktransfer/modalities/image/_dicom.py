@@ -1,14 +1,17 @@
 """DICOM files, decoded by pydicom.
 
 A file holds data of a person beside its pixels. Only the elements named here are read, and no
-value of any element is in a message: not in those of pydicom either, so its errors are replaced.
+value of any element is in a message: the errors of pydicom are replaced, its warnings ignored.
 """
 
 from __future__ import annotations
 
 import io
+import logging
+import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -65,6 +68,28 @@ _PLUGINS = {
 }
 
 
+# Whether this thread reads a file; loggers of pydicom are filtered by it.
+_reading = threading.local()
+_LOGGERS = ("pydicom", "pydicom.pixels.decoders.base")
+
+
+def _is_said(record: logging.LogRecord) -> bool:
+    return not getattr(_reading, "is_on", False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Ignore pydicom's warnings and log records of this thread: they hold values of elements."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_is_said)  # once, however often it is called
+    _reading.is_on = True
+    try:
+        with warnings_ignored(module="pydicom"):
+            yield
+    finally:
+        _reading.is_on = False
+
+
 def is_dicom(data: bytes | bytearray) -> bool:
     """Return whether this is the content of a DICOM file, by its signature."""
     return data[128:132] == b"DICM"
@@ -101,7 +126,7 @@ def open_dicom(data: bytes | bytearray, max_pixels: int | None) -> Dataset | Non
     """
     problem = ""
     try:
-        with warnings_ignored(module="pydicom"):
+        with _quiet():
             dataset = _read(data, max_pixels)
             if not any(name in dataset for name in _PIXELS):
                 return None
@@ -145,7 +170,7 @@ def frames(dataset: Dataset, window: Window | None) -> Iterator[Frame]:
     problem, found = "", _frames(dataset, window)
     while True:
         try:
-            with warnings_ignored(module="pydicom"):
+            with _quiet():
                 frame = next(found, None)
         except BadCellError:
             raise

@@ -88,7 +88,7 @@ def _grey(values: np.ndarray, dataset: Dataset, window: Window | None) -> Frame:
     # Such images are made to be seen as they are.
     if stored.dtype == np.uint8 and np.array_equal(values, stored):
         return Frame(stored, 0, 2 ** int(dataset.BitsStored) - 1, is_inverted=is_inverted)
-    shown = values[~_is_padding(stored, dataset)]
+    shown = values[~_is_padding(stored, dataset) & np.isfinite(values)]
     low, high = (shown.min(), shown.max()) if shown.size else (0, 0)
     return Frame(values, float(low), float(high), is_windowed=False, is_inverted=is_inverted)
 

@@ -84,7 +84,7 @@ def read_volume(
 
     Notes
     -----
-    Values that are not finite are black. No names or dates are read from DICOM files.
+    Values that are NaN are black. No names or dates are read from DICOM files.
 
     Examples
     --------
@@ -118,22 +118,28 @@ def read_volume(
 def _read(source: Source, window: Window | None, max_voxels: int | None) -> list[Frame]:
     """Return the slices of a volume in order; errors name it."""
     try:
-        if isinstance(source, (bytes, bytearray)):
-            return _slices_of(source, window, max_voxels)
-        path = expanded(source)
-        if path.is_dir():
-            return _slices_of_folder(path, window, max_voxels)
-        return _slices_of(read_file(str(path), most_bytes(max_voxels)), window, max_voxels)
+        if not isinstance(source, bytes | bytearray):
+            path = expanded(source)
+            if path.is_dir():
+                return _slices_of_folder(path, window, max_voxels)
+        data = _content(source, max_voxels)
+        if is_nifti(data):
+            return _nifti_slices(data, window, max_voxels)
+        return _dicom_frames(data, window, max_voxels)
     except BadCellError as error:
         problem = f"{describe(source)}: {error}."
     raise ColumnError(problem)
 
 
-def _slices_of(
+def _content(source: Source, max_voxels: int | None) -> bytes | bytearray:
+    if isinstance(source, bytes | bytearray):
+        return source
+    return read_file(str(expanded(source)), most_bytes(max_voxels))
+
+
+def _dicom_frames(
     data: bytes | bytearray, window: Window | None, max_voxels: int | None
 ) -> list[Frame]:
-    if is_nifti(data):
-        return _nifti_slices(data, window, max_voxels)
     dataset = open_dicom(data, max_voxels) if is_dicom(data) else None
     if dataset is None:
         raise BadCellError("neither a NIfTI volume nor a DICOM file with pixels")
@@ -157,7 +163,6 @@ def _nifti_slices(
     if not is_windowed:
         finite = voxels[np.isfinite(voxels)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    voxels = np.nan_to_num(voxels, nan=low, posinf=high, neginf=low)
     if window:
         voxels, low, high = window.apply(voxels), 0.0, 1.0
     steps = affine[:3, :2].T
@@ -231,32 +236,43 @@ def _images(slices: Sequence[Frame]) -> list[np.ndarray]:
     """Return the slices as they are shown; without a window, all on the scale of the volume."""
     low, high = min(one.low for one in slices), max(one.high for one in slices)
     images = [one.shown() if one.is_windowed else one.shown(low, high) for one in slices]
+    images = [np.nan_to_num(image, copy=False) for image in images]
     return [i / np.float32(255) if i.dtype == np.uint8 and i.ndim == 2 else i for i in images]
 
 
 def _masks(labels: Source, slices: Sequence[Frame], max_voxels: int | None) -> list[np.ndarray]:
     """Return the class numbers of each slice."""
-    found = _read(labels, None, max_voxels)
-    problem = _misfit(found, slices)
-    numbers = [np.rint(one.values) for one in found]
-    if not problem and any((n != one.values).any() for n, one in zip(numbers, found, strict=True)):
-        problem = "has values that are not class numbers"
-    if problem:
-        raise ColumnError(f"labels={describe(labels)} {problem}.")
-    low, high = min(map(np.min, numbers)), max(map(np.max, numbers))
-    dtype = np.uint8 if low >= 0 and high <= 255 else np.int32
-    return [number.astype(dtype) for number in numbers]
+    try:
+        data = _content(labels, max_voxels)
+        if not is_nifti(data):
+            raise BadCellError("is not a NIfTI file")
+        found = _nifti_slices(data, None, max_voxels)
+        numbers = [_class_numbers(one.values) for one in found]
+        _refuse_misfit(found, slices)
+    except BadCellError as error:
+        problem = f"labels={describe(labels)}: {error}."
+    else:
+        low, high = min(map(np.min, numbers)), max(map(np.max, numbers))
+        dtype = np.uint8 if low >= 0 and high <= 255 else np.int32
+        return [number.astype(dtype) for number in numbers]
+    raise ColumnError(problem)
 
 
-def _misfit(labels: Sequence[Frame], slices: Sequence[Frame]) -> str:
-    """Return why labels do not fit a volume; empty if they do."""
+def _class_numbers(values: np.ndarray) -> np.ndarray:
+    numbers = np.rint(values)
+    if (numbers != values).any():
+        raise BadCellError("has values that are not class numbers")
+    return numbers
+
+
+def _refuse_misfit(labels: Sequence[Frame], slices: Sequence[Frame]) -> None:
+    """Refuse labels of other voxels than those of a volume."""
     one, other = ((len(v), *v[0].values.shape[:2]) for v in (labels, slices))
     if one != other:
-        return f"has slices, rows and columns {one}, and the volume {other}"
+        raise BadCellError(f"has slices, rows and columns {one}, and the volume {other}")
     theirs, own = _corners(labels), _corners(slices)
     if theirs is not None and own is not None and abs(theirs - own).max() > _SAME_PLACE:
-        return "has voxels in other places than the volume; resample it to the volume"
-    return ""
+        raise BadCellError("has voxels in other places than the volume; resample it to the volume")
 
 
 def _corners(slices: Sequence[Frame]) -> np.ndarray | None:

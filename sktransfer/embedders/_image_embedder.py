@@ -16,7 +16,8 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     A column of images is a list, a pandas or polars Series, an object array, a DataFrame of one
     column, an array of shape (n, H, W), (n, H, W, 1), (n, H, W, 3) or (n, H, W, 4), or an array of
     flattened images with `image_shape`. A cell is a path, the bytes of a file, a PIL image, or an
-    array of uint8 or of floats in [0, 1].
+    array of uint8 or of floats in [0, 1]; with `window`, of any grey values. Files are of common
+    formats, or DICOM of one frame (requires the extra ``[medical]``).
 
     Parameters
     ----------
@@ -81,6 +82,7 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     See Also
     --------
     TextEmbedder : Features of a column of texts.
+    read_volume : Slices of a volume as a table.
     ImageClassifier : Fine-tuning on classes or labels.
 
     Notes

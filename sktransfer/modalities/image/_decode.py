@@ -78,7 +78,7 @@ def decode_image(
     Transparent pixels are shown on white, EXIF rotation is applied, 16-bit grey is scaled, and
     of an animation the first frame is taken (of a Pillow image the current one). Pillow decodes
     colour images of 16 bits to 8. Without a limit of pixels, Pillow's own applies: twice
-    ``PIL.Image.MAX_IMAGE_PIXELS``.
+    ``PIL.Image.MAX_IMAGE_PIXELS``. A DICOM file of several frames is refused.
 
     Damage to the structure of a file is an error, and in PNG any damage to the pixels. Changed
     bytes within the compressed pixels of other formats change the picture without an error:

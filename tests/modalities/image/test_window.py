@@ -5,8 +5,19 @@ import itertools
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
-from sktransfer import ImageClassifier, ImageEmbedder, ImagePretrainer, ImageRegressor
+from sktransfer import (
+    ImageClassifier,
+    ImageEmbedder,
+    ImagePretrainer,
+    ImageRegressor,
+    load,
+    save,
+)
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities.image import PRESETS, ImageModality, as_window, decode_image
 from tests._tiny import tiny_network
@@ -114,3 +125,19 @@ def test_all_image_estimators_have_windows():
     ImagePretrainer(tiny_network(), **options).fit(cells)
     with pytest.raises(BadCellError, match=r"must lie in 0\.\.255, found -20"):
         ImageClassifier(tiny_network(), **options | {"window": None}).fit(cells, [0, 1] * 8)
+
+
+def test_windows_are_saved_cloned_and_searched_over(tmp_path):
+    cells = [np.full((8, 8), value, np.int16) for value in (-20, 100) * 8]
+    for window in ("lung", (40, 400), [40.5, 400]):
+        fitted = ImageEmbedder(window=window, cache=False).fit(cells)
+        save(fitted, tmp_path / "a.skt")
+        loaded = load(tmp_path / "a.skt")
+        assert loaded.window == window
+        np.testing.assert_array_equal(loaded.transform(cells[:2]), fitted.transform(cells[:2]))
+        assert clone(fitted).window == window
+    model = make_pipeline(ImageEmbedder(tiny_network()), LogisticRegression())
+    windows = {"imageembedder__window": [(900, 10), (40, 80)]}
+    search = GridSearchCV(model, windows, cv=2).fit(cells, [0, 1] * 8)
+    assert search.best_params_ == {"imageembedder__window": (40, 80)}
+    assert search.best_score_ == 1

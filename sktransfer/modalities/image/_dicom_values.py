@@ -57,7 +57,8 @@ def _place(dataset: Dataset) -> np.ndarray | None:
     position, sides, spacing = (np.array(dataset.get(name) or [], dtype=float) for name in names)
     if (len(position), len(sides), len(spacing)) != (3, 6, 2):
         return None
-    return np.stack([position, sides[:3] * spacing[1], sides[3:] * spacing[0]])
+    place = np.stack([position, sides[:3] * spacing[1], sides[3:] * spacing[0]])
+    return place if np.isfinite(place).all() else None
 
 
 def _coloured(values: np.ndarray, dataset: Dataset, window: Window | None) -> Frame:
@@ -69,7 +70,7 @@ def _coloured(values: np.ndarray, dataset: Dataset, window: Window | None) -> Fr
     if kind not in _COLOURS or dataset.PixelRepresentation:
         raise BadCellError("a DICOM image of unusual colours; convert it to RGB")
     if kind != "PALETTE COLOR":
-        return Frame(values, 0, 2 ** int(dataset.BitsStored) - 1)
+        return Frame(values, 0, float(2**dataset.BitsStored - 1))
     if "RedPaletteColorLookupTableData" not in dataset:
         raise BadCellError("a DICOM image with a segmented palette; convert it to RGB")
     values = apply_color_lut(values, dataset)
@@ -82,18 +83,19 @@ def _grey(values: np.ndarray, dataset: Dataset, window: Window | None) -> Frame:
     stored, values = values, apply_modality_lut(values, dataset)
     is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     if window:
-        _set_window(dataset, window)
+        _set_window(dataset, window, values)
     if window or _has_window(dataset):
         return Frame(*_windowed(values, dataset), is_inverted=is_inverted)
     # Such images are made to be seen as they are.
     if stored.dtype == np.uint8 and np.array_equal(values, stored):
-        return Frame(stored, 0, 2 ** int(dataset.BitsStored) - 1, is_inverted=is_inverted)
+        return Frame(stored, 0, float(2**dataset.BitsStored - 1), is_inverted=is_inverted)
     shown = values[~_is_padding(stored, dataset) & np.isfinite(values)]
     low, high = (shown.min(), shown.max()) if shown.size else (0, 0)
     return Frame(values, float(low), float(high), is_windowed=False, is_inverted=is_inverted)
 
 
-def _set_window(dataset: Dataset, window: Window) -> None:
+def _set_window(dataset: Dataset, window: Window, values: np.ndarray) -> None:
+    window.check(values)
     if window.preset and (dataset.get("Modality") or "CT") != "CT":
         raise window.refuse("this DICOM file is not of computed tomography")
     dataset.WindowCenter, dataset.WindowWidth = window[:2]

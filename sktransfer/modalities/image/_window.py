@@ -40,9 +40,13 @@ class Window(NamedTuple):
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Return grey values as floats, 0 where black and 1 where white."""
+        self.check(values)
+        return scaled(values, self.center - self.width / 2, self.center + self.width / 2)
+
+    def check(self, values: np.ndarray) -> None:
+        """Refuse values that cannot be in the unit of the preset."""
         if self.preset and values.dtype.kind in "bu":
             raise self.refuse("the values of this image are not, because they are unsigned")
-        return scaled(values, self.center - self.width / 2, self.center + self.width / 2)
 
     def refuse(self, why: str) -> BadCellError:
         """Return the error of an image whose values are not those of the preset."""

@@ -20,7 +20,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from sktransfer import ImageEmbedder, read_volume
+from sktransfer import ImageEmbedder, read_image_folder, read_volume
 from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError
 from sktransfer.modalities.image import Geometry, decode_image
@@ -47,6 +47,13 @@ def test_a_path_bytes_and_a_dict_of_them_are_one_cell(tmp_path):
     cells = [tmp_path / "scan", content, bytearray(content), {"bytes": content, "path": "x"}]
     rows = ImageEmbedder(tiny_network()).fit_transform(cells)
     np.testing.assert_array_equal(rows, rows[[0, 0, 0, 0]])
+
+
+def test_a_folder_per_class_may_hold_dicom_files(tmp_path):
+    for name in ("ill/1.dcm", "well/2.DCM"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(dicom())
+    assert read_image_folder(tmp_path)["label"].tolist() == ["ill", "well"]
 
 
 def test_a_file_that_also_begins_as_another_format_is_read_as_dicom():

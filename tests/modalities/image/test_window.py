@@ -77,6 +77,7 @@ def test_a_preset_equals_its_numbers():
             r"window='lung' is in Hounsfield .*unsigned; pass window=\(center, width\)",
         ),
         (encoded(WORDS), "bone", "because they are unsigned"),
+        (dicom(WORDS), "bone", "because they are unsigned"),
         (dicom(Modality="MR"), "brain", "this DICOM file is not of computed tomography"),
         (np.array([[np.nan, 1.0]]), (0, 1), "NaN or infinite"),
     ],

@@ -32,6 +32,7 @@ FLOORS = [
 ONLY_IN = {
     "PIL": ("modalities/image/",),
     "pydicom": ("modalities/image/_dicom",),
+    "imagecodecs": ("modalities/image/_dicom_jpeg.py",),
     "nibabel": ("modalities/image/_nifti.py",),
     "soundfile": ("modalities/audio/",),
     "soxr": ("modalities/audio/_decode_audio.py",),

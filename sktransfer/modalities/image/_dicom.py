@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from sktransfer.modalities.image._content_limits import (
     check_pixels,
     most_bytes,
 )
+from sktransfer.modalities.image._dicom_jpeg import decompress
 from sktransfer.modalities.image._dicom_values import frame_of
 from sktransfer.modalities.image._frame import Frame
 from sktransfer.modalities.image._window import Window
@@ -49,22 +51,22 @@ _TAGS = [
 ]
 _INFLATED_TOGETHER = 16 << 20
 
-# The plugin of pydicom for each compressed transfer syntax, and what installs it. All of them
-# return the same pixels; gdcm and pylibjpeg-rle are not used because damaged files crash them.
-_EXTRA, _GPL = "'sktransfer[medical]'", "pylibjpeg pylibjpeg-libjpeg (under the GPL)"
-_PLUGINS = {
-    "JPEGBaseline8Bit": ("pillow", _EXTRA),
-    "JPEGExtended12Bit": ("pillow", _EXTRA),
-    "JPEGLossless": ("pylibjpeg", _GPL),
-    "JPEGLosslessSV1": ("pylibjpeg", _GPL),
-    "JPEGLSLossless": ("pyjpegls", _EXTRA),
-    "JPEGLSNearLossless": ("pyjpegls", _EXTRA),
-    "JPEG2000Lossless": ("pylibjpeg", _EXTRA),
-    "JPEG2000": ("pylibjpeg", _EXTRA),
-    "HTJ2KLossless": ("pylibjpeg", _EXTRA),
-    "HTJ2KLosslessRPCL": ("pylibjpeg", _EXTRA),
-    "HTJ2K": ("pylibjpeg", _EXTRA),
-    "RLELossless": ("pydicom", _EXTRA),
+# The plugin of pydicom that decodes each compressed transfer syntax, or else the library. GDCM and
+# pylibjpeg-rle are not used because damaged files crash them, nor is pylibjpeg-libjpeg: its licence
+# is the GPL. What decodes without loss returns the same pixels as they do.
+_DECODERS = {
+    "JPEGBaseline8Bit": "pillow",
+    "JPEGExtended12Bit": "pillow",  # of 8 bits
+    "JPEGLossless": "imagecodecs",
+    "JPEGLosslessSV1": "imagecodecs",
+    "JPEGLSLossless": "pyjpegls",
+    "JPEGLSNearLossless": "pyjpegls",
+    "JPEG2000Lossless": "pylibjpeg",
+    "JPEG2000": "pylibjpeg",
+    "HTJ2KLossless": "pylibjpeg",
+    "HTJ2KLosslessRPCL": "pylibjpeg",
+    "HTJ2K": "pylibjpeg",
+    "RLELossless": "pydicom",
 }
 
 
@@ -226,21 +228,20 @@ def _problem_of(dataset: Dataset) -> str:
         return "a DICOM file without a transfer syntax that pydicom decodes; convert it"
     if not decoder.is_encapsulated:
         return ""
-    plugin, package = _plugin(dataset)
-    if plugin in decoder.available_plugins:
+    name = _decoder(dataset)
+    if name in decoder.available_plugins or (name == "imagecodecs" and find_spec(name)):
         return ""
     return (
-        f"the pixels of this DICOM file are compressed as {syntax.name!r}, for which no decoder is "
-        f"installed; decompress the file, or pip install {package}"
+        f"the pixels of this DICOM file are compressed as {syntax.name!r}, for which {name} is not "
+        "installed: pip install 'sktransfer[medical]'"
     )
 
 
-def _plugin(dataset: Dataset) -> tuple[str, str]:
-    """Return pydicom's name of the decoder of a compressed file, and what installs it."""
+def _decoder(dataset: Dataset) -> str:
     syntax = dataset.file_meta.TransferSyntaxUID.keyword
     if syntax == "JPEGExtended12Bit" and dataset.BitsStored != 8:
-        return "pylibjpeg", _GPL
-    return _PLUGINS[syntax]
+        return "imagecodecs"
+    return _DECODERS[syntax]
 
 
 def _frames(dataset: Dataset, window: Window | None) -> Iterator[Frame]:
@@ -248,8 +249,10 @@ def _frames(dataset: Dataset, window: Window | None) -> Iterator[Frame]:
 
     plugin, count = "", n_frames(dataset)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        _check_coded(dataset, count)
-        plugin = _plugin(dataset)[0]
+        coded, plugin = _coded_frames(dataset, count), _decoder(dataset)
+        if plugin == "imagecodecs":
+            decompress(dataset, coded)
+            plugin = ""
     pixels = iter_pixels(dataset, decoding_plugin=plugin)
     if count > 1:  # it is that of the first
         dataset.pop("ImagePositionPatient", None)
@@ -260,12 +263,10 @@ def _frames(dataset: Dataset, window: Window | None) -> Iterator[Frame]:
         raise BadCellError("a DICOM file with fewer frames than it says")
 
 
-def _check_coded(dataset: Dataset, count: int) -> None:
-    """Refuse compressed frames of other sizes than the header says, before they are decoded."""
+def _coded_frames(dataset: Dataset, count: int) -> list[bytes]:
+    """Return compressed frames, or refuse them if they are larger than the header says."""
     from pydicom.encaps import generate_frames
 
-    size = int(dataset.Columns), int(dataset.Rows), int(dataset.SamplesPerPixel)
-    most = 2 * size[0] * size[1] * size[2] * max(1, dataset.BitsAllocated // 8) + (64 << 10)
     names = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
     offsets = tuple(dataset[name].value for name in names if name in dataset)
     found = generate_frames(
@@ -273,9 +274,13 @@ def _check_coded(dataset: Dataset, count: int) -> None:
         number_of_frames=count,
         extended_offsets=offsets if len(offsets) == 2 else None,
     )
-    for frame in islice(found, count):
+    coded = [*islice(found, count)]
+    size = int(dataset.Columns), int(dataset.Rows), int(dataset.SamplesPerPixel)
+    most = 2 * size[0] * size[1] * size[2] * max(1, dataset.BitsAllocated // 8) + (64 << 10)
+    for frame in coded:
         if len(frame) > most:
             raise BadCellError("a compressed DICOM image is far larger than its pixels")
         check_content(frame, None)
         if dataset.file_meta.TransferSyntaxUID.keyword != "RLELossless":
             check_coded_size(frame, size)
+    return coded

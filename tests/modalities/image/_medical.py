@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pydicom.data
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.pixels import set_pixel_data
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -48,6 +49,17 @@ def written(dataset: Dataset) -> bytes:
     stream = io.BytesIO()
     pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
     return stream.getvalue()
+
+
+def compressed(
+    coded: bytes | list[bytes], syntax: Any, pixels: np.ndarray, /, **values: Any
+) -> bytes:
+    """Return a file like that of `dicom(pixels)`, with these compressed frames in it."""
+    dataset = pydicom.dcmread(io.BytesIO(dicom(pixels, **values)))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([coded] if isinstance(coded, bytes) else coded)
+    dataset["PixelData"].is_undefined_length = True
+    return written(dataset)
 
 
 def item(**values: Any) -> list[Dataset]:

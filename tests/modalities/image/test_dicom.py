@@ -1,6 +1,5 @@
 """DICOM files as image cells: limits, damage, missing packages, and what is never read."""
 
-import io
 import logging
 import sys
 import traceback
@@ -9,9 +8,7 @@ import zlib
 from functools import partial
 
 import numpy as np
-import pydicom
 import pytest
-from pydicom.encaps import encapsulate
 from pydicom.uid import (
     JPEG2000,
     DeflatedExplicitVRLittleEndian,
@@ -23,23 +20,14 @@ from pydicom.uid import (
 from sktransfer import ImageEmbedder, read_image_folder, read_volume
 from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import BadCellError, BadCellWarning, ColumnError
-from sktransfer.modalities.image import Geometry, decode_image
+from sktransfer.modalities.image import Geometry, _dicom, decode_image
 from tests._tiny import tiny_network
 from tests.faults.image_fuzz import run
 from tests.modalities.image._bad_images import NOISE, encoded
-from tests.modalities.image._medical import PERSON, RAMP, dicom, pydicom_files, slice_at, written
+from tests.modalities.image._medical import PERSON, RAMP, compressed, dicom, pydicom_files, slice_at
 
 GREY = NOISE[..., 0]
 BY_NAME = {path.name: path for path in pydicom_files().values()}
-
-
-def compressed(frame, syntax, **values):
-    """Return a file of 32 x 32 grey pixels, of which this is the compressed frame."""
-    dataset = pydicom.dcmread(io.BytesIO(dicom(GREY, **values)))
-    dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.PixelData = encapsulate([frame])
-    dataset["PixelData"].is_undefined_length = True
-    return written(dataset)
 
 
 def test_a_path_bytes_and_a_dict_of_them_are_one_cell(tmp_path):
@@ -77,14 +65,14 @@ def test_compressed_pixels_of_another_size_are_not_decoded():
     for format, syntax in (("JPEG", JPEGBaseline8Bit), ("JPEG2000", JPEG2000)):
         options = {"no_jp2": True} if format == "JPEG2000" else {}
         fits, other, colours = (encoded(p, format, **options) for p in (GREY, large, NOISE))
-        assert decode_image(compressed(fits, syntax)).shape == (32, 32, 3)
+        assert decode_image(compressed(fits, syntax, GREY)).shape == (32, 32, 3)
         for frame in (other, colours, fits[:6], fits[2:]):
             with pytest.raises(BadCellError, match="do not have the size that the file says"):
-                decode_image(compressed(frame, syntax))
+                decode_image(compressed(frame, syntax, GREY))
     with pytest.raises(BadCellError, match="do not have the size"):  # which of them is decoded?
-        decode_image(compressed(fits + fits, JPEG2000))
+        decode_image(compressed(fits + fits, JPEG2000, GREY))
     with pytest.raises(BadCellError, match="far larger than its pixels"):
-        decode_image(compressed(bytes(70_000), RLELossless))
+        decode_image(compressed(bytes(70_000), RLELossless, GREY))
     content = BY_NAME["MR_small_jpeg_ls_lossless.dcm"].read_bytes()
     start = content.index(b"\xff\xf7")
     with pytest.raises(BadCellError, match="do not have the size"):
@@ -128,12 +116,20 @@ def test_the_error_of_a_missing_package_says_what_installs_it(package, monkeypat
         decode_image(content)
 
 
-def test_a_syntax_without_a_decoder_is_refused_by_its_name():
-    match = (
-        "'JPEG Lossless, .*', for which no decoder is installed; decompress .* pylibjpeg-libjpeg"
-    )
+def test_a_syntax_without_a_decoder_is_refused_by_its_name(monkeypatch):
+    monkeypatch.setattr(_dicom, "find_spec", lambda name: None)
+    match = r"'JPEG Lossless, .*', for which imagecodecs is not installed: .*\[medical\]"
     with pytest.raises(BadCellError, match=match):
         decode_image(BY_NAME["SC_rgb_jpeg_gdcm.dcm"])
+    with pytest.raises(BadCellError, match=r"'JPEG Extended .*', for which imagecodecs"):
+        decode_image(BY_NAME["JPGExtended.dcm"])
+    private = (
+        BY_NAME["CT_small.dcm"]
+        .read_bytes()
+        .replace(b"1.2.840.10008.1.2.1\0", b"1.2.3.4.5.6.7.8.9.0\0")
+    )
+    with pytest.raises(BadCellError, match="without a transfer syntax that pydicom decodes"):
+        decode_image(private)
 
 
 def _read(content):
@@ -178,7 +174,7 @@ def everything_said(read, content, caplog, capfd):
     ],
 )
 def test_nothing_of_a_person_is_said_or_stored(kind, values, tmp_path, caplog, capfd):
-    make = partial(compressed, encoded(GREY, "JPEG")[:-40], JPEGBaseline8Bit)
+    make = partial(compressed, encoded(GREY, "JPEG")[:-40], JPEGBaseline8Bit, GREY)
     with warnings_ignored(module="pydicom"):
         content = make() if kind == "compressed" else slice_at(0, **values)
     assert content.count(b"SENTINEL") >= 4

@@ -100,7 +100,7 @@ def decode_source(
     geometry: Geometry | None,
     digest: bytes | None,
     max_pixels: int | None,
-    window: Window | None,
+    window: Window | None = None,
 ) -> np.ndarray:
     """Return the pixels of what `image_source` returns; errors do not name the cell."""
     with warnings_ignored(module=r"PIL\."):

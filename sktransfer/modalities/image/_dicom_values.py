@@ -80,11 +80,13 @@ def _coloured(values: np.ndarray, dataset: Dataset, window: Window | None) -> Fr
 def _grey(values: np.ndarray, dataset: Dataset, window: Window | None) -> Frame:
     from pydicom.pixels import apply_modality_lut
 
+    if dataset.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
+        raise BadCellError("a DICOM image that is neither grey nor in colours; convert it to RGB")
     stored, values = values, apply_modality_lut(values, dataset)
     is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     if window:
         _set_window(dataset, window, values)
-    if window or _has_window(dataset):
+    if _has_table(dataset) or _width(dataset) > 0:
         return Frame(*_windowed(values, dataset), is_inverted=is_inverted)
     # Such images are made to be seen as they are.
     if stored.dtype == np.uint8 and np.array_equal(values, stored):
@@ -99,15 +101,20 @@ def _set_window(dataset: Dataset, window: Window, values: np.ndarray) -> None:
     if window.preset and (dataset.get("Modality") or "CT") != "CT":
         raise window.refuse("this DICOM file is not of computed tomography")
     dataset.WindowCenter, dataset.WindowWidth = window[:2]
-    if window.width < 1:  # which the function LINEAR, of whole numbers, does not take
-        dataset.VOILUTFunction = "LINEAR_EXACT"
     if "VOILUTSequence" in dataset:
         del dataset.VOILUTSequence
 
 
-def _has_window(dataset: Dataset) -> bool:
-    has_both = all(dataset.get(name) is not None for name in ("WindowCenter", "WindowWidth"))
-    return has_both or bool(dataset.get("VOILUTSequence"))
+def _has_table(dataset: Dataset) -> bool:
+    items = dataset.get("VOILUTSequence")
+    return bool(items) and "LUTDescriptor" in items[0] and "LUTData" in items[0]
+
+
+def _width(dataset: Dataset) -> float:
+    """Return the width of the window of a file; 0 if it has none."""
+    if dataset.get("WindowCenter") is None or dataset.get("WindowWidth") is None:
+        return 0.0
+    return float(np.atleast_1d(dataset.WindowWidth)[0])
 
 
 def _windowed(values: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, float, float]:
@@ -116,10 +123,11 @@ def _windowed(values: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, float, 
 
     for name, value in (("BitsStored", 16), ("PixelRepresentation", 0)):
         dataset.setdefault(name, value)  # floats have none, and their scale does not matter here
+    if _width(dataset) < 1 and dataset.get("VOILUTFunction") != "SIGMOID":
+        dataset.VOILUTFunction = "LINEAR_EXACT"  # LINEAR, of whole numbers, takes no such window
     windowed = apply_voi_lut(values, dataset)
-    lut = (dataset.get("VOILUTSequence") or [{}])[0]
-    if "LUTDescriptor" in lut and "LUTData" in lut:
-        return windowed, 0, 2 ** int(lut.LUTDescriptor[2]) - 1
+    if _has_table(dataset):
+        return windowed, 0, 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
     low, high = apply_voi_lut(np.array([-np.inf, np.inf]), dataset)
     return windowed, float(low), float(high)
 

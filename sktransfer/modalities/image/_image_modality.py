@@ -145,12 +145,13 @@ class ImagePreparer(Preparer):
         self, recipe: ImageRecipe, max_pixels: int | None, exact: bool, window: Window | None = None
     ) -> None:
         self.recipe = recipe
-        self._options: dict[str, Any] = {"max_pixels": max_pixels, "window": window}
+        self._max_pixels, self._window = max_pixels, window
         self._geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, exact)
 
     def prepare(self, cell: Any, digest: bytes | None) -> np.ndarray:
         """Return pixels (H, W, 3)."""
-        return decode_image(cell, self._geometry, digest=digest, **self._options)
+        limits: dict[str, Any] = {"max_pixels": self._max_pixels, "window": self._window}
+        return decode_image(cell, self._geometry, digest=digest, **limits)
 
     def collate(self, items: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
         """Return scaled pixels (n, 3, H, W)."""

@@ -191,6 +191,15 @@ def test_the_function_of_the_window_is_that_of_the_file():
         shown(**window, VOILUTFunction="NONE")
 
 
+def test_windows_that_are_narrow_or_none():
+    for values in ({"WindowCenter": 40, "WindowWidth": 0}, {"WindowCenter": 40}):
+        np.testing.assert_array_equal(shown(**values), shown())
+    narrow = {"RescaleSlope": 0.001, "RescaleIntercept": 0}
+    expected = between(RAMP * 0.001, -0.2, 0.3)
+    for values in ({"WindowCenter": 0.05, "WindowWidth": 0.5}, {"window": (0.05, 0.5)}):
+        np.testing.assert_allclose(shown(**narrow, **values), expected, atol=1e-6)
+
+
 def test_look_up_tables_are_applied():
     small = BYTES.astype(np.uint16) // 64
     modality = item(LUTDescriptor=[4, 0, 16], ModalityLUTType="HU", LUTData=[9, 5, 3, 7])
@@ -249,6 +258,12 @@ def test_colours():
     np.testing.assert_allclose(found, expected, atol=1e-6)
     with pytest.raises(BadCellError, match=r"unusual colours|unusual form"):
         decode_image(dicom(NOISE, PhotometricInterpretation="RGB").replace(b"RGB ", b"HSV "))
+
+
+def test_grey_pixels_that_are_called_otherwise_are_refused():
+    for kind in ("RGB", "ANYTHING"):
+        with pytest.raises(BadCellError, match=r"unusual form|neither grey nor in colours"):
+            decode_image(dicom(BYTES, PhotometricInterpretation=kind))
 
 
 def test_a_segmented_palette_is_refused():

@@ -25,7 +25,7 @@ _NAMES = {
         "compare_pretrained",
         "find_lr",
     ],
-    "modalities.image": ["read_coco", "read_image_folder"],
+    "modalities.image": ["read_coco", "read_image_folder", "read_volume"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "training": ["train_together"],

@@ -31,6 +31,9 @@ FLOORS = [
 # Libraries that are imported in one place: a room or a file.
 ONLY_IN = {
     "PIL": ("modalities/image/",),
+    "pydicom": ("modalities/image/_dicom",),
+    "imagecodecs": ("modalities/image/_dicom_jpeg.py",),
+    "nibabel": ("modalities/image/_nifti.py",),
     "soundfile": ("modalities/audio/",),
     "soxr": ("modalities/audio/_decode_audio.py",),
     "narwhals": ("columns/",),

@@ -16,7 +16,8 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     A column of images is a list, a pandas or polars Series, an object array, a DataFrame of one
     column, an array of shape (n, H, W), (n, H, W, 1), (n, H, W, 3) or (n, H, W, 4), or an array of
     flattened images with `image_shape`. A cell is a path, the bytes of a file, a PIL image, or an
-    array of uint8 or of floats in [0, 1].
+    array of uint8 or of floats in [0, 1]; with `window`, of any grey values. Files are of common
+    formats, or DICOM of one frame (requires the extra ``[medical]``).
 
     Parameters
     ----------
@@ -44,6 +45,12 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
         a file with far more bytes than its pixels explain, is a bad cell (see `on_error`). None
         applies Pillow's own limit. Cells whose features are cached are not decoded, whatever their
         size.
+    window : str, tuple of two float or None, default=None
+        Grey values shown from black to white, in DICOM files, 16-bit images and arrays of grey
+        values: ``(center, width)``, or a window of computed tomography in Hounsfield units:
+        "abdomen", "bone", "brain", "liver", "lung", "mediastinum", "stroke" or "subdural". None:
+        the window that a DICOM file names or else all its values; of other images the whole range
+        of their type.
     batch_size : int or "auto", default="auto"
         Rows per forward pass; features do not depend on it. On a CPU, "auto" computes several small
         batches in parallel, and tunes their size on the first rows of a long column.
@@ -75,6 +82,7 @@ class ImageEmbedder(ImageColumnEstimator, BaseEmbedder):
     See Also
     --------
     TextEmbedder : Features of a column of texts.
+    read_volume : Slices of a volume as a table.
     ImageClassifier : Fine-tuning on classes or labels.
 
     Notes

@@ -16,9 +16,9 @@ from sktransfer.finetune._base_fine_tuner import BaseFineTuner
 from sktransfer.finetune._image_fine_tuner import ImageFineTuner
 from sktransfer.lazy import OutputSpec
 from sktransfer.modalities.image import (
+    ImageModality,
     WholeImageModality,
     blended,
-    decode_image,
     tile_boxes,
 )
 
@@ -81,6 +81,12 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
         a file with far more bytes than its pixels explain, is a bad cell (see `on_error`). None
         applies Pillow's own limit. Cells whose features are cached are not decoded, whatever their
         size.
+    window : str, tuple of two float or None, default=None
+        Grey values shown from black to white, in DICOM files, 16-bit images and arrays of grey
+        values: ``(center, width)``, or a window of computed tomography in Hounsfield units:
+        "abdomen", "bone", "brain", "liver", "lung", "mediastinum", "stroke" or "subdural". None:
+        the window that a DICOM file names or else all its values; of other images the whole range
+        of their type.
     max_epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=8
@@ -200,6 +206,7 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
     dropout: float = parameter(default=0.1)
     mixup: ClassVar[float] = 0.0  # type: ignore[misc]
     _draws_head: ClassVar[bool] = True
+    _modality_type: ClassVar[type[ImageModality]] = WholeImageModality
 
     classes_: np.ndarray = fitted()
 
@@ -312,7 +319,7 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
 
     def _scores(self, X: Any) -> Iterator[np.ndarray | None]:
         """Yield scores (k, H, W) at the size of each image; None where it cannot be used."""
-        modality = self._modality()
+        modality: Any = self._modality()
         rows = self._outputs(X, head=True)
         for cell, row in zip(modality.column(X).cells, rows, strict=True):
             shape = None if row is None else modality.outline(cell)
@@ -326,7 +333,7 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
     def _tiled(self, cell: Any, shape: tuple[int, int]) -> np.ndarray:
         """Return the scores (k, H, W) of an image by its tiles."""
         assert self.tile_size is not None
-        pixels = decode_image(cell, max_pixels=self.max_pixels)
+        pixels = self._modality().decode(cell)
         boxes = tile_boxes(shape, self.tile_size)
         uncached = copy(self).set_params(cache=False)
         rows = uncached._outputs([pixels[box] for box in boxes], head=True)
@@ -348,11 +355,6 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
             if numbers is not None and predicted is not None:
                 total += weight * confusion(numbers, predicted, target.n_outputs)
         return total
-
-    def _modality(self) -> WholeImageModality:
-        return WholeImageModality(
-            self.image_size, self.image_shape, self.max_pixels, exact=self._is_exact()
-        )
 
     def _adapted(self, backbone: Backbone) -> Backbone:
         from sktransfer.backbones import map_backbone

@@ -89,16 +89,17 @@ class MaskDisplay(Display):
         -------
         MaskDisplay
         """
-        from sktransfer.modalities.image import decode_image, read_mask
+        from sktransfer.modalities.image import read_mask
 
         if not hasattr(estimator, "ignore_label"):
             raise TypeError(
                 f"{type(estimator).__name__} predicts no masks; pass an ImageSegmenter."
             )
         check_is_fitted(estimator)
-        cells = estimator._modality().column(X).cells[:_MOST_ROWS]
+        modality = estimator._modality()
+        cells = modality.column(X).cells[:_MOST_ROWS]
         display = cls(
-            [decode_image(cell, max_pixels=estimator.max_pixels) for cell in cells],
+            [modality.decode(cell) for cell in cells],
             estimator.predict([*cells]),
             estimator.classes_,
             true=None if y is None else [read_mask(cell) for cell in [*y][:_MOST_ROWS]],

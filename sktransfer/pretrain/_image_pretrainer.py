@@ -52,6 +52,12 @@ class ImagePretrainer(ImageColumnEstimator, BasePretrainer):
         a file with far more bytes than its pixels explain, is a bad cell (see `on_error`). None
         applies Pillow's own limit. Cells whose features are cached are not decoded, whatever their
         size.
+    window : str, tuple of two float or None, default=None
+        Grey values shown from black to white, in DICOM files, 16-bit images and arrays of grey
+        values: ``(center, width)``, or a window of computed tomography in Hounsfield units:
+        "abdomen", "bone", "brain", "liver", "lung", "mediastinum", "stroke" or "subdural". None:
+        the window that a DICOM file names or else all its values; of other images the whole range
+        of their type.
     max_epochs : int, default=10
         Number of passes over the training data.
     batch_size : int, default=64

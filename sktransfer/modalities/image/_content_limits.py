@@ -1,4 +1,4 @@
-"""Limits of an image: pixels, bytes of the file, and scans of a JPEG."""
+"""Limits of an image: pixels, bytes of the file, scans of a JPEG, and sizes within a DICOM."""
 
 import re
 from functools import partial
@@ -50,6 +50,51 @@ def check_content(data: bytes | bytearray, max_pixels: int | None) -> None:
         _check_icon(data, max_pixels)
     elif data.startswith(b"\xff\xd8"):
         _check_scans(data)
+
+
+# Start of a frame of a JPEG or JPEG-LS image, and of a codestream of JPEG 2000.
+_FRAMES = frozenset(bytes([code]) for code in (*range(0xC0, 0xD0), 0xF7)) - {
+    b"\xc4",
+    b"\xc8",
+    b"\xcc",
+}
+_CODESTREAM = b"\xff\x4f\xff\x51"
+
+
+def check_coded_size(data: bytes, expected: tuple[int, int, int]) -> None:
+    """Refuse compressed pixels that would decode to another size than the file around them says.
+
+    Parameters
+    ----------
+    data : bytes
+        An image of JPEG, JPEG-LS or JPEG 2000.
+    expected : tuple of int
+        Width, height and channels.
+    """
+    found = _jpeg_size(data) if data.startswith(b"\xff\xd8") else _codestream_size(data)
+    if found != expected:
+        raise BadCellError("compressed pixels do not have the size that the file says")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int, int] | None:
+    position = 2
+    while marker := _MARKER.search(data, position):
+        start = marker.end()
+        if marker[1] in _FRAMES and len(data) > start + 7:
+            height, width = (int.from_bytes(data[start + k : start + k + 2]) for k in (3, 5))
+            return width, height, data[start + 7]
+        position = start + int.from_bytes(data[start : start + 2])
+    return None
+
+
+def _codestream_size(data: bytes) -> tuple[int, int, int] | None:
+    if data.count(_CODESTREAM) != 1:  # a second one could be what is decoded
+        return None
+    start = data.index(_CODESTREAM) + 8
+    right, bottom, left, top = (
+        int.from_bytes(data[start + k : start + k + 4]) for k in (0, 4, 8, 12)
+    )
+    return right - left, bottom - top, int.from_bytes(data[start + 32 : start + 34])
 
 
 def _check_scans(data: bytes | bytearray) -> None:

@@ -1,4 +1,4 @@
-"""From an image cell to pixels; every format is decoded by Pillow."""
+"""From an image cell to pixels: formats of pictures by Pillow, DICOM by pydicom."""
 
 import functools
 import io
@@ -19,9 +19,11 @@ from sktransfer.modalities.image._content_limits import (
     check_pixels,
     most_bytes,
 )
+from sktransfer.modalities.image._dicom import dicom_pixels, is_dicom
 from sktransfer.modalities.image._geometry import Geometry, fit, reduce
 from sktransfer.modalities.image._pixel_sources import Source, guess_content, image_source
 from sktransfer.modalities.image._planes import Planes, array_planes, image_planes, to_array
+from sktransfer.modalities.image._window import Window
 
 # Formats with a signature and a decoder in C that is fuzzed upstream. Left out on purpose: formats
 # for which Pillow starts another program (EPS) or renders (WMF), formats without a signature, which
@@ -40,14 +42,15 @@ def decode_image(
     *,
     digest: bytes | None = None,
     max_pixels: int | None = MAX_PIXELS,
+    window: Window | None = None,
 ) -> np.ndarray:
     """Return the pixels of one image cell.
 
     Parameters
     ----------
     cell : str, Path, bytes, PIL image, or array of shape (H, W) or (H, W, 1 | 3 | 4)
-        Arrays are bool, integers in 0..255, uint16, or floats in [0, 1]; files and
-        bytes are of a common raster format.
+        Arrays are bool, integers in 0..255, uint16, or floats in [0, 1], or any grey values if
+        there is a window; files and bytes are of a common raster format, or DICOM.
     geometry : Geometry, optional
         How the image is resized and cropped; None to return it whole.
     digest : bytes, optional
@@ -55,6 +58,8 @@ def decode_image(
         features are stored under the digest of other content.
     max_pixels : int or None
         Most pixels of a file, of bytes or of a Pillow image; an array is in memory already.
+    window : Window, optional
+        Grey values that are shown; None for the window of a DICOM file, or all values.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def decode_image(
     Transparent pixels are shown on white, EXIF rotation is applied, 16-bit grey is scaled, and
     of an animation the first frame is taken (of a Pillow image the current one). Pillow decodes
     colour images of 16 bits to 8. Without a limit of pixels, Pillow's own applies: twice
-    ``PIL.Image.MAX_IMAGE_PIXELS``.
+    ``PIL.Image.MAX_IMAGE_PIXELS``. A DICOM file of several frames is refused.
 
     Damage to the structure of a file is an error, and in PNG any damage to the pixels. Changed
     bytes within the compressed pixels of other formats change the picture without an error:
@@ -85,25 +90,33 @@ def decode_image(
     [[[0, 0, 0], [255, 255, 255]]]
     """
     try:
-        return decode_source(image_source(cell), geometry, digest, max_pixels)
+        return decode_source(image_source(cell), geometry, digest, max_pixels, window)
     except BadCellError as error:
         raise name_cell(cell, error) from error.__cause__
 
 
 def decode_source(
-    source: Source, geometry: Geometry | None, digest: bytes | None, max_pixels: int | None
+    source: Source,
+    geometry: Geometry | None,
+    digest: bytes | None,
+    max_pixels: int | None,
+    window: Window | None = None,
 ) -> np.ndarray:
     """Return the pixels of what `image_source` returns; errors do not name the cell."""
     with warnings_ignored(module=r"PIL\."):
-        planes = _planes(source, geometry, digest, max_pixels)
+        planes = _planes(source, geometry, digest, max_pixels, window)
     return to_array(planes if geometry is None else [fit(plane, geometry) for plane in planes])
 
 
 def _planes(
-    source: Source, geometry: Geometry | None, digest: bytes | None, max_pixels: int | None
+    source: Source,
+    geometry: Geometry | None,
+    digest: bytes | None,
+    max_pixels: int | None,
+    window: Window | None,
 ) -> Planes:
     if isinstance(source, np.ndarray):
-        return array_planes(source)
+        return array_planes(source, window)
     if isinstance(source, str):
         source = read_file(source, most_bytes(max_pixels))
         if digest is not None and content_digest(source) != digest:
@@ -112,10 +125,12 @@ def _planes(
         if isinstance(source, Image.Image):
             with _shared_images:
                 image = _upright(source, None, max_pixels)
-            return image_planes(image)
+            return image_planes(image, window)
+        if is_dicom(source):
+            return array_planes(dicom_pixels(source, max_pixels, window))
         check_content(source, max_pixels)
         with Image.open(io.BytesIO(source), formats=_formats()) as image:
-            return image_planes(_upright(image, geometry, max_pixels))
+            return image_planes(_upright(image, geometry, max_pixels), window)
     except BadCellError:
         raise
     except Exception as error:  # damaged data makes Pillow raise nearly anything
@@ -135,8 +150,8 @@ def _problem(error: Exception, source: Image.Image | bytes | bytearray) -> str:
     guess = f"it seems to be {guess_content(source, _formats())}"
     if isinstance(error, UnidentifiedImageError):
         return (
-            f"not an image that can be decoded, {guess}; the formats are {', '.join(_formats())}; "
-            "open others yourself and pass arrays or PIL images"
+            f"not an image that can be decoded, {guess}; the formats are "
+            f"{', '.join(_formats())}, DICOM; open others yourself and pass arrays or PIL images"
         )
     return f"cannot be decoded ({reason}), {guess}; get the image anew, or drop the row"
 
@@ -151,7 +166,8 @@ def _formats() -> tuple[str, ...]:
 def image_extensions() -> frozenset[str]:
     """Return the file extensions of the formats that can be decoded, such as ".jpg"."""
     known = Image.registered_extensions()
-    return frozenset(extension for extension, name in known.items() if name in _formats())
+    pictures = {extension for extension, name in known.items() if name in _formats()}
+    return frozenset(pictures | {".dcm", ".dicom"})
 
 
 def _upright(image: Image.Image, geometry: Geometry | None, max_pixels: int | None) -> Image.Image:

@@ -24,6 +24,7 @@ from sktransfer.modalities.image._patch_masking import patch_masking
 from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
 from sktransfer.modalities.image._stacks import images_of_array
+from sktransfer.modalities.image._window import Window
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,8 @@ class ImageModality(Modality):
         Most pixels of an image that is decoded.
     exact : bool
         Whether images are resized exactly as Pillow does it.
+    window : Window, optional
+        Grey values that are shown.
     """
 
     name: ClassVar[str] = "image"
@@ -64,6 +67,7 @@ class ImageModality(Modality):
     image_shape: tuple[int, ...] | None = None
     max_pixels: int | None = MAX_PIXELS
     exact: bool = True
+    window: Window | None = None
 
     @property
     def takes_rows(self) -> bool:
@@ -97,7 +101,7 @@ class ImageModality(Modality):
             if isinstance(source, (bytes, bytearray)):
                 return content_digest(source)
             if isinstance(source, Image.Image):
-                source = decode_source(source, None, None, self.max_pixels)
+                source = decode_source(source, None, None, self.max_pixels, self.window)
             return array_digest(source)
         except BadCellError as error:
             return name_cell(cell, error)
@@ -114,9 +118,18 @@ class ImageModality(Modality):
         recipe = self.recipe(backbone)
         return patch_masking(fraction, grid, recipe.size, recipe.mean)
 
+    def decode(self, cell: Any) -> np.ndarray:
+        """Return the pixels of a cell at its own size, as `decode_image` does."""
+        return decode_image(cell, max_pixels=self.max_pixels, window=self.window)
+
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""
-        return ImagePreparer(self.recipe(backbone), self.max_pixels, self.exact)
+        return ImagePreparer(self.recipe(backbone), self.max_pixels, self.exact, self.window)
+
+    def preparation(self) -> str:
+        """Return the version of Pillow, and the window if there is one."""
+        window = f" window {tuple(self.window)}" if self.window else ""
+        return super().preparation() + window
 
     @staticmethod
     def to_plain(inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -132,14 +145,17 @@ class ImageModality(Modality):
 class ImagePreparer(Preparer):
     """Decodes, resizes and scales images by a recipe."""
 
-    def __init__(self, recipe: ImageRecipe, max_pixels: int | None, exact: bool) -> None:
+    def __init__(
+        self, recipe: ImageRecipe, max_pixels: int | None, exact: bool, window: Window | None = None
+    ) -> None:
         self.recipe = recipe
-        self._max_pixels = max_pixels
+        self._max_pixels, self._window = max_pixels, window
         self._geometry = Geometry(recipe.resize, recipe.size, recipe.interpolation, exact)
 
     def prepare(self, cell: Any, digest: bytes | None) -> np.ndarray:
         """Return pixels (H, W, 3)."""
-        return decode_image(cell, self._geometry, digest=digest, max_pixels=self._max_pixels)
+        limits: dict[str, Any] = {"max_pixels": self._max_pixels, "window": self._window}
+        return decode_image(cell, self._geometry, digest=digest, **limits)
 
     def collate(self, items: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
         """Return scaled pixels (n, 3, H, W)."""

@@ -13,18 +13,21 @@ from sktransfer.modalities._files import read_file
 from sktransfer.modalities.image._content_limits import check_content, check_pixels, most_bytes
 from sktransfer.modalities.image._decode import decode_source
 from sktransfer.modalities.image._pixel_sources import Source, image_source
+from sktransfer.modalities.image._window import Window
 
 # EXIF orientations that turn the image by a quarter.
 _QUARTERS = frozenset({5, 6, 7, 8})
 
 
-def shape_of_image(cell: object, max_pixels: int | None) -> tuple[int, int] | None:
+def shape_of_image(
+    cell: object, max_pixels: int | None, window: Window | None = None
+) -> tuple[int, int] | None:
     """Return height and width of an image cell as it is shown; None if it cannot be read."""
     try:
         source: Source = image_source(cell)
         if isinstance(source, str):
             source = read_file(source, most_bytes(max_pixels))
-        return _of_header(source, max_pixels) or _decoded(source, max_pixels)
+        return _of_header(source, max_pixels) or _decoded(source, max_pixels, window)
     except BadCellError:
         return None
 
@@ -51,6 +54,6 @@ def _upright(image: Image.Image) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def _decoded(source: Source, max_pixels: int | None) -> tuple[int, int]:
-    height, width = decode_source(source, None, None, max_pixels).shape[:2]
+def _decoded(source: Source, max_pixels: int | None, window: Window | None) -> tuple[int, int]:
+    height, width = decode_source(source, None, None, max_pixels, window).shape[:2]
     return height, width

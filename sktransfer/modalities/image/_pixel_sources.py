@@ -10,6 +10,7 @@ from PIL import Image
 from sktransfer.columns import is_missing
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._cell_sources import DATA_URI, as_array, as_path, base64_of
+from sktransfer.modalities.image._nifti import is_nifti
 
 Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
 
@@ -22,6 +23,11 @@ _FIRST_BYTES = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",
     b"\x93NUMPY": "a NumPy file (load it with numpy.load and pass the arrays)",
+    **dict.fromkeys(
+        (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0"),
+        "a DICOM file without its first 132 bytes (write it with "
+        "pydicom.dcmread(path, force=True).save_as(other, enforce_file_format=True))",
+    ),
     b"version https://git-lfs": "a Git LFS pointer (run `git lfs pull`)",
 }
 
@@ -80,6 +86,8 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
         accepts = Image.OPEN[name][1]
         if accepts and accepts(start) is True:
             return f"a damaged {name} image"
+    if is_nifti(data):
+        return "a NIfTI volume (pass the column 'image' of sktransfer.read_volume(path))"
     for first_bytes, name in _FIRST_BYTES.items():
         if data.startswith(first_bytes):
             return name

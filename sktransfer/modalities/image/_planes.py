@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sktransfer.exceptions import BadCellError
+from sktransfer.modalities.image._window import Window
 
 Planes: TypeAlias = list[Image.Image]
 
@@ -23,11 +24,17 @@ _RESCALING = (
     "LOW is the value to show as black and HIGH that to show as white"
 )
 
+_COLOURED = (
+    "a window applies to grey images, and this one has colours or transparency; leave window=None "
+    "for a column with such images"
+)
+_GREY = ("1", "L", "I", "I;16", "I;16B", "I;16L", "F")
+
 CHANNELS = (1, 3, 4)
 """Lengths that the last axis of an image may have: grey, RGB, RGBA."""
 
 
-def array_planes(array: np.ndarray) -> Planes:
+def array_planes(array: np.ndarray, window: Window | None = None) -> Planes:
     """Return one image array as planes; values are never guessed to have another scale."""
     if array.size == 0:
         raise BadCellError(f"an array of shape {array.shape} has no pixels")
@@ -36,6 +43,10 @@ def array_planes(array: np.ndarray) -> Planes:
         raise BadCellError(problem)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
+    if window:
+        if array.ndim == 3:
+            raise BadCellError(_COLOURED)
+        array = window.apply(array)
     pixels = _pixels(array)
     if pixels.dtype == np.uint8:
         return [_opaque_rgb(Image.fromarray(pixels))]
@@ -65,8 +76,12 @@ def axes_problem(shape: tuple[int, ...], first: int, accepted: str) -> str:
     return f"an array of shape {shape} is not {accepted}"
 
 
-def image_planes(image: Image.Image) -> Planes:
+def image_planes(image: Image.Image, window: Window | None = None) -> Planes:
     """Return a loaded Pillow image as planes."""
+    if window:
+        if image.mode not in _GREY or image.has_transparency_data:
+            raise BadCellError(_COLOURED)
+        return array_planes(np.asarray(image), window)
     if image.mode not in ("F", "I") and not image.mode.startswith("I;16"):
         return [_opaque_rgb(image)]
     values = np.asarray(image)

@@ -32,4 +32,4 @@ class WholeImageModality(ImageModality):
 
     def outline(self, cell: Any) -> tuple[int, int] | None:
         """Return height and width of an image in its own pixels."""
-        return shape_of_image(cell, self.max_pixels)
+        return shape_of_image(cell, self.max_pixels, self.window)

@@ -144,6 +144,15 @@ CELLS: dict[str, tuple[Any, str]] = {
     "lfs": (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
     "heic": (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image"),
     "heic of another brand": (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC image"),
+    "nifti": (
+        bytes(344) + b"n+1\0",
+        r"a NIfTI volume \(pass the column 'image' of sktransfer.read_volume\(path\)\)",
+    ),
+    "DICOM without its start": (
+        b"\x08\0\x05\0CS\x0a\0ISO_IR 100",
+        "a DICOM file without its first 132 bytes",
+    ),
+    "DICOM without pixels": (bytes(128) + b"DICM", "a DICOM file without pixels; drop the row"),
     "one byte of a format": (b"P", UNKNOWN),
     "noise": (b"\x07\x08\x09" * 99, UNKNOWN),
     # Unsupported formats

@@ -3,6 +3,7 @@
 What is not installed is fetched when it is first asked for, into the user's cache folder.
 """
 
+import functools
 import gzip
 import importlib.util
 import itertools
@@ -142,6 +143,82 @@ def emoji(style):
     folder = package / "img" / style / "64"
     table = table[[(folder / name).exists() for name in table["image"]]]
     return np.array([str(folder / n) for n in table["image"]]), table["category"].to_numpy(str)
+
+
+def pasted_pictures(n_train=300, n_test=100, size=160, seed=0):
+    """Return drawings pasted on photographs, and masks of what they show, to train and to test.
+
+    Drawings of six kinds come with the package ``openclipart-png``, photographs with
+    ``mate-backgrounds``. Those of test pictures are in no training picture.
+
+    Returns
+    -------
+    images, masks, images, masks : arrays (n, size, size, 3) and (n, size, size), uint8
+        Masks have the numbers of `DRAWINGS`, and 0 for the photograph.
+    """
+    rng = np.random.default_rng(seed)
+    folder = _from_debian("openclipart-png") / "usr/share/openclipart/png"
+    kinds = [sorted((folder / kind).rglob("*.png")) for kind in DRAWINGS[1:]]
+    # Few are of many megabytes, and take long to read.
+    kinds = [rng.permutation([f for f in files if f.stat().st_size < 1_000_000]) for files in kinds]
+    photographs = _from_debian("mate-backgrounds") / "usr/share/backgrounds/mate/nature"
+    photos = [Image.open(file).convert("RGB") for file in sorted(photographs.glob("*.jpg"))]
+    photos = [photo.resize((640, 640 * photo.height // photo.width)) for photo in photos]
+    cut = [7 * len(files) // 10 for files in kinds]
+    parts = [
+        (n_train, [files[:k] for files, k in zip(kinds, cut, strict=True)], photos[:8]),
+        (n_test, [files[k:] for files, k in zip(kinds, cut, strict=True)], photos[8:]),
+    ]
+    found = []
+    for n, drawings, behind in parts:
+        pairs = [_pasted(drawings, behind, size, rng) for _ in range(n)]
+        found.extend(np.stack(column) for column in zip(*pairs, strict=True))
+    return found
+
+
+DRAWINGS = ("photograph", "animals", "food", "people", "plants", "tools", "transportation")
+
+
+def _pasted(drawings, photos, size, rng):
+    """Return a part of a photograph with one to three drawings on it, and its mask."""
+    photo = photos[rng.integers(len(photos))]
+    left, top = (int(rng.integers(side - size + 1)) for side in photo.size)
+    image = photo.crop((left, top, left + size, top + size))
+    mask = np.zeros((size, size), dtype=np.uint8)
+    for _ in range(rng.integers(1, 4)):
+        kind = rng.integers(len(drawings))
+        drawing = _drawing(rng.choice(drawings[kind]), rng.uniform(0.25, 0.5) * size)
+        drawing = drawing.rotate(rng.uniform(-30, 30), expand=True)
+        x, y = (int(rng.integers(max(1, size - side + 1))) for side in drawing.size)
+        image.paste(drawing, (x, y), drawing)
+        opaque = np.asarray(drawing.getchannel("A"))[: size - y, : size - x] > 127
+        mask[y : y + opaque.shape[0], x : x + opaque.shape[1]][opaque] = kind + 1
+    return np.asarray(image), mask
+
+
+@functools.cache
+def _opened(file):
+    drawing = Image.open(file).convert("RGBA")
+    drawing.thumbnail((160, 160))
+    return drawing.crop(drawing.getchannel("A").getbbox())
+
+
+def _drawing(file, side):
+    """Return a drawing with this longer side, without a transparent margin."""
+    drawing = _opened(file)
+    scale = side / max(drawing.size)
+    return drawing.resize([max(1, round(scale * length)) for length in drawing.size])
+
+
+def brain():
+    """Return the paths of a magnetic resonance image of a brain, its labels, and their names.
+
+    They come with the package ``mricron-data``: the template "ch2" and the atlas AAL.
+    """
+    folder = _from_debian("mricron-data") / "usr/share/mricron/templates"
+    lines = map(str.split, (folder / "aal.nii.txt").read_text().splitlines())
+    names = {int(line[0]): line[1] for line in lines if line}
+    return folder / "ch2.nii.gz", folder / "aal.nii.gz", names
 
 
 def spoken_letters():

@@ -1,0 +1,123 @@
+"""Masks of drawings pasted on photographs, compared with classifiers of single pixels.
+
+``python -m benchmarks.segmentation [--seeds 3]``
+
+300 pictures of 160 pixels to train and 100 to test, six kinds of drawings; no drawing and no
+photograph is in both. The baselines see each pixel by itself: logistic regression on two stages of
+the same frozen network, brought to a quarter of the pictures' size, and a random forest on the
+colours of a pixel and the means around it. Scores are the mean IoU of the seven classes, and the
+IoU of all drawings as one. Seconds are those of `fit`, nothing cached.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import jaccard_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch.nn import functional
+
+from benchmarks._measure import seconds
+from docs.examples._data import pasted_pictures
+from sktransfer import ImageSegmenter
+from sktransfer.backbones import get_backbone
+
+_STAGES = ("block3", "block5")  # the best two of EfficientNet-Lite0 for single pixels
+_PIXELS = 40_000
+
+
+class PerPixel:
+    """A classifier of single pixels.
+
+    Parameters
+    ----------
+    model : classifier
+        Of rows of features.
+    features : callable
+        From images (n, H, W, 3) to features (n, h, w, d).
+    """
+
+    def __init__(self, model: Any, features: Any) -> None:
+        self.model = model
+        self.features = features
+
+    def fit(self, images: np.ndarray, masks: np.ndarray) -> PerPixel:
+        """Train on pixels drawn at random."""
+        maps = self.features(images)
+        step = masks.shape[1] // maps.shape[1]
+        y = masks[:, step // 2 :: step, step // 2 :: step].ravel()
+        rows = np.random.default_rng(0).choice(len(y), _PIXELS, replace=False)
+        self.model.fit(maps.reshape(-1, maps.shape[-1])[rows], y[rows])
+        return self
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return the class of each pixel."""
+        maps = self.features(images)
+        proba = self.model.predict_proba(maps.reshape(-1, maps.shape[-1]))
+        planes = torch.from_numpy(proba.reshape(*maps.shape[:3], -1)).permute(0, 3, 1, 2)
+        return functional.interpolate(planes, images.shape[1:3], mode="bilinear").argmax(1).numpy()
+
+
+@torch.inference_mode()
+def frozen(images: np.ndarray) -> np.ndarray:
+    """Return features of two stages for each fourth pixel."""
+    backbone = get_backbone("efficientnet_lite0", modality="image")
+    height, width = images.shape[1:3]
+    parts = []
+    for some in np.array_split(images, max(1, len(images) // 16)):
+        inputs = backbone.recipe.at((height, width)).scale(torch.from_numpy(some))
+        maps = [backbone.network(inputs, until=stage) for stage in _STAGES]
+        size = height // 4, width // 4
+        planes = [functional.interpolate(m, size, mode="bilinear") for m in maps]
+        parts.append(torch.cat(planes, 1).permute(0, 2, 3, 1).numpy())
+    return np.concatenate(parts)
+
+
+def colours(images: np.ndarray) -> np.ndarray:
+    """Return the colour of each pixel, and means over squares around it."""
+    planes = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    means = [functional.avg_pool2d(planes, k, 1, k // 2) for k in (5, 11)]
+    return torch.cat([planes, *means], 1).permute(0, 2, 3, 1).numpy()
+
+
+def models(seed: int) -> dict[str, Any]:
+    """Return what is compared."""
+    forest = RandomForestClassifier(100, min_samples_leaf=2, n_jobs=2, random_state=seed)
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    return {
+        "random forest on pixels": PerPixel(forest, colours),
+        "logistic regression on two stages": PerPixel(linear, frozen),
+        "ImageSegmenter": ImageSegmenter(cache=False, random_state=seed),
+        "..., 160 pixels": ImageSegmenter(image_size=160, cache=False, random_state=seed),
+    }
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for seed in range(parser.parse_args().seeds):
+        X, y, X_test, y_test = pasted_pictures(seed=seed)
+        for name, model in models(seed).items():
+            spent = seconds(lambda m=model, X=X, y=y: m.fit(X, y))
+            predicted = np.stack([*model.predict(X_test)]).ravel()
+            true = y_test.ravel()
+            mean = jaccard_score(true, predicted, average="macro")
+            found.setdefault(name, []).append((mean, jaccard_score(true > 0, predicted > 0), spent))
+            print(seed, name, *(f"{value:.3f}" for value in found[name][-1]), flush=True)
+    print(f"\n{'':36}mean IoU         any drawing      seconds")
+    for name, runs in found.items():
+        means, spread = np.mean(runs, axis=0), np.std(runs, axis=0)
+        scores = "".join(f"{means[i]:.3f} ± {spread[i]:.3f}    " for i in range(2))
+        print(f"{name:36}{scores}{means[2]:7.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -152,9 +152,9 @@ class MaskDisplay(Display):
         import matplotlib as mpl
 
         n = len(self.classes) - 1
-        colours = mpl.colormaps["tab10" if n <= 10 else "turbo"]
-        places = np.arange(n) if n <= 10 else np.linspace(0, 1, n)
-        return colours(places)[:, :3]
+        if n > len(_NO_RED):
+            return mpl.colormaps["turbo"](np.linspace(0, 1, n))[:, :3]
+        return mpl.colormaps["tab10"](_NO_RED[:n])[:, :3]
 
     def _add_legend(self, figure: Figure) -> None:
         from matplotlib.patches import Patch
@@ -171,6 +171,8 @@ class MaskDisplay(Display):
 
 _TITLES = ["input", "true", "predicted", "errors"]
 _WRONG = (0.84, 0.1, 0.11)
+# Places in matplotlib's "tab10" of colours that are not taken for that of errors.
+_NO_RED = [0, 1, 2, 4, 5, 6, 7, 8, 9]
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import io
 
 # An ID3v2 tag of 10 empty bytes: only behind one does libsndfile look for an MPEG stream.
 _TAG = b"ID3\x03\0\0\0\0\0\x0a" + bytes(10)
+_MOST_TAGS = 8  # at the start of a file; more would be no sound file
 _HAS_FOOTER = 16  # flag of a tag that ends with a copy of its header
 # Pages of Ogg have at most 65,307 bytes.
 _LAST_PAGE = 1 << 16
@@ -21,19 +22,20 @@ _OTHERS = 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160
 def tag_size(file: io.BufferedIOBase) -> int:
     """Return the size of the ID3v2 tags that a file begins with, and of the zeros behind them."""
     start = 0
-    while True:
+    for _ in range(_MOST_TAGS):
         file.seek(start)
         header = file.read(10)
         if len(header) < 10 or header[:3] != b"ID3":
-            return start
+            break
         size = 20 if header[5] & _HAS_FOOTER else 10
         for place, byte in enumerate(header[9:5:-1]):
             size += (byte & 127) << 7 * place
         file.seek(start + size)
         behind = file.read(4096)
         if not behind:
-            return start
+            break
         start += size + len(behind) - len(behind.lstrip(b"\0"))
+    return start
 
 
 def mpeg_head(start: bytes) -> tuple[bytes, bool]:

@@ -264,7 +264,7 @@ def _refuse_bypassed_hooks(net: nn.Module, network: StagedNetwork) -> None:
 
 
 def _does_not_take(name: str, recipe: Recipe, error: Exception) -> BackboneError:
-    shapes = [tuple(tensor.shape[1:]) for tensor in tensors_of(recipe.blank(0))]
+    shapes = [tuple(tensor.shape[1:]) for tensor in tensors_of(recipe.blank(1))]
     noun = modality_of(recipe.modality).noun
     kind = type(recipe).__name__
     return BackboneError(

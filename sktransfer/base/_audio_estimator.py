@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from sktransfer._compat import Interval
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base._column_estimator import ColumnEstimator
-from sktransfer.modalities.audio import AudioModality
+from sktransfer.modalities.audio import HIGHEST_RATE, LOWEST_RATE, AudioModality
 
 
 @with_parameters
@@ -15,7 +15,7 @@ class AudioColumnEstimator(ColumnEstimator):
     """An estimator whose cells are sounds."""
 
     sampling_rate: int | None = parameter(
-        Interval(Integral, 1, None, closed="left"), None, default=None
+        Interval(Integral, LOWEST_RATE, HIGHEST_RATE, closed="both"), None, default=None
     )
     max_duration: float | None = parameter(
         Interval(Real, 0, None, closed="neither"), None, default=None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sktransfer.backbones import SpeechModel
 
 # Part of the keys of the cache. Raise it whenever the same model gives other transcripts.
-_VERSION = 1
+_VERSION = 2
 
 
 @public
@@ -43,8 +43,8 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
     """Transform recordings of speech to texts, each distinct recording transcribed once.
 
     A column of sounds is what `AudioEmbedder` takes, and the texts are a column for `TextEmbedder`
-    and for vectorizers: ``make_pipeline(SpeechTranscriber(), TextEmbedder(),
-    LogisticRegression())`` is a model of calls.
+    and for vectorizers: ``make_pipeline(SpeechTranscriber(), TextEmbedder(missing="empty"),
+    LogisticRegression())`` is a model of calls, of which some may be silent.
 
     Parameters
     ----------
@@ -109,10 +109,14 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
     depends on its own recording only. A text that repeats itself (more than 2.4 times smaller when
     compressed) is searched for again without repetitions of four tokens.
 
-    Nothing is said in a window of which no sample exceeds 1/4096 (-72 dB of full scale), or of
-    which 90 % of the frames are a single tone, or where the model's probability of its token for no
-    speech exceeds 0.5: silence, noise and tones become the empty text. This limit was measured with
-    ``"whisper-tiny.en"``.
+    Nothing is said in a window of which no sample is more than 1/4096 (-72 dB of full scale) from
+    the mean, or of which 90 % of the frames are a single tone, or where the model's probability of
+    its token for no speech exceeds 0.5: silence, noise and tones of levels up to full scale become
+    the empty text. This limit was measured with ``"whisper-tiny.en"``. `TextEmbedder` takes empty
+    texts with ``missing="empty"``.
+
+    In a `ColumnTransformer`, put a transcriber into a pipeline with what reads its texts, or set
+    ``set_output(transform="pandas")``: an array of texts is one-dimensional.
 
     Music, cries and voices in the background can still make a model write what was not said, as can
     a language that it does not know: an English-only model writes English, whatever is spoken.

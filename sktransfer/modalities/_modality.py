@@ -274,7 +274,7 @@ class Modality(CellType, ABC):
             return own
         raise BackboneError(
             f"A module ({type(module).__name__}) is no backbone for {cls.noun}s unless it has an "
-            f"attribute `recipe`, a {cls.recipe_type.__name__}."
+            f"attribute `recipe` of the type {cls.recipe_type.__name__}."
         )
 
     @classmethod

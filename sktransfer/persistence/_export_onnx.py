@@ -17,7 +17,7 @@ from torch import nn
 from sktransfer import _runtime
 from sktransfer._paths import expanded
 from sktransfer._warnings import warnings_ignored
-from sktransfer.backbones import at_level
+from sktransfer.backbones import Backbone, at_level
 from sktransfer.base import BaseTrainer
 from sktransfer.exceptions import PersistenceError
 from sktransfer.modalities import WAVEFORM, tensors_of
@@ -29,14 +29,17 @@ from sktransfer.training.strategies import merged
 def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write the network of a fitted estimator as an ONNX model.
 
-    The model takes prepared cells: the input ``inputs``, scaled images (n, 3, H, W); or
-    ``input_ids`` and ``attention_mask``, padded tokens of texts (n, length). The number of rows
-    and of tokens is free. Its output is ``features`` of embedders, ``probabilities`` of
+    The model takes prepared cells: the input ``inputs``, scaled images (n, 3, H, W), or waveforms
+    (n, samples); ``input_ids`` and ``attention_mask``, padded tokens of texts (n, length); or
+    ``waveform`` (n, samples), padded, ``samples`` (n,), those of each row, and ``attention_mask``
+    (n, positions), where the network takes these. The number of rows, of tokens and of samples is
+    free. Its output is ``features`` of embedders, ``probabilities`` of
     classifiers, or ``values`` of regressors in the units of `y`, in float32: equal to what the
     estimator returns within 1e-4 of the largest.
 
     What prepares cells is not a part of the model. Its ``metadata_props`` hold, as JSON, the
-    ``recipe`` (size, mean and standard deviation of images, number of tokens of texts), the
+    ``recipe`` (size, mean and standard deviation of images, number of tokens of texts, sampling
+    rate of sounds and the samples of a position), the
     parameters of ``cells``, the ``processor`` (the tokenizer of texts, as `tokenizers` reads it),
     and the ``classes``.
 
@@ -44,7 +47,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     ----------
     estimator : estimator
         A fitted embedder, fine-tuner, or another of our estimators with a network. With
-        ``long_texts="chunk"`` the model computes one chunk.
+        ``long_texts="chunk"``, and of long recordings, the model computes one chunk.
     path : str or path-like
         Path of the file. An existing file stays until all of the new one is written.
 
@@ -107,6 +110,8 @@ def _program(estimator: Any) -> Any:
     if getattr(getattr(estimator, "module_", None), "head_reads_inputs", False):
         raise ValueError("its head reads the spelling of words, not only what the network gives")
     backbone = estimator._fitted_backbone()
+    if not isinstance(backbone, Backbone):
+        raise ValueError("a speech model searches for its text step by step")
     example = estimator._modality().recipe(backbone).examples(backbone.processor)[0]
     names = list(example) if isinstance(example, Mapping) else None
     module = (_trained if isinstance(estimator, BaseTrainer) else _frozen)(estimator, names)

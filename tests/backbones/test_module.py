@@ -384,5 +384,5 @@ def test_a_recipe_of_images_is_refused_for_sounds():
 
 
 def test_a_network_that_takes_no_waveforms_is_refused():
-    with pytest.raises(BackboneError, match=r"does not take sounds of shape \(400,\)"):
+    with pytest.raises(BackboneError, match=r"does not take sounds of shape \(1360,\)"):
         get_backbone(nn.Conv1d(1, 4, 3), modality="audio")

@@ -21,6 +21,7 @@ from sktransfer import (
     ImageClassifier,
     ImageEmbedder,
     ImageRegressor,
+    SpeechTranscriber,
     TextClassifier,
     TextEmbedder,
     export_onnx,
@@ -230,6 +231,13 @@ def check_sounds(estimator, method, path, clips):
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found, expected[rows], rtol=0, atol=1e-5 * scale)
     return session
+
+
+def test_a_transcriber_is_refused(path):
+    transcriber = SpeechTranscriber(sampling_rate=16_000, cache=False).fit(sounds(1))
+    with pytest.raises(PersistenceError, match="a speech model searches for its text step by step"):
+        export_onnx(transcriber, path)
+    assert not path.exists()
 
 
 @pytest.mark.slow

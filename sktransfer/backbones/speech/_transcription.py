@@ -117,7 +117,10 @@ def _advance(model: SpeechModel, recordings: list[_Recording], beam_size: int) -
     for number, (recording, window) in enumerate(zip(recordings, windows, strict=True)):
         begin, seconds = recording.at / rate, len(window) / rate
         segments, until = read_segments(tokens.get(number, []), model.vocabulary, seconds)
-        recording.segments += [Segment(begin + a, begin + b, text) for a, b, text in segments]
+        recording.segments += [
+            Segment(round(begin + start, 3), round(begin + end, 3), text)
+            for start, end, text in segments
+        ]
         recording.at += round(until * rate)
 
 

@@ -12,14 +12,18 @@ import numpy as np
 from sktransfer.columns import describe, is_missing
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._cell_sources import as_array, as_path, base64_of
+from sktransfer.modalities.audio._content import format_of
 
 # How wav, FLAC, Ogg, MP3 and AIFF files begin in base64.
 _BASE64 = base64_of("UklGR", "ZkxhQ", "T2dnUw", "SUQz", "//[tuvNOP]", "Rk9STQ")
 
-# Sampling rates of any recorder: from those of heart sounds and of infrasound to ultrasound.
-_LOWEST_RATE, _HIGHEST_RATE = 100, 10_000_000
+#: Sampling rates of any recorder: from those of heart sounds and of infrasound to ultrasound.
+LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
 # Most channels of a recording. An array with more along both axes is not one.
 _MOST_CHANNELS = 64
+
+# Values of a sequence that show what it is.
+_FIRST = 8
 
 _SAMPLES_NAMES = ("array", "raw")
 _PAIRS = "(rate, samples), or {'array': samples, 'sampling_rate': rate}"
@@ -90,20 +94,34 @@ def checked_rate(rate: Any) -> int:
     value = rate.item() if hasattr(rate, "item") and np.ndim(rate) == 0 else rate
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     # Compared before it becomes a float: an int may be larger than any.
-    if not (is_number and _LOWEST_RATE <= value <= _HIGHEST_RATE and float(value).is_integer()):
+    if not (is_number and LOWEST_RATE <= value <= HIGHEST_RATE and float(value).is_integer()):
         raise BadCellError(
             f"{describe(rate)} is not a sampling rate; it is a whole number of samples per "
-            f"second, such as 16000, from {_LOWEST_RATE} to {_HIGHEST_RATE}"
+            f"second, such as 16000, from {LOWEST_RATE} to {HIGHEST_RATE}"
         )
     return int(value)
 
 
 def _of_sequence(cell: Sequence[Any], sampling_rate: int | None) -> Samples:
     """Return the samples of a pair with a rate, in either order, or of a list of numbers."""
-    if len(cell) == 2 and (np.ndim(cell[0]) == 0) != (np.ndim(cell[1]) == 0):
-        rate, samples = cell if np.ndim(cell[0]) == 0 else cell[::-1]  # as SciPy, or as others
+    are_several = [_is_several(value) for value in cell[:_FIRST]]
+    if len(cell) == 2 and sum(are_several) == 1:
+        rate, samples = cell[::-1] if are_several[0] else cell  # as others, or as SciPy
         return _samples(samples, rate)
+    are_alike = all(are_several) or all(hasattr(value, "__float__") for value in cell[:_FIRST])
+    if not are_alike:
+        names = [type(value).__name__ for value in cell[:_FIRST]]
+        raise BadCellError(
+            f"a {type(cell).__name__} of {', '.join(names)} is not a sound; pass {_PAIRS}; or a "
+            "path or encoded bytes alone"
+        )
     return _with_rate(cell, sampling_rate)
+
+
+def _is_several(value: Any) -> bool:
+    """Return whether a value in a sequence holds samples, and is no number, text or bytes."""
+    is_text = isinstance(value, (str, bytes))
+    return not is_text and hasattr(value, "__len__") and getattr(value, "ndim", 1) > 0
 
 
 def _with_rate(cell: Any, sampling_rate: int | None) -> Samples:
@@ -158,7 +176,18 @@ def _samples(array: Any, rate: Any) -> Samples:
             f"an array of dtype {array.dtype} is not a sound; pass floats in [-1, 1], or integers "
             "of 8, 16 or 32 bits as they are in a wav file"
         )
+    _refuse_content(array)
     return Samples(_channels_last(array), checked_rate(rate))
+
+
+def _refuse_content(array: np.ndarray) -> None:
+    """Refuse the bytes of a sound file in an array, which would be noise as samples."""
+    if array.ndim != 1 or array.dtype.itemsize > 1:
+        return
+    start = array[:4096].tobytes()
+    name = "MP3" if start.startswith(b"ID3") else format_of(start)
+    if name:
+        raise BadCellError(f"the array holds a {name} file, and no samples; pass array.tobytes()")
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:

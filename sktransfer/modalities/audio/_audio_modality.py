@@ -80,7 +80,8 @@ class AudioModality(Modality):
 
     def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
         """Return the recordings of an array (n, samples) or (n, channels, samples)."""
-        if X.ndim not in (2, 3) or X.shape[1] == 1 or X.dtype.kind not in "iuf":
+        is_column = X.ndim == 2 and X.shape[1] == 1
+        if X.ndim not in (2, 3) or is_column or X.dtype.kind not in "iuf":
             return None
         if self.sampling_rate is None:
             raise ColumnError(

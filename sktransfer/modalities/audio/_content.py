@@ -80,7 +80,9 @@ def guess_content(start: bytes) -> str:
             return f"a wav file with {code}, which is not decoded; convert it to PCM"
         return f"a damaged {found} file; get the recording anew, or drop the row"
     if not start.translate(None, bytes(range(32, 127)) + b"\t\r\n"):
-        return "a text; if it is base64, pass base64.b64decode(cell)"
+        return (
+            "a text; if it is a path, pass it as a str, and if it is base64, base64.b64decode(cell)"
+        )
     known = ", ".join(_FORMATS)
     return f"of an unknown format; the formats are {known}; open others yourself and pass arrays"
 

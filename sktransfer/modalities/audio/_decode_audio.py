@@ -34,6 +34,9 @@ _BLOCK = 1 << 20
 # Largest magnitude of a sample that is a number: more would overflow when it is squared.
 _LARGEST = 1e15
 
+# The number of samples that libsndfile gives where a header says none.
+_NO_LENGTH = (1 << 63) - 1
+
 # Formats whose encodings are lossy: decoded, a loud sound may lie outside [-1, 1].
 _OVERSHOOTING = "MP3", "OGG"
 # Encodings that libsndfile cannot seek in, or writes to standard output of.
@@ -63,6 +66,22 @@ class Decoded(NamedTuple):
     samples: np.ndarray
     peak: float
     has_more: bool = False
+
+
+class _ForwardFile(soundfile.SoundFile):
+    """A sound file that may be without a length, as FLAC written to a pipe.
+
+    soundfile then seeks behind each block that it has read, which fails at the end.
+    """
+
+    @property
+    def says_length(self) -> bool:
+        """Whether the header says the number of samples."""
+        return self.frames < _NO_LENGTH
+
+    def seekable(self) -> bool:
+        """Return whether soundfile may seek."""
+        return self.says_length and super().seekable()
 
 
 def decode_audio(
@@ -128,7 +147,7 @@ def _check_duration(seconds: float, longest: float, is_default: bool, *, more: s
     if seconds > longest:
         fix = "set max_duration=" if is_default else "raise max_duration="
         raise BadCellError(
-            f"a recording of {more}{seconds:,.1f} seconds is longer than {longest:,.1f}; see "
+            f"a recording of {more}{seconds:,.7g} seconds is longer than {longest:,.7g}; see "
             f"whether it is the right one, cut it into rows, or {fix}{int(seconds) + 1}"
         )
 
@@ -146,8 +165,9 @@ def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
         head, says_length = mpeg_head(content)
     part = PartOfFile(head, file, start)
     try:
-        with soundfile.SoundFile(part) as sound:
+        with _ForwardFile(part) as sound:
             own = checked_rate(sound.samplerate)
+            says_length = says_length and sound.says_length
             if says_length:
                 _check_sound(sound, longest, is_default)
             blocks = _file_blocks(sound, says_length, longest, is_default)
@@ -158,7 +178,7 @@ def _read(file: Any, rate: int, longest: float, is_default: bool) -> Decoded:
         raise
     except Exception as error:  # damaged data makes libsndfile raise nearly anything
         raise BadCellError(_problem(error, content)) from error
-    has_more = has_more or (format == "OGG" and has_second_start(file))
+    has_more = has_more or (format == "OGG" and has_second_start(part))
     peak = 1.0 if format in _OVERSHOOTING else decoded.peak
     return decoded._replace(peak=peak, has_more=has_more)
 

@@ -6,6 +6,8 @@ import io
 
 # An ID3v2 tag of 10 empty bytes: only behind one does libsndfile look for an MPEG stream.
 _TAG = b"ID3\x03\0\0\0\0\0\x0a" + bytes(10)
+_MOST_TAGS = 8  # at the start of a file; more would be no sound file
+_HAS_FOOTER = 16  # flag of a tag that ends with a copy of its header
 # Pages of Ogg have at most 65,307 bytes.
 _LAST_PAGE = 1 << 16
 _FIRST_PAGE = b"OggS\0\2"  # of a stream
@@ -18,16 +20,22 @@ _OTHERS = 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160
 
 
 def tag_size(file: io.BufferedIOBase) -> int:
-    """Return the size of the ID3v2 tag that a file begins with, and of the zeros behind it."""
-    header = file.read(10)
-    if len(header) < 10 or header[:3] != b"ID3":
-        return 0
-    size = 0
-    for byte in header[6:10]:
-        size = size << 7 | byte & 127
-    file.seek(10 + size)
-    behind = file.read(4096)
-    return 10 + size + len(behind) - len(behind.lstrip(b"\0")) if behind else 0
+    """Return the size of the ID3v2 tags that a file begins with, and of the zeros behind them."""
+    start = 0
+    for _ in range(_MOST_TAGS):
+        file.seek(start)
+        header = file.read(10)
+        if len(header) < 10 or header[:3] != b"ID3":
+            break
+        size = 20 if header[5] & _HAS_FOOTER else 10
+        for place, byte in enumerate(header[9:5:-1]):
+            size += (byte & 127) << 7 * place
+        file.seek(start + size)
+        behind = file.read(4096)
+        if not behind:
+            break
+        start += size + len(behind) - len(behind.lstrip(b"\0"))
+    return start
 
 
 def mpeg_head(start: bytes) -> tuple[bytes, bool]:
@@ -88,7 +96,7 @@ def _page_size(page: bytes) -> int:
     return 27 + segments + sum(page[27 : 27 + segments])
 
 
-def has_second_start(file: io.BufferedIOBase) -> bool:
+def has_second_start(file: PartOfFile) -> bool:
     """Return whether streams of an Ogg file start behind another, which libsndfile leaves out."""
     place = file.seek(0)
     while (page := file.read(_LAST_PAGE)).startswith(_FIRST_PAGE):

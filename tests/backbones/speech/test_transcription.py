@@ -5,7 +5,9 @@ import pytest
 
 from sktransfer.backbones.speech import transcribe
 from sktransfer.backbones.speech._transcription import read_segments
+from sktransfer.backbones.speech._wordless import is_wordless
 from sktransfer.modalities.audio import AudioRecipe
+from tests._tiny import voices
 
 RATE = 16_000
 TIMES = 1_000
@@ -159,3 +161,23 @@ def test_the_loop_ends_whatever_a_model_says():
     model = Scripted(*[[at(0.1), 1, at(0.1), at(0.1), 2]] * 200)
     heard(model, noise(60))
     assert len(model.windows) == 2
+
+
+def test_an_offset_does_not_make_words_a_tone():
+    words = voices(1)[0] * 0.1
+    for offset in (0.0, 0.1, -0.5):
+        assert not is_wordless(words + offset)
+    assert is_wordless(np.full(9_000, 0.5))
+    assert is_wordless(0.5 + 0.4 * np.sin(np.arange(9_000)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_click_at_the_end_of_silence_is_wordless():
+    for click in ([0.9], [*np.zeros(600), 0.9], [*np.zeros(600), 0.9, -0.9]):
+        assert is_wordless(np.array(click))
+
+
+def test_times_are_rounded_to_milliseconds():
+    model = Scripted([at(0), 1, at(2.76)])
+    (segments,) = heard(model, noise(4))
+    assert segments == [(0.0, 2.76, "w1")]

@@ -34,7 +34,7 @@ def _digests(cells, **options):
 
 
 def _embedder(**options):
-    return AudioEmbedder("log-mel", sampling_rate=RATE, device="cpu", **options)
+    return AudioEmbedder("log-mel", **{"sampling_rate": RATE, "device": "cpu", **options})
 
 
 # Digests ----------------------------------------------------------------------------------
@@ -103,12 +103,18 @@ def test_a_table_of_samples_needs_a_rate():
         _embedder().fit("a.wav")
 
 
+@pytest.mark.parametrize("rate", [0, 1, 99, 10_000_001, 16e3, True])
+def test_a_wrong_rate_is_an_error_of_the_parameter_and_not_of_each_cell(rate):
+    with pytest.raises(ValueError, match=r"'sampling_rate' .* \[100, 10000000\]"):
+        _embedder(sampling_rate=rate, on_error="nan").fit(sounds(2))
+
+
 # Bad cells --------------------------------------------------------------------------------
 
 
 def test_the_duration_limit_is_the_parameter():
     cells = [(RATE, noise(RATE)), encoded(noise(2 * RATE)), encoded(noise(3 * RATE), format="FLAC")]
-    with pytest.raises(BadCellError, match=r"row 1: .*2.0 seconds is longer than 1.5; .*raise max"):
+    with pytest.raises(BadCellError, match=r"row 1: .*2 seconds is longer than 1.5; .*raise max"):
         _embedder(max_duration=1.5).fit_transform(cells)
     with pytest.warns(BadCellWarning, match="1 of 3 rows"):
         rows = _embedder(max_duration=2.5, on_error="nan").fit_transform(cells)

@@ -53,7 +53,6 @@ def test_a_bad_file_is_refused_without_blocking(make, match, tmp_path):
         (SINE.tolist(), "an array does not say its sampling rate"),
         ((SINE, SINE), "an array does not say its sampling rate"),
         ((RATE, RATE), "an array does not say its sampling rate"),
-        ((SINE, RATE, 1), "an array does not say its sampling rate"),
         (torch.from_numpy(SINE), "an array does not say its sampling rate"),
         (np.frombuffer(WAV, np.uint8), "an array does not say its sampling rate"),
     ],
@@ -81,11 +80,11 @@ def test_a_long_recording_is_refused_by_its_header(tmp_path):
         within_seconds(2),
         pytest.raises(
             BadCellError,
-            match=r"of 7,200.0 seconds is longer than 600.0; .* raise max_duration=7201",
+            match=r"of 7,200 seconds is longer than 600; .* raise max_duration=7201",
         ),
     ):
         _decode(path, max_duration=600)
-    with pytest.raises(BadCellError, match=r"of 7,200.0 seconds is longer than 7,199.9"):
+    with pytest.raises(BadCellError, match=r"of 7,200 seconds is longer than 7,199.9;"):
         _decode((1000, np.zeros(7_200_000, np.int8)), max_duration=7_199.9)
 
 
@@ -94,7 +93,7 @@ def test_there_is_a_limit_without_one(tmp_path):
         within_seconds(2),
         pytest.raises(
             BadCellError,
-            match=r"18,000.0 seconds is longer than 14,400.0; .* set max_duration=18001",
+            match=r"18,000 seconds is longer than 14,400; .* set max_duration=18001",
         ),
     ):
         _decode(_silent_hours(tmp_path, 5))
@@ -103,7 +102,7 @@ def test_there_is_a_limit_without_one(tmp_path):
 @pytest.mark.parametrize("has_tag", [False, True])
 def test_a_long_mpeg_stream_without_an_index_is_refused_while_it_is_decoded(has_tag):
     bare = b"".join(mpeg_frames(MP3)[1:]) * 200
-    with pytest.raises(BadCellError, match=r"of more than .* seconds is longer than 30.0; see"):
+    with pytest.raises(BadCellError, match=r"of more than .* seconds is longer than 30; see"):
         _decode(ID3 * has_tag + bare, max_duration=30)
 
 

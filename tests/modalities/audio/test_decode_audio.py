@@ -8,11 +8,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import soundfile
 import torch
 
+from sktransfer.exceptions import BadCellError
 from sktransfer.modalities.audio import AudioModality
 from sktransfer.modalities.audio._decode_audio import decode_audio
-from tests.modalities.audio._bad_sounds import OGG, WAV
+from tests.modalities.audio._bad_sounds import MP3, OGG, WAV
 from tests.modalities.audio._sound_files import (
     FORMATS,
     ID3,
@@ -80,6 +82,7 @@ def test_every_kind_of_array_cell_gives_its_samples():
         np.stack,
         lambda sounds: torch.from_numpy(np.stack(sounds)),
         lambda sounds: np.stack(sounds)[:, None].repeat(2, axis=1),  # (n, channels, samples)
+        lambda sounds: torch.from_numpy(np.stack(sounds)[:, None]),  # of one channel
         lambda sounds: [x.tolist() for x in sounds],
         lambda sounds: pd.Series(sounds),
         lambda sounds: pd.DataFrame({"call": sounds}),
@@ -185,9 +188,33 @@ def test_an_mpeg_stream_needs_no_tag_and_no_index(rate, channels):
     )
 
 
-def test_a_tag_may_precede_other_formats():
-    content = encoded(noise(1_600), format="FLAC")
+@pytest.mark.parametrize("format", ["FLAC", "OGG", "WAV"])
+def test_a_tag_may_precede_other_formats(format):
+    content = encoded(noise(1_600), format=format, subtype=soundfile.default_subtype(format))
     np.testing.assert_array_equal(_decode(ID3 + content), _decode(content))
+    assert not decode_audio(ID3 + content, RATE).has_more
+
+
+@pytest.mark.parametrize("content", [MP3, encoded(noise(1_600), format="FLAC")])
+def test_several_tags_and_tags_with_a_footer_may_precede_a_sound(content):
+    size = b"\0\0\0\x0a"
+    footer = b"ID3\4\0\x10" + size + bytes(10) + b"3DI\4\0\x10" + size
+    for tags in (ID3 + ID3, footer, footer + ID3, ID3 + footer + bytes(99)):
+        np.testing.assert_array_equal(_decode(tags + content), _decode(content))
+
+
+def test_a_flac_file_written_to_a_pipe_is_read_to_its_end(monkeypatch):
+    content = encoded(noise(70_000), format="FLAC")
+    # The number of samples in the header, 36 bits of 0 for unknown.
+    piped = content[:21] + bytes([content[21] & 0xF0]) + bytes(4) + content[26:]
+    np.testing.assert_array_equal(_decode(piped), _decode(content))
+    monkeypatch.setattr("sktransfer.modalities.audio._decode_audio._BLOCK", 7_000)
+    np.testing.assert_array_equal(_decode(piped), _decode(content))
+    with pytest.raises(BadCellError, match=r"more than 4\.375 seconds is longer than 4;"):
+        _decode(piped, max_duration=4)
+    for end in (-1, -5_000, 100):
+        with pytest.raises(BadCellError, match="damaged FLAC file"):
+            _decode(piped[:end])
 
 
 @pytest.mark.parametrize(

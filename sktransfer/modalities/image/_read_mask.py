@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from sktransfer._warnings import warnings_ignored
 from sktransfer.columns import is_missing, name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._cell_sources import as_array
@@ -67,7 +68,10 @@ def _read(cell: Any, max_pixels: int | None) -> np.ndarray:
 
 def _opened(data: bytes | bytearray, max_pixels: int | None) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(data), formats=decodable_formats()) as image:
+        with (
+            warnings_ignored(module=r"PIL\."),
+            Image.open(io.BytesIO(data), formats=decodable_formats()) as image,
+        ):
             _refuse_format(image)
             check_pixels(image.size, max_pixels)
             image.load()

@@ -78,6 +78,24 @@ def test_what_is_no_column_of_masks_is_refused(name):
         learned(NO_COLUMNS[name])
 
 
+VALUES = {
+    "bool": (np.array([[False, True]]), [[0, 1]]),
+    "int8": (np.array([[-1, 7, 127]], dtype=np.int8), [[0, 1, 2]]),
+    "int64 of one byte": (np.array([[0, 254, 255]]), [[0, 1, IGNORED]]),
+    "int64": (np.array([[-300, 300, 255]]), [[0, 1, IGNORED]]),
+    "uint16": (np.array([[1, 1000]], dtype=np.uint16), [[0, 1]]),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_of_every_type_are_numbered(name):
+    mask, expected = VALUES[name]
+    target = learned([mask], size=mask.shape)
+    assert target.encode([mask], [mask.shape])[0].tolist() == expected
+    assert target.classes.tolist() == [value for value in mask[0].tolist() if value != 255]
+    np.testing.assert_allclose(target.shares, 1 / target.n_outputs)
+
+
 def test_masks_without_a_known_pixel_are_refused():
     with pytest.raises(TargetError, match="no pixel of a usable image has a class"):
         learned([MASK]).encode([np.full((2, 4), 255)], [(2, 4)])

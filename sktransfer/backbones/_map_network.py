@@ -145,7 +145,8 @@ def map_backbone(backbone: Backbone, recipe: Recipe) -> Backbone:
     made = _MADE.setdefault(backbone, {})
     if recipe not in made:
         shapes = {name: backbone.shape(name, recipe) for name in backbone.stages}
-        maps = _chosen(_map_shapes(backbone, shapes), recipe.size)  # type: ignore[attr-defined]
+        size: tuple[int, int] = recipe.size  # type: ignore[attr-defined]
+        maps = _chosen(_map_shapes(backbone, shapes, size), size)
         used = backbone.stages[: backbone.stages.index(maps.names[-1]) + 1]
         network = MapNetwork(backbone.network, maps, {name: shapes[name] for name in used})
         # Without a blueprint: its source builds the network of rows.
@@ -154,11 +155,13 @@ def map_backbone(backbone: Backbone, recipe: Recipe) -> Backbone:
 
 
 def _map_shapes(
-    backbone: Backbone, shapes: dict[str, tuple[int, ...]]
+    backbone: Backbone, shapes: dict[str, tuple[int, ...]], size: tuple[int, int]
 ) -> dict[str, tuple[int, int, int]]:
     """Return height, width and channels of each stage that has a map."""
     found: dict[str, tuple[int, int, int]] = {}
     for name, shape in shapes.items():
+        if len(shape) == 2 and size[0] != size[1]:  # tokens of which the rows are unknown
+            continue
         output = torch.empty(1, *shape, device="meta")
         try:
             height, width, channels = at_level(output, "place", backbone.network).shape[1:]

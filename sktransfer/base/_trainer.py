@@ -102,6 +102,10 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         """Return fitted attributes beside those that all have."""
         return {"_target": training.train.target}
 
+    def _known_target(self) -> Target | None:
+        """Return the target of an earlier fit, with the parameters that it has now."""
+        return self._target
+
     def _watch(self, training: Training, y_val: Any) -> None:
         """Add callbacks of the estimator's own to a training before it begins."""
 
@@ -141,7 +145,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
         column = self._check_column(X) if continues else self._modality().column(X)
         weights = self._checked_weights(y, column, sample_weight)
         random = check_random_state(self.random_state)
-        target = self._target if continues else target
+        target = self._known_target() if continues else target
         backbone = self._fitted_backbone() if continues else self._get_backbone()
         whole = self._whole_split(column, y, weights, backbone, target)
         target = whole.target
@@ -243,7 +247,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             )
         data = self._column_data(column, backbone)
         with _runtime.undisturbed():
-            rows = outputs_of(self.module_, data, head=head)
+            reduce = getattr(self.module_.head, "means", None)
+            rows = outputs_of(self.module_, data, head=head, reduce=reduce)
         errors = data.runner.errors
         usable = np.array(errors.usable(data.digests), dtype=np.int64)
         is_finite = _are_finite(rows[usable])
@@ -253,7 +258,8 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
                 f"{row}: the outputs of the network are not finite, so its "
                 "last steps were too large. Fit again with a lower lr, or a longer warmup."
             )
-        data.runner.warn()
+        is_plain = not head or self.module_.level == "row"
+        data.runner.warn("filled with NaN" if is_plain else "None in the result")
         return rows
 
     def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:

@@ -89,7 +89,7 @@ class TrainedColumnEstimator(ColumnEstimator):
         target = target or self._learn_target(y, weights * used)
         targets = None
         if target is not None:
-            targets = target.encode(y, None if target.level == "row" else data.outlines())
+            targets = target.encode(y, None if target.level == "row" else data.outlines(weights))
         if torch.is_tensor(targets):
             targets = targets.to(data.device)
         weights = self._row_weights(y, weights, rows)

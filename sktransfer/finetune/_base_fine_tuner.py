@@ -48,8 +48,8 @@ class BaseFineTuner(BaseTrainer):
         ----------
         X : column of n cells
             See the class.
-        y : array-like of shape (n,) or (n, k)
-            Targets.
+        y : array-like of n targets
+            One per row; of what form, the class says.
         X_val, y_val : column and array-like, optional
             Validation data, evaluated after each epoch, in place of a part of `X`.
         sample_weight : array-like of shape (n,), optional

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import Interval, StrOptions, check_sample_weight
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer._public import public
+from sktransfer.exceptions import TargetError
 from sktransfer.finetune._base_fine_tuner import BaseFineTuner
 from sktransfer.finetune._image_fine_tuner import ImageFineTuner
 from sktransfer.lazy import OutputSpec
@@ -41,9 +43,10 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
     coarsest to the finest, to scores for places a quarter as fine as what the network sees. The
     loss is the cross entropy, with more weight on classes of few pixels, and the Dice loss.
 
-    Columns of images are those of `ImageEmbedder`. `y` has one mask per image, of the same size: an
-    array (H, W) of bool or whole numbers, or the path, bytes or PIL image of a mask in a lossless
-    format. Of an image with a palette the indices are the classes, not the colours. Masks of COCO
+    Columns of images are those of `ImageEmbedder`. `y` is a column of masks, one per image and of
+    the same size: arrays (H, W) of bool or whole numbers, nested lists of them, or paths, bytes or
+    PIL images of masks in a lossless format. Of an image with a palette the indices are the
+    classes, not the colours. Masks, like images, are turned as their EXIF data says. Masks of COCO
     are read by `read_coco`.
 
     Parameters
@@ -224,9 +227,11 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
             Arrays (H, W) of the smallest integer type that has room for all classes, or of bool.
             None for cells that cannot be used, with ``on_error="nan"``.
         """
-        classes = self.classes_.astype(np.min_scalar_type(self.classes_.max()))
-        if self.classes_.min() < 0:
-            classes = self.classes_
+        check_is_fitted(self)
+        low, high = self.classes_[[0, -1]].tolist()
+        classes = self.classes_.astype(
+            np.min_scalar_type(high if low >= 0 else min(low, -high - 1))
+        )
         return _objects(
             None if scores is None else classes[scores.argmax(0)] for scores in self._scores(X)
         )
@@ -245,10 +250,10 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
             Arrays (H, W, k), float32, at the size of each image; k as in `classes_`. None for
             cells that cannot be used, with ``on_error="nan"``.
         """
-        from scipy.special import softmax
+        import torch
 
         return _objects(
-            None if scores is None else softmax(np.moveaxis(scores, 0, 2), axis=2)
+            None if scores is None else torch.from_numpy(scores).softmax(0).permute(1, 2, 0).numpy()
             for scores in self._scores(X)
         )
 
@@ -306,21 +311,16 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
         ndarray of shape (n, d), float32
             NaN for cells that cannot be used, with ``on_error="nan"``.
         """
-        import torch
-
+        check_is_fitted(self)
         missing = np.full(self._n_features_out, np.nan, dtype=np.float32)
-        means = self.module_.head.means
-        return np.stack(
-            [
-                missing if row is None else means(torch.from_numpy(row)[None])[0].numpy()
-                for row in self._outputs(X, head=False)
-            ]
-        )
+        rows = self._outputs(X, head=False)
+        return np.stack([missing if row is None else row for row in rows])
 
     def _scores(self, X: Any) -> Iterator[np.ndarray | None]:
         """Yield scores (k, H, W) at the size of each image; None where it cannot be used."""
         modality: Any = self._modality()
         rows = self._outputs(X, head=True)
+        inner = self._for_tiles() if self.tile_size else self
         for cell, row in zip(modality.column(X).cells, rows, strict=True):
             shape = None if row is None else modality.outline(cell)
             if shape is None:
@@ -328,32 +328,42 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
             elif self.tile_size is None or max(shape) <= self.tile_size:
                 yield _resized(row, shape)
             else:
-                yield self._tiled(cell, shape)
+                yield self._tiled(modality.decode(cell), inner)
 
-    def _tiled(self, cell: Any, shape: tuple[int, int]) -> np.ndarray:
+    def _for_tiles(self) -> Self:
+        """Return a copy that predicts decoded pixels, as they are."""
+        found = copy(self).set_params(cache=False, image_shape=None, window=None, max_pixels=None)
+        found.n_features_in_ = 1
+        return found
+
+    def _tiled(self, pixels: np.ndarray, inner: Self) -> np.ndarray:
         """Return the scores (k, H, W) of an image by its tiles."""
         assert self.tile_size is not None
-        pixels = self._modality().decode(cell)
+        shape = pixels.shape[:2]
         boxes = tile_boxes(shape, self.tile_size)
-        uncached = copy(self).set_params(cache=False)
-        rows = uncached._outputs([pixels[box] for box in boxes], head=True)
+        rows = inner._outputs([pixels[box] for box in boxes], head=True)
         parts = zip(boxes, rows, strict=True)
         return blended(((box, _resized(row, pixels[box].shape[:2])) for box, row in parts), shape)
 
     def _confusion(self, X: Any, y: Any, sample_weight: Any) -> np.ndarray:
         from sktransfer.training.targets import as_column_of_masks, confusion
 
-        target = cast("MaskTarget", self._target)
-        found, shapes = [], []
-        for scores in self._scores(X):
-            found.append(None if scores is None else scores.argmax(0))
-            shapes.append(None if scores is None else scores.shape[1:])
-        weights = check_sample_weight(sample_weight, np.empty((len(found), 1)))
+        check_is_fitted(self)
+        target = self._known_target()
+        n = len(self._modality().column(X).cells)
+        masks = as_column_of_masks(y, n)
+        weights = check_sample_weight(sample_weight, np.empty((n, 1)), ensure_non_negative=True)
         total = np.zeros((target.n_outputs, target.n_outputs))
-        true = target.numbered(as_column_of_masks(y, len(found)), shapes)
-        for weight, numbers, predicted in zip(weights, true, found, strict=True):
-            if numbers is not None and predicted is not None:
-                total += weight * confusion(numbers, predicted, target.n_outputs)
+        rows = enumerate(zip(self._scores(X), masks, weights, strict=True))
+        for row, (scores, mask, weight) in rows:
+            if scores is not None and weight:
+                numbers = target.numbered(mask, row, scores.shape[1:])
+                total += weight * confusion(numbers, scores.argmax(0), target.n_outputs)
+        if not total.any():
+            raise TargetError(
+                "no pixel of a usable image has a class; those with "
+                f"ignore_label={self.ignore_label} have none."
+            )
         return total
 
     def _adapted(self, backbone: Backbone) -> Backbone:
@@ -364,14 +374,18 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
     def _learn_target(self, y: Any, weights: np.ndarray) -> MaskTarget:
         from sktransfer.training.targets import MaskTarget
 
-        size = self._modality().recipe(self._get_backbone()).size
-        return MaskTarget.learn(
-            y,
-            weights > 0,
-            size=size,
-            ignore_label=self.ignore_label,
-            class_weight=self.class_weight,
-        )
+        return MaskTarget.learn(y, weights > 0, **self._target_settings())
+
+    def _known_target(self) -> MaskTarget:
+        return cast("MaskTarget", self._target).changed(**self._target_settings())
+
+    def _target_settings(self) -> dict[str, Any]:
+        return {
+            "size": self._modality().recipe(self._get_backbone()).size,
+            "ignore_label": self.ignore_label,
+            "class_weight": self.class_weight,
+            "max_pixels": self.max_pixels,
+        }
 
     def _fit_attributes(self, training: Training) -> dict[str, Any]:
         target: Any = training.train.target

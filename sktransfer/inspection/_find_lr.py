@@ -38,8 +38,8 @@ def find_lr(
         to that of the head (`layer_decay`).
     X : column of n cells
         As for `fit`.
-    y : array-like of shape (n,) or (n, k)
-        Targets.
+    y : array-like of n targets
+        As for `fit`.
     low, high : float, default=1e-6 and 1.0
         First and last rate of the head. The rates between are evenly spaced on a log scale.
     steps : int, default=100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,8 +37,9 @@ class MaskDisplay(Display):
         True class of each pixel (H, W).
     ignore_label : int, optional
         Number of pixels in `true` that are no errors.
-    class_names : sequence of str, optional
-        Names for the legend, in the order of `classes`.
+    class_names : sequence of str or dict, optional
+        Names for the legend, in the order of `classes` or by class number, as `read_coco` gives
+        them.
 
     Attributes
     ----------
@@ -66,13 +67,20 @@ class MaskDisplay(Display):
     classes: np.ndarray
     true: Sequence[np.ndarray] | None = field(default=None, kw_only=True)
     ignore_label: int | None = field(default=None, kw_only=True)
-    class_names: Sequence[str] | None = field(default=None, kw_only=True)
+    class_names: Sequence[str] | Mapping[Any, str] | None = field(default=None, kw_only=True)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any = None, *, class_names: Sequence[str] | None = None
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        class_names: Sequence[str] | Mapping[Any, str] | None = None,
     ) -> Self:
         """Draw what a fitted segmenter predicts for the first images, eight at most.
+
+        Images that cannot be used are left out, with ``on_error="nan"``.
 
         Parameters
         ----------
@@ -82,27 +90,30 @@ class MaskDisplay(Display):
             As for `ImageSegmenter`.
         y : column of n masks, optional
             Their true masks.
-        class_names : sequence of str, optional
-            Names for the legend, in the order of ``estimator.classes_``.
+        class_names : sequence of str or dict, optional
+            Names for the legend, in the order of ``estimator.classes_`` or by class number.
 
         Returns
         -------
         MaskDisplay
         """
-        from sktransfer.modalities.image import read_mask
-
         if not hasattr(estimator, "ignore_label"):
             raise TypeError(
                 f"{type(estimator).__name__} predicts no masks; pass an ImageSegmenter."
             )
         check_is_fitted(estimator)
         modality = estimator._modality()
-        cells = modality.column(X).cells[:_MOST_ROWS]
+        column = modality.column(X).cells
+        cells = [*column[:_MOST_ROWS]]
+        is_flat = estimator.image_shape is not None
+        predicted = estimator.predict([cell.ravel() for cell in cells] if is_flat else cells)
+        usable = [row for row, mask in enumerate(predicted) if mask is not None]
+        predicted = [predicted[row] for row in usable]
         display = cls(
-            [modality.decode(cell) for cell in cells],
-            estimator.predict([*cells]),
+            [modality.decode(cells[row]) for row in usable],
+            predicted,
             estimator.classes_,
-            true=None if y is None else [read_mask(cell) for cell in [*y][:_MOST_ROWS]],
+            true=None if y is None else _true(estimator, y, len(column), usable, predicted),
             ignore_label=estimator.ignore_label,
             class_names=class_names,
         )
@@ -117,6 +128,8 @@ class MaskDisplay(Display):
         """
         import matplotlib.pyplot as plt
 
+        if not len(self.images):
+            raise ValueError("there is no image to show.")
         titles = ["input", "predicted"] if self.true is None else _TITLES
         n, k = len(self.images), len(titles)
         size = (2.2 * k, 2.2 * n + 0.6)
@@ -156,10 +169,18 @@ class MaskDisplay(Display):
             return mpl.colormaps["turbo"](np.linspace(0, 1, n))[:, :3]
         return mpl.colormaps["tab10"](_NO_RED[:n])[:, :3]
 
+    def _names(self) -> list[Any]:
+        classes, names = self.classes.tolist(), self.class_names
+        if names is None or isinstance(names, Mapping):
+            return [(names or {}).get(value, value) for value in classes]
+        if len(names) != len(classes):
+            raise ValueError(f"class_names has {len(names)} names for the {len(classes)} classes.")
+        return [*names]
+
     def _add_legend(self, figure: Figure) -> None:
         from matplotlib.patches import Patch
 
-        names = self.class_names or [str(value) for value in self.classes.tolist()]
+        names = self._names()
         patches = [
             Patch(color=tuple(colour), label=str(name))
             for name, colour in zip(names[1:], self._colours(), strict=True)
@@ -173,6 +194,21 @@ _TITLES = ["input", "true", "predicted", "errors"]
 _WRONG = (0.84, 0.1, 0.11)
 # Places in matplotlib's "tab10" of colours that are not taken for that of errors.
 _NO_RED = [0, 1, 2, 4, 5, 6, 7, 8, 9]
+
+
+def _true(
+    estimator: Any, y: Any, n: int, rows: Sequence[int], predicted: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Return the true masks of some of n rows, checked as for a score."""
+    from sktransfer.training.targets import as_column_of_masks
+
+    masks, target, classes = as_column_of_masks(y, n), estimator._known_target(), estimator.classes_
+    numbers = [
+        target.numbered(masks[row], row, mask.shape)
+        for row, mask in zip(rows, predicted, strict=True)
+    ]
+    ignored = 0 if estimator.ignore_label is None else estimator.ignore_label
+    return [np.where(known >= 0, classes[known.clip(min=0)], ignored) for known in numbers]
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

@@ -35,7 +35,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     (n, positions), where the network takes these. The number of rows, of tokens and of samples is
     free. Its output is ``features`` of embedders, ``probabilities`` of
     classifiers, or ``values`` of regressors in the units of `y`, in float32: equal to what the
-    estimator returns within 1e-4 of the largest.
+    estimator returns within 1e-4 of the largest. Of `ImageSegmenter`, the probabilities have the
+    shape (n, k, H, W), in the size of the input: they equal those of images of that size.
 
     What prepares cells is not a part of the model. Its ``metadata_props`` hold, as JSON, the
     ``recipe`` (size, mean and standard deviation of images, number of tokens of texts, sampling

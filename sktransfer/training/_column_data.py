@@ -75,11 +75,15 @@ class ColumnData:
                 pass
         return self.runner.errors.usable(self.digests)
 
-    def outlines(self) -> list[Any]:
-        """Return what targets of parts must know of each row's cell; None if it cannot be used."""
+    def outlines(self, weights: np.ndarray) -> list[Any]:
+        """Return what targets of parts must know of each row's cell; None if it cannot be used.
+
+        Of a modality that outlines cells also None for a row without weight: it has no target.
+        """
         rows = self.runner.errors.usable(self.digests)
         if self.modality.outlines_cells:
-            items = {row: self.modality.outline(self.runner.cells.cells[row]) for row in rows}
+            cells = self.runner.cells.cells
+            items = {row: self.modality.outline(cells[row]) for row in rows if weights[row]}
         else:
             items = self.runner.prepare_all(rows)
         return [items.get(row) for row in range(len(self.digests))]

@@ -67,6 +67,23 @@ def test_a_network_without_maps_is_refused():
         map_backbone(backbone, backbone.recipe)
 
 
+def test_tokens_of_an_image_that_is_not_square_are_no_map():
+    module = Tokens()
+    module.recipe = ImageRecipe(size=(32, 128), resize=(32, 128))  # 64 tokens, not 8 by 8
+    backbone = get_backbone(module, modality="image")
+    with pytest.raises(BackboneError, match="square image_size"):
+        map_backbone(backbone, backbone.recipe)
+
+
+class Tokens(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches = torch.nn.Conv2d(3, 4, 8, stride=8)
+
+    def forward(self, inputs):
+        return self.patches(inputs).flatten(2).transpose(1, 2)
+
+
 class Flat(torch.nn.Module):
     def __init__(self):
         super().__init__()

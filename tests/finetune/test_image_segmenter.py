@@ -6,13 +6,23 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import jaccard_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
-from skorch.callbacks import Callback
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
+from skorch.callbacks import Callback, EpochScoring
 
-from sktransfer import ImageEmbedder, ImageSegmenter, MaskDisplay, export_weights, load, save
+from sktransfer import (
+    ImageEmbedder,
+    ImageSegmenter,
+    MaskDisplay,
+    export_onnx,
+    export_weights,
+    load,
+    save,
+)
 from sktransfer.exceptions import BadCellError, BadCellWarning, TargetError
 
 SHORT = {"image_size": 64, "cache": False, "random_state": 0, "max_epochs": 3}
@@ -228,8 +238,115 @@ def test_a_bad_image_is_named(fitted):
 def test_masks_and_images_must_be_as_many(fitted):
     with pytest.raises(TargetError, match="5 masks for 16 images"):
         fitted.score(X, Y[:5])
-    with pytest.raises(TargetError, match="a column of masks, not a str"):
+    with pytest.raises(TargetError, match="y is no column of masks"):
         fitted.score(X[:4], "mask")
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "transform"])
+def test_it_must_be_fitted(method):
+    with pytest.raises(NotFittedError):
+        getattr(ImageSegmenter(), method)(X)
+
+
+@pytest.mark.parametrize("method", ["score", "classification_report"])
+def test_it_must_be_fitted_to_be_scored(method, fitted):
+    with pytest.raises(NotFittedError):
+        getattr(ImageSegmenter(), method)(X, Y)
+    with pytest.raises(TargetError, match="no pixel of a usable image has a class"):
+        getattr(fitted, method)(X, np.full_like(Y, 255))
+
+
+def test_negative_weights_are_refused(fitted):
+    with pytest.raises(ValueError, match="Negative values"):
+        fitted.score(X, Y, sample_weight=-np.ones(16))
+
+
+TYPES = {
+    np.uint8: (0, 1),
+    np.int8: (-1, 0),
+    np.int16: (-1, 200),
+    np.uint16: (0, 300),
+    np.int64: (-(2**40), 2**40),
+    bool: (False, True),
+}
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_predictions_have_the_smallest_type(dtype):
+    low, high = TYPES[dtype]
+    masks = np.where(Y == 1, high, low)
+    segmenter = ImageSegmenter(**{**SHORT, "max_epochs": 1}).fit(X, masks)
+    found = segmenter.predict(X[:1])[0]
+    assert found.dtype == dtype
+    assert set(np.unique(found)) <= {low, high}
+
+
+TILED = {
+    "flattened": (lambda: X.reshape(16, -1), {"image_shape": (64, 64, 3)}),
+    "flattened grey": (lambda: X[..., 0].reshape(16, -1), {"image_shape": (64, 64)}),
+    "window": (lambda: list(X[..., 0].astype(np.uint16)), {"window": (128, 256)}),
+    "frame": (lambda: pd.DataFrame({"photo": list(X)}), {}),
+    "files": (lambda: [png(image) for image in X], {"max_pixels": 64 * 64}),
+}
+
+
+@pytest.mark.parametrize("name", TILED)
+def test_tiles_of_every_kind_of_image_are_predicted(name):
+    images, options = TILED[name][0](), TILED[name][1]
+    segmenter = ImageSegmenter(**SHORT, **options).fit(images, Y).set_params(tile_size=48)
+    assert segmenter.score(images, Y) > 0.7
+
+
+def test_a_row_without_weight_has_no_part_in_the_fit():
+    weights = np.arange(16) != 2
+    masks = [*Y]
+    found = []
+    for mask in (Y[2], None, np.full((64, 64), 7)):
+        masks[2] = mask
+        found.append(ImageSegmenter(**SHORT).fit(X, masks, sample_weight=weights).predict_proba(X))
+    assert same(found[0], found[1])
+    assert same(found[0], found[2])
+
+
+def test_parameters_of_masks_count_after_fit(fitted):
+    masks = Y.copy()
+    masks[:, :10] = 7
+    warm = clone(fitted).set_params(warm_start=True).fit(X, Y)
+    warm.set_params(ignore_label=7)
+    assert warm.score(X, masks) > 0.7
+    warm.set_params(class_weight=None).fit(X, masks)
+    assert warm._target.class_weights.tolist() == [1, 1]
+    with pytest.raises(TargetError, match="class_weight="):
+        warm.set_params(class_weight={9: 1}).fit(X, masks)
+
+
+@pytest.mark.parametrize("add", [50, -50])
+def test_augmented_masks_have_the_same_classes(add):
+    with pytest.raises(ValueError, match="a mask with other values"):
+        ImageSegmenter(**SHORT, augment=lambda image, mask: (image, mask + add)).fit(X, Y)
+
+
+def test_scorers_of_scikit_learn_are_refused_in_callbacks():
+    segmenter = ImageSegmenter(**SHORT, callbacks=[EpochScoring("accuracy")])
+    with pytest.raises(TargetError, match="valid_score"):
+        segmenter.fit(X, Y, X_val=X, y_val=Y)
+
+
+def test_predictions_are_cross_validated():
+    assert cross_val_predict(ImageSegmenter(**SHORT), X, Y, cv=2)[0].shape == (64, 64)
+
+
+def test_the_onnx_model_gives_the_probabilities_of_images_of_its_size(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 4, stride=4), torch.nn.ReLU())
+    fitted = ImageSegmenter(network, **SHORT).fit(X, Y)
+    export_onnx(fitted, tmp_path / "segmenter.onnx")
+    session = runtime.InferenceSession(tmp_path / "segmenter.onnx")
+    preparer = fitted._modality().bind(fitted._get_backbone())
+    inputs = preparer.collate([preparer.prepare(image, None) for image in X], torch.device("cpu"))
+    (found,) = session.run(None, {"inputs": inputs.numpy()})
+    expected = np.stack(fitted.predict_proba(X)).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_an_interrupt_keeps_the_finished_epochs():
@@ -251,5 +368,31 @@ def test_the_display_shows_image_truth_prediction_and_errors(fitted):
     wrong = fitted.predict(X[:1])[0] != Y[0]
     np.testing.assert_array_equal((errors == (0.84, 0.1, 0.11)).all(2), wrong)
     assert MaskDisplay.from_estimator(fitted, X[:3]).axes_.shape == (3, 2)
+    named = MaskDisplay.from_estimator(fitted, X[:1], class_names={1: "square"})
+    assert [text.get_text() for text in named.figure_.legends[0].texts] == ["square"]
     with pytest.raises(TypeError, match="predicts no masks"):
         MaskDisplay.from_estimator(ImageEmbedder(), X)
+
+
+def test_the_display_names_what_does_not_fit(fitted):
+    with pytest.raises(TargetError, match="2 masks for 3 images"):
+        MaskDisplay.from_estimator(fitted, X[:3], Y[:2])
+    with pytest.raises(TargetError, match=r"row 0 of y: a mask of \(63, 64\)"):
+        MaskDisplay.from_estimator(fitted, X[:2], Y[:2, 1:])
+    with pytest.raises(ValueError, match="1 names for the 2 classes"):
+        MaskDisplay.from_estimator(fitted, X[:2], class_names=["square"])
+    with pytest.raises(ValueError, match="no image to show"):
+        MaskDisplay([], [], np.array([0, 1])).plot()
+
+
+def test_the_display_leaves_out_images_that_cannot_be_used(fitted):
+    segmenter = clone(fitted).set_params(on_error="nan").fit(X, Y)
+    with pytest.warns(BadCellWarning, match="1 of 2 rows are None in the result"):
+        display = MaskDisplay.from_estimator(segmenter, [None, X[0]], [None, Y[0]])
+    assert display.axes_.shape == (1, 4)
+
+
+def test_the_display_shows_flattened_images():
+    flat = X.reshape(16, -1)
+    segmenter = ImageSegmenter(**SHORT, image_shape=(64, 64, 3)).fit(flat, Y)
+    assert MaskDisplay.from_estimator(segmenter, flat[:2], Y[:2]).axes_.shape == (2, 4)

@@ -129,7 +129,7 @@ def _planes(
         if is_dicom(source):
             return array_planes(dicom_pixels(source, max_pixels, window))
         check_content(source, max_pixels)
-        with Image.open(io.BytesIO(source), formats=_formats()) as image:
+        with Image.open(io.BytesIO(source), formats=decodable_formats()) as image:
             return image_planes(_upright(image, geometry, max_pixels), window)
     except BadCellError:
         raise
@@ -147,17 +147,19 @@ def _problem(error: Exception, source: Image.Image | bytes | bytearray) -> str:
             f"{reason.rstrip('.')}; make it smaller, or raise both max_pixels and "
             "PIL.Image.MAX_IMAGE_PIXELS if you trust where it comes from"
         )
-    guess = f"it seems to be {guess_content(source, _formats())}"
+    guess = f"it seems to be {guess_content(source, decodable_formats())}"
     if isinstance(error, UnidentifiedImageError):
         return (
             f"not an image that can be decoded, {guess}; the formats are "
-            f"{', '.join(_formats())}, DICOM; open others yourself and pass arrays or PIL images"
+            f"{', '.join(decodable_formats())}, DICOM; open others yourself and pass arrays or "
+            "PIL images"
         )
     return f"cannot be decoded ({reason}), {guess}; get the image anew, or drop the row"
 
 
 @functools.cache
-def _formats() -> tuple[str, ...]:
+def decodable_formats() -> tuple[str, ...]:
+    """Return Pillow's names of the formats that are decoded."""
     # Loading all of Pillow's plugins now also avoids a race of threads that would do so later.
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
@@ -166,7 +168,7 @@ def _formats() -> tuple[str, ...]:
 def image_extensions() -> frozenset[str]:
     """Return the file extensions of the formats that can be decoded, such as ".jpg"."""
     known = Image.registered_extensions()
-    pictures = {extension for extension, name in known.items() if name in _formats()}
+    pictures = {extension for extension, name in known.items() if name in decodable_formats()}
     return frozenset(pictures | {".dcm", ".dicom"})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sktransfer.modalities._modality import IGNORED, Augmentation
@@ -35,7 +35,6 @@ def mask_augmentation(augment: Any) -> Augmentation | None:
         images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
         pairs = zip(images, targets.cpu(), strict=True)
         changed = [_changed(transform, image, mask) for image, mask in pairs]
-        _refuse_sizes([image.shape[:2] for image, _ in changed])
         masks = torch.stack([mask for _, mask in changed]).to(targets.device)
         return list(stack_pixels([image for image, _ in changed])), masks
 
@@ -57,21 +56,19 @@ def _changed(transform: Callable[[Any, Any], Pair], image: torch.Tensor, mask: t
             "augment must return the image and its mask, as it is given them; it returned "
             f"{type(found).__name__}."
         )
-    image, mask = found
-    pixels = as_pixels(image)
-    if mask.shape != pixels.shape[:2] or mask.is_floating_point():
+    size = tuple(image.shape[1:])
+    pixels, mask = as_pixels(found[0]), found[1]
+    if pixels.shape[:2] != size:
         raise ValueError(
-            f"augment returned a mask of shape {tuple(mask.shape)} and {mask.dtype} for an image "
-            f"of {pixels.shape[:2]} pixels; it must be changed as the image is, without mixing "
-            "values: use transforms of torchvision.transforms.v2, which do."
+            f"augment must return images of the size that they have, {size} pixels (height, "
+            f"width), not of {pixels.shape[:2]}. End it with a torchvision.transforms.v2.Resize "
+            "to that size."
+        )
+    if not hasattr(mask, "is_floating_point") or mask.shape != size or mask.is_floating_point():
+        raise ValueError(
+            f"augment returned a mask of type {type(mask).__name__}, shape {tuple(mask.shape)} and "
+            f"{mask.dtype} for an image of {size} pixels; it must be a tensor, changed as the "
+            "image is, without mixing values: use transforms of torchvision.transforms.v2."
         )
     plain = mask.as_subclass(type(mask.data)).long()
     return pixels, plain.where(plain != 0, IGNORED + 1) - 1
-
-
-def _refuse_sizes(sizes: Sequence[tuple[int, int]]) -> None:
-    if len(set(sizes)) > 1:
-        raise ValueError(
-            f"augment must return images of one size, not of {min(sizes)} and {max(sizes)} pixels "
-            "(height, width). End it with a torchvision.transforms.v2.Resize to one size."
-        )

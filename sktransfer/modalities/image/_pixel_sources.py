@@ -17,6 +17,12 @@ Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
 # How PNG, JPEG, GIF and WebP files begin in base64.
 _BASE64 = base64_of("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 
+# With its article, what a cell may be, and the arrays that hold one.
+_KINDS = {
+    "image": ("an image", "uint8, uint16, bool, or floats in [0, 1]"),
+    "mask": ("a mask", "bool or whole numbers"),
+}
+
 _FIRST_BYTES = {
     b"%PDF": "a PDF document",
     b"%!PS": "a PostScript document",
@@ -32,37 +38,45 @@ _FIRST_BYTES = {
 }
 
 
-def image_source(cell: object) -> Source:
+def image_source(cell: object, noun: str = "image") -> Source:
     """Return what holds the pixels of a cell, without reading any of them.
+
+    Parameters
+    ----------
+    cell : object
+        Any value.
+    noun : {"image", "mask"}
+        What it should be, for messages.
 
     Raises
     ------
     BadCellError
         If the cell is missing or cannot hold an image.
     """
+    kind, _ = _KINDS[noun]
     if isinstance(cell, np.ma.MaskedArray):
         raise BadCellError(
             "the mask of a masked array would be lost; pass cell.filled(value) with the value that "
             "masked pixels are to have"
         )
     if isinstance(cell, np.ndarray):
-        return _as_array(cell)
+        return _as_array(cell, noun)
     if isinstance(cell, (Image.Image, bytes, bytearray)):
         return cell
     if isinstance(cell, memoryview):
         return cell.tobytes()
     if is_missing(cell):
-        raise BadCellError("the image is missing; drop the row")
+        raise BadCellError(f"the {noun} is missing; drop the row")
     if isinstance(cell, (str, os.PathLike)):
-        return as_path(cell, "image", _BASE64)
+        return as_path(cell, noun, _BASE64)
     if isinstance(cell, dict):
-        return _of_dict(cell)
+        return _of_dict(cell, noun)
     if hasattr(cell, "__array__") and not isinstance(cell, np.generic):
-        return _as_array(cell)
+        return _as_array(cell, noun)
     if hasattr(cell, "read"):
-        raise BadCellError("an open file is not an image; pass its path, or what its read() gives")
+        raise BadCellError(f"an open file is not {kind}; pass its path, or what its read() gives")
     raise BadCellError(
-        f"a value of type {type(cell).__name__} is not an image; "
+        f"a value of type {type(cell).__name__} is not {kind}; "
         "pass a path, encoded bytes, a PIL image or a NumPy array"
     )
 
@@ -104,27 +118,25 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
     return "of an unknown format"
 
 
-def _of_dict(cell: dict[Any, Any]) -> Source:
+def _of_dict(cell: dict[Any, Any], noun: str) -> Source:
     """Return the source in a dict of encoded bytes or a path, as tables of model hubs hold it."""
+    kind, _ = _KINDS[noun]
     if not cell or not cell.keys() <= {"bytes", "path"}:
         keys = ", ".join(repr(key) for key in cell) or "(none)"
         raise BadCellError(
-            f"a dict with the keys {keys} is not an image; pass {{'bytes': ..., 'path': ...}}, of "
+            f"a dict with the keys {keys} is not {kind}; pass {{'bytes': ..., 'path': ...}}, of "
             "which one may be None"
         )
     # The path is often only the name that the file had.
     content = cell.get("bytes")
     source = cell.get("path") if content is None else content
     if isinstance(source, dict):
-        raise BadCellError("a dict within a dict is not an image; pass its bytes or its path")
-    return image_source(source)
+        raise BadCellError(f"a dict within a dict is not {kind}; pass its bytes or its path")
+    return image_source(source, noun)
 
 
-def _as_array(cell: Any) -> np.ndarray:
-    array = as_array(cell)
+def _as_array(cell: Any, noun: str) -> np.ndarray:
+    array, (kind, dtypes) = as_array(cell), _KINDS[noun]
     if array.dtype.kind not in "buif":
-        raise BadCellError(
-            f"an array of dtype {array.dtype} is not an image; "
-            "pass uint8, uint16, bool, or floats in [0, 1]"
-        )
+        raise BadCellError(f"an array of dtype {array.dtype} is not {kind}; pass {dtypes}")
     return array

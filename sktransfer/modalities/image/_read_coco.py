@@ -82,26 +82,51 @@ def read_coco(annotations: str | os.PathLike[str], folder: str | os.PathLike[str
             f"{str(path)!r}: a category has the number 0 or {_CROWD}, which mean no category and "
             "crowds. Give it another number."
         )
-    root = Path(expanded(folder)).absolute()
-    rows = [(str(root / name), _mask(coco, image, name)) for name, image in images]
+    _refuse_strays(coco, images, categories, path)
+    root, dtype = Path(expanded(folder)).absolute(), np.min_scalar_type(max(_CROWD, *categories))
+    rows = [(str(root / name), _mask(coco, image, name, dtype)) for name, image in images]
     table = pd.DataFrame(rows, columns=["image", "mask"])
     table.attrs["categories"] = categories
     return table
 
 
-def _mask(coco: Any, image: dict[str, Any], name: str) -> np.ndarray:
+def _refuse_strays(
+    coco: Any, images: list[tuple[str, dict[str, Any]]], categories: dict[int, str], path: Any
+) -> None:
+    """Refuse annotations without their image or category: their pixels would have no class."""
+    if len(coco.imgs) < len(images):
+        raise ColumnError(f"{str(path)!r}: several images have the same id.")
+    for item in coco.anns.values():
+        for key, known in (("image_id", coco.imgs), ("category_id", categories)):
+            if item[key] not in known:
+                raise ColumnError(
+                    f"{str(path)!r}: annotation {item.get('id')} has {key} {item[key]!r}, which is "
+                    "not in the file."
+                )
+
+
+def _mask(coco: Any, image: dict[str, Any], name: str, dtype: np.dtype[Any]) -> np.ndarray:
     """Return the category of each pixel of an image."""
-    found = coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))
-    largest = max((item["category_id"] for item in found), default=0)
-    dtype = np.uint8 if largest < _CROWD else np.uint16
+    if not {"height", "width"} <= image.keys():
+        raise ColumnError(f"The image {name!r} has no height and width.")
     mask = np.zeros((image["height"], image["width"]), dtype=dtype)
-    with warnings_ignored(module="pycocotools"):
-        parts = [(coco.annToMask(item).astype(bool), item) for item in found]
+    found = coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))
+    parts = [(_area(coco, item, mask.shape, name), item) for item in found]
     for part, item in sorted(parts, key=lambda pair: -pair[0].sum()):
-        if part.shape != mask.shape:
-            raise ColumnError(
-                f"Annotation {item.get('id')} of {name!r} has {part.shape} pixels, its image "
-                f"{mask.shape}."
-            )
         mask[part] = _CROWD if item.get("iscrowd") else item["category_id"]
     return mask
+
+
+def _area(coco: Any, item: dict[str, Any], shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Return the pixels of an annotation, bool."""
+    where = f"Annotation {item.get('id')} of {name!r}"
+    try:
+        with warnings_ignored(module="pycocotools"):
+            part = coco.annToMask(item).astype(bool)
+    except Exception as error:  # pycocotools raises whatever happens
+        raise ColumnError(
+            f"{where} has no segmentation that can be read ({type(error).__name__}: {error})."
+        ) from error
+    if part.shape != shape:
+        raise ColumnError(f"{where} has {part.shape} pixels, its image {shape}.")
+    return part

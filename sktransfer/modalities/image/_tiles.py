@@ -44,7 +44,8 @@ def blended(tiles: Iterable[tuple[Box, np.ndarray]], shape: Sequence[int]) -> np
         total[:, *box] += values * weight
         weights[box] += weight
     assert total is not None
-    return total / weights
+    total /= weights
+    return total
 
 
 def _parts(length: int, side: int) -> list[slice]:

@@ -40,6 +40,7 @@ class Pixels(Supervised):
         """Return the weighted mean loss; and scores in training, else the best classes."""
         scores = module(batch.inputs, batch.cached).float()
         targets = targets.to(scores.device)
+        _refuse_other_numbers(targets, scores.shape[1])
         scores = functional.interpolate(
             scores, targets.shape[1:], mode="bilinear", align_corners=False
         )
@@ -47,6 +48,13 @@ class Pixels(Supervised):
         if self.dice:
             loss = loss + self.dice * dice_loss(scores.softmax(1), targets, weights)
         return loss, scores if module.training else scores.argmax(1)
+
+
+def _refuse_other_numbers(targets: torch.Tensor, k: int) -> None:
+    if (((targets < 0) & (targets != IGNORED)) | (targets >= k)).any():
+        raise ValueError(
+            "augment returned a mask with other values than those of the masks that it is given."
+        )
 
 
 def dice_loss(

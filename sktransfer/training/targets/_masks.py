@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from sktransfer.exceptions import BadCellError, TargetError
+from sktransfer.columns import CellType, as_column
+from sktransfer.exceptions import BadCellError, ColumnError, TargetError
 from sktransfer.modalities import IGNORED
 from sktransfer.modalities.image import read_mask
 from sktransfer.training.targets._checks import short
@@ -20,6 +22,11 @@ from sktransfer.training.targets._target import Target
 _MOST_CLASSES = 255
 # Weights of rare classes are at most this many times those of the most frequent one.
 _LARGEST_RATIO = 30.0
+# Lowest share of the pixels in the bias of a class.
+_LOWEST_SHARE = 1e-6
+# Number of a value that is neither a class nor ignored.
+_UNKNOWN = -1
+_TURNED = " Photographs are turned as their EXIF data says; turn their masks too."
 
 
 @dataclass(frozen=True)
@@ -30,21 +37,27 @@ class MaskTarget(Target):
     ----------
     classes : ndarray of shape (k,)
         Sorted class numbers, bool or int.
+    shares : ndarray of shape (k,)
+        Share of the pixels of each class.
     class_weights : ndarray of shape (k,)
         Weight of the pixels of each class in the loss, with mean 1 over all pixels.
     size : tuple of int
         Height and width, in pixels, of what the network sees.
     ignore_label : int or None
         Number of pixels that are not learned.
+    max_pixels : int or None
+        Most pixels of a mask that is decoded.
     """
 
     kind: ClassVar[str] = "masks"
     level: ClassVar = "place"
 
     classes: np.ndarray
+    shares: np.ndarray
     class_weights: np.ndarray
     size: tuple[int, int]
     ignore_label: int | None
+    max_pixels: int | None
 
     @classmethod
     def learn(
@@ -55,6 +68,7 @@ class MaskTarget(Target):
         size: tuple[int, int],
         ignore_label: int | None,
         class_weight: Any,
+        max_pixels: int | None = None,
     ) -> Self:
         """Return the target of these masks.
 
@@ -64,20 +78,20 @@ class MaskTarget(Target):
             As `read_mask` reads them.
         used : iterable of bool
             Whether each is learned from.
-        size, ignore_label
+        size, ignore_label, max_pixels
             See the class.
         class_weight : {"sqrt", "balanced"}, dict or None
             As the parameter of `ImageSegmenter`.
         """
         shares: dict[Any, float] = {}
-        for row, (cell, learns) in enumerate(zip(y, used, strict=True)):
+        for row, (cell, learns) in enumerate(zip(as_column_of_masks(y), used, strict=True)):
             if learns:
-                mask = _read(cell, row)
-                for value, count in zip(*np.unique(mask, return_counts=True), strict=True):
+                mask = _read(cell, row, max_pixels)
+                for value, count in zip(*_counted(mask), strict=True):
                     shares[value.item()] = shares.get(value.item(), 0.0) + count / mask.size
-        shares.pop(ignore_label, None)
+        ignored = shares.pop(ignore_label, None)
         if len(shares) < 2:
-            _refuse_classes(shares, ignore_label)
+            _refuse_classes(shares, ignore_label if ignored else None)
         if len(shares) > _MOST_CLASSES:
             raise TargetError(
                 f"the masks hold {len(shares)} different values; a mask has one number per class. "
@@ -85,8 +99,14 @@ class MaskTarget(Target):
             )
         classes = np.array(sorted(shares))
         found = np.array([shares[value] for value in classes.tolist()])
-        weights = _weights(classes, found / found.sum(), class_weight)
-        return cls(classes, weights, size, ignore_label)
+        found /= found.sum()
+        weights = _weights(classes, found, class_weight)
+        return cls(classes, found, weights, size, ignore_label, max_pixels)
+
+    def changed(self, *, class_weight: Any, **settings: Any) -> Self:
+        """Return the target of the same classes with other arguments of `learn`."""
+        weights = _weights(self.classes, self.shares, class_weight)
+        return replace(self, class_weights=weights, **settings)
 
     @property
     def n_outputs(self) -> int:
@@ -96,38 +116,52 @@ class MaskTarget(Target):
     def encode(self, y: Any, outlines: Sequence[Any] | None = None) -> torch.Tensor:
         """Return the number of each pixel's class, int16 (n, height, width), in `size`."""
         shapes = outlines or []
+        masks = as_column_of_masks(y, len(shapes))
         found = torch.full((len(shapes), *self.size), IGNORED, dtype=torch.int16)
-        for row, numbers in enumerate(self.numbered(y, shapes)):
-            if numbers is not None:
+        for row, (cell, shape) in enumerate(zip(masks, shapes, strict=True)):
+            if shape is not None:
+                numbers = self.numbered(cell, row, shape)
                 found[row] = torch.from_numpy(_resized(numbers, self.size))
+        if (found == IGNORED).all():
+            raise TargetError(
+                "no pixel of a usable image has a class; those with "
+                f"ignore_label={self.ignore_label} have none."
+            )
         return found
 
-    def numbered(self, y: Any, shapes: Sequence[Any]) -> Iterator[np.ndarray | None]:
-        """Yield the number of each pixel's class of each row, int16; None without a shape."""
-        for row, (cell, shape) in enumerate(zip(y, shapes, strict=True)):
-            if shape is None:
-                yield None
-                continue
-            mask = _read(cell, row)
-            if mask.shape != tuple(shape):
-                raise TargetError(
-                    f"row {row} of y: a mask of {mask.shape} pixels (height, width) for an image "
-                    f"of {tuple(shape)}. Image and mask must have the same size."
-                )
-            yield self._numbers(mask, row)
+    def numbered(self, cell: Any, row: int, shape: Sequence[int]) -> np.ndarray:
+        """Return the number of each pixel's class in the mask of an image of this shape, int16."""
+        mask = _read(cell, row, self.max_pixels)
+        if mask.shape != tuple(shape):
+            raise TargetError(
+                f"row {row} of y: a mask of {mask.shape} pixels (height, width) for an image "
+                f"of {tuple(shape)}. Image and mask must have the same size."
+                + (_TURNED if mask.shape == tuple(shape)[::-1] else "")
+            )
+        return self._numbers(mask, row)
 
     def _numbers(self, mask: np.ndarray, row: int) -> np.ndarray:
-        numbers = np.searchsorted(self.classes, mask).clip(max=len(self.classes) - 1)
-        unknown = self.classes[numbers] != mask
-        if self.ignore_label is not None:
-            ignored = mask == self.ignore_label
-            numbers[ignored], unknown = IGNORED, unknown & ~ignored
+        is_small = mask.dtype in (bool, np.uint8)
+        numbers = self._table()[mask.view(np.uint8)] if is_small else self._searched(mask)
+        unknown = numbers == _UNKNOWN
         if unknown.any():
             raise TargetError(
                 f"row {row} of y: {mask[unknown][0]} is none of the classes {short(self.classes)}. "
                 f"Pixels that are not to be learned have ignore_label={self.ignore_label}."
             )
-        return numbers.astype(np.int16)
+        return numbers
+
+    def _table(self) -> np.ndarray:
+        """Return the number of the class of each value of one byte: faster than a search."""
+        return self._searched(np.arange(256, dtype=np.uint8))
+
+    def _searched(self, values: np.ndarray) -> np.ndarray:
+        """Return the number of the class of each value, int16."""
+        numbers = np.searchsorted(self.classes, values).clip(max=len(self.classes) - 1)
+        found = np.where(self.classes[numbers] == values, numbers, _UNKNOWN).astype(np.int16)
+        if self.ignore_label is not None:
+            found[values == self.ignore_label] = IGNORED
+        return found
 
     def batch(self, targets: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
         """Return the targets of some rows, int64."""
@@ -150,8 +184,14 @@ class MaskTarget(Target):
         return losses.flatten(1).sum(1) / known.clamp(min=1)
 
     def to_proba(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Return the probability of each class (n, k, height, width)."""
-        return outputs.softmax(1)
+        """Return the probability of each class (n, k, height, width), in `size`."""
+        if outputs.ndim != 4:  # classes: all that validation keeps
+            raise TargetError(
+                "scores of scikit-learn are of one class per row, not of one per pixel; "
+                "`valid_score` in `history_` is the mean IoU."
+            )
+        scores = functional.interpolate(outputs, self.size, mode="bilinear", align_corners=False)
+        return scores.softmax(1)
 
     def bias(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return the logarithm of each class's weighted share of the pixels."""
@@ -160,7 +200,7 @@ class MaskTarget(Target):
             numbers = mask[mask != IGNORED].long()
             shares += weight * torch.bincount(numbers, minlength=self.n_outputs)
         shares *= torch.from_numpy(self.class_weights)
-        return (shares / shares.sum()).log().float()
+        return (shares / shares.sum()).clamp(min=_LOWEST_SHARE).log().float()
 
     def score(self, outputs: Any, targets: Any, weights: np.ndarray) -> float:
         """Return the mean IoU of classes, given the best class of each pixel."""
@@ -186,19 +226,30 @@ def report_of(counts: np.ndarray, classes: list[Any]) -> dict[Any, dict[str, flo
     }
 
 
-def as_column_of_masks(y: Any, n: int) -> list[Any]:
-    """Return the masks of n rows as a list.
+class _Masks(CellType):
+    noun: ClassVar[str] = "mask"
+
+    def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
+        return ([*X], 1) if X.ndim > 1 else None
+
+
+def as_column_of_masks(y: Any, n: int | None = None) -> Sequence[Any]:
+    """Return the masks of n rows, from any container.
 
     Raises
     ------
     TargetError
-        If there are more or fewer.
+        If it is no column of masks, or there are more or fewer.
     """
-    if isinstance(y, str | bytes | dict) or not hasattr(y, "__len__"):
-        raise TargetError(f"y must be a column of masks, not a {type(y).__name__}.")
-    if len(y) != n:
-        raise TargetError(f"y has {len(y)} masks for {n} images.")
-    return [*y]
+    if isinstance(y, np.ma.MaskedArray):  # each row says what is wrong with it
+        y = [*y]
+    try:
+        masks = as_column(y, _Masks()).cells
+    except ColumnError as error:
+        raise TargetError(f"y is no column of masks: {error}") from error
+    if n is not None and len(masks) != n:
+        raise TargetError(f"y has {len(masks)} masks for {n} images.")
+    return masks
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:
@@ -215,11 +266,23 @@ def ious(counts: np.ndarray) -> np.ndarray:
     return np.divide(both, union, out=np.full(len(both), np.nan), where=union > 0)
 
 
-def _read(cell: Any, row: int) -> np.ndarray:
+def _read(cell: Any, row: int, max_pixels: int | None) -> np.ndarray:
     try:
-        return read_mask(cell)
+        mask = read_mask(cell, max_pixels)
     except BadCellError as error:
         raise TargetError(f"row {row} of y: {error}") from error
+    if mask.dtype == bool or mask.min() < 0 or mask.max() > 255:
+        return mask
+    return mask.astype(np.uint8, copy=False)
+
+
+def _counted(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values in a mask, and how many pixels have each."""
+    if mask.dtype not in (bool, np.uint8):
+        return np.unique(mask, return_counts=True)
+    counts = np.bincount(mask.view(np.uint8).ravel())
+    values = np.flatnonzero(counts)
+    return values.astype(mask.dtype), counts[values]
 
 
 def _refuse_classes(shares: dict[Any, float], ignore_label: int | None) -> None:
@@ -244,12 +307,14 @@ def _weights(classes: np.ndarray, shares: np.ndarray, class_weight: Any) -> np.n
 
 
 def _given(classes: np.ndarray, class_weight: dict[Any, float]) -> np.ndarray:
-    unknown = class_weight.keys() - set(classes.tolist())
-    found = np.array([float(class_weight.get(value, 1.0)) for value in classes.tolist()])
-    if unknown or not np.isfinite(found).all() or found.min() < 0 or found.max() == 0:
+    values = [class_weight.get(value, 1.0) for value in classes.tolist()]
+    are_numbers = all(isinstance(value, Real) for value in values)
+    found = np.array(values if are_numbers else [-1.0], dtype=float)
+    is_known = class_weight.keys() <= set(classes.tolist())
+    if not is_known or not np.isfinite(found).all() or found.min() < 0 or found.max() == 0:
         raise TargetError(
-            f"class_weight={class_weight!r} must have a number of at least 0 for each of the "
-            f"classes {short(classes)}, or 1 is taken."
+            f"class_weight={class_weight!r} must map classes, of {short(classes)}, to numbers of "
+            "at least 0, not all of them 0; classes that are not in it have 1."
         )
     return found
 

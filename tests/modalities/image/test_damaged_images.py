@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sktransfer.modalities.image import decode_image
-from sktransfer.modalities.image._decode import _formats
+from sktransfer.modalities.image._decode import decodable_formats
 from tests.faults.image_fuzz import read_cell, run, whole_files
 
 FORMATS = {format for format, _ in whole_files()}
@@ -33,16 +33,18 @@ def test_crashes_hangs_and_other_errors_are_counted_and_the_trials_continue(tmp_
 
 
 def test_undamaged_files_of_supported_formats_give_pixels_and_others_do_not():
-    assert set(_formats()) <= FORMATS
-    assert {"TGA", "PCX", "EPS", "QOI"} <= FORMATS - set(_formats())
+    assert set(decodable_formats()) <= FORMATS
+    assert {"TGA", "PCX", "EPS", "QOI"} <= FORMATS - set(decodable_formats())
     for format, content in whole_files():
-        assert read_cell(content) == ("pixels" if format in _formats() else "refused"), format
+        assert read_cell(content) == ("pixels" if format in decodable_formats() else "refused"), (
+            format
+        )
 
 
 def test_every_supported_format_is_known_to_pillow():
     Image.init()
-    assert set(_formats()) <= set(Image.OPEN)
-    assert not {"EPS", "WMF"} & set(_formats())
+    assert set(decodable_formats()) <= set(Image.OPEN)
+    assert not {"EPS", "WMF"} & set(decodable_formats())
 
 
 def test_no_program_is_started_for_a_postscript_file(monkeypatch):

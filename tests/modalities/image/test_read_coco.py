@@ -78,6 +78,45 @@ def test_other_files_are_refused(tmp_path, changes, message):
         read_coco(written(tmp_path, [], **changes), tmp_path)
 
 
+ITEMS = {
+    "other image": ({"image_id": "7"}, "annotation 1 has image_id '7', which is not in the file"),
+    "other category": ({"category_id": 9}, "annotation 1 has category_id 9"),
+    "background": ({"category_id": 0}, "annotation 1 has category_id 0"),
+    "no polygon": ({"segmentation": []}, "Annotation 1 of 'a.png' has no segmentation"),
+    "two numbers": ({"segmentation": [[1, 2]]}, "Annotation 1 of 'a.png' has no segmentation"),
+    "null": ({"segmentation": None}, "Annotation 1 of 'a.png' has no segmentation"),
+    "other size": (
+        {"segmentation": {"size": [5, 5], "counts": [0, 25]}},
+        r"Annotation 1 of 'a.png' has \(5, 5\) pixels",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_an_annotation_that_fits_nothing_is_named(name, tmp_path):
+    changes, message = ITEMS[name]
+    item = {"category_id": 1, "segmentation": SQUARE, **changes}
+    with pytest.raises(ColumnError, match=message):
+        read_coco(written(tmp_path, [item]), tmp_path)
+
+
+def test_images_without_a_size_or_of_the_same_id_are_refused(tmp_path):
+    images = [{"id": 7, "file_name": "a.png"}]
+    with pytest.raises(ColumnError, match="png' has no height and width"):
+        read_coco(written(tmp_path, [], images=images), tmp_path)
+    with pytest.raises(ColumnError, match="several images have the same id"):
+        read_coco(written(tmp_path, [], images=2 * images), tmp_path)
+
+
+def test_the_type_has_room_for_all_categories(tmp_path):
+    file = written(
+        tmp_path,
+        [{"category_id": 70_000, "segmentation": SQUARE}],
+        categories=[{"id": 70_000, "name": "cat"}],
+    )
+    assert read_coco(file, tmp_path)["mask"][0].max() == 70_000
+
+
 def test_a_file_that_is_no_json_is_refused(tmp_path):
     (tmp_path / "a.json").write_text("[1, 2]")
     with pytest.raises(ColumnError, match="holds no annotations of COCO"):

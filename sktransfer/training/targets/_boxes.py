@@ -24,6 +24,8 @@ _CENTRAL = 0.5
 _PRIOR = 0.01
 # Pixels by which a box may leave its image: the rounding of files.
 _ROUNDING = 0.01
+# Least side of a box, as a share of its image, in the mean of their sizes.
+_LEAST_SIDE = 1e-4
 # Predicted boxes of an image: before overlapping ones are left out, and after.
 _MOST_CANDIDATES, _MOST = 1000, 100
 
@@ -131,24 +133,30 @@ class BoxTarget(Target):
         losses = losses.index_add(0, row, generalized_box_iou_loss(found, true[:, :4]))
         return losses / max(1.0, len(row) / len(outputs))
 
+    def to_proba(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return, at each place, the probabilities of the classes and the four sides of a box."""
+        k = len(self.classes)
+        return torch.cat([outputs[:, :k].sigmoid(), _decoded(outputs[:, k:])], 1)
+
     def bias(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return the score of a low probability, and mean logarithms of half the sizes."""
         is_box = targets[..., 4] != IGNORED
         sizes = (targets[..., 2:4] - targets[..., :2])[is_box]
         share = weights.to(sizes.device)[:, None].expand(is_box.shape)[is_box]
-        means = (share[:, None] * (sizes / 2).log()).sum(0) / share.sum().clamp(min=1e-6)
+        logs = (sizes.clamp(min=_LEAST_SIDE) / 2).log()
+        means = (share[:, None] * logs).sum(0) / share.sum().clamp(min=1e-6)
         return torch.cat([torch.full((len(self.classes),), log(_PRIOR)), means.repeat(2).cpu()])
 
     def decode(self, outputs: np.ndarray) -> Boxes:
         """Return the boxes in outputs (k + 4, height, width) of one row, as shares of the sides."""
         from torchvision.ops import batched_nms
 
-        k, rows = len(self.classes), torch.from_numpy(outputs)[None]
-        proba = rows[0, :k].sigmoid()
+        k, places = len(self.classes), self.to_proba(torch.from_numpy(outputs)[None])[0]
+        proba = places[:k]
         number, top, left = (proba >= self.score_threshold).nonzero(as_tuple=True)
         scores, best = proba[number, top, left].sort(descending=True, stable=True)
         scores, best = scores[:_MOST_CANDIDATES], best[:_MOST_CANDIDATES]
-        boxes = _decoded(rows[:, k:])[0][:, top, left].T[best].clamp(0, 1)
+        boxes = places[k:, top, left].T[best].clamp(0, 1)
         kept = batched_nms(boxes, scores, number[best], self.nms_threshold)[:_MOST]
         labels = self.classes[number[best][kept].numpy()]
         return Boxes(boxes[kept].numpy(), labels, scores[kept].numpy())

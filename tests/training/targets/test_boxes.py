@@ -211,3 +211,14 @@ def test_of_boxes_that_overlap_the_best_of_each_class_is_kept():
     assert (np.diff(found.scores) < 0).all()
     assert found.boxes.min() >= 0
     assert found.boxes.max() <= 1
+
+
+def test_probabilities_and_boxes_of_all_places_are_those_that_are_predicted():
+    target = learned([ROW])
+    outputs = torch.randn(1, 6, 3, 4)
+    places, found = target.to_proba(outputs)[0], target.decode(outputs[0].numpy())
+    assert places.shape == (6, 3, 4)
+    best = places[:2].flatten().argmax().item()
+    assert found.scores[0] == places[:2].max()
+    assert found.labels[0] == target.classes[best // 12]
+    np.testing.assert_allclose(found.boxes[0], places[2:].flatten(1)[:, best % 12].clip(0, 1))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.finetune import ImageClassifier as ImageClassifier
     from sktransfer.finetune import ImageRegressor as ImageRegressor
     from sktransfer.finetune import ImageSegmenter as ImageSegmenter
+    from sktransfer.finetune import ObjectDetector as ObjectDetector
     from sktransfer.finetune import TextClassifier as TextClassifier
     from sktransfer.finetune import TextRegressor as TextRegressor
     from sktransfer.finetune import TextTagger as TextTagger

@@ -14,6 +14,7 @@ _NAMES = {
         "ImageClassifier",
         "ImageRegressor",
         "ImageSegmenter",
+        "ObjectDetector",
         "TextClassifier",
         "TextRegressor",
         "TextTagger",

@@ -41,8 +41,10 @@ ONLY_IN = {
     "sqlite3": ("cache/",),
     "torchvision": (
         "backbones/torchvision/",
+        "modalities/image/_boxed_image.py",
         "modalities/image/_image_augmentation.py",
         "modalities/image/_mask_augmentation.py",
+        "training/targets/_boxes.py",
     ),
     "timm": ("backbones/timm/",),
     "transformers": ("backbones/huggingface/_transformers.py",),
@@ -173,6 +175,7 @@ def test_no_modality_is_named_outside_its_folder_sources_and_estimators():
             "embedders/",
             "finetune/_audio",
             "finetune/_image",
+            "finetune/_object",
             "finetune/_text",
             "finetune/__init__.py",
         ),

@@ -7,6 +7,7 @@ from sktransfer.finetune._classifier import FineTunedClassifier as FineTunedClas
 from sktransfer.finetune._image_classifier import ImageClassifier as ImageClassifier
 from sktransfer.finetune._image_regressor import ImageRegressor as ImageRegressor
 from sktransfer.finetune._image_segmenter import ImageSegmenter as ImageSegmenter
+from sktransfer.finetune._object_detector import ObjectDetector as ObjectDetector
 from sktransfer.finetune._regressor import FineTunedRegressor as FineTunedRegressor
 from sktransfer.finetune._text_classifier import TextClassifier as TextClassifier
 from sktransfer.finetune._text_regressor import TextRegressor as TextRegressor

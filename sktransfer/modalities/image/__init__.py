@@ -1,5 +1,6 @@
 """Images: read from any cell, decoded by Pillow or pydicom, resized and scaled by a recipe."""
 
+from sktransfer.modalities.image._boxed_image import BoxedImageModality as BoxedImageModality
 from sktransfer.modalities.image._decode import decode_image as decode_image
 from sktransfer.modalities.image._geometry import Geometry as Geometry
 from sktransfer.modalities.image._image_modality import ImageModality as ImageModality

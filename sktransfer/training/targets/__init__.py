@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sktransfer.training.targets._average_precision import (
+    average_precision as average_precision,
+)
+from sktransfer.training.targets._boxes import Boxes as Boxes
+from sktransfer.training.targets._boxes import BoxTarget as BoxTarget
+from sktransfer.training.targets._boxes import as_boxes as as_boxes
 from sktransfer.training.targets._checks import as_numpy as as_numpy
 from sktransfer.training.targets._checks import is_label_matrix as is_label_matrix
 from sktransfer.training.targets._checks import refuse_missing as refuse_missing
@@ -24,7 +30,8 @@ from sktransfer.training.targets._target import Target as Target
 from sktransfer.training.targets._values import ValueTarget as ValueTarget
 
 TARGETS: dict[str, type[Target]] = {
-    kind.kind: kind for kind in (ClassTarget, LabelTarget, MaskTarget, SpanTarget, ValueTarget)
+    kind.kind: kind
+    for kind in (BoxTarget, ClassTarget, LabelTarget, MaskTarget, SpanTarget, ValueTarget)
 }
 
 

@@ -146,15 +146,16 @@ def emoji(style):
 
 
 def pasted_pictures(n_train=300, n_test=100, size=160, seed=0):
-    """Return drawings pasted on photographs, and masks of what they show, to train and to test.
+    """Return drawings pasted on photographs, with masks and boxes, to train and to test.
 
     Drawings of six kinds come with the package ``openclipart-png``, photographs with
     ``mate-backgrounds``. Those of test pictures are in no training picture.
 
     Returns
     -------
-    images, masks, images, masks : arrays (n, size, size, 3) and (n, size, size), uint8
-        Masks have the numbers of `DRAWINGS`, and 0 for the photograph.
+    images, masks, boxes, images, masks, boxes
+        Arrays (n, size, size, 3) and (n, size, size), uint8, and dicts of boxes and labels. Masks
+        have the numbers of `DRAWINGS`, and 0 for the photograph.
     """
     rng = np.random.default_rng(seed)
     folder = _from_debian("openclipart-png") / "usr/share/openclipart/png"
@@ -172,7 +173,8 @@ def pasted_pictures(n_train=300, n_test=100, size=160, seed=0):
     found = []
     for n, drawings, behind in parts:
         pairs = [_pasted(drawings, behind, size, rng) for _ in range(n)]
-        found.extend(np.stack(column) for column in zip(*pairs, strict=True))
+        images, masks, boxes = zip(*pairs, strict=True)
+        found += [np.stack(images), np.stack(masks), list(boxes)]
     return found
 
 
@@ -180,11 +182,12 @@ DRAWINGS = ("photograph", "animals", "food", "people", "plants", "tools", "trans
 
 
 def _pasted(drawings, photos, size, rng):
-    """Return a part of a photograph with one to three drawings on it, and its mask."""
+    """Return a part of a photograph with one to three drawings on it, its mask and its boxes."""
     photo = photos[rng.integers(len(photos))]
     left, top = (int(rng.integers(side - size + 1)) for side in photo.size)
     image = photo.crop((left, top, left + size, top + size))
     mask = np.zeros((size, size), dtype=np.uint8)
+    found = {"boxes": [], "labels": []}
     for _ in range(rng.integers(1, 4)):
         kind = rng.integers(len(drawings))
         drawing = _drawing(rng.choice(drawings[kind]), rng.uniform(0.25, 0.5) * size)
@@ -193,7 +196,12 @@ def _pasted(drawings, photos, size, rng):
         image.paste(drawing, (x, y), drawing)
         opaque = np.asarray(drawing.getchannel("A"))[: size - y, : size - x] > 127
         mask[y : y + opaque.shape[0], x : x + opaque.shape[1]][opaque] = kind + 1
-    return np.asarray(image), mask
+        if not opaque.any():  # of a drawing in pale colours
+            continue
+        rows, columns = np.flatnonzero(opaque.any(1)) + y, np.flatnonzero(opaque.any(0)) + x
+        found["boxes"].append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+        found["labels"].append(DRAWINGS[kind + 1])
+    return np.asarray(image), mask, found
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from sklearn.metrics import jaccard_score
 
 from sktransfer import ImageSegmenter, MaskDisplay, read_volume
 
-X, y, X_test, y_test = pasted_pictures()
+X, y, _, X_test, y_test, _ = pasted_pictures()
 
 
 def pixels(images):

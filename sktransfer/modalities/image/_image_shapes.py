@@ -11,7 +11,8 @@ from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._files import read_file
 from sktransfer.modalities.image._content_limits import check_content, check_pixels, most_bytes
-from sktransfer.modalities.image._decode import decode_source
+from sktransfer.modalities.image._decode import decodable_formats, decode_source
+from sktransfer.modalities.image._dicom import is_dicom
 from sktransfer.modalities.image._pixel_sources import Source, image_source
 from sktransfer.modalities.image._window import Window
 
@@ -38,8 +39,13 @@ def _of_header(source: Source, max_pixels: int | None) -> tuple[int, int] | None
             return _upright(source)
         if isinstance(source, np.ndarray | str):
             return None
+        if is_dicom(source):  # its preamble may be that of a TIFF file
+            return None
         check_content(source, max_pixels)
-        with warnings_ignored(module=r"PIL\."), Image.open(io.BytesIO(source)) as image:
+        with (
+            warnings_ignored(module=r"PIL\."),
+            Image.open(io.BytesIO(source), formats=decodable_formats()) as image,
+        ):
             check_pixels(image.size, max_pixels)
             return _upright(image)
     except BadCellError:

@@ -14,7 +14,12 @@ from sktransfer.columns import is_missing, name_cell
 from sktransfer.exceptions import BadCellError
 from sktransfer.modalities._cell_sources import as_array
 from sktransfer.modalities._files import read_file
-from sktransfer.modalities.image._content_limits import MAX_PIXELS, check_pixels, most_bytes
+from sktransfer.modalities.image._content_limits import (
+    MAX_PIXELS,
+    check_content,
+    check_pixels,
+    most_bytes,
+)
 from sktransfer.modalities.image._decode import decodable_formats
 from sktransfer.modalities.image._pixel_sources import guess_content, image_source
 
@@ -68,6 +73,7 @@ def _read(cell: Any, max_pixels: int | None) -> np.ndarray:
 
 def _opened(data: bytes | bytearray, max_pixels: int | None) -> Image.Image:
     try:
+        check_content(data, max_pixels)
         with (
             warnings_ignored(module=r"PIL\."),
             Image.open(io.BytesIO(data), formats=decodable_formats()) as image,

@@ -44,6 +44,7 @@ ONLY_IN = {
         "modalities/image/_boxed_image.py",
         "modalities/image/_image_augmentation.py",
         "modalities/image/_mask_augmentation.py",
+        "modalities/image/_paired_augmentation.py",
         "training/targets/_boxes.py",
     ),
     "timm": ("backbones/timm/",),

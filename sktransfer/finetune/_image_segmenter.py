@@ -11,12 +11,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import Interval, StrOptions, check_sample_weight
-from sktransfer._parameters import fitted, parameter, with_parameters
+from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
 from sktransfer.exceptions import TargetError
-from sktransfer.finetune._base_fine_tuner import BaseFineTuner
-from sktransfer.finetune._image_fine_tuner import ImageFineTuner
-from sktransfer.lazy import OutputSpec
+from sktransfer.finetune._image_map_fine_tuner import ImageMapFineTuner
 from sktransfer.modalities.image import (
     ImageModality,
     WholeImageModality,
@@ -25,18 +23,13 @@ from sktransfer.modalities.image import (
 )
 
 if TYPE_CHECKING:
-    from sktransfer.backbones import Backbone
-    from sktransfer.training import Training
     from sktransfer.training.objectives import Objective
     from sktransfer.training.targets import MaskTarget, Target
-
-# Scores are learned at this share of the side that the network sees, or finer.
-_COARSEST = 4
 
 
 @public
 @with_parameters
-class ImageSegmenter(ImageFineTuner, BaseFineTuner):
+class ImageSegmenter(ImageMapFineTuner):
     """Predict the class of each pixel of images with a pretrained network.
 
     The maps of several stages of the network are joined by a small feature pyramid, from the
@@ -204,14 +197,7 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
     class_weight: Any = parameter(dict, StrOptions({"sqrt", "balanced"}), None, default="sqrt")
     dice_weight: float = parameter(Interval(Real, 0, None, closed="left"), default=0.3)
     max_epochs: int = parameter(Interval(Integral, 1, None, closed="left"), default=10)
-    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=8)
-    lr: float = parameter(default=3e-3)
-    dropout: float = parameter(default=0.1)
-    mixup: ClassVar[float] = 0.0  # type: ignore[misc]
-    _draws_head: ClassVar[bool] = True
     _modality_type: ClassVar[type[ImageModality]] = WholeImageModality
-
-    classes_: np.ndarray = fitted()
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the class of each pixel, at the size of each image.
@@ -298,31 +284,11 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
 
         return report_of(self._confusion(X, y, None), self.classes_.tolist())
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the means over each image of the maps below the head.
-
-        Parameters
-        ----------
-        X : column of n images
-            See the class.
-
-        Returns
-        -------
-        ndarray of shape (n, d), float32
-            NaN for cells that cannot be used, with ``on_error="nan"``.
-        """
-        check_is_fitted(self)
-        missing = np.full(self._n_features_out, np.nan, dtype=np.float32)
-        rows = self._outputs(X, head=False)
-        return np.stack([missing if row is None else row for row in rows])
-
     def _scores(self, X: Any) -> Iterator[np.ndarray | None]:
         """Yield scores (k, H, W) at the size of each image; None where it cannot be used."""
         modality: Any = self._modality()
-        rows = self._outputs(X, head=True)
         inner = self._for_tiles() if self.tile_size else self
-        for cell, row in zip(modality.column(X).cells, rows, strict=True):
-            shape = None if row is None else modality.outline(cell)
+        for cell, row, shape in self._placed(X):
             if shape is None:
                 yield None
             elif self.tile_size is None or max(shape) <= self.tile_size:
@@ -366,11 +332,6 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
             )
         return total
 
-    def _adapted(self, backbone: Backbone) -> Backbone:
-        from sktransfer.backbones import map_backbone
-
-        return map_backbone(backbone, self._modality().recipe(backbone))
-
     def _learn_target(self, y: Any, weights: np.ndarray) -> MaskTarget:
         from sktransfer.training.targets import MaskTarget
 
@@ -387,27 +348,10 @@ class ImageSegmenter(ImageFineTuner, BaseFineTuner):
             "max_pixels": self.max_pixels,
         }
 
-    def _fit_attributes(self, training: Training) -> dict[str, Any]:
-        target: Any = training.train.target
-        return {**super()._fit_attributes(training), "classes_": target.classes}
-
     def _objective(self, target: Target, random: np.random.RandomState) -> Objective:
         from sktransfer.training.objectives import Pixels
 
         return Pixels(target, dice=self.dice_weight)
-
-    def _make_head(self, backbone: Backbone, target: Any) -> Any:
-        from sktransfer.training.heads import MapDecoder
-
-        network: Any = backbone.network
-        height, width = target.size
-        finest = height // _COARSEST, width // _COARSEST
-        return MapDecoder(network.maps.shapes, target.n_outputs, finest, dropout=self.dropout)
-
-    def _output_spec(self, method: str) -> OutputSpec:
-        if method == "transform":
-            return super()._output_spec(method)
-        return OutputSpec(np.dtype(object), None)
 
 
 def _resized(scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,27 +11,19 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransfer._compat import Interval, check_sample_weight
-from sktransfer._parameters import fitted, parameter, with_parameters
+from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
 from sktransfer.exceptions import TargetError
-from sktransfer.finetune._base_fine_tuner import BaseFineTuner
-from sktransfer.finetune._image_fine_tuner import ImageFineTuner
-from sktransfer.finetune._image_segmenter import ImageSegmenter
-from sktransfer.lazy import OutputSpec
+from sktransfer.finetune._image_map_fine_tuner import ImageMapFineTuner
 from sktransfer.modalities.image import BoxedImageModality, ImageModality
 
 if TYPE_CHECKING:
-    from sktransfer.backbones import Backbone
-    from sktransfer.training import Training
     from sktransfer.training.targets import Boxes, BoxTarget
-
-# Boxes are found at places at most this many pixels apart, as the network sees them.
-_COARSEST = 4
 
 
 @public
 @with_parameters
-class ObjectDetector(ImageFineTuner, BaseFineTuner):
+class ObjectDetector(ImageMapFineTuner):
     """Find objects in images, as boxes with labels, with a pretrained network.
 
     The maps of several stages of the network are joined by the small feature pyramid of
@@ -204,18 +196,7 @@ class ObjectDetector(ImageFineTuner, BaseFineTuner):
     score_threshold: float = parameter(Interval(Real, 0, 1, closed="both"), default=0.05)
     nms_threshold: float = parameter(Interval(Real, 0, 1, closed="both"), default=0.5)
     max_epochs: int = parameter(Interval(Integral, 1, None, closed="left"), default=20)
-    batch_size: int = parameter(Interval(Integral, 1, None, closed="left"), default=8)
-    lr: float = parameter(default=3e-3)
-    dropout: float = parameter(default=0.1)
-    mixup: ClassVar[float] = 0.0  # type: ignore[misc]
-    _draws_head: ClassVar[bool] = True
     _modality_type: ClassVar[type[ImageModality]] = BoxedImageModality
-
-    classes_: np.ndarray = fitted()
-
-    # The same maps and pyramid.
-    transform = ImageSegmenter.transform
-    _adapted = ImageSegmenter._adapted
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the objects in each image.
@@ -293,10 +274,8 @@ class ObjectDetector(ImageFineTuner, BaseFineTuner):
 
     def _found(self, X: Any) -> Iterator[Boxes | None]:
         """Yield the objects in each image; None where it cannot be used."""
-        modality: Any = self._modality()
-        target, rows = self._known_target(), self._outputs(X, head=True)
-        for cell, row in zip(modality.column(X).cells, rows, strict=True):
-            shape = None if row is None else modality.outline(cell)
+        target = self._known_target()
+        for _, row, shape in self._placed(X):
             if shape is None:
                 yield None
                 continue
@@ -314,20 +293,3 @@ class ObjectDetector(ImageFineTuner, BaseFineTuner):
 
     def _thresholds(self) -> dict[str, Any]:
         return {"score_threshold": self.score_threshold, "nms_threshold": self.nms_threshold}
-
-    def _fit_attributes(self, training: Training) -> dict[str, Any]:
-        target: Any = training.train.target
-        return {**super()._fit_attributes(training), "classes_": target.classes}
-
-    def _make_head(self, backbone: Backbone, target: Any) -> Any:
-        from sktransfer.training.heads import MapDecoder
-
-        network: Any = backbone.network
-        height, width = self._modality().recipe(backbone).size
-        finest = height // _COARSEST, width // _COARSEST
-        return MapDecoder(network.maps.shapes, target.n_outputs, finest, dropout=self.dropout)
-
-    def _output_spec(self, method: str) -> OutputSpec:
-        if method == "transform":
-            return super()._output_spec(method)
-        return OutputSpec(np.dtype(object), None)

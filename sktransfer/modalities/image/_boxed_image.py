@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sktransfer.modalities._modality import IGNORED, Augmentation
-from sktransfer.modalities.image._image_augmentation import as_pixels, standard_transform
-from sktransfer.modalities.image._planes import stack_pixels
+from sktransfer.modalities.image._image_augmentation import as_pixels
+from sktransfer.modalities.image._paired_augmentation import paired_augmentation, transformed
 from sktransfer.modalities.image._whole_image import WholeImageModality
 
 if TYPE_CHECKING:
@@ -28,20 +28,7 @@ def box_augmentation(augment: Any) -> Augmentation | None:
         As for images; a callable is given an image and its boxes, as ``torchvision.tv_tensors``,
         and must return both.
     """
-    if augment is None:
-        return None
-    transform = standard_transform(augment) if isinstance(augment, str) else augment
-
-    def augmented(items: list[np.ndarray], targets: torch.Tensor) -> tuple[list[Any], Any]:
-        import torch
-
-        images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
-        pairs = zip(images, targets.cpu(), strict=True)
-        changed = [_changed(transform, image, boxes) for image, boxes in pairs]
-        boxes = torch.stack([boxes for _, boxes in changed]).to(targets.device)
-        return list(stack_pixels([image for image, _ in changed])), boxes
-
-    return augmented
+    return paired_augmentation(augment, _changed)
 
 
 @dataclass(frozen=True)
@@ -65,12 +52,7 @@ def _changed(
         format=tv_tensors.BoundingBoxFormat.XYXY,
         canvas_size=(height, width),
     )
-    found = transform(tv_tensors.Image(image), boxes)
-    if not (isinstance(found, tuple | list) and len(found) == 2):
-        raise ValueError(
-            "augment must return the image and its boxes, as it is given them; it returned "
-            f"{type(found).__name__}."
-        )
+    found = transformed(transform, image, boxes, "boxes")
     pixels, moved = as_pixels(found[0]), found[1]
     if pixels.shape[:2] != (height, width) or getattr(moved, "shape", None) != boxes.shape:
         raise ValueError(

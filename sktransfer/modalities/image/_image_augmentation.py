@@ -25,7 +25,7 @@ def image_augmentation(augment: Any) -> Augmentation | None:
     """
     if augment is None:
         return None
-    transform = standard_transform(augment) if isinstance(augment, str) else augment
+    transform = transform_of(augment)
 
     def augmented(items: list[Any], targets: Any) -> tuple[list[Any], Any]:
         import torch
@@ -44,12 +44,14 @@ def image_augmentation(augment: Any) -> Augmentation | None:
     return augmented
 
 
-def standard_transform(name: str) -> Callable[..., Any]:
-    """Return the transform of torchvision's that "light" or "standard" names."""
+def transform_of(augment: Any) -> Callable[..., Any]:
+    """Return the transform of torchvision's that "light" or "standard" names, or the user's."""
+    if not isinstance(augment, str):
+        return augment
     from torchvision.transforms import v2
 
     flip = v2.RandomHorizontalFlip()
-    if name == "light":
+    if augment == "light":
         return v2.Compose([flip, v2.RandomAffine(0, translate=(0.1, 0.1))])
 
     def crop(image: Any, *masks: Any) -> Any:

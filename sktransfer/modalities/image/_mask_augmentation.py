@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sktransfer.modalities._modality import IGNORED, Augmentation
-from sktransfer.modalities.image._image_augmentation import as_pixels, standard_transform
-from sktransfer.modalities.image._planes import stack_pixels
+from sktransfer.modalities.image._image_augmentation import as_pixels
+from sktransfer.modalities.image._paired_augmentation import paired_augmentation, transformed
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 Pair = tuple[Any, Any]
@@ -25,20 +24,7 @@ def mask_augmentation(augment: Any) -> Augmentation | None:
         As for images; a callable is given an image and its mask, as ``torchvision.tv_tensors``,
         and must return both.
     """
-    if augment is None:
-        return None
-    transform = standard_transform(augment) if isinstance(augment, str) else augment
-
-    def augmented(items: list[np.ndarray], targets: torch.Tensor) -> tuple[list[Any], Any]:
-        import torch
-
-        images = torch.from_numpy(stack_pixels(items)).permute(0, 3, 1, 2)
-        pairs = zip(images, targets.cpu(), strict=True)
-        changed = [_changed(transform, image, mask) for image, mask in pairs]
-        masks = torch.stack([mask for _, mask in changed]).to(targets.device)
-        return list(stack_pixels([image for image, _ in changed])), masks
-
-    return augmented
+    return paired_augmentation(augment, _changed)
 
 
 def _changed(transform: Callable[[Any, Any], Pair], image: torch.Tensor, mask: torch.Tensor) -> Any:
@@ -46,16 +32,7 @@ def _changed(transform: Callable[[Any, Any], Pair], image: torch.Tensor, mask: t
 
     # Masks are filled with 0 where an image is moved away, so 0 must be what is not learned.
     numbers = tv_tensors.Mask(mask.where(mask != IGNORED, -1) + 1)
-    try:
-        found = transform(tv_tensors.Image(image), numbers)
-    except TypeError as error:
-        error.add_note("augment is called with an image and its mask.")
-        raise
-    if not (isinstance(found, tuple | list) and len(found) == 2):
-        raise ValueError(
-            "augment must return the image and its mask, as it is given them; it returned "
-            f"{type(found).__name__}."
-        )
+    found = transformed(transform, image, numbers, "mask")
     size = tuple(image.shape[1:])
     pixels, mask = as_pixels(found[0]), found[1]
     if pixels.shape[:2] != size:

@@ -247,8 +247,7 @@ class BaseTrainer(LazyMixin, CallbackSupportMixin, TransformerMixin, TrainedColu
             )
         data = self._column_data(column, backbone)
         with _runtime.undisturbed():
-            reduce = getattr(self.module_.head, "means", None)
-            rows = outputs_of(self.module_, data, head=head, reduce=reduce)
+            rows = outputs_of(self.module_, data, head=head)
         errors = data.runner.errors
         usable = np.array(errors.usable(data.digests), dtype=np.int64)
         is_finite = _are_finite(rows[usable])

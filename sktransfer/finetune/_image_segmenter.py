@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer._compat import Interval, StrOptions, check_sample_weight
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
-from sktransfer.exceptions import TargetError
 from sktransfer.finetune._image_map_fine_tuner import ImageMapFineTuner
 from sktransfer.modalities.image import (
     ImageModality,
@@ -326,10 +325,7 @@ class ImageSegmenter(ImageMapFineTuner):
                 numbers = target.numbered(mask, row, scores.shape[1:])
                 total += weight * confusion(numbers, scores.argmax(0), target.n_outputs)
         if not total.any():
-            raise TargetError(
-                "no pixel of a usable image has a class; those with "
-                f"ignore_label={self.ignore_label} have none."
-            )
+            raise target.nothing_known()
         return total
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> MaskTarget:

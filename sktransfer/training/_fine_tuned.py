@@ -88,6 +88,11 @@ class FineTuned(nn.Module):
         """Return the head's outputs for features of these network inputs."""
         return self.head(features, inputs) if self.head_reads_inputs else self.head(features)
 
+    def below_head(self, features: torch.Tensor) -> torch.Tensor:
+        """Return what users are given of features: of several maps, their means."""
+        means = getattr(self.head, "means", None)
+        return features if means is None else means(features)
+
     @property
     def head_reads_inputs(self) -> bool:
         """Whether the head is called with network inputs beside features."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,7 @@ _ROWS = 64
 
 
 def outputs_of(
-    module: FineTuned,
-    data: ColumnData,
-    *,
-    head: bool,
-    rows: Sequence[int] | None = None,
-    reduce: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    module: FineTuned, data: ColumnData, *, head: bool, rows: Sequence[int] | None = None
 ) -> np.ndarray:
     """Return outputs of the head, or the features below it.
 
@@ -38,8 +33,6 @@ def outputs_of(
         Whether rows go through the head.
     rows : sequence of int, optional
         The rows wanted; None for all.
-    reduce : callable, optional
-        Makes of the features of a batch what is kept of them.
 
     Returns
     -------
@@ -54,22 +47,19 @@ def outputs_of(
     found: np.ndarray = np.full((len(digests), width), np.nan, dtype=np.float32)
     if module.level != "row":
         found = np.full(len(digests), None, dtype=object)
-    for positions, outputs in _computed(module, data, list(first.values()), head, reduce):
+    for positions, outputs in _computed(module, data, list(first.values()), head):
         found[positions] = outputs
     source = [first.get(digest, row) if digest else row for row, digest in enumerate(digests)]
     return found[source]
 
 
 def _computed(
-    module: FineTuned, data: ColumnData, rows: list[int], head: bool, reduce: Any
+    module: FineTuned, data: ColumnData, rows: list[int], head: bool
 ) -> Iterator[tuple[Sequence[int], np.ndarray]]:
     def forward(inputs: Any, cached: Any = None) -> np.ndarray:
         with _runtime.inference(data.device, data.precision):
             outputs = module.features(inputs, cached)
-            if head:
-                outputs = module.outputs(outputs, inputs)
-            elif reduce is not None:
-                outputs = reduce(outputs)
+            outputs = module.outputs(outputs, inputs) if head else module.below_head(outputs)
         found = outputs.float().cpu().numpy()
         return found if module.level == "row" else _trimmed(found, mask_of(inputs))
 

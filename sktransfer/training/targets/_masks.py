@@ -123,11 +123,15 @@ class MaskTarget(Target):
                 numbers = self.numbered(cell, row, shape)
                 found[row] = torch.from_numpy(_resized(numbers, self.size))
         if (found == IGNORED).all():
-            raise TargetError(
-                "no pixel of a usable image has a class; those with "
-                f"ignore_label={self.ignore_label} have none."
-            )
+            raise self.nothing_known()
         return found
+
+    def nothing_known(self) -> TargetError:
+        """Return the error that no pixel of any mask has a class."""
+        return TargetError(
+            "no pixel of a usable image has a class; those with "
+            f"ignore_label={self.ignore_label} have none."
+        )
 
     def numbered(self, cell: Any, row: int, shape: Sequence[int]) -> np.ndarray:
         """Return the number of each pixel's class in the mask of an image of this shape, int16."""

@@ -114,6 +114,10 @@ class StoppedWarning(SktransferWarning):
     """A fit was interrupted; the estimator is fitted with the finished epochs."""
 
 
+class TileWarning(SktransferWarning):
+    """Training images are larger than the tiles in which images are predicted."""
+
+
 class UntrustedWarning(SktransferWarning):
     """A file was saved that `load` refuses unless it is given ``trusted`` or ``modules``."""
 

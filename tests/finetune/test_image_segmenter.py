@@ -23,7 +23,7 @@ from sktransfer import (
     load,
     save,
 )
-from sktransfer.exceptions import BadCellError, BadCellWarning, TargetError
+from sktransfer.exceptions import BadCellError, BadCellWarning, TargetError, TileWarning
 
 SHORT = {"image_size": 64, "cache": False, "random_state": 0, "max_epochs": 3}
 
@@ -199,6 +199,11 @@ def test_large_images_are_predicted_in_tiles():
     assert same(
         segmenter.predict(X), clone(segmenter).set_params(tile_size=None).fit(X, Y).predict(X)
     )
+
+
+def test_training_images_larger_than_a_tile_are_named():
+    with pytest.warns(TileWarning, match="16 of 16 training images are larger than tile_size=48"):
+        ImageSegmenter(**{**SHORT, "max_epochs": 1}, tile_size=48).fit(X, Y)
 
 
 def test_a_network_in_which_it_was_trained_is_a_backbone(fitted, tmp_path):

@@ -47,6 +47,8 @@ class MaskTarget(Target):
         Number of pixels that are not learned.
     max_pixels : int or None
         Most pixels of a mask that is decoded.
+    sides : tuple of int
+        Longer side, in pixels, of each mask that was learned from.
     """
 
     kind: ClassVar[str] = "masks"
@@ -58,6 +60,7 @@ class MaskTarget(Target):
     size: tuple[int, int]
     ignore_label: int | None
     max_pixels: int | None
+    sides: tuple[int, ...] = ()
 
     @classmethod
     def learn(
@@ -84,9 +87,11 @@ class MaskTarget(Target):
             As the parameter of `ImageSegmenter`.
         """
         shares: dict[Any, float] = {}
+        sides = []
         for row, (cell, learns) in enumerate(zip(as_column_of_masks(y), used, strict=True)):
             if learns:
                 mask = _read(cell, row, max_pixels)
+                sides.append(max(mask.shape))
                 for value, count in zip(*_counted(mask), strict=True):
                     shares[value.item()] = shares.get(value.item(), 0.0) + count / mask.size
         ignored = shares.pop(ignore_label, None)
@@ -101,7 +106,7 @@ class MaskTarget(Target):
         found = np.array([shares[value] for value in classes.tolist()])
         found /= found.sum()
         weights = _weights(classes, found, class_weight)
-        return cls(classes, found, weights, size, ignore_label, max_pixels)
+        return cls(classes, found, weights, size, ignore_label, max_pixels, tuple(sides))
 
     def changed(self, *, class_weight: Any, **settings: Any) -> Self:
         """Return the target of the same classes with other arguments of `learn`."""

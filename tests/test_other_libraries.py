@@ -181,6 +181,7 @@ def test_joblib_dump_and_load(table, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_jobs_give_the_scores_of_one(table, backend):
     model = make_pipeline(

@@ -330,6 +330,7 @@ def test_gradual_opening_is_one_training_to_callbacks():
     assert len(classifier.history_) < 8
 
 
+@pytest.mark.slow
 def test_parallel_workers_write_checkpoints_to_their_own_folders(tmp_path):
     column, y = images(12), np.arange(12) % 2
 

@@ -147,6 +147,7 @@ def two_processes(tmp_path_factory):
     return found, done.stdout, folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_both_processes_have_the_same_weights_and_scores(two_processes, name):
     first, second = two_processes[0][name]
@@ -154,6 +155,7 @@ def test_both_processes_have_the_same_weights_and_scores(two_processes, name):
         np.testing.assert_array_equal(first[what], second[what])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_two_processes_train_the_same_weights_as_one(two_processes, name):
     estimator, column = CASES[name]()
@@ -167,11 +169,13 @@ def test_two_processes_train_the_same_weights_as_one(two_processes, name):
         np.testing.assert_allclose(found["loss"], alone["loss"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_processes_with_different_rows_raise(two_processes):
     message = "The processes do not train on the same rows in the same order. Pass the whole X"
     assert two_processes[1].count(message) == 2
 
 
+@pytest.mark.slow
 def test_the_script_of_the_page_saves_its_classifier(two_processes):
     classifier = load(two_processes[2] / "classifier.skt")
     assert classifier.predict(["a kitten", "a judge"]).tolist() == ["pet", "law"]

@@ -27,6 +27,7 @@ def _fail(folder, content):
     return "pixels"
 
 
+@pytest.mark.slow
 def test_crashes_hangs_and_other_errors_are_counted_and_the_trials_continue(tmp_path):
     counts = run(8, read=functools.partial(_fail, tmp_path), seconds=2)
     assert counts == {"pixels": 5, "refused": 0, "wrong": 1, "crashed": 1, "hung": 1}

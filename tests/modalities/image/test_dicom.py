@@ -140,11 +140,12 @@ def _read(content):
     return "pixels" if pixels.shape == (8, 8, 3) and np.isfinite(pixels).all() else "wrong"
 
 
-def test_damaged_files_give_pixels_or_a_bad_cell():
+@pytest.mark.parametrize("n", [400, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_damaged_files_give_pixels_or_a_bad_cell(n):
     files = [(name, path.read_bytes()) for name, path in pydicom_files().items()]
-    counts = run(2_000, seed=1, read=_read, files=[f for f in files if len(f[1]) < 300_000])
-    assert counts.total() == 2_000
-    assert min(counts["pixels"], counts["refused"]) > 300
+    counts = run(n, seed=1, read=_read, files=[f for f in files if len(f[1]) < 300_000])
+    assert counts.total() == n
+    assert min(counts["pixels"], counts["refused"]) > n // 7
     assert (counts["wrong"], counts["crashed"], counts["hung"]) == (0, 0, 0)
 
 

@@ -138,10 +138,11 @@ def _read(content):
     return "pixels" if all(i.min() >= 0 and i.max() <= 1 for i in images) else "wrong"
 
 
-def test_damaged_files_give_slices_or_an_error():
+@pytest.mark.parametrize("n", [300, pytest.param(1_200, marks=pytest.mark.slow)])
+def test_damaged_files_give_slices_or_an_error(n):
     kinds = (nibabel.Nifti1Image, nibabel.Nifti2Image)
     plain = [nifti(VOXELS.astype(t), AFFINE, kind) for t in ("u1", "i2", "f4") for kind in kinds]
     files = [("NIfTI", c) for c in plain] + [("NIfTI", gzip.compress(c)) for c in plain]
-    counts = run(1_200, seed=1, read=_read, files=files)
-    assert min(counts["pixels"], counts["refused"]) > 100
+    counts = run(n, seed=1, read=_read, files=files)
+    assert min(counts["pixels"], counts["refused"]) > n // 12
     assert (counts["wrong"], counts["crashed"], counts["hung"]) == (0, 0, 0)

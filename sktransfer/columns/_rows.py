@@ -236,12 +236,20 @@ def _changed(column: nw.Series, cells: Mapping[int, Any]) -> nw.Series:
         )
     dtype = None if is_plain else nw.Object
     found = nw.new_series(column.name, values, dtype, backend=backend)
-    if is_plain and found.dtype != column.dtype:
-        try:
-            return found.cast(column.dtype)
-        except Exception:  # of any library: the type cannot hold the new cells
-            return found
-    return found
+    return _as_before(found, column) if is_plain else found
+
+
+def _as_before(found: nw.Series, column: nw.Series) -> nw.Series:
+    """Return new values in the type of a column, if it can hold them."""
+    native: Any = column.to_native()
+    try:
+        if hasattr(native, "astype"):  # which keeps more of a type than narwhals knows
+            other = nw.from_native(found.to_native().astype(native.dtype), series_only=True)
+        else:
+            other = found.cast(column.dtype)
+    except Exception:  # of any library
+        return found
+    return other if other.to_list() == found.to_list() else found
 
 
 def _is_number(cell: object) -> bool:

@@ -26,6 +26,7 @@ def explain(
     X: Any,
     *,
     target: Any = None,
+    method: str = "auto",
     background: Any = None,
     n_background: int = 10,
     max_evals: int = 64,
@@ -49,6 +50,8 @@ def explain(
         The class, label or number to explain, one for all rows or a list of one per row. None: the
         class or label of the highest score of each row, or the number of a regressor. Of several
         numbers per row, the position of one.
+    method : {"auto", "leave_out"}, default="auto"
+        How parts get weights. "auto" leaves them out, for all models.
     background : table, default=None
         Rows in the form of `X`, such as training rows, whose cells take the place of a column's
         own. None: a blank cell of an image, text or sound (an image of its mean colour, a text of
@@ -104,6 +107,8 @@ def explain(
     >>> max(found.parts[0]["0"], key=lambda word: word[3])[2]
     'bad'
     """
+    if method not in ("auto", "leave_out"):
+        raise ValueError(f"method must be 'auto' or 'leave_out', got {method!r}.")
     _check_integer("n_background", n_background)
     _check_integer("max_evals", max_evals)
     predict, rows = scorer_of(model), rows_of(X)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # weights of wider windows pointed better than those of single cells; see `benchmarks.explaining`.
 _CELLS = 3
 # More windows did not point better.
-_MOST_WINDOWS = 64
+_MOST_WINDOWS = 36
 # A larger image is shrunk before it is covered, to so many times the size of the network.
 _DETAIL = 2
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
@@ -46,7 +46,7 @@ class ImageParts(Parts):
         self._pixels, self._size, self.keeps_form = pixels, size, keeps_form
         self.whole = (0, pixels.shape[0], 0, pixels.shape[1])
         self._mean = pixels.mean(axis=(0, 1))
-        if pixels.dtype.kind in "ui":
+        if pixels.dtype.kind in "uib":
             self._mean = np.round(self._mean)
 
     def split(self, part: Part, most: int) -> list[Part]:

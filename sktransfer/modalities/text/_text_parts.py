@@ -148,10 +148,10 @@ class WordWeights(Weighted, list[tuple[int, int, str, float]]):
             for word in piece.split():
                 width = _width(word)
                 if column and column + width > _WIDTH:
+                    if line == _MOST_LINES - 1:
+                        yield line, min(column, _WIDTH - 1), "…", None
+                        return
                     line, column = line + 1, 0
-                if line == _MOST_LINES - 1 and column + width > _WIDTH - 2:
-                    yield line, column, "…", None
-                    return
                 yield line, column, word, weight
                 column += width
             if piece[-1:].isspace() or (piece and weight is None and not piece.strip()):

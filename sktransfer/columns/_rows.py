@@ -242,9 +242,10 @@ def _changed(column: nw.Series, cells: Mapping[int, Any]) -> nw.Series:
 def _as_before(found: nw.Series, column: nw.Series) -> nw.Series:
     """Return new values in the type of a column, if it can hold them."""
     native: Any = column.to_native()
+    new: Any = found.to_native()
     try:
         if hasattr(native, "astype"):  # which keeps more of a type than narwhals knows
-            other = nw.from_native(found.to_native().astype(native.dtype), series_only=True)
+            other = nw.from_native(new.astype(native.dtype), series_only=True)
         else:
             other = found.cast(column.dtype)
     except Exception:  # of any library

@@ -20,10 +20,12 @@ _NAMES = {
         "TextTagger",
     ],
     "inspection": [
+        "ExplanationDisplay",
         "HistoryDisplay",
         "MaskDisplay",
         "PretrainingDisplay",
         "compare_pretrained",
+        "explain",
         "find_lr",
     ],
     "modalities.image": ["read_coco", "read_image_folder", "read_volume"],

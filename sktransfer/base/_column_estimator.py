@@ -17,6 +17,7 @@ from sktransfer import _runtime
 from sktransfer._compat import HasMethods, StrOptions, check_feature_names_in, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.base._state_hooks import state_hooks
+from sktransfer.base._watched import report
 from sktransfer.columns import Column
 from sktransfer.exceptions import BackboneError, ColumnError, WeightsError
 from sktransfer.lazy import OutputSpec
@@ -139,7 +140,9 @@ class ColumnEstimator(BaseEstimator):
         """Check the estimator and the kind of the column X, before a method computes on it."""
         check_is_fitted(self)
         self._validate_params()  # parameters may have been set since `fit`
-        return self._check_column(X), self._fitted_backbone()
+        column = self._check_column(X)
+        report(self, column)
+        return column, self._fitted_backbone()
 
     def _output_spec(self, method: str) -> OutputSpec:
         """Return the type and the names of what `method` returns per row."""

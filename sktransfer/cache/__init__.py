@@ -9,5 +9,6 @@ from sktransfer.cache._info import record as record
 from sktransfer.cache._key import FORMAT_VERSION as FORMAT_VERSION
 from sktransfer.cache._key import space_key as space_key
 from sktransfer.cache._open import open_cache as open_cache
+from sktransfer.cache._reading_only import reading_only as reading_only
 from sktransfer.cache._size_limit import size_limit as size_limit
 from sktransfer.cache._sqlite_cache import SqliteCache as SqliteCache

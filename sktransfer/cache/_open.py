@@ -13,6 +13,7 @@ from sktransfer._paths import expanded
 from sktransfer.cache._database import Database
 from sktransfer.cache._errors import CACHE_ERRORS, warn_once
 from sktransfer.cache._feature_cache import FeatureCache, NoCache
+from sktransfer.cache._reading_only import ReadOnlyCache, is_reading_only
 from sktransfer.cache._size_limit import size_limit
 from sktransfer.cache._sqlite_cache import SqliteCache
 
@@ -35,9 +36,9 @@ def open_cache(cache: bool | str | os.PathLike) -> FeatureCache:
     Returns
     -------
     FeatureCache
-        The same object for the same folder. If the folder cannot be used, or there is no
-        home folder, a `CacheWarning` says why and the cache stores nothing; the next call
-        tries again.
+        The same object for the same folder, or a view of it under `reading_only`. If the folder
+        cannot be used, or there is no home folder, a `CacheWarning` says why and the cache
+        stores nothing; the next call tries again.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def open_cache(cache: bool | str | os.PathLike) -> FeatureCache:
         found = cache_in(folder)
         found.database.limit = limit
         with found.database.transaction(write=False):  # only to see whether it can be used
-            return found
+            return ReadOnlyCache(found) if is_reading_only() else found
     except CACHE_ERRORS as error:
         warn_once(folder, error)
         return NoCache()

@@ -6,3 +6,6 @@ from sktransfer.columns._cells import is_missing as is_missing
 from sktransfer.columns._cells import name_cell as name_cell
 from sktransfer.columns._column import CellType as CellType
 from sktransfer.columns._column import Column as Column
+from sktransfer.columns._rows import FlatRows as FlatRows
+from sktransfer.columns._rows import Rows as Rows
+from sktransfer.columns._rows import rows_of as rows_of

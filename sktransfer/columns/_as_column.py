@@ -52,10 +52,10 @@ def as_column(X: Any, cell_type: CellType) -> Column:
     >>> column.cells, column.n_features
     (['one', 'two'], 1)
     """
-    _refuse_other_objects(X)
+    refuse_other_objects(X)
     if isinstance(X, Sequence):
         column = _from_sequence(X, cell_type)
-    elif isinstance(X := _by_narwhals(X), nw.DataFrame):
+    elif isinstance(X := by_narwhals(X), nw.DataFrame):
         column = _from_frame(X, cell_type)
     elif hasattr(X, "to_list") and hasattr(X, "dtype"):  # besides Series, an Index of pandas
         column = _from_series(X, cell_type)
@@ -79,7 +79,8 @@ def _as_array(X: Any) -> np.ndarray:
         ) from error
 
 
-def _refuse_other_objects(X: Any) -> None:
+def refuse_other_objects(X: Any) -> None:
+    """Refuse what is no container of rows."""
     name = type(X).__name__
     if X is None or isinstance(X, (Number, np.generic)):
         raise ColumnError(f"{describe(X)} is not a column; pass a list with one value per row")
@@ -102,7 +103,7 @@ def _refuse_other_objects(X: Any) -> None:
     refuse_datasets(X)
 
 
-def _by_narwhals(X: Any) -> Any:
+def by_narwhals(X: Any) -> Any:
     """Return a frame or Series of any library as one of narwhals; other values as they are."""
     try:
         found: Any = nw.from_native(X, allow_series=True, pass_through=True)
@@ -208,7 +209,7 @@ def _from_tensors(X: Any, cell_type: CellType) -> Column:
             f"X holds tensors whose axes are permuted ({X.type}); store them without a "
             "permutation, or pass a NumPy array"
         )
-    return _from_arrays(_by_narwhals(X.storage), tuple(X.type.shape), cell_type)
+    return _from_arrays(by_narwhals(X.storage), tuple(X.type.shape), cell_type)
 
 
 def _from_arrays(X: Any, shape: tuple[int, ...], cell_type: CellType) -> Column:

@@ -1,6 +1,9 @@
 """Displays of training histories, a learning rate range test, and comparisons of features."""
 
 from sktransfer.inspection._compare_pretrained import compare_pretrained as compare_pretrained
+from sktransfer.inspection._explain import explain as explain
+from sktransfer.inspection._explanation import Explanation as Explanation
+from sktransfer.inspection._explanation_display import ExplanationDisplay as ExplanationDisplay
 from sktransfer.inspection._find_lr import LearningRateDisplay as LearningRateDisplay
 from sktransfer.inspection._find_lr import find_lr as find_lr
 from sktransfer.inspection._history import HistoryDisplay as HistoryDisplay

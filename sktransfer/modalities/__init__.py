@@ -21,6 +21,11 @@ from sktransfer.modalities._modality import Modality as Modality
 from sktransfer.modalities._modality import Preparer as Preparer
 from sktransfer.modalities._modality import Recipe as Recipe
 from sktransfer.modalities._modality import Remark as Remark
+from sktransfer.modalities._parts import WEIGHT_COLOURS as WEIGHT_COLOURS
+from sktransfer.modalities._parts import Part as Part
+from sktransfer.modalities._parts import Parts as Parts
+from sktransfer.modalities._parts import Weighted as Weighted
+from sktransfer.modalities._parts import css_colour as css_colour
 
 #: Name of each modality, and the class that reads its cells: the class itself or where it lies.
 MODALITIES: dict[str, str | type[Modality]] = {

@@ -16,6 +16,7 @@ from sktransfer.cache import FeatureCache
 from sktransfer.columns import CellType, Column, as_column
 from sktransfer.exceptions import BackboneError, BadCellError, SktransferWarning
 from sktransfer.modalities._inputs import map_inputs, tensors_of
+from sktransfer.modalities._parts import Parts
 
 if TYPE_CHECKING:
     import torch
@@ -230,6 +231,23 @@ class Modality(CellType, ABC):
         None if the cell cannot be used. Otherwise the prepared cell tells them.
         """
         raise NotImplementedError
+
+    def parts(self, cell: Any, recipe: Any) -> Parts | None:
+        """Return the parts of a cell that can be left out; None if they are not known.
+
+        Parameters
+        ----------
+        cell : object
+            The cell as it is given.
+        recipe : Recipe
+            What it will become.
+
+        Raises
+        ------
+        BadCellError
+            If it cannot be used.
+        """
+        return None
 
     @abstractmethod
     def bind(self, backbone: Any) -> Preparer:

@@ -21,6 +21,7 @@ from sktransfer.modalities._inputs import MASK, SAMPLES, WAVEFORM, joined, map_i
 from sktransfer.modalities._modality import Forward, Modality, Preparer, Recipe, Remark
 from sktransfer.modalities.audio._audio_augmentation import audio_augmentation
 from sktransfer.modalities.audio._audio_cells import Samples, audio_source
+from sktransfer.modalities.audio._audio_parts import AudioParts
 from sktransfer.modalities.audio._audio_recipe import AudioRecipe
 from sktransfer.modalities.audio._decode_audio import decode_audio
 
@@ -118,6 +119,15 @@ class AudioModality(Modality):
     def recipe(self, backbone: Any) -> AudioRecipe:
         """Return the backbone's recipe with clips filled or not."""
         return backbone.recipe.filled(self.pad_clips)
+
+    def parts(self, cell: Any, recipe: AudioRecipe) -> AudioParts:
+        """Return the seconds of a sound at the rate of the recipe."""
+        limits: dict[str, Any] = {
+            "sampling_rate": self.sampling_rate,
+            "max_duration": self.max_duration,
+        }
+        samples = decode_audio(cell, recipe.sampling_rate, **limits).samples
+        return AudioParts(samples, recipe.sampling_rate)
 
     def preparation(self) -> str:
         """Return the versions of what decodes and resamples."""

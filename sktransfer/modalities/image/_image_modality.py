@@ -19,6 +19,7 @@ from sktransfer.modalities.image._content_limits import MAX_PIXELS, most_bytes
 from sktransfer.modalities.image._decode import decode_image, decode_source
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
+from sktransfer.modalities.image._image_parts import ImageParts, shrunk
 from sktransfer.modalities.image._image_recipe import ImageRecipe
 from sktransfer.modalities.image._patch_masking import patch_masking
 from sktransfer.modalities.image._pixel_sources import image_source
@@ -121,6 +122,18 @@ class ImageModality(Modality):
     def decode(self, cell: Any) -> np.ndarray:
         """Return the pixels of a cell at its own size, as `decode_image` does."""
         return decode_image(cell, max_pixels=self.max_pixels, window=self.window)
+
+    def parts(self, cell: Any, recipe: ImageRecipe) -> ImageParts:
+        """Return the windows of an image, which is shrunk if it is far larger than the recipe."""
+        pixels = image_source(cell)
+        if not isinstance(pixels, np.ndarray) or pixels.shape[2:] == (4,):
+            pixels = self.decode(cell)
+            if self.window:  # which is applied again
+                black = self.window.center - self.window.width / 2
+                scale = 255 if pixels.dtype == np.uint8 else 1
+                pixels = np.float32(black) + pixels[..., 0] * np.float32(self.window.width / scale)
+        shown = shrunk(pixels, recipe.size)
+        return ImageParts(shown, pixels.shape[:2], keeps_form=shown is cell)
 
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""

@@ -13,6 +13,7 @@ from sktransfer.modalities._digests import text_digest
 from sktransfer.modalities._modality import Augmentation, Modality, Preparer, Recipe, Remark
 from sktransfer.modalities.text._text_augmentation import text_augmentation
 from sktransfer.modalities.text._text_cells import Missing, read_texts
+from sktransfer.modalities.text._text_parts import TextParts
 from sktransfer.modalities.text._text_recipe import TextRecipe
 from sktransfer.modalities.text._token_masking import token_masking
 from sktransfer.modalities.text._tokenizer import TextTokenizer
@@ -73,6 +74,13 @@ class TextModality(Modality):
             if value != getattr(type(self), name):  # keys of the default name neither
                 parts.append(f"{name}={value!r}")
         return " ".join(parts)
+
+    def parts(self, cell: Any, recipe: Any) -> TextParts | None:
+        """Return the words of a text; None if it is missing."""
+        text = next(read_texts([cell], self.missing))
+        if isinstance(text, BadCellError):
+            raise text
+        return TextParts(text) if text else None
 
     def masking(
         self, fraction: float, backbone: Any, grid: tuple[int, int] | None = None

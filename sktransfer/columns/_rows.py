@@ -1,0 +1,257 @@
+"""Rows of any container, and copies of them in which some cells are others."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from numbers import Number
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from sktransfer.columns._as_column import by_narwhals, refuse_other_objects
+from sktransfer.exceptions import ColumnError
+
+#: Other cells of some rows of a new container, by column and position.
+Changes = Mapping[int, Mapping[int, Any]]
+
+
+class Rows(ABC):
+    """Rows of a table, or of one column.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the columns; a number where there is none.
+    is_named : bool
+        Whether the names are those of a frame.
+    """
+
+    names: list[str]
+    is_named: bool = False
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    @abstractmethod
+    def column(self, number: int) -> Any:
+        """Return one column as a container of one value per row."""
+
+    @abstractmethod
+    def cells(self, number: int) -> Sequence[Any]:
+        """Return the values of one column."""
+
+    @abstractmethod
+    def take(self, rows: Sequence[int], changes: Changes) -> Any:
+        """Return a container of the same kind.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            The row to copy to each position.
+        changes : mapping of int to mapping of int to object
+            By column and position, the cells that are others.
+        """
+
+
+def rows_of(X: Any) -> Rows:
+    """Return the rows of a container.
+
+    Parameters
+    ----------
+    X : frame, Series, list, tuple, or array
+        A frame or a matrix has several columns; a list or an array of more axes has one.
+
+    Raises
+    ------
+    ColumnError
+        If X is none of these, or has no rows.
+
+    Examples
+    --------
+    >>> rows_of(["a", "b"]).take([0, 0, 1], {0: {1: "c"}})
+    ['a', 'c', 'b']
+    """
+    refuse_other_objects(X)
+    if isinstance(X, Sequence):
+        native = X
+    else:
+        native = by_narwhals(X)
+        if not isinstance(native, nw.DataFrame | nw.Series) and hasattr(X, "__array__"):
+            X = np.asarray(X)
+    found: Rows
+    if isinstance(native, nw.DataFrame):
+        found = _Frame(native)
+    elif isinstance(native, nw.Series):
+        found = _Series(native)
+    elif isinstance(X, np.ndarray) and X.ndim == 2:
+        found = _Matrix(X)
+    elif isinstance(X, Sequence) or (isinstance(X, np.ndarray) and X.ndim):
+        found = _Cells(X)
+    else:
+        raise ColumnError(
+            f"a {type(X).__name__} has no rows; pass a frame, a Series, a list or an array"
+        )
+    if not len(found):
+        raise ColumnError("X has no rows")
+    return found
+
+
+class _Frame(Rows):
+    is_named = True
+
+    def __init__(self, X: nw.DataFrame) -> None:
+        self._X = X
+        self.names = [str(name) for name in X.columns]
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def column(self, number: int) -> Any:
+        return self._X[:, number].to_native()
+
+    def cells(self, number: int) -> Sequence[Any]:
+        return self._X[:, number].to_list()
+
+    def take(self, rows: Sequence[int], changes: Changes) -> Any:
+        found = self._X[list(rows), :]
+        new = [_changed(found[:, number], cells) for number, cells in changes.items() if cells]
+        return (found.with_columns(*new) if new else found).to_native()
+
+
+class _Series(Rows):
+    def __init__(self, X: nw.Series) -> None:
+        self._X = X
+        self.names = ["0" if X.name in (None, "") else str(X.name)]
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def column(self, number: int) -> Any:
+        return self._X.to_native()
+
+    def cells(self, number: int) -> Sequence[Any]:
+        return self._X.to_list()
+
+    def take(self, rows: Sequence[int], changes: Changes) -> Any:
+        found, cells = self._X[list(rows)], changes.get(0)
+        return (_changed(found, cells) if cells else found).to_native()
+
+
+class _Matrix(Rows):
+    def __init__(self, X: np.ndarray) -> None:
+        self._X = X
+        self.names = [str(number) for number in range(X.shape[1])]
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def column(self, number: int) -> Any:
+        return self._X[:, number]
+
+    def cells(self, number: int) -> Sequence[Any]:
+        return list(self._X[:, number])
+
+    def take(self, rows: Sequence[int], changes: Changes) -> Any:
+        found = self._X[list(rows)]
+        others = [cell for cells in changes.values() for cell in cells.values()]
+        if not all(
+            np.can_cast(np.min_scalar_type(c), found.dtype) for c in others if _is_number(c)
+        ):
+            found = found.astype(np.float64)
+        if not all(map(_is_number, others)):
+            found = found.astype(object)  # strings of NumPy would be cut to a length
+        for number, cells in changes.items():
+            for position, cell in cells.items():
+                found[position, number] = cell
+        return found
+
+
+class _Cells(Rows):
+    def __init__(self, X: Sequence[Any] | np.ndarray) -> None:
+        self._X = X
+        self.names = ["0"]
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def column(self, number: int) -> Any:
+        return self._X
+
+    def cells(self, number: int) -> Sequence[Any]:
+        return self._X  # type: ignore[return-value]
+
+    def take(self, rows: Sequence[int], changes: Changes) -> Any:
+        cells = changes.get(0)
+        if not cells and isinstance(self._X, np.ndarray):
+            return self._X[list(rows)]
+        found = [self._X[row] for row in rows]
+        for position, cell in (cells or {}).items():
+            found[position] = cell
+        return found
+
+
+class FlatRows(Rows):
+    """Rows of a matrix each of which is one flattened cell.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, values)
+        The matrix.
+    cells : sequence of ndarray
+        Its rows in the shape of a cell.
+    """
+
+    def __init__(self, X: Any, cells: Sequence[Any]) -> None:
+        self._X, self._cells = X, cells
+        self.names = ["0"]
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def column(self, number: int) -> Any:
+        return self._X
+
+    def cells(self, number: int) -> Sequence[Any]:
+        return self._cells
+
+    def take(self, rows: Sequence[int], changes: Changes) -> Any:
+        cells = changes.get(0, {})
+        found = [cells.get(position, self._cells[row]) for position, row in enumerate(rows)]
+        return np.stack([np.ravel(cell) for cell in found])
+
+
+def _changed(column: nw.Series, cells: Mapping[int, Any]) -> nw.Series:
+    """Return a column with other cells, of the same type if it can hold them."""
+    values = column.to_list()
+    for position, cell in cells.items():
+        values[position] = cell
+    is_plain = all(isinstance(cell, str) or _is_number(cell) for cell in cells.values())
+    backend = column.implementation
+    if not is_plain and backend.is_pyarrow():
+        raise ColumnError(
+            "cells of an Arrow table cannot be left out in part; pass a frame of pandas or polars"
+        )
+    dtype = None if is_plain else nw.Object
+    found = nw.new_series(column.name, values, dtype, backend=backend)
+    return _as_before(found, column) if is_plain else found
+
+
+def _as_before(found: nw.Series, column: nw.Series) -> nw.Series:
+    """Return new values in the type of a column, if it can hold them."""
+    native: Any = column.to_native()
+    new: Any = found.to_native()
+    try:
+        if hasattr(native, "astype"):  # which keeps more of a type than narwhals knows
+            other = nw.from_native(new.astype(native.dtype), series_only=True)
+        else:
+            other = found.cast(column.dtype)
+    except Exception:  # of any library
+        return found
+    return other if other.to_list() == found.to_list() else found
+
+
+def _is_number(cell: object) -> bool:
+    return cell is None or isinstance(cell, (Number, np.number, np.bool_))

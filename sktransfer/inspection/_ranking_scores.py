@@ -2,65 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.preprocessing import label_binarize
+from sklearn.utils import gen_batches
 
-from sktransfer.inspection._spectrum import Spectrum
+from sktransfer.exceptions import TargetError
+from sktransfer.inspection._spectrum import CHUNK, Spectrum, spectrum
 
 # Strengths of the regularization, for standardized features.
-_ALPHAS = np.logspace(0, 6, 13)
+_ALPHAS = np.logspace(-1, 6, 15)
+# Numbers that are divided by are at least this large: a row may determine its own prediction, and
+# many features may fit all targets.
+_LEAST = 1e-10
 # Rounds and tolerance of LogME's fixed point.
 _ROUNDS, _TOLERANCE = 100, 1e-5
 
 
 class Score(NamedTuple):
-    """A score, and its standard error over rows."""
+    """A score, its standard error over rows, and the number of rows that it is of."""
 
     value: float
     error: float
+    n_rows: int
 
 
-def one_hot(y: np.ndarray) -> np.ndarray:
-    """Return classes as a column of 0 and 1 each; two classes as one column."""
-    return label_binarize(y, classes=np.unique(y)).astype(np.float64)
+def ranking_target(y: Any, task: str) -> tuple[np.ndarray, str]:
+    """Return the targets to predict, one column each, and their kind.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, k)
+        As users pass it.
+    task : {"auto", "classification", "regression"}
+        What it is.
+
+    Returns
+    -------
+    targets : ndarray of shape (n, k)
+        0 and 1 per class or label, of two classes one column; or values.
+    kind : {"classes", "labels", "values"}
+
+    Raises
+    ------
+    TargetError
+        If they cannot be learned.
+    """
+    from sktransfer.training import targets as checks
+
+    if task not in _TASKS:
+        raise ValueError(f"task={task!r} is none of {', '.join(map(repr, _TASKS))}.")
+    y = checks.as_numpy(y)
+    if task == "regression" or (task == "auto" and _has_fractions(y)):
+        values = checks.as_numbers(y)
+        return varying(values.reshape(len(values), -1), "values"), "values"
+    if checks.is_label_matrix(y):
+        return varying(checks.as_matrix(y).astype(np.float64), "labels"), "labels"
+    labels = checks.as_labels(y)
+    return varying(label_binarize(labels, classes=np.unique(labels)), "classes"), "classes"
 
 
-def ridge_score(spectrum: Spectrum, y: np.ndarray, kind: str) -> Score:
+def _has_fractions(y: Any) -> bool:
+    values = np.asarray(y)
+    return values.dtype.kind == "f" and bool((values != np.floor(values)).any())
+
+
+def varying(targets: np.ndarray, noun: str) -> np.ndarray:
+    """Return targets without columns that are the same in all rows."""
+    kept = targets[:, np.ptp(targets, axis=0) > 0] if len(targets) else targets[:, :0]
+    if not kept.shape[1]:
+        raise TargetError(f"y must have two different {noun} at least, in {len(targets)} rows.")
+    return kept.astype(np.float64)
+
+
+def ridge_score(features: Spectrum, y: np.ndarray, kind: str) -> Score:
     """Return the leave-one-out score of ridge regression, with the best regularization.
 
     Parameters
     ----------
-    spectrum : Spectrum
-        Of the features.
+    features : Spectrum
+        The features.
     y : ndarray of shape (n, k)
         Values, or 0 and 1.
     kind : {"classes", "labels", "values"}
         What the columns of `y` are, by which the score is accuracy, the mean accuracy over
         labels, or the mean R² over columns.
     """
-    targets = y if kind == "values" else 2 * y - 1
-    best = min(
-        leave_one_out(spectrum, targets, _ALPHAS), key=lambda found: np.mean((found - targets) ** 2)
-    )
+    scale = y.std(axis=0) if kind == "values" else np.full(y.shape[1], 0.5)
+    targets = y / scale
+    found = leave_one_out(features, targets, _ALPHAS)
+    best = min(found, key=lambda predicted: np.mean((predicted - targets) ** 2))
     if kind == "values":
-        return _r2(y, best)
+        return _r2(targets, best)
     if kind == "classes" and y.shape[1] > 1:
         hits = best.argmax(axis=1) == y.argmax(axis=1)
     else:
-        hits = ((best > 0) == y).mean(axis=1)
-    return Score(float(hits.mean()), float(hits.std() / np.sqrt(len(y))))
+        hits = ((best > 1) == y).mean(axis=1)
+    return Score(float(hits.mean()), float(hits.std() / np.sqrt(len(y))), len(y))
 
 
-def leave_one_out(spectrum: Spectrum, y: np.ndarray, alphas: np.ndarray) -> Iterator[np.ndarray]:
+def leave_one_out(features: Spectrum, y: np.ndarray, alphas: np.ndarray) -> Iterator[np.ndarray]:
     """Yield what ridge regression predicts of each row when it is fitted on all others.
 
     Parameters
     ----------
-    spectrum : Spectrum
-        Of the features.
+    features : Spectrum
+        The features.
     y : ndarray of shape (n, k)
         Targets.
     alphas : ndarray
@@ -70,15 +119,15 @@ def leave_one_out(spectrum: Spectrum, y: np.ndarray, alphas: np.ndarray) -> Iter
     ------
     ndarray of shape (n, k)
     """
-    values, vectors = spectrum
+    values, vectors = features
+    shrunk = values[:, None] / (values[:, None] + alphas)
+    parts = gen_batches(len(y), CHUNK)
+    leverages = np.concatenate([vectors[rows] ** 2 @ shrunk for rows in parts]) + 1 / len(y)
     centred = y - y.mean(axis=0)
     turned = vectors.T @ centred
-    squares = vectors**2
-    for alpha in alphas:
-        shrunk = values / (values + alpha)
-        residual = centred - vectors @ (shrunk[:, None] * turned)
-        leverage = squares @ shrunk + 1 / len(y)
-        yield y - residual / np.maximum(1 - leverage, 1e-10)[:, None]
+    for weights, leverage in zip(shrunk.T, leverages.T, strict=True):
+        residual = centred - vectors @ (weights[:, None] * turned)
+        yield y - residual / np.maximum(1 - leverage, _LEAST)[:, None]
 
 
 def _r2(y: np.ndarray, predicted: np.ndarray) -> Score:
@@ -86,35 +135,90 @@ def _r2(y: np.ndarray, predicted: np.ndarray) -> Score:
     r2 = 1 - errors.sum(axis=0) / spread.sum(axis=0)
     # The influence of each row on the mean R² over columns.
     influence = ((1 - r2) * spread - errors) / spread.mean(axis=0)
-    return Score(float(r2.mean()), float(influence.mean(axis=1).std() / np.sqrt(len(y))))
+    error = influence.mean(axis=1).std() / np.sqrt(len(y))
+    return Score(float(r2.mean()), float(error), len(y))
 
 
-def logme_score(spectrum: Spectrum, y: np.ndarray, kind: str) -> Score:
-    """Return the maximum log evidence of a linear model per row, the mean over columns of `y`."""
-    return Score(float(np.mean([log_evidence(spectrum, column) for column in y.T])), np.nan)
+def logme_score(features: Spectrum, y: np.ndarray, kind: str) -> Score:
+    """Return the log evidence per row, the mean over the columns of `y`, which are centred."""
+    centred = y - y.mean(axis=0)
+    evidence = np.mean([log_evidence(features, column) for column in centred.T])
+    return Score(float(evidence), np.nan, len(y))
 
 
-def log_evidence(spectrum: Spectrum, y: np.ndarray) -> float:
-    """Return the log evidence per row, at its maximum over both precisions, of You et al. (2021).
+def log_evidence(features: Spectrum, y: np.ndarray) -> float:
+    """Return the log evidence of a linear model per row, at its maximum over both precisions.
+
+    That is LogME of You et al. (2021).
 
     Parameters
     ----------
-    spectrum : Spectrum
-        Of the features.
+    features : Spectrum
+        The features.
     y : ndarray of shape (n,)
         Targets.
     """
-    values, vectors = spectrum
-    n = len(y)
+    values, vectors = features
+    n, least = len(y), _LEAST * (y @ y)
     along = (vectors.T @ y) ** 2
-    beside = max(y @ y - along.sum(), 0.0)
+    beside = max(y @ y - along.sum(), least)
     alpha = beta = 1.0
     for _ in range(_ROUNDS):
-        before, shrunk = alpha / beta, values / (values + alpha / beta)
-        weights = (along * shrunk**2 / values).sum()
+        before = alpha / beta
+        shrunk = values / (values + before)
         residual = (along * (1 - shrunk) ** 2).sum() + beside
-        alpha, beta = shrunk.sum() / weights, (n - shrunk.sum()) / residual
+        weights = (along * shrunk**2 / values).sum() + _LEAST
+        alpha, beta = (shrunk.sum() + _LEAST) / weights, (n - shrunk.sum()) / residual
         if abs(alpha / beta - before) < _TOLERANCE * before:
             break
     evidence = n * np.log(beta / (2 * np.pi)) - np.log1p(beta / alpha * values).sum()
-    return (evidence - beta * residual - alpha * weights) / (2 * n)
+    return float(evidence - beta * residual - alpha * weights) / (2 * n)
+
+
+class Method(NamedTuple):
+    """A score of features, and whether they are scaled to variance 1 for it."""
+
+    score: Callable[[Spectrum, np.ndarray, str], Score]
+    scale: bool
+
+
+METHODS = {"ridge": Method(ridge_score, scale=True), "logme": Method(logme_score, scale=False)}
+
+
+def layer_scores(
+    layers: Iterable[np.ndarray], y: np.ndarray, kind: str, method: str
+) -> Iterator[Score]:
+    """Yield the score of each layer's features (n, d), without rows that are not finite.
+
+    Parameters
+    ----------
+    layers : iterable of ndarray
+        Of the same rows; equal ones one after another, as the last stage and "pooled" often are,
+        are computed once.
+    y, kind
+        From `ranking_target`.
+    method : {"ridge", "logme"}
+        See `METHODS`.
+    """
+    score, scale = METHODS[method]
+    before: np.ndarray | None = None
+    for rows in layers:
+        if before is None or not np.array_equal(rows, before, equal_nan=True):
+            used = np.isfinite(rows).all(axis=1)
+            targets = varying(y[used], kind)
+            found = score(spectrum(rows[used], scale=scale), targets, kind)
+        before = rows
+        yield found
+
+
+_TASKS = ("auto", "classification", "regression")
+_NAMES = {
+    "classes": "leave-one-out accuracy",
+    "labels": "leave-one-out accuracy, mean over labels",
+    "values": "leave-one-out R²",
+}
+
+
+def score_name(method: str, kind: str) -> str:
+    """Return what a score is, for axes."""
+    return _NAMES[kind] if method == "ridge" else "log evidence per row (LogME)"

@@ -1,6 +1,8 @@
 """Displays of training histories, a learning rate range test, and comparisons of features."""
 
 from sktransfer.inspection._compare_pretrained import compare_pretrained as compare_pretrained
+from sktransfer.inspection._confusion import ConfusionDisplay as ConfusionDisplay
+from sktransfer.inspection._embedding_map import EmbeddingMapDisplay as EmbeddingMapDisplay
 from sktransfer.inspection._explain import explain as explain
 from sktransfer.inspection._explanation import Explanation as Explanation
 from sktransfer.inspection._explanation_display import ExplanationDisplay as ExplanationDisplay
@@ -9,3 +11,4 @@ from sktransfer.inspection._find_lr import find_lr as find_lr
 from sktransfer.inspection._history import HistoryDisplay as HistoryDisplay
 from sktransfer.inspection._mask_display import MaskDisplay as MaskDisplay
 from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay
+from sktransfer.inspection._rank_backbones import rank_backbones as rank_backbones

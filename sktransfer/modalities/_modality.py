@@ -13,7 +13,7 @@ import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.cache import FeatureCache
-from sktransfer.columns import CellType, Column, as_column
+from sktransfer.columns import CellType, Column, as_column, describe
 from sktransfer.exceptions import BackboneError, BadCellError, SktransferWarning
 from sktransfer.modalities._inputs import map_inputs, tensors_of
 from sktransfer.modalities._parts import Parts
@@ -181,6 +181,20 @@ class Preparer(ABC):
         return 1
 
 
+def shortened(text: str, characters: int) -> str:
+    r"""Return the start of a text on one line, without control and invisible characters.
+
+    Examples
+    --------
+    >>> shortened("one\n two  three", 8)
+    'one two…'
+    """
+    visible = "".join(c if c.isprintable() else " " for c in text[: 8 * characters])
+    line = " ".join(visible.split())
+    is_whole = len(line) <= characters and len(text) <= 8 * characters
+    return line if is_whole else line[: characters - 1].rstrip() + "…"
+
+
 class Modality(CellType, ABC):
     """Cells of one kind, read by the parameters of an estimator.
 
@@ -210,6 +224,19 @@ class Modality(CellType, ABC):
     def column(self, X: Any) -> Column:
         """Read a container as one column of cells."""
         return as_column(X, self)
+
+    @classmethod
+    def claims(cls, cell: object, start: bytes | None) -> bool:
+        """Return whether a cell is of this kind, as far as its type and first bytes tell.
+
+        Parameters
+        ----------
+        cell : object
+            Any value that is not missing.
+        start : bytes, optional
+            First 4096 bytes of the file whose path or content the cell is, if there is one.
+        """
+        return False
 
     @abstractmethod
     def digest(
@@ -248,6 +275,32 @@ class Modality(CellType, ABC):
             If it cannot be used.
         """
         return None
+
+    def preview(self, cell: object, *, pixels: int = 96, characters: int = 80) -> np.ndarray | str:
+        """Return a small picture of a cell, or a short text about it, for displays.
+
+        Parameters
+        ----------
+        cell : object
+            Any value; one that cannot be read gives a text that says so.
+        pixels : int
+            Longest side of a picture.
+        characters : int
+            Longest text.
+
+        Returns
+        -------
+        ndarray of shape (H, W, 3), uint8, or str
+            Colours, or a text on one line without invisible characters.
+        """
+        try:
+            return self._picture(cell, pixels)
+        except BadCellError as error:
+            return shortened(str(error), characters)
+
+    def _picture(self, cell: object, pixels: int) -> np.ndarray:
+        """Return a picture of a cell, or raise `BadCellError`."""
+        raise BadCellError(describe(cell))
 
     @abstractmethod
     def bind(self, backbone: Any) -> Preparer:

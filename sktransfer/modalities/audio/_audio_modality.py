@@ -24,6 +24,8 @@ from sktransfer.modalities.audio._audio_cells import Samples, audio_source
 from sktransfer.modalities.audio._audio_parts import AudioParts
 from sktransfer.modalities.audio._audio_recipe import AudioRecipe
 from sktransfer.modalities.audio._decode_audio import decode_audio
+from sktransfer.modalities.audio._is_sound import is_sound
+from sktransfer.modalities.audio._waveform_picture import waveform_picture
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +92,11 @@ class AudioModality(Modality):
             )
         return list(X), 1
 
+    @classmethod
+    def claims(cls, cell: object, start: bytes | None) -> bool:
+        """Return whether it is a sound, a file of one, or a name like that of such a file."""
+        return is_sound(cell, start)
+
     def digest(
         self, cells: Iterable[object], cache: FeatureCache
     ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:
@@ -132,6 +139,9 @@ class AudioModality(Modality):
     def preparation(self) -> str:
         """Return the versions of what decodes and resamples."""
         return f"{super().preparation()} soxr {_runtime.version_of('soxr')}"
+
+    def _picture(self, cell: object, pixels: int) -> np.ndarray:
+        return waveform_picture(cell, pixels, self.sampling_rate, self.max_duration)
 
     def bind(self, backbone: Any) -> AudioPreparer:
         """Return what decodes and resamples sounds for a backbone."""

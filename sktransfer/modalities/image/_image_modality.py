@@ -21,10 +21,12 @@ from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_parts import ImageParts, shrunk
 from sktransfer.modalities.image._image_recipe import ImageRecipe
+from sktransfer.modalities.image._is_image import is_image
 from sktransfer.modalities.image._patch_masking import patch_masking
 from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
 from sktransfer.modalities.image._stacks import images_of_array
+from sktransfer.modalities.image._thumbnail import thumbnail
 from sktransfer.modalities.image._window import Window
 
 if TYPE_CHECKING:
@@ -78,6 +80,11 @@ class ImageModality(Modality):
     def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
         """Return the images of a stack or of flattened rows."""
         return images_of_array(X, self.image_shape and tuple(self.image_shape))
+
+    @classmethod
+    def claims(cls, cell: object, start: bytes | None) -> bool:
+        """Return whether it is an image, a file of one, or a name like that of such a file."""
+        return is_image(cell, start)
 
     def digest(
         self, cells: Iterable[object], cache: FeatureCache
@@ -134,6 +141,9 @@ class ImageModality(Modality):
                 pixels = np.float32(black) + pixels[..., 0] * np.float32(self.window.width / scale)
         shown = shrunk(pixels, recipe.size)
         return ImageParts(shown, pixels.shape[:2], keeps_form=shown is cell)
+
+    def _picture(self, cell: object, pixels: int) -> np.ndarray:
+        return thumbnail(cell, pixels, max_pixels=self.max_pixels, window=self.window)
 
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""

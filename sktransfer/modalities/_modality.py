@@ -13,7 +13,7 @@ import numpy as np
 
 from sktransfer import _runtime
 from sktransfer.cache import FeatureCache
-from sktransfer.columns import CellType, Column, as_column
+from sktransfer.columns import CellType, Column, as_column, describe
 from sktransfer.exceptions import BackboneError, BadCellError, SktransferWarning
 from sktransfer.modalities._inputs import map_inputs, tensors_of
 
@@ -180,6 +180,20 @@ class Preparer(ABC):
         return 1
 
 
+def shortened(text: str, characters: int) -> str:
+    r"""Return the start of a text on one line, without control and invisible characters.
+
+    Examples
+    --------
+    >>> shortened("one\n two  three", 8)
+    'one two…'
+    """
+    visible = "".join(c if c.isprintable() else " " for c in text[: 8 * characters])
+    line = " ".join(visible.split())
+    is_whole = len(line) <= characters and len(text) <= 8 * characters
+    return line if is_whole else line[: characters - 1].rstrip() + "…"
+
+
 class Modality(CellType, ABC):
     """Cells of one kind, read by the parameters of an estimator.
 
@@ -230,6 +244,32 @@ class Modality(CellType, ABC):
         None if the cell cannot be used. Otherwise the prepared cell tells them.
         """
         raise NotImplementedError
+
+    def preview(self, cell: object, *, pixels: int = 96, characters: int = 80) -> np.ndarray | str:
+        """Return a small picture of a cell, or a short text about it, for displays.
+
+        Parameters
+        ----------
+        cell : object
+            Any value; one that cannot be read gives a text that says so.
+        pixels : int
+            Longest side of a picture.
+        characters : int
+            Longest text.
+
+        Returns
+        -------
+        ndarray of shape (H, W, 3), uint8, or str
+            Colours, or a text on one line without invisible characters.
+        """
+        try:
+            return self._picture(cell, pixels)
+        except BadCellError as error:
+            return shortened(str(error), characters)
+
+    def _picture(self, cell: object, pixels: int) -> np.ndarray:
+        """Return a picture of a cell, or raise `BadCellError`."""
+        raise BadCellError(describe(cell))
 
     @abstractmethod
     def bind(self, backbone: Any) -> Preparer:

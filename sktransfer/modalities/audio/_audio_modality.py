@@ -23,6 +23,7 @@ from sktransfer.modalities.audio._audio_augmentation import audio_augmentation
 from sktransfer.modalities.audio._audio_cells import Samples, audio_source
 from sktransfer.modalities.audio._audio_recipe import AudioRecipe
 from sktransfer.modalities.audio._decode_audio import decode_audio
+from sktransfer.modalities.audio._waveform_picture import waveform_picture
 
 if TYPE_CHECKING:
     import torch
@@ -122,6 +123,9 @@ class AudioModality(Modality):
     def preparation(self) -> str:
         """Return the versions of what decodes and resamples."""
         return f"{super().preparation()} soxr {_runtime.version_of('soxr')}"
+
+    def _picture(self, cell: object, pixels: int) -> np.ndarray:
+        return waveform_picture(cell, pixels, self.sampling_rate, self.max_duration)
 
     def bind(self, backbone: Any) -> AudioPreparer:
         """Return what decodes and resamples sounds for a backbone."""

@@ -24,6 +24,7 @@ from sktransfer.modalities.image._patch_masking import patch_masking
 from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
 from sktransfer.modalities.image._stacks import images_of_array
+from sktransfer.modalities.image._thumbnail import thumbnail
 from sktransfer.modalities.image._window import Window
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ class ImageModality(Modality):
     def decode(self, cell: Any) -> np.ndarray:
         """Return the pixels of a cell at its own size, as `decode_image` does."""
         return decode_image(cell, max_pixels=self.max_pixels, window=self.window)
+
+    def _picture(self, cell: object, pixels: int) -> np.ndarray:
+        return thumbnail(cell, pixels, max_pixels=self.max_pixels, window=self.window)
 
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sktransfer.cache import FeatureCache
+from sktransfer.columns import describe
 from sktransfer.exceptions import BackboneError, BadCellError, LeftOutWarning
 from sktransfer.modalities._chunks import Chunked
 from sktransfer.modalities._digests import text_digest
-from sktransfer.modalities._modality import Augmentation, Modality, Preparer, Recipe, Remark
+from sktransfer.modalities._modality import (
+    Augmentation,
+    Modality,
+    Preparer,
+    Recipe,
+    Remark,
+    shortened,
+)
 from sktransfer.modalities.text._text_augmentation import text_augmentation
 from sktransfer.modalities.text._text_cells import Missing, read_texts
 from sktransfer.modalities.text._text_recipe import TextRecipe
@@ -79,6 +87,10 @@ class TextModality(Modality):
     ) -> Augmentation:
         """Return what masks this share of the tokens."""
         return token_masking(fraction, backbone.processor)
+
+    def preview(self, cell: object, *, pixels: int = 96, characters: int = 80) -> str:
+        """Return the start of a text."""
+        return shortened(cell if isinstance(cell, str) else describe(cell), characters)
 
     def bind(self, backbone: Any) -> TextPreparer:
         """Return what cuts texts into tokens for a backbone."""

@@ -91,6 +91,12 @@ class WordModality(TextModality):
         fields = vars(super().recipe(backbone))
         return WordRecipe(**{**fields, "layer": self.layer, "subwords": self.subwords})
 
+    def preview(self, cell: object, *, pixels: int = 96, characters: int = 80) -> str:
+        """Return the start of a text, or the first words of a list."""
+        read = read_words(cell, self.missing)
+        shown = " ".join(read) if isinstance(read, tuple) else cell
+        return super().preview(shown, pixels=pixels, characters=characters)
+
     def bind(self, backbone: Any) -> Any:
         """Return what cuts texts into words and tokens for a backbone."""
         return WordPreparer(self.recipe(backbone), backbone.processor)

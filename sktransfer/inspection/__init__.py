@@ -1,8 +1,13 @@
 """Displays of training histories, a learning rate range test, and comparisons of features."""
 
 from sktransfer.inspection._compare_pretrained import compare_pretrained as compare_pretrained
+from sktransfer.inspection._duplicates import Duplicates as Duplicates
+from sktransfer.inspection._duplicates import find_duplicates as find_duplicates
 from sktransfer.inspection._find_lr import LearningRateDisplay as LearningRateDisplay
 from sktransfer.inspection._find_lr import find_lr as find_lr
 from sktransfer.inspection._history import HistoryDisplay as HistoryDisplay
+from sktransfer.inspection._label_issues import find_label_issues as find_label_issues
+from sktransfer.inspection._leakage import LeakageReport as LeakageReport
+from sktransfer.inspection._leakage import leakage_report as leakage_report
 from sktransfer.inspection._mask_display import MaskDisplay as MaskDisplay
 from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay

@@ -3,8 +3,8 @@
 ``python -m benchmarks.audits [labels copies folds scale]``
 
 Labels: 5 % are flipped on purpose; average precision of the ranking. Copies: of 300 pictures of
-each set a copy is made in each of four ways; a found pair is false unless both pictures were made from
-one original, or from originals that are the same picture to within two grey levels, either way
+each set a copy is made in each of four ways; a found pair is false unless both pictures were made
+from one original, or from originals that are the same picture to within two grey levels, either way
 round. Pictures of one colour, such as white icons on white, are counted and not copied. Folds:
 accuracy on all lines of TREC, copies included.
 """
@@ -131,7 +131,8 @@ def found_copies(originals: list[Image.Image]) -> str:
     largest = np.bincount(result.groups).max()
     return (
         f"{text}; {len(pairs)} pairs, {among} of them among the {n} originals, false {false} "
-        f"({false / len(pairs):.1%}); blank {is_blank.sum()}; largest group {largest}; {seconds:.0f} s"
+        f"({false / len(pairs):.1%}); blank {is_blank.sum()}; largest group {largest}; "
+        f"{seconds:.0f} s"
     )
 
 

@@ -21,6 +21,8 @@ _NAMES = {
     ],
     "inspection": [
         "Duplicates",
+        "ConfusionDisplay",
+        "EmbeddingMapDisplay",
         "HistoryDisplay",
         "LeakageReport",
         "MaskDisplay",
@@ -30,6 +32,7 @@ _NAMES = {
         "find_label_issues",
         "find_lr",
         "leakage_report",
+        "rank_backbones",
     ],
     "modalities.image": ["read_coco", "read_image_folder", "read_volume"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],

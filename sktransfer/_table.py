@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self, SupportsIndex, overload
 
+# Smaller numbers would lose their second digit.
+_SMALL = 0.01
+
 
 class Table(list[dict[str, Any]]):
     """A list of dicts with the same keys that prints as aligned text; None prints as "?".
@@ -46,5 +49,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:.2g}" if 0 < abs(value) < _SMALL else f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
@@ -126,18 +126,52 @@ class Backbone:
         network = self.fast(tensors_of(inputs)[0].device)
         return self._through(network, inputs, self.resolve(layer), pooling)
 
+    def extract_layers(
+        self, inputs: Any, layers: Iterable[str | int], *, pooling: str = "default"
+    ) -> Iterator[torch.Tensor]:
+        """Yield what `extract` gives for several layers, from one pass if the network resumes.
+
+        Parameters
+        ----------
+        inputs, pooling
+            As for `extract`.
+        layers : iterable of str or int
+            From below, and at last "pooled".
+
+        Yields
+        ------
+        Tensor of shape (n, d), float32
+            To be used before the next one: it may share memory with the network's activation.
+        """
+        network = self.fast(tensors_of(inputs)[0].device)
+        ends = [self._end(self.resolve(layer), pooling) for layer in layers]
+        for end, output in network.outputs(inputs, dict.fromkeys(ends)):
+            features = self._pooled(output.float(), end, pooling, inputs)
+            yield from [features] * ends.count(end)
+
     def _through(
         self, network: StagedNetwork, inputs: Any, layer: str, pooling: str | None
     ) -> torch.Tensor:
+        end = self._end(layer, pooling)
+        return self._pooled(network(inputs, until=end).float(), end, pooling, inputs)
+
+    def _end(self, layer: str, pooling: str | None) -> str:
+        """Return the output of the network that a layer's features are computed from."""
         if pooling not in (*POOLINGS, None):
             raise BackboneError(f"pooling={pooling!r} is none of {', '.join(POOLINGS)}.")
-        if pooling is None or (layer == POOLED and pooling == "default"):
-            return network(inputs, until=layer).float()
-        activation = network(inputs, until=self.stages[-1] if layer == POOLED else layer).float()
+        is_own = layer != POOLED or pooling in ("default", None)
+        return layer if is_own else self.stages[-1]
+
+    def _pooled(
+        self, output: torch.Tensor, end: str, pooling: str | None, inputs: Any
+    ) -> torch.Tensor:
+        if pooling is None or end == POOLED:
+            return output
+        network = self.network
         if pooling == "default":
             has_class_token = network.layout == "NLC" and network.prefix_tokens > 0
             pooling = self.recipe.pooling or ("cls" if has_class_token else "mean")
-        return pool(activation, pooling, network, mask_of(inputs))
+        return pool(output, pooling, network, mask_of(inputs))
 
     def width(
         self, layer: str | int = POOLED, pooling: str = "default", recipe: Recipe | None = None

@@ -86,10 +86,7 @@ class MapNetwork(StagedNetwork):
         parts, below = self._resumed(cached)
         start = 0 if below is None else names.index(below.stage) + 1
         wanted = [n for n in names[start : end + 1] if n in self.maps.names or n == names[end]]
-        for name in wanted:
-            output = self.network(inputs, until=name, cached=below)
-            if self.resumes:
-                below = CachedActivation(name, output)
+        for name, output in self.network.outputs(inputs, wanted, below):
             if name in self.maps.names:
                 parts.append(at_level(output, "place", self.network).flatten(1))
         if names[end] != names[-1]:  # of the last stage nothing but its map is needed

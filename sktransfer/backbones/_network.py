@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -61,6 +61,11 @@ class StagedNetwork(nn.Module):
         return self
 
     @property
+    def pools(self) -> bool:
+        """Whether "pooled" can be computed from the cached output of the last stage."""
+        return False
+
+    @property
     def token_embeddings(self) -> nn.Embedding | None:
         """The word embeddings of a transformer that reads tokens; None for other networks."""
         return None
@@ -73,6 +78,27 @@ class StagedNetwork(nn.Module):
         With `cached`, only the stages after it are run; `inputs` must be those of the same rows.
         """
         raise NotImplementedError
+
+    def outputs(
+        self, inputs: Any, names: Iterable[str], cached: CachedActivation | None = None
+    ) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield several outputs, each computed from the one before where the network can do so.
+
+        An output may be changed in place once the next one is asked for.
+
+        Parameters
+        ----------
+        inputs, cached
+            As for `forward`.
+        names : iterable of str
+            Different stages, in order, and at last "pooled".
+        """
+        last = list(self.stages)[-1]
+        for name in names:
+            output = self(inputs, until=name, cached=cached)
+            if self.pools if name == last else self.resumes:
+                cached = CachedActivation(name, output)
+            yield name, output
 
 
 class Chain(StagedNetwork):
@@ -87,6 +113,8 @@ class Chain(StagedNetwork):
     layout, prefix_tokens
         See `StagedNetwork`.
     """
+
+    pools = True
 
     def __init__(
         self,

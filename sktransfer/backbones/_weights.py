@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from sktransfer.exceptions import OfflineError, SktransferError, WeightsError
 logger = logging.getLogger("sktransfer")
 
 StateDict = dict[str, torch.Tensor]
+
+_is_forbidden: ContextVar[bool] = ContextVar("_is_forbidden", default=False)
 
 
 def described(error: Exception) -> str:
@@ -224,14 +227,16 @@ def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[Non
     Raises
     ------
     OfflineError
-        If the environment forbids downloads, or one fails.
+        If the environment or `downloads_forbidden` forbids downloads, or one fails.
     WeightsError
         If the content is damaged.
     """
-    for variable in ("SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE"):
-        if local is None and os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}:
+    forbids = {name: os.environ.get(name, "") for name in ("SKTRANSFER_OFFLINE", "HF_HUB_OFFLINE")}
+    forbids["download=False"] = "yes" if _is_forbidden.get() else ""
+    for reason, value in forbids.items():
+        if local is None and value.lower() in {"1", "true", "yes", "on"}:
             raise OfflineError(
-                f"Not on this machine: {what}, and {variable} forbids downloads. {fix}"
+                f"Not on this machine: {what}, and {reason} forbids downloads. {fix}"
             )
     try:
         yield
@@ -243,6 +248,16 @@ def obtaining(what: str, *, fix: str, local: Path | None = None) -> Iterator[Non
         if local is not None or isinstance(error, RuntimeError):
             raise WeightsError(f"Cannot load {what}, damaged or unsuitable: {reason}.") from error
         raise OfflineError(f"{what} could not be fetched ({reason}). {fix}") from error
+
+
+@contextmanager
+def downloads_forbidden() -> Iterator[None]:
+    """Let `obtaining` raise `OfflineError` where it would download, in this thread."""
+    token = _is_forbidden.set(True)
+    try:
+        yield
+    finally:
+        _is_forbidden.reset(token)
 
 
 def announce_download(what: str, size: str) -> None:

@@ -79,6 +79,7 @@ class _Statistics(StagedNetwork):
     """One stage, the spectrogram, and its statistics."""
 
     layout = "NLC"
+    pools = True
 
     def __init__(self, mel: LogMel) -> None:
         super().__init__()

@@ -4,6 +4,8 @@ from sktransfer.compute._batching import equal_batches as equal_batches
 from sktransfer.compute._cell_errors import CellErrors as CellErrors
 from sktransfer.compute._cell_errors import digest_column as digest_column
 from sktransfer.compute._extractor import FeatureExtractor as FeatureExtractor
+from sktransfer.compute._layers import LayersExtractor as LayersExtractor
+from sktransfer.compute._layers import LayersPlan as LayersPlan
 from sktransfer.compute._out_of_memory import OutOfMemorySplitter as OutOfMemorySplitter
 from sktransfer.compute._plan import CHUNK as CHUNK
 from sktransfer.compute._plan import RowPlan as RowPlan

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sktransfer import _runtime
-from sktransfer.cache import space_key
+from sktransfer.cache import FeatureCache, space_key
 from sktransfer.compute._parallel import best_parallelism
+from sktransfer.compute._plan import RowPlan
 from sktransfer.modalities import Modality
 
 if TYPE_CHECKING:
     import torch
 
     from sktransfer.backbones import Backbone
-    from sktransfer.compute._plan import RowPlan
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,16 @@ class FeatureExtractor:
             library=self.backbone.library,
             preparation=self.modality.preparation(),
         )
+
+    @property
+    def width(self) -> int:
+        """Length of a row."""
+        recipe = self.modality.recipe(self.backbone)
+        return self.backbone.width(self.layer, self.pooling, recipe)
+
+    def plan(self, cache: FeatureCache, digests: Sequence[bytes | None]) -> RowPlan:
+        """Return which rows of a column are in a cache, and which are to be computed."""
+        return RowPlan(cache, self.space, digests, self.width)
 
     def parallelism(self, batch_size: int | str) -> int:
         """Return the number of batches to compute in parallel."""

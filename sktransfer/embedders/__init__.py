@@ -2,8 +2,24 @@
 
 from sktransfer.embedders._audio_embedder import AudioEmbedder
 from sktransfer.embedders._base_embedder import BaseEmbedder
+from sktransfer.embedders._embed_layers import embed_layers
 from sktransfer.embedders._image_embedder import ImageEmbedder
 from sktransfer.embedders._speech_transcriber import SpeechTranscriber
 from sktransfer.embedders._text_embedder import TextEmbedder
 
-__all__ = ["AudioEmbedder", "BaseEmbedder", "ImageEmbedder", "SpeechTranscriber", "TextEmbedder"]
+#: The embedder of each modality.
+EMBEDDERS: dict[str, type[BaseEmbedder]] = {
+    "image": ImageEmbedder,
+    "text": TextEmbedder,
+    "audio": AudioEmbedder,
+}
+
+__all__ = [
+    "EMBEDDERS",
+    "AudioEmbedder",
+    "BaseEmbedder",
+    "ImageEmbedder",
+    "SpeechTranscriber",
+    "TextEmbedder",
+    "embed_layers",
+]

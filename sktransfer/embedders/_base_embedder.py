@@ -132,14 +132,24 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
         self, column: Column, backbone: Backbone, fitting: tuple[Any, Any] | None = None
     ) -> np.ndarray:
         cache = open_cache(self.cache)
-        extractor = self._extractor(backbone, cache)
+        plan = self._filled(self._extractor(backbone, cache), column, cache, fitting)
+        return self._normalized(plan.rows())
+
+    def _filled(
+        self,
+        extractor: FeatureExtractor,
+        column: Column,
+        cache: FeatureCache,
+        fitting: tuple[Any, Any] | None = None,
+    ) -> RowPlan:
+        """Return a plan of the rows of a column, with all of them read or computed."""
         errors = CellErrors(column, self.on_error)
         cells = digest_column(extractor.modality, column, cache, errors)
-        plan = RowPlan(cache, extractor.space, cells.digests, self._n_features_out)
+        plan = extractor.plan(cache, cells.digests)
         if plan.todo:
             extractor = extractor.ready(plan)
         counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
-        preparer = extractor.modality.bind(backbone)
+        preparer = extractor.modality.bind(extractor.backbone)
         parallelism = extractor.parallelism(self.batch_size)
         runner = Runner(preparer, cells, errors, extractor.device, self.batch_size, parallelism)
         with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
@@ -147,7 +157,7 @@ class BaseEmbedder(LazyMixin, CallbackSupportMixin, TransformerMixin, ColumnEsti
                 computed = runner.run(extractor.features, plan.batches(runner))
                 plan.fill(runner.finite(computed, extractor.precision), advance)
         runner.warn()
-        return self._normalized(plan.rows())
+        return plan
 
     def _extractor(self, backbone: Backbone, cache: FeatureCache) -> FeatureExtractor:
         device = self._torch_device()

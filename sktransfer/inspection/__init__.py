@@ -1,8 +1,10 @@
 """Displays of training histories, a learning rate range test, and comparisons of features."""
 
 from sktransfer.inspection._compare_pretrained import compare_pretrained as compare_pretrained
+from sktransfer.inspection._confusion import ConfusionDisplay as ConfusionDisplay
 from sktransfer.inspection._duplicates import Duplicates as Duplicates
 from sktransfer.inspection._duplicates import find_duplicates as find_duplicates
+from sktransfer.inspection._embedding_map import EmbeddingMapDisplay as EmbeddingMapDisplay
 from sktransfer.inspection._find_lr import LearningRateDisplay as LearningRateDisplay
 from sktransfer.inspection._find_lr import find_lr as find_lr
 from sktransfer.inspection._history import HistoryDisplay as HistoryDisplay
@@ -11,3 +13,4 @@ from sktransfer.inspection._leakage import LeakageReport as LeakageReport
 from sktransfer.inspection._leakage import leakage_report as leakage_report
 from sktransfer.inspection._mask_display import MaskDisplay as MaskDisplay
 from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay
+from sktransfer.inspection._rank_backbones import rank_backbones as rank_backbones

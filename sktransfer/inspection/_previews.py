@@ -6,15 +6,45 @@ import base64
 import html
 import io
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sktransfer.modalities import modality_of, recognize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Characters of a line, and lines of a text in a plot.
 _LINE, _LINES = 18, 5
+
+
+def row_previews(
+    X: Any, rows: Iterable[int], n: int, modality: Any = None
+) -> list[np.ndarray | str] | None:
+    """Return previews of some rows; None if X is no column of cells of a known kind.
+
+    Parameters
+    ----------
+    X : column of n cells
+        In any container.
+    rows : iterable of int
+        Positions.
+    n : int
+        Number of rows that it must have.
+    modality : Modality, optional
+        Reads the cells; by default it is recognized from them.
+    """
+    if modality is None:
+        name = recognize(X).name
+        if name is None:
+            return None
+        modality = modality_of(name)()
+    cells = modality.column(X).cells
+    if len(cells) != n:
+        raise ValueError(f"There are {len(cells)} cells for {n} rows.")
+    return [modality.preview(cells[row]) for row in rows]
 
 
 def draw_preview(ax: Axes, preview: np.ndarray | str) -> None:

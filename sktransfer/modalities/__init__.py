@@ -1,7 +1,5 @@
 """The kinds of cells: one folder each, and one line in the table below."""
 
-from pkgutil import resolve_name
-
 from sktransfer.modalities._inputs import MASK as MASK
 from sktransfer.modalities._inputs import SAMPLES as SAMPLES
 from sktransfer.modalities._inputs import WAVEFORM as WAVEFORM
@@ -21,22 +19,7 @@ from sktransfer.modalities._modality import Modality as Modality
 from sktransfer.modalities._modality import Preparer as Preparer
 from sktransfer.modalities._modality import Recipe as Recipe
 from sktransfer.modalities._modality import Remark as Remark
-
-#: Name of each modality, and the class that reads its cells: the class itself or where it lies.
-MODALITIES: dict[str, str | type[Modality]] = {
-    "image": "sktransfer.modalities.image:ImageModality",
-    "audio": "sktransfer.modalities.audio:AudioModality",
-    "text": "sktransfer.modalities.text:TextModality",
-}
-
-
-def modality_of(name: str) -> type[Modality]:
-    """Return the class of a modality.
-
-    Raises
-    ------
-    KeyError
-        If there is none of that name.
-    """
-    found = MODALITIES[name]
-    return resolve_name(found) if isinstance(found, str) else found
+from sktransfer.modalities._recognize import Recognized as Recognized
+from sktransfer.modalities._recognize import recognize as recognize
+from sktransfer.modalities._registered import MODALITIES as MODALITIES
+from sktransfer.modalities._registered import modality_of as modality_of

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import numpy as np
 from sktransfer.exceptions import BadCellError
 
 DATA_URI = re.compile(r"(?i)data:[^,]{0,200},")
+# Longest text that may be the path of a file which does not exist.
+_LONGEST_PATH = 260
 _URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
 
 
@@ -64,3 +68,31 @@ def as_path(cell: str | os.PathLike[Any], noun: str, base64: re.Pattern[str]) ->
             f"URLs are never fetched; download the {noun} and pass its path or its bytes"
         )
     return text
+
+
+def is_meant_as_file(
+    cell: object, mime: str, suffixes: Collection[str], base64: re.Pattern[str]
+) -> bool:
+    """Return whether a cell is a text named like a file, or a file encoded as text.
+
+    Parameters
+    ----------
+    cell : object
+        Any value.
+    mime : str
+        First part of the MIME type, in data URIs.
+    suffixes : collection of str
+        Of the names of such files, in lower case.
+    base64 : Pattern
+        Of base64 text of such files, from `base64_of`.
+    """
+    if not isinstance(cell, (str, os.PathLike)):
+        return False
+    try:
+        text = os.fsdecode(cell)
+    except Exception:  # a PathLike may run any code
+        return False
+    if text.lower().startswith(f"data:{mime}/") or base64.match(text):
+        return True
+    is_short = len(text) <= _LONGEST_PATH and "\n" not in text
+    return is_short and PurePath(text).suffix.lower() in suffixes

@@ -227,6 +227,19 @@ class Modality(CellType, ABC):
         """Read a container as one column of cells."""
         return as_column(X, self)
 
+    @classmethod
+    def claims(cls, cell: object, start: bytes | None) -> bool:
+        """Return whether a cell is of this kind, as far as its type and first bytes tell.
+
+        Parameters
+        ----------
+        cell : object
+            Any value that is not missing.
+        start : bytes, optional
+            First 4096 bytes of the file whose path or content the cell is, if there is one.
+        """
+        return False
+
     @abstractmethod
     def digest(
         self, cells: Iterable[object], cache: FeatureCache

@@ -188,6 +188,11 @@ class HuggingFaceNetwork(SentenceNetwork):
             layers[number] = _Layer(layer, number, stage, family.tuples)
 
     @property
+    def pools(self) -> bool:
+        """Whether "pooled" can be computed from the cached output of the last stage."""
+        return self.kind != "pooler"
+
+    @property
     def token_embeddings(self) -> nn.Embedding | None:
         """The word embeddings; None of a model for images."""
         found = self.model.get_input_embeddings()
@@ -197,6 +202,8 @@ class HuggingFaceNetwork(SentenceNetwork):
         self, inputs: Any, until: str = POOLED, cached: CachedActivation | None = None
     ) -> torch.Tensor:
         """Run the model as far as stage `until`; "pooled" gives (n, d)."""
+        if cached and cached.stage == list(self.stages)[-1] and self.pools:
+            return self._features(cached.activation, inputs)
         skipped = list(self.stages).index(cached.stage) if cached else 0
         samples = inputs.get(SAMPLES) if isinstance(inputs, Mapping) else None
         now = _Pass(until, skipped, cached.activation if cached else None, samples)
@@ -212,7 +219,11 @@ class HuggingFaceNetwork(SentenceNetwork):
             return now.reached[0] if mask is None else now.reached[0][:, : mask.shape[1]]
         if until != POOLED:
             return output.last_hidden_state
-        return self._features(output, inputs)
+        if self.kind == "pooler":
+            # A SigLIP without its head does not pool.
+            own = output.pooler_output
+            return self.pooled(output.last_hidden_state.mean(1) if own is None else own.flatten(1))
+        return self._features(output.last_hidden_state, inputs)
 
     def _run(self, inputs: Any) -> Any:
         if self.reader is not None:
@@ -223,15 +234,8 @@ class HuggingFaceNetwork(SentenceNetwork):
         with warnings_ignored(UserWarning, message="Support for mismatched key_padding_mask"):
             return self.model(**given, return_dict=True)
 
-    def _features(self, output: Any, inputs: Any) -> torch.Tensor:
-        tokens = output.last_hidden_state
-        if self.kind == "cls":
-            return tokens[:, 0]
-        if self.kind == "pooler":
-            # A SigLIP without its head does not pool.
-            own = output.pooler_output
-            return self.pooled(tokens.mean(1) if own is None else own.flatten(1))
-        return self.pooled(tokens, mask_of(inputs))
+    def _features(self, tokens: torch.Tensor, inputs: Any) -> torch.Tensor:
+        return tokens[:, 0] if self.kind == "cls" else self.pooled(tokens, mask_of(inputs))
 
     def extra_repr(self) -> str:
         """Show settings that are not in the modules, such as the number of attention heads."""

@@ -32,6 +32,8 @@ class StaticNetwork(SentenceNetwork):
         As for `SentenceNetwork`.
     """
 
+    pools = True
+
     def __init__(self, tokens: int, width: int, **how: Any) -> None:
         super().__init__(**how)
         self.embedding = nn.Embedding(tokens + 1, width, padding_idx=tokens)

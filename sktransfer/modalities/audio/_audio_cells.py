@@ -15,7 +15,7 @@ from sktransfer.modalities._cell_sources import as_array, as_path, base64_of
 from sktransfer.modalities.audio._content import format_of
 
 # How wav, FLAC, Ogg, MP3 and AIFF files begin in base64.
-_BASE64 = base64_of("UklGR", "ZkxhQ", "T2dnUw", "SUQz", "//[tuvNOP]", "Rk9STQ")
+BASE64 = base64_of("UklGR", "ZkxhQ", "T2dnUw", "SUQz", "//[tuvNOP]", "Rk9STQ")
 
 #: Sampling rates of any recorder: from those of heart sounds and of infrasound to ultrasound.
 LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
@@ -80,7 +80,7 @@ def audio_source(cell: object, sampling_rate: int | None) -> Source:
     if is_missing(cell):
         raise BadCellError("the recording is missing; drop the row")
     if isinstance(cell, (str, os.PathLike)):
-        return as_path(cell, "recording", _BASE64)
+        return as_path(cell, "recording", BASE64)
     if hasattr(cell, "read"):
         raise BadCellError("an open file is not a sound; pass its path, or what its read() gives")
     raise BadCellError(

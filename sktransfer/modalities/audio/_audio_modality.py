@@ -23,6 +23,7 @@ from sktransfer.modalities.audio._audio_augmentation import audio_augmentation
 from sktransfer.modalities.audio._audio_cells import Samples, audio_source
 from sktransfer.modalities.audio._audio_recipe import AudioRecipe
 from sktransfer.modalities.audio._decode_audio import decode_audio
+from sktransfer.modalities.audio._is_sound import is_sound
 from sktransfer.modalities.audio._waveform_picture import waveform_picture
 
 if TYPE_CHECKING:
@@ -90,6 +91,11 @@ class AudioModality(Modality):
                 f"an array of shape {X.shape} holds one recording per row only with sampling_rate="
             )
         return list(X), 1
+
+    @classmethod
+    def claims(cls, cell: object, start: bytes | None) -> bool:
+        """Return whether it is a sound, a file of one, or a name like that of such a file."""
+        return is_sound(cell, start)
 
     def digest(
         self, cells: Iterable[object], cache: FeatureCache

@@ -20,6 +20,7 @@ from sktransfer.modalities.image._decode import decode_image, decode_source
 from sktransfer.modalities.image._geometry import Geometry
 from sktransfer.modalities.image._image_augmentation import image_augmentation
 from sktransfer.modalities.image._image_recipe import ImageRecipe
+from sktransfer.modalities.image._is_image import is_image
 from sktransfer.modalities.image._patch_masking import patch_masking
 from sktransfer.modalities.image._picture_matcher import PictureMatcher
 from sktransfer.modalities.image._pixel_sources import image_source
@@ -79,6 +80,11 @@ class ImageModality(Modality):
     def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
         """Return the images of a stack or of flattened rows."""
         return images_of_array(X, self.image_shape and tuple(self.image_shape))
+
+    @classmethod
+    def claims(cls, cell: object, start: bytes | None) -> bool:
+        """Return whether it is an image, a file of one, or a name like that of such a file."""
+        return is_image(cell, start)
 
     def digest(
         self, cells: Iterable[object], cache: FeatureCache

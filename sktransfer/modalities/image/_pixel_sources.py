@@ -15,7 +15,7 @@ from sktransfer.modalities.image._nifti import is_nifti
 Source: TypeAlias = "np.ndarray | Image.Image | bytes | bytearray | str"
 
 # How PNG, JPEG, GIF and WebP files begin in base64.
-_BASE64 = base64_of("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
+BASE64 = base64_of("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 
 # With its article, what a cell may be, and the arrays that hold one.
 _KINDS = {
@@ -68,7 +68,7 @@ def image_source(cell: object, noun: str = "image") -> Source:
     if is_missing(cell):
         raise BadCellError(f"the {noun} is missing; drop the row")
     if isinstance(cell, (str, os.PathLike)):
-        return as_path(cell, noun, _BASE64)
+        return as_path(cell, noun, BASE64)
     if isinstance(cell, dict):
         return _of_dict(cell, noun)
     if hasattr(cell, "__array__") and not isinstance(cell, np.generic):
@@ -79,6 +79,13 @@ def image_source(cell: object, noun: str = "image") -> Source:
         f"a value of type {type(cell).__name__} is not {kind}; "
         "pass a path, encoded bytes, a PIL image or a NumPy array"
     )
+
+
+def format_of(data: bytes | bytearray, formats: Sequence[str]) -> str | None:
+    """Return which of Pillow's formats the content of a file begins like."""
+    start = bytes(data[:16]).ljust(16, b"\0")  # Pillow takes the length for granted
+    accepts = {name: Image.OPEN[name][1] for name in formats}
+    return next((name for name, test in accepts.items() if test and test(start) is True), None)
 
 
 def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
@@ -95,18 +102,15 @@ def guess_content(data: bytes | bytearray, formats: Sequence[str]) -> str:
         return "empty"
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
         return "a HEIC image (convert it to JPEG or PNG)"
-    start = bytes(data[:16]).ljust(16, b"\0")  # Pillow takes the length for granted
-    for name in formats:
-        accepts = Image.OPEN[name][1]
-        if accepts and accepts(start) is True:
-            return f"a damaged {name} image"
+    if name := format_of(data, formats):
+        return f"a damaged {name} image"
     if is_nifti(data):
         return "a NIfTI volume (pass the column 'image' of sktransfer.read_volume(path))"
     for first_bytes, name in _FIRST_BYTES.items():
         if data.startswith(first_bytes):
             return name
     text = bytes(data[:300]).decode("latin-1")
-    if _BASE64.match(text):
+    if BASE64.match(text):
         return "base64 text (pass base64.b64decode(cell))"
     if DATA_URI.match(text):
         return "a data URI (pass base64.b64decode(cell.partition(b',')[2]))"

@@ -62,6 +62,11 @@ class TextModality(Modality):
     prompt: str | None = None
     long_texts: str = "truncate"
 
+    @classmethod
+    def claims(cls, cell: object, start: bytes | None) -> bool:
+        """Return whether it is a string."""
+        return isinstance(cell, str)
+
     def digest(
         self, cells: Iterable[object], cache: FeatureCache
     ) -> tuple[Sequence[Any], Sequence[bytes | BadCellError | None]]:

@@ -12,6 +12,7 @@ from sktransfer.training.targets._boxes import Boxes as Boxes
 from sktransfer.training.targets._boxes import BoxTarget as BoxTarget
 from sktransfer.training.targets._boxes import as_boxes as as_boxes
 from sktransfer.training.targets._checks import as_labels as as_labels
+from sktransfer.training.targets._checks import as_matrix as as_matrix
 from sktransfer.training.targets._checks import as_numbers as as_numbers
 from sktransfer.training.targets._checks import as_numpy as as_numpy
 from sktransfer.training.targets._checks import is_label_matrix as is_label_matrix

@@ -192,6 +192,20 @@ def test_a_pass_resumes_after_any_stage_but_the_last(saved, kind):
             assert not {*names[1 : number + 1]} & {*seen}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pooling", ["default", "mean"])
+@torch.inference_mode()
+def test_several_layers_from_one_pass_are_those_of_a_pass_each(saved, kind, pooling):
+    backbone = saved(kind).backbone
+    layers = [*backbone.stages, POOLED]
+    found = [
+        rows.clone() for rows in backbone.extract_layers(inputs(kind), layers, pooling=pooling)
+    ]
+    assert len(found) == len(layers)
+    for layer, rows in zip(layers, found, strict=True):
+        assert torch.equal(rows, backbone.extract(inputs(kind), layer=layer, pooling=pooling))
+
+
 def test_a_network_that_cannot_resume_raises(saved):
     assert not saved("swin").backbone.network.resumes
 

@@ -1,0 +1,196 @@
+"""A confusion matrix, and examples of its largest confusions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import check_consistent_length
+
+from sktransfer._public import public
+from sktransfer.inspection._axes import Display
+from sktransfer.inspection._previews import draw_preview, row_previews
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Confusion(NamedTuple):
+    """Rows of one class that were predicted as another.
+
+    Attributes
+    ----------
+    true, predicted : object
+        The classes.
+    rows : list of int
+        All such rows.
+    previews : list of ndarray or str
+        Pictures or texts of the first of them.
+    """
+
+    true: Any
+    predicted: Any
+    rows: list[int]
+    previews: list[np.ndarray | str]
+
+
+@public
+@dataclass(eq=False, repr=False)
+class ConfusionDisplay(Display):
+    """A confusion matrix beside examples of the largest confusions.
+
+    Use `from_estimator` or `from_predictions` to create one. The matrix is scikit-learn's
+    `ConfusionMatrixDisplay`.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (k, k)
+        Number of rows of each true class (row) by predicted class (column).
+    classes : ndarray of shape (k,)
+        Names of the classes.
+    confusions : list of Confusion
+        Largest confusions, with their rows and examples.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The matrix.
+    example_axes_ : ndarray of matplotlib Axes, shape (n_confusions, n_examples)
+        Examples.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+
+    Examples
+    --------
+    >>> from sktransfer import ConfusionDisplay
+    >>> texts = ["a cat", "a dog", "an invoice", "a bill"]
+    >>> y_true, y_pred = ["pet", "pet", "paper", "paper"], ["pet", "pet", "paper", "pet"]
+    >>> display = ConfusionDisplay.from_predictions(y_true, y_pred, texts)
+    >>> display.confusions[0].true, display.confusions[0].rows, display.confusions[0].previews
+    ('paper', [3], ['a bill'])
+    """
+
+    matrix: np.ndarray
+    classes: np.ndarray
+    confusions: Sequence[Confusion]
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, y: Any, **options: Any) -> Self:
+        """Draw the confusions of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted. For predictions out of fold, pass those of
+            `sklearn.model_selection.cross_val_predict` to `from_predictions`.
+        X : column of n cells, or table of n rows
+            What it takes.
+        y : array-like of shape (n,)
+            True classes.
+        **options
+            As for `from_predictions`.
+
+        Returns
+        -------
+        ConfusionDisplay
+        """
+        options.setdefault("cells", X)
+        if options["cells"] is X and hasattr(estimator, "_modality"):
+            options.setdefault("modality", estimator._modality())
+        return cls.from_predictions(y, estimator.predict(X), **options)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        cells: Any = None,
+        *,
+        n_confusions: int = 4,
+        n_examples: int = 5,
+        modality: Any = None,
+    ) -> Self:
+        """Draw the confusions of predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n,)
+            True and predicted classes.
+        cells : column of n cells, optional
+            Images, texts or sounds to show; without them, or if they are none of these, only the
+            matrix is drawn.
+        n_confusions : int, default=4
+            Number of pairs of classes with examples, the most frequent ones.
+        n_examples : int, default=5
+            Examples of each, in the order of the rows.
+        modality : Modality, optional
+            Reads the cells; by default it is recognized from them.
+
+        Returns
+        -------
+        ConfusionDisplay
+        """
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        check_consistent_length(y_true, y_pred)
+        classes = unique_labels(y_true, y_pred)
+        matrix = confusion_matrix(y_true, y_pred, labels=classes)
+        wrong = np.where(np.eye(len(classes), dtype=bool), 0, matrix)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:n_confusions]
+        confusions = []
+        for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True):
+            pair = classes[row], classes[column]
+            rows = np.flatnonzero((y_true == pair[0]) & (y_pred == pair[1])).tolist()
+            if rows:
+                found = row_previews(cells, rows[:n_examples], len(y_true), modality)
+                confusions.append(Confusion(*pair, rows, found or []))
+        return cls(matrix, classes, confusions).plot()
+
+    def plot(self) -> Self:
+        """Draw the matrix, and a line of examples per confusion beside it.
+
+        Returns
+        -------
+        self
+        """
+        import matplotlib.pyplot as plt
+
+        shown = [confusion for confusion in self.confusions if confusion.previews]
+        side = max(4.0, 2 + 0.45 * len(self.classes))
+        size = (2.2 * side if shown else side, side)
+        self.figure_ = plt.figure(figsize=size, layout="constrained")
+        left, *right = self.figure_.subfigures(1, 2) if shown else [self.figure_]
+        self.ax_ = left.subplots()
+        with np.errstate(invalid="ignore"):  # a class that is only predicted has no rows
+            shares = self.matrix / self.matrix.sum(axis=1, keepdims=True)
+        ConfusionMatrixDisplay(np.nan_to_num(shares), display_labels=self.classes).plot(
+            **{"ax": self.ax_, "cmap": "Blues", "values_format": ".0%", "colorbar": False},
+            **{"xticks_rotation": 90, "text_kw": {"fontsize": "small"}},
+        )
+        self.example_axes_ = _draw_examples(right[0], shown) if shown else np.empty((0, 0), object)
+        return self
+
+
+def _draw_examples(figure: Figure, confusions: Sequence[Confusion]) -> np.ndarray:
+    """Draw a line of examples per confusion."""
+    most = max(len(confusion.previews) for confusion in confusions)
+    axes = figure.subplots(len(confusions), most, squeeze=False)
+    for line, confusion in zip(axes, confusions, strict=True):
+        for ax in line:
+            ax.set_axis_off()
+        for ax, row, preview in zip(line, confusion.rows, confusion.previews, strict=False):
+            draw_preview(ax, preview)
+            ax.set_title(f"row {row}", fontsize="x-small")
+        count = len(confusion.rows)
+        title = f"{confusion.true} taken for {confusion.predicted} ({count})"
+        line[0].annotate(
+            title,
+            (0, 1),
+            (0, 16),
+            **{"xycoords": "axes fraction", "textcoords": "offset points"},
+            **{"fontsize": "small", "fontweight": "bold", "parse_math": False},
+        )
+    return axes

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.inspection import HistoryDisplay as HistoryDisplay
     from sktransfer.inspection import LeakageReport as LeakageReport
     from sktransfer.inspection import MaskDisplay as MaskDisplay
+    from sktransfer.inspection import MistakesDisplay as MistakesDisplay
     from sktransfer.inspection import PretrainingDisplay as PretrainingDisplay
     from sktransfer.inspection import compare_pretrained as compare_pretrained
     from sktransfer.inspection import find_duplicates as find_duplicates

@@ -26,6 +26,7 @@ _NAMES = {
         "HistoryDisplay",
         "LeakageReport",
         "MaskDisplay",
+        "MistakesDisplay",
         "PretrainingDisplay",
         "compare_pretrained",
         "find_duplicates",

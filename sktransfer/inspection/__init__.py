@@ -12,5 +12,6 @@ from sktransfer.inspection._label_issues import find_label_issues as find_label_
 from sktransfer.inspection._leakage import LeakageReport as LeakageReport
 from sktransfer.inspection._leakage import leakage_report as leakage_report
 from sktransfer.inspection._mask_display import MaskDisplay as MaskDisplay
+from sktransfer.inspection._mistakes import MistakesDisplay as MistakesDisplay
 from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay
 from sktransfer.inspection._rank_backbones import rank_backbones as rank_backbones

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.inspection import find_lr as find_lr
     from sktransfer.inspection import leakage_report as leakage_report
     from sktransfer.inspection import rank_backbones as rank_backbones
+    from sktransfer.inspection import report as report
     from sktransfer.modalities.image import read_coco as read_coco
     from sktransfer.modalities.image import read_image_folder as read_image_folder
     from sktransfer.modalities.image import read_volume as read_volume

@@ -34,6 +34,7 @@ _NAMES = {
         "find_lr",
         "leakage_report",
         "rank_backbones",
+        "report",
     ],
     "modalities.image": ["read_coco", "read_image_folder", "read_volume"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],

@@ -29,7 +29,7 @@ class Table(list[dict[str, Any]]):
             return "[]"
         shown = self if len(self) <= _LONGEST else self[:_FIRST]
         lines = [[name.replace("_", " ") for name in self[0]]]
-        lines += [[_text(value) for value in row.values()] for row in shown]
+        lines += [[cell_text(value) for value in row.values()] for row in shown]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = [
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -43,7 +43,8 @@ class Table(list[dict[str, Any]]):
 _LONGEST, _FIRST = 100, 20
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """Return a value as it is printed in a table."""
     if value is None:
         return "?"
     if isinstance(value, bool):

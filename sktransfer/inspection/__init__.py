@@ -15,3 +15,4 @@ from sktransfer.inspection._mask_display import MaskDisplay as MaskDisplay
 from sktransfer.inspection._mistakes import MistakesDisplay as MistakesDisplay
 from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay
 from sktransfer.inspection._rank_backbones import rank_backbones as rank_backbones
+from sktransfer.inspection._report import report as report

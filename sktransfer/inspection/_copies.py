@@ -98,11 +98,12 @@ def distinct_cells(X: Any, embedder: Any) -> DistinctCells:
     first = list(first_rows(digests, range(len(digests))).values())
     matcher, sketches = modality.matcher(), None
     if matcher is not None:
-        made = {row: _sketch(matcher, column.cells[row], row, errors) for row in first}
-        failed = {digests[row] for row, sketch in made.items() if sketch is None}
+        tried = {row: _sketch(matcher, column.cells[row], row, errors) for row in first}
+        made = {row: sketch for row, sketch in tried.items() if sketch is not None}
+        failed = {digests[row] for row in first if row not in made}
         digests = [None if digest in failed else digest for digest in digests]
-        first = [row for row in first if made[row] is not None]
-        sketches = np.stack([made[row] for row in first]) if first else None
+        first = list(made)
+        sketches = np.stack([*made.values()]) if made else None
     rows = np.array(first, dtype=np.intp)
     return DistinctCells(column, digests, rows, features[rows], sketches, matcher)
 

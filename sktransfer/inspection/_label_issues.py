@@ -109,12 +109,14 @@ def find_label_issues(
     check_consistent_length(X, y, groups)
     how: dict[str, Any] = {"cv": cv, "groups": groups, "n_jobs": n_jobs}
     if is_regressor(model):
-        found = _by_error(model, X, as_numbers(y), how)
+        found: Iterable[dict[str, Any]] = _by_error(model, X, as_numbers(y), how)
     elif is_label_matrix(y):
         names = range(np.shape(y)[1]) if names is None else list(names)
         found = _by_label(model, X, np.asarray(y), names, how)
     else:
-        found = _by_class(model, X, as_labels(y), how)
+        labels = as_labels(y)
+        classes, probabilities = class_probabilities(model, X, labels, how)
+        found = class_issues(probabilities, classes, np.searchsorted(classes, labels))
     return named_rows(found, row_labels(X))
 
 
@@ -153,9 +155,20 @@ def class_issues(
             }
 
 
-def _by_class(
+def class_probabilities(
     model: Any, X: Any, labels: np.ndarray, how: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes and the probability of each (n, k), of models fitted on other rows.
+
+    Parameters
+    ----------
+    model, X
+        As for `find_label_issues`.
+    labels : ndarray of shape (n,)
+        Classes.
+    how : dict
+        Its `cv`, `groups` and `n_jobs`.
+    """
     classes, given = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise TargetError(f"y needs at least 2 classes; it has {len(classes)}.")
@@ -163,7 +176,7 @@ def _by_class(
         model = _calibrated(model)
     splits = _splits(X, labels, how, StratifiedKFold, StratifiedGroupKFold)
     _refuse_unlearned(splits, given, classes.tolist(), "class")
-    return class_issues(_predicted(model, X, labels, splits, how, "predict_proba"), classes, given)
+    return classes, np.asarray(_predicted(model, X, labels, splits, how, "predict_proba"))
 
 
 def _by_label(

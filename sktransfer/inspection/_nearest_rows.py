@@ -45,7 +45,8 @@ def near_pairs(
     ValueError
         If there are more than `MOST_PAIRS`.
     """
-    found, count = [], 0
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    count = 0
     for start, stop, cosines in _tiles(rows, others):
         keep = cosines >= threshold
         if others is None and stop < start + len(cosines):

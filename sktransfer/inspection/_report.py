@@ -207,7 +207,8 @@ def _duplicates(facts: _Facts) -> Iterator[str]:
     first, second = facts.labels[copies.pairs.T]
     text = f"{copies!r}. Pairs with different labels: {int((first != second).sum()):,}."
     advice = "Copies in test rows give scores that are too high; pass their groups to a splitter."
-    yield html.paragraph(text) + html.paragraph(advice) + html.table(copies.table, _MOST_ROWS)
+    more = html.paragraph(advice) + html.table(copies.table, _MOST_ROWS) if len(first) else ""
+    yield html.paragraph(text) + more
 
 
 def _map(facts: _Facts) -> Iterator[str]:

@@ -62,7 +62,7 @@ def figure(display_figure: Any, alt: str) -> str:
     plt.close(display_figure)
     content = base64.b64encode(stream.getvalue()).decode()
     source = f"data:image/png;base64,{content}"
-    return f'<figure><img alt="{html.escape(alt)}" src="{source}"></figure>'
+    return f'<figure tabindex="0"><img alt="{html.escape(alt)}" src="{source}"></figure>'
 
 
 def _title(name: str) -> str:

@@ -25,15 +25,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from _data import cloud_icons, read_small
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-from PIL import Image
 from sklearn.callback import ProgressBar
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.manifold import TSNE
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import (
     GridSearchCV,
@@ -45,7 +41,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from sktransfer import ImageEmbedder, TextEmbedder, cache_info
+from sktransfer import EmbeddingMapDisplay, ImageEmbedder, TextEmbedder, cache_info
 
 start = time.perf_counter()
 
@@ -166,26 +162,10 @@ figure.savefig(output / "confusion.png", dpi=100)
 # empty frames.
 
 drawn = table.sample(600, random_state=0)
-both = ColumnTransformer([("icon", image, "icon"), ("name", text, "name")]).fit_transform(drawn)
-places = make_pipeline(PCA(50), TSNE(max_iter=400, init="pca", random_state=0)).fit_transform(both)
-places = (places - places.min(axis=0)) / np.ptp(places, axis=0)
-
-figure, axes = plt.subplots(figsize=(11, 10), layout="constrained")
-colours = dict(zip(sorted(set(kind)), plt.get_cmap("tab20").colors, strict=False))
-shown = np.empty((0, 2))
-for path, what, place in zip(drawn["icon"], kind[drawn.index], places, strict=True):
-    if len(shown) and np.min(np.linalg.norm(shown - place, axis=1)) < 0.03:
-        continue  # it would cover an icon that is there already
-    shown = np.vstack([shown, place])
-    picture = OffsetImage(Image.open(path).convert("RGBA").resize((64, 64)), zoom=0.34)
-    frame = {"edgecolor": colours[what], "linewidth": 2, "boxstyle": "round,pad=0.1"}
-    axes.add_artist(AnnotationBbox(picture, place, pad=0.1, bboxprops=frame))
-for what, colour in colours.items():
-    axes.plot([], [], "s", color=colour, label=what)
-axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-axes.set(xticks=[], yticks=[], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-axes.set_title(f"{len(shown)} icons by image and name (t-SNE)")
-figure.savefig(output / "map.png", dpi=100)
+both = ColumnTransformer([("icon", image, "icon"), ("name", text, "name")])
+places = EmbeddingMapDisplay.from_estimator(both, drawn, kind[drawn.index], cells=drawn["icon"])
+places.ax_.set_title(f"{len(places.shown_)} icons by image and name (t-SNE)")
+places.figure_.savefig(output / "map.png", dpi=100)
 
 # %%
 # What it cost

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_consistent_length
 
@@ -16,7 +16,11 @@ from sktransfer.inspection._axes import Display
 from sktransfer.inspection._previews import draw_preview, row_previews
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import SubFigure
+
+
+# Inches of an example.
+_SIDE = 1.5
 
 
 class Confusion(NamedTuple):
@@ -137,16 +141,17 @@ class ConfusionDisplay(Display):
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         check_consistent_length(y_true, y_pred)
         classes = unique_labels(y_true, y_pred)
-        matrix = confusion_matrix(y_true, y_pred, labels=classes)
+        pairs = np.searchsorted(classes, y_true), np.searchsorted(classes, y_pred)
+        matrix = np.zeros((len(classes), len(classes)), dtype=int)
+        np.add.at(matrix, pairs, 1)
         wrong = np.where(np.eye(len(classes), dtype=bool), 0, matrix)
         order = np.argsort(-wrong, axis=None, kind="stable")[:n_confusions]
         confusions = []
-        for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True):
-            pair = classes[row], classes[column]
-            rows = np.flatnonzero((y_true == pair[0]) & (y_pred == pair[1])).tolist()
-            if rows:
+        for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):
+            rows = np.flatnonzero((pairs[0] == true) & (pairs[1] == predicted)).tolist()
+            if wrong[true, predicted]:
                 found = row_previews(cells, rows[:n_examples], len(y_true), modality)
-                confusions.append(Confusion(*pair, rows, found or []))
+                confusions.append(Confusion(classes[true], classes[predicted], rows, found or []))
         return cls(matrix, classes, confusions).plot()
 
     def plot(self) -> Self:
@@ -160,9 +165,11 @@ class ConfusionDisplay(Display):
 
         shown = [confusion for confusion in self.confusions if confusion.previews]
         side = max(4.0, 2 + 0.45 * len(self.classes))
-        size = (2.2 * side if shown else side, side)
+        most = max([len(confusion.previews) for confusion in shown], default=0)
+        size = side + _SIDE * most, max(side, _SIDE * len(shown))
         self.figure_ = plt.figure(figsize=size, layout="constrained")
-        left, *right = self.figure_.subfigures(1, 2) if shown else [self.figure_]
+        ratios = {"width_ratios": [side, max(1.0, _SIDE * most)]}
+        left, *right = self.figure_.subfigures(1, 2, **ratios) if shown else [self.figure_]
         self.ax_ = left.subplots()
         with np.errstate(invalid="ignore"):  # a class that is only predicted has no rows
             shares = self.matrix / self.matrix.sum(axis=1, keepdims=True)
@@ -174,23 +181,17 @@ class ConfusionDisplay(Display):
         return self
 
 
-def _draw_examples(figure: Figure, confusions: Sequence[Confusion]) -> np.ndarray:
+def _draw_examples(figure: SubFigure, confusions: Sequence[Confusion]) -> np.ndarray:
     """Draw a line of examples per confusion."""
     most = max(len(confusion.previews) for confusion in confusions)
-    axes = figure.subplots(len(confusions), most, squeeze=False)
-    for line, confusion in zip(axes, confusions, strict=True):
+    parts = figure.subfigures(len(confusions), 1, squeeze=False)[:, 0]
+    axes = np.stack([part.subplots(1, most, squeeze=False)[0] for part in parts])
+    for part, line, confusion in zip(parts, axes, confusions, strict=True):
+        title = f"{confusion.true} taken for {confusion.predicted} ({len(confusion.rows)})"
+        part.suptitle(title, fontsize="small", fontweight="bold", parse_math=False)
         for ax in line:
             ax.set_axis_off()
         for ax, row, preview in zip(line, confusion.rows, confusion.previews, strict=False):
             draw_preview(ax, preview)
             ax.set_title(f"row {row}", fontsize="x-small")
-        count = len(confusion.rows)
-        title = f"{confusion.true} taken for {confusion.predicted} ({count})"
-        line[0].annotate(
-            title,
-            (0, 1),
-            (0, 16),
-            **{"xycoords": "axes fraction", "textcoords": "offset points"},
-            **{"fontsize": "small", "fontweight": "bold", "parse_math": False},
-        )
     return axes

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 # Dimensions that t-SNE is given, and its largest perplexity.
 _DIMENSIONS, _PERPLEXITY = 50, 30.0
-# Least distance of two drawn cells, and size of a drawn picture, in shares of the map.
-_APART = 0.03
-# Points of a drawn picture on the page.
-_SIZE = 22
+# Least distance of two drawn pictures, and of two texts, along both axes in shares of the map.
+_APART, _TEXT_APART = (0.03, 0.03), (0.17, 0.018)
+# Points of a drawn picture on the page, and characters of a text.
+_SIZE, _CHARACTERS = 22, 24
 # Most classes with the colours of small sets.
 _COLOURS = 20
 
@@ -197,11 +197,13 @@ class EmbeddingMapDisplay(Display):
         self.ax_, self.figure_ = ax, ax.figure
         places = _in_unit_square(self.places)
         names, colours = _colours(self.classes, len(places))
-        self.shown_ = _apart(places) if self.previews is not None else np.arange(0)
+        self.shown_ = _apart(places, self.previews or ())
         rest = np.setdiff1d(np.arange(len(places)), self.shown_)
-        self.ax_.scatter(*places[rest].T, c=colours[rest], s=14, alpha=0.7, linewidths=0)
-        for row in self.shown_:
-            self._draw(places[row], row, colours[row])
+        x, y = places[rest].T
+        self.ax_.scatter(x, y, c=colours[rest], s=14, alpha=0.7, linewidths=0)
+        previews = self.previews or ()
+        for row in self.shown_.tolist():
+            self._draw(places[row], previews[row], colours[row])
         for name, colour in names.items():
             self.ax_.plot([], [], "s", color=colour, label=str(name))
         if names:
@@ -223,14 +225,13 @@ class EmbeddingMapDisplay(Display):
         page = map_page(self.title, places, self.classes, colours, self.previews, names)
         Path(path).write_text(page, encoding="utf-8")
 
-    def _draw(self, place: np.ndarray, row: int, colour: Any) -> None:
+    def _draw(self, place: np.ndarray, preview: np.ndarray | str, colour: Any) -> None:
         from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-        assert self.previews is not None
-        preview = self.previews[row]
         if isinstance(preview, str):
-            text: dict[str, Any] = {"fontsize": 6, "parse_math": False, "clip_on": True}
-            self.ax_.text(*place, preview[:24], color=colour, ha="center", va="center", **text)
+            style: dict[str, Any] = {"fontsize": 6, "parse_math": False, "clip_on": True}
+            text = preview if len(preview) <= _CHARACTERS else preview[: _CHARACTERS - 1] + "…"
+            self.ax_.text(place[0], place[1], text, color=colour, ha="center", **style)
             return
         picture = OffsetImage(preview, zoom=_SIZE / max(preview.shape[:2]))
         frame = {"edgecolor": colour, "linewidth": 2, "boxstyle": "round,pad=0.1"}
@@ -250,14 +251,17 @@ def _places(features: np.ndarray, method: str, random_state: int) -> np.ndarray:
     n, d = features.shape
     if method not in ("tsne", "pca"):
         raise ValueError(f"method={method!r} is none of 'tsne', 'pca'.")
-    if d == 2:
-        return features
-    first = PCA(min(_DIMENSIONS, n, d)).fit_transform(features) if n else features
+    if d == 2 or not n:
+        return features[:, :2]
+    if n == 1:
+        return np.zeros((1, 2))
+    first = PCA(min(_DIMENSIONS, n, d)).fit_transform(features)
     if method == "pca" or n < 4:
         return np.pad(first[:, :2], ((0, 0), (0, max(0, 2 - first.shape[1]))))
     # A third of the rows is scikit-learn's advice for few.
     perplexity = min(_PERPLEXITY, (n - 1) / 3)
-    tsne = TSNE(perplexity=perplexity, init="pca", max_iter=400, random_state=random_state)
+    init = "pca" if first.shape[1] > 1 else "random"
+    tsne = TSNE(perplexity=perplexity, init=init, max_iter=400, random_state=random_state)
     return tsne.fit_transform(first)
 
 
@@ -283,7 +287,8 @@ def _colours(classes: np.ndarray | None, n: int) -> tuple[dict[Any, Any], np.nda
         return {}, np.tile(mpl.colormaps["tab20"](0)[:3], (n, 1))
     names, numbers = np.unique(classes, return_inverse=True)
     if len(names) <= _COLOURS:
-        palette = mpl.colormaps["tab20"](np.arange(len(names)))[:, :3]
+        name = "tab10" if len(names) <= _COLOURS // 2 else "tab20"  # which has pale ones
+        palette = mpl.colormaps[name](np.arange(len(names)))[:, :3]
     elif classes.dtype.kind != "f":
         palette = mpl.colormaps["turbo"](np.linspace(0, 1, len(names)))[:, :3]
     else:
@@ -292,10 +297,12 @@ def _colours(classes: np.ndarray | None, n: int) -> tuple[dict[Any, Any], np.nda
     return dict(zip(names.tolist(), palette, strict=True)), palette[numbers]
 
 
-def _apart(places: np.ndarray) -> np.ndarray:
-    """Return rows that are not close to one before them."""
+def _apart(places: np.ndarray, previews: Sequence[np.ndarray | str]) -> np.ndarray:
+    """Return rows whose cells do not cover one before them."""
     shown: list[int] = []
-    for row, place in enumerate(places):
-        if not shown or np.abs(places[shown] - place).max(axis=1).min() >= _APART:
+    are_texts = any(isinstance(preview, str) for preview in previews)
+    gap = np.array(_TEXT_APART if are_texts else _APART)
+    for row, place in enumerate(places if len(previews) else ()):
+        if not (np.abs(places[shown] - place) < gap).all(axis=1).any():
             shown.append(row)
     return np.array(shown, dtype=int)

@@ -53,7 +53,7 @@ def draw_preview(ax: Axes, preview: np.ndarray | str) -> None:
     ax.grid(visible=False)
     if isinstance(preview, str):
         # A "$" in a text is no formula.
-        style = {"ha": "center", "va": "center", "fontsize": "small", "parse_math": False}
+        style = {"ha": "center", "va": "center", "fontsize": "x-small", "parse_math": False}
         ax.text(0.5, 0.5, wrapped(preview), transform=ax.transAxes, **style)  # type: ignore[arg-type]
     else:
         ax.imshow(preview)

@@ -57,6 +57,13 @@ class Duplicates:
         `sklearn.model_selection.GroupKFold`.
     table : list of dict
         The pairs, as a table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransfer import Duplicates
+    >>> Duplicates(np.array([[0, 2]]), np.array(["exact"]), np.ones(1), n_rows=3)
+    3 rows: 1 pairs of copies (1 exact), 1 groups of 2 to 2 rows
     """
 
     pairs: np.ndarray

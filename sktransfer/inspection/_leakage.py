@@ -47,6 +47,13 @@ class LeakageReport:
         Test rows that have a copy in train.
     table : list of dict
         The pairs, as a table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransfer import LeakageReport
+    >>> LeakageReport(np.array([[0, 2]]), np.array(["exact"]), np.ones(1), n_test=4)
+    1 of 4 test rows (25.0%) have a copy in train; 1 pairs (1 exact)
     """
 
     pairs: np.ndarray

@@ -29,15 +29,22 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.finetune import TextRegressor as TextRegressor
     from sktransfer.finetune import TextTagger as TextTagger
     from sktransfer.inspection import ConfusionDisplay as ConfusionDisplay
+    from sktransfer.inspection import Duplicates as Duplicates
     from sktransfer.inspection import EmbeddingMapDisplay as EmbeddingMapDisplay
     from sktransfer.inspection import ExplanationDisplay as ExplanationDisplay
     from sktransfer.inspection import HistoryDisplay as HistoryDisplay
+    from sktransfer.inspection import LeakageReport as LeakageReport
     from sktransfer.inspection import MaskDisplay as MaskDisplay
+    from sktransfer.inspection import MistakesDisplay as MistakesDisplay
     from sktransfer.inspection import PretrainingDisplay as PretrainingDisplay
     from sktransfer.inspection import compare_pretrained as compare_pretrained
     from sktransfer.inspection import explain as explain
+    from sktransfer.inspection import find_duplicates as find_duplicates
+    from sktransfer.inspection import find_label_issues as find_label_issues
     from sktransfer.inspection import find_lr as find_lr
+    from sktransfer.inspection import leakage_report as leakage_report
     from sktransfer.inspection import rank_backbones as rank_backbones
+    from sktransfer.inspection import report as report
     from sktransfer.modalities.image import read_coco as read_coco
     from sktransfer.modalities.image import read_image_folder as read_image_folder
     from sktransfer.modalities.image import read_volume as read_volume

@@ -86,6 +86,10 @@ class CollapseWarning(SktransferWarning):
     """Features collapsed in pre-training, which has been stopped."""
 
 
+class ConflictWarning(SktransferWarning):
+    """Copies of a row have different labels."""
+
+
 class EngineWarning(SktransferWarning):
     """The engine that was asked for cannot run a network; torch does."""
 

@@ -1,6 +1,7 @@
 """Containers of one column: lists, arrays, Series and frames of any library."""
 
 from sktransfer.columns._as_column import as_column as as_column
+from sktransfer.columns._as_column import row_labels as row_labels
 from sktransfer.columns._cells import describe as describe
 from sktransfer.columns._cells import is_missing as is_missing
 from sktransfer.columns._cells import name_cell as name_cell

@@ -182,7 +182,7 @@ def _from_frame(X: Any, cell_type: CellType) -> Column:
         return replace(column, name=names[0], is_frame=isinstance(X.columns[0], str))
     if cell_type.takes_rows:
         column = _from_array(X.to_numpy(), cell_type)
-        return replace(column, index=_index(X), is_frame=True)
+        return replace(column, index=row_labels(X), is_frame=True)
     shown = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
     raise _several_columns(len(names), f" ({shown})", f"X[{names[0]!r}]", cell_type)
 
@@ -198,7 +198,7 @@ def _from_series(X: Any, cell_type: CellType) -> Column:
         column = _from_arrays(X, shape, cell_type)
     else:
         column = Column(X.to_list())
-    return replace(column, name=None if name in (None, "") else str(name), index=_index(X))
+    return replace(column, name=None if name in (None, "") else str(name), index=row_labels(X))
 
 
 def _from_tensors(X: Any, cell_type: CellType) -> Column:
@@ -232,7 +232,8 @@ def _stacked(X: np.ndarray) -> np.ndarray:
     return np.stack([_stacked(x) for x in X]) if X.dtype.kind == "O" else X
 
 
-def _index(X: Any) -> Sequence[object] | None:
+def row_labels(X: Any) -> Sequence[object] | None:
+    """Return the index of a container, or None where it has none or it is 0, 1, 2, ..."""
     index: Any = getattr(nw.to_native(X, pass_through=True), "index", None)
     is_default = type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
     return None if is_default or callable(index) else index

@@ -213,6 +213,8 @@ class Modality(CellType, ABC):
         Whether a weighted mean of two network inputs is one, as mixup needs it.
     outlines_cells : bool
         Whether `outline` tells of a cell what its prepared form does not.
+    near : float
+        Cosine of the default backbone's features from which cells without a `matcher` are copies.
     """
 
     name: ClassVar[str]
@@ -220,6 +222,7 @@ class Modality(CellType, ABC):
     recipe_type: ClassVar[type[Recipe]]
     can_blend: ClassVar[bool] = True
     outlines_cells: ClassVar[bool] = False
+    near: ClassVar[float] = 0.95
 
     def column(self, X: Any) -> Column:
         """Read a container as one column of cells."""
@@ -247,6 +250,14 @@ class Modality(CellType, ABC):
         A cell that cannot be read has an error, not raised, in place of its digest; one that is
         to be left NaN has None. The digests of files are read from the cache and written to it.
         """
+
+    def matcher(self) -> Any:
+        """Return what compares two cells more closely than features do, or None.
+
+        It has `threshold`, ``sketch(cell)``, ``vectors(sketches)`` and ``compare(sketches,
+        others)``, as the `PictureMatcher` of images.
+        """
+        return None
 
     def recipe(self, backbone: Any) -> Any:
         """Return the backbone's recipe with this modality's parameters in it."""

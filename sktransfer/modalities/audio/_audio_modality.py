@@ -68,6 +68,7 @@ class AudioModality(Modality):
     """
 
     name: ClassVar[str] = "audio"
+    near: ClassVar[float] = 0.98
     noun: ClassVar[str] = "sound"
     library: ClassVar[str] = "soundfile"
     recipe_type: ClassVar[type[Recipe]] = AudioRecipe

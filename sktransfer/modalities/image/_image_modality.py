@@ -23,6 +23,7 @@ from sktransfer.modalities.image._image_parts import ImageParts, shrunk
 from sktransfer.modalities.image._image_recipe import ImageRecipe
 from sktransfer.modalities.image._is_image import is_image
 from sktransfer.modalities.image._patch_masking import patch_masking
+from sktransfer.modalities.image._picture_matcher import PictureMatcher
 from sktransfer.modalities.image._pixel_sources import image_source
 from sktransfer.modalities.image._planes import stack_pixels
 from sktransfer.modalities.image._stacks import images_of_array
@@ -144,6 +145,10 @@ class ImageModality(Modality):
 
     def _picture(self, cell: object, pixels: int) -> np.ndarray:
         return thumbnail(cell, pixels, max_pixels=self.max_pixels, window=self.window)
+
+    def matcher(self) -> PictureMatcher:
+        """Return what finds pictures that are mirrored, cropped, rescaled or encoded anew."""
+        return PictureMatcher(self.max_pixels, self.window)
 
     def bind(self, backbone: Any) -> ImagePreparer:
         """Return what decodes, resizes and scales images for a backbone."""

@@ -1,0 +1,76 @@
+"""One self-contained page about a model and its data."""
+
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sktransfer import ImageEmbedder, report
+from sktransfer.exceptions import TargetError
+from tests._tiny import images, tiny_network
+
+IMAGES = np.concatenate([images(10) // 4, 160 + images(10) // 4])
+Y = np.repeat(["<b>dark</b>", "light"], 10)
+MODEL = make_pipeline(ImageEmbedder(tiny_network(), cache=False), LogisticRegression())
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    y = Y.copy()
+    y[3] = "light"
+    cells = IMAGES.copy()
+    cells[1] = cells[0]
+    path = tmp_path_factory.mktemp("report") / "page.html"
+    found = report(MODEL, cells, y, path, cv=2, title="Dark & light", embedder=MODEL[0])
+    assert found == path
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_has_a_section_for_each_question(text):
+    headings = re.findall("<h2>(.*?)</h2>", text)
+    names = ("Model", "Scores", "Confusions", "Labels", "Copies", "Map", "Calibration")
+    assert [heading.split()[0] for heading in headings] == list(names)
+    assert text.count('<li><a href="#s') == len(headings)
+    assert "1 exact" in text
+
+
+def test_the_page_loads_nothing(text):
+    assert not re.search(r"""(src|href)=["'](?!data:image/png;base64,|#s\d)""", text)
+    assert "<script" not in text
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_texts_are_escaped_and_pictures_described(text):
+    assert "<b>" not in text
+    assert "<h1>Dark &amp; light</h1>" in text
+    assert "&lt;b&gt;dark&lt;/b&gt;" in text
+    pictures = re.findall("<img [^>]*>", text)
+    assert len(pictures) >= 3
+    assert all(re.search('alt="[^"]+"', picture) for picture in pictures)
+
+
+def test_all_figures_are_closed(text):
+    assert plt.get_fignums() == []
+
+
+def test_a_fitted_model_is_scored_on_the_rows_given(tmp_path):
+    X = np.random.default_rng(0).normal(size=(30, 2)) + 2 * np.arange(30)[:, None] % 2
+    y = np.arange(30) % 2
+    model = LogisticRegression().fit(X, y)
+    page = report(model, X, y, tmp_path / "r.html", cv=None).read_text()
+    assert f"Accuracy {model.score(X, y):.3f}; each row was predicted by the fitted model" in page
+    assert "Copies" not in page
+    with pytest.raises(TargetError, match="not fitted on"):
+        report(model, X, y + 5, tmp_path / "r.html", cv=None)
+
+
+def test_other_targets_are_refused(tmp_path):
+    X, y = np.ones((4, 2)), np.array([[0, 1], [1, 1], [0, 0], [1, 0]])
+    with pytest.raises(TargetError, match="one class per row"):
+        report(LogisticRegression(), X, y, tmp_path / "r.html")
+    with pytest.raises(TargetError, match="one class per row"):
+        report(LinearRegression(), X, [1.5, 2, 3, 4], tmp_path / "r.html")

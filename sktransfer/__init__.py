@@ -28,9 +28,11 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.finetune import TextClassifier as TextClassifier
     from sktransfer.finetune import TextRegressor as TextRegressor
     from sktransfer.finetune import TextTagger as TextTagger
+    from sktransfer.inspection import BackboneRanking as BackboneRanking
     from sktransfer.inspection import ConfusionDisplay as ConfusionDisplay
     from sktransfer.inspection import Duplicates as Duplicates
     from sktransfer.inspection import EmbeddingMapDisplay as EmbeddingMapDisplay
+    from sktransfer.inspection import Explanation as Explanation
     from sktransfer.inspection import ExplanationDisplay as ExplanationDisplay
     from sktransfer.inspection import HistoryDisplay as HistoryDisplay
     from sktransfer.inspection import LeakageReport as LeakageReport

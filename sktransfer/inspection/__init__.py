@@ -17,5 +17,6 @@ from sktransfer.inspection._leakage import leakage_report as leakage_report
 from sktransfer.inspection._mask_display import MaskDisplay as MaskDisplay
 from sktransfer.inspection._mistakes import MistakesDisplay as MistakesDisplay
 from sktransfer.inspection._pretraining import PretrainingDisplay as PretrainingDisplay
+from sktransfer.inspection._rank_backbones import BackboneRanking as BackboneRanking
 from sktransfer.inspection._rank_backbones import rank_backbones as rank_backbones
 from sktransfer.inspection._report import report as report

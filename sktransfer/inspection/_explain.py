@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sktransfer._warnings import warn
-from sktransfer.columns import FlatRows, Rows, describe, rows_of
+from sktransfer.columns import FlatRows, Rows, describe, row_labels, rows_of
 from sktransfer.exceptions import ColumnError, LeftOutWarning
 from sktransfer.inspection._column_shares import Others, scores_without
 from sktransfer.inspection._explanation import Explanation
@@ -134,6 +134,7 @@ def explain(
         baseline=without[:, -1],
         target=None if scores.names is None else [scores.names[place] for place in targets],
         unit=scores.unit,
+        index=row_labels(X),
         cells=[[describe(cell) for cell in rows.cells(n)] for n in range(len(rows.names))],
     )
 

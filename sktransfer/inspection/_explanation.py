@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sktransfer._public import public
 from sktransfer._table import Table
 from sktransfer.modalities import Weighted, css_colour
 
@@ -29,6 +30,7 @@ _BOX = (
 )
 
 
+@public
 @dataclass(eq=False, repr=False)
 class Explanation:
     """What a model went by, per row.
@@ -55,6 +57,18 @@ class Explanation:
         What outputs, shares and weights are.
     cells : list of list of str
         By column, a short description of each cell.
+    index : sequence, optional
+        Labels of the rows, where they have an index.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sktransfer import TextEmbedder, explain
+    >>> model = make_pipeline(TextEmbedder(cache=False), LogisticRegression())
+    >>> found = explain(model.fit(["good", "bad"], [1, 0]), ["good", "bad"])
+    >>> found.target, found.shares.shape, found.unit
+    ([1, 0], (2, 1), 'probability')
     """
 
     columns: list[str]
@@ -65,6 +79,7 @@ class Explanation:
     target: list[Any] | None
     unit: str
     cells: list[list[str]]
+    index: Sequence[object] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -113,7 +128,8 @@ class Explanation:
     def title(self, row: int) -> str:
         """Return what the model says of a row."""
         what = self.unit if self.target is None else f"{self.unit} of {self.target[row]!r}"
-        return f"row {row}: {what} {self.output[row]:.3f}, baseline {self.baseline[row]:.3f}"
+        name = row if self.index is None else self.index[row]
+        return f"row {name}: {what} {self.output[row]:.3f}, baseline {self.baseline[row]:.3f}"
 
     def order(self, row: int) -> list[int]:
         """Return the columns, those of the largest shares first."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from sktransfer._public import public
 from sktransfer._table import Table
 from sktransfer.exceptions import BackboneError, ColumnError, TargetError, WeightsError
 from sktransfer.inspection._ranking_display import RankingDisplay
@@ -34,6 +35,7 @@ _UNKNOWN = {
 }
 
 
+@public
 class BackboneRanking(Table):
     """Rows of `rank_backbones`, the best first; prints as a table.
 
@@ -41,6 +43,14 @@ class BackboneRanking(Table):
     ----------
     score_name : str
         What the scores are.
+
+    Examples
+    --------
+    >>> from sktransfer import rank_backbones
+    >>> X = [f"a {word} film, number {n}" for n in range(10) for word in ("good", "bad")]
+    >>> ranking = rank_backbones(X, ["+", "-"] * 10, ["all-MiniLM-L6-v2"], layers=["layer3", -1])
+    >>> ranking.score_name
+    'leave-one-out accuracy'
     """
 
     def __init__(self, rows: Iterable[dict[str, Any]], score_name: str) -> None:

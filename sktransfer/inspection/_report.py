@@ -18,18 +18,20 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransfer._table import Table
 from sktransfer._version import __version__
-from sktransfer.columns import row_labels
+from sktransfer.columns import row_labels, rows_of
 from sktransfer.exceptions import TargetError
 from sktransfer.inspection import _report_page as html
 from sktransfer.inspection._confusion import ConfusionDisplay
 from sktransfer.inspection._duplicates import find_duplicates
 from sktransfer.inspection._embedding_map import EmbeddingMapDisplay
+from sktransfer.inspection._explain import explain
 from sktransfer.inspection._history import HistoryDisplay
 from sktransfer.inspection._label_issues import class_issues, class_probabilities, named_rows
 from sktransfer.inspection._mistakes import MistakesDisplay
 from sktransfer.modalities import recognize
 
 _MOST_ROWS = 20
+_EXPLAINED = 4
 
 
 def report(
@@ -48,8 +50,9 @@ def report(
     """Write one page about a classifier and its data, which opens offline.
 
     It has the model, scores, the confusion matrix with examples, rows whose label may be wrong,
-    copies, a map of the features, the history of a training and the calibration of probabilities;
-    each as far as the model and the data have it. Pictures and texts of the data are in the file.
+    copies, explanations of the surest mistakes, a map of the features, the history of a training
+    and the calibration of probabilities; each as far as the model and the data have it. Pictures
+    and texts of the data are in the file.
 
     Parameters
     ----------
@@ -211,6 +214,26 @@ def _duplicates(facts: _Facts) -> Iterator[str]:
     yield html.paragraph(text) + more
 
 
+def _explanations(facts: _Facts) -> Iterator[str]:
+    sure = facts.probabilities.max(axis=1)
+    wrong = np.flatnonzero(facts.predicted != facts.labels)
+    rows = wrong[np.argsort(-sure[wrong], kind="stable")][:_EXPLAINED].tolist()
+    if not rows:
+        return
+    model = facts.model
+    if not _is_fitted(model):
+        model = clone(model).fit(facts.X, facts.labels)
+    targets = facts.predicted[rows].tolist()
+    found = explain(model, rows_of(facts.X).take(rows, {}), target=targets, background=facts.X)
+    found.index = rows
+    text = (
+        f"What speaks for the predicted class in rows {', '.join(map(str, rows))}, the surest "
+        "mistakes: how much lower its probability is without a column or a part of a cell. The "
+        "model that is explained was fitted on all rows."
+    )
+    yield html.paragraph(text) + found._repr_html_()
+
+
 def _map(facts: _Facts) -> Iterator[str]:
     transformer = _transformer(facts)
     if transformer is None or len(facts.labels) < 3:
@@ -263,6 +286,7 @@ _SECTIONS: dict[str, Callable[[_Facts], Iterator[str]]] = {
     "Confusions": _confusion,
     "Labels that may be wrong": _issues,
     "Copies": _duplicates,
+    "Explanations": _explanations,
     "Map of features": _map,
     "Training": _training,
     "Calibration": _calibration,

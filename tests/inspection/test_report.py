@@ -31,10 +31,20 @@ def text(tmp_path_factory):
 
 def test_the_page_has_a_section_for_each_question(text):
     headings = re.findall("<h2>(.*?)</h2>", text)
-    names = ("Model", "Scores", "Confusions", "Labels", "Copies", "Map", "Calibration")
+    names = (
+        "Model",
+        "Scores",
+        "Confusions",
+        "Labels",
+        "Copies",
+        "Explanations",
+        "Map",
+        "Calibration",
+    )
     assert [heading.split()[0] for heading in headings] == list(names)
     assert text.count('<li><a href="#s') == len(headings)
     assert "1 exact" in text
+    assert "row 3: probability of" in text  # whose label was changed
 
 
 def test_the_page_loads_nothing(text):

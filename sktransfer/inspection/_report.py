@@ -217,19 +217,22 @@ def _duplicates(facts: _Facts) -> Iterator[str]:
 def _explanations(facts: _Facts) -> Iterator[str]:
     sure = facts.probabilities.max(axis=1)
     wrong = np.flatnonzero(facts.predicted != facts.labels)
-    rows = wrong[np.argsort(-sure[wrong], kind="stable")][:_EXPLAINED].tolist()
+    rows = wrong[np.argsort(-sure[wrong], kind="stable")][:_EXPLAINED]
+    others = np.setdiff1d(np.arange(len(sure)), rows)
+    rows = rows[np.isin(facts.predicted[rows], facts.labels[others])].tolist()
     if not rows:
         return
-    model = facts.model
-    if not _is_fitted(model):
-        model = clone(model).fit(facts.X, facts.labels)
+    X, model = rows_of(facts.X), facts.model
+    background = X.take(others.tolist(), {})
+    if facts.cv is not None:
+        model = clone(model).fit(background, facts.labels[others])
     targets = facts.predicted[rows].tolist()
-    found = explain(model, rows_of(facts.X).take(rows, {}), target=targets, background=facts.X)
+    found = explain(model, X.take(rows, {}), target=targets, background=background)
     found.index = rows
     text = (
         f"What speaks for the predicted class in rows {', '.join(map(str, rows))}, the surest "
-        "mistakes: how much lower its probability is without a column or a part of a cell. The "
-        "model that is explained was fitted on all rows."
+        "mistakes: how much lower its probability is without a column or a part of a cell, to a "
+        "model that was not fitted on these rows."
     )
     yield html.paragraph(text) + found._repr_html_()
 

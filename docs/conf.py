@@ -20,11 +20,13 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
-    "tools.link_tests",
+    "tools.site_links",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", "examples"]
 default_role = "literal"
+smartquotes = False  # of "pretrained" the quotes are code
+toc_object_entries_show_parents = "hide"
 nitpicky = True
 # Links to other projects need a network: they are made only if this variable is set.
 intersphinx_mapping = {}
@@ -82,7 +84,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sktransfer"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_show_sourcelink = False
+html_copy_source = False
+html_domain_indices = False
+html_use_index = False
 html_theme_options = {
     "logo": {"text": "sktransfer"},
     "github_url": "https://github.com/sktransfer/sktransfer",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.link_tests import NAME
+from tools.site_links import NAME
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "what_can_go_wrong.md"

@@ -1,7 +1,7 @@
-"""Sphinx extension: link each test named in docs/what_can_go_wrong.md to its source.
+"""Sphinx extension: links that Markdown shows as plain code elsewhere.
 
-A name in the last column of a table becomes a link to a page of the site that shows the file, at
-the line of the test.
+A public name becomes a link to its page of the reference. A test that docs/what_can_go_wrong.md
+names becomes a link to a page of the site that shows its file, at the line of the test.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+
+from sktransfer._public import HOMES
 
 ROOT = Path(__file__).parents[1]
 PAGE = "what_can_go_wrong"
@@ -24,13 +27,27 @@ NAME = re.compile(r"(?P<file>[\w/]+\.py)?(::(?P<test>\w+))?(\[(?P<kind>[^`]+)\])
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the extension."""
-    app.connect("doctree-read", link_names)
+    app.connect("doctree-read", link_public_names)
+    app.connect("doctree-read", link_tests)
     app.connect("html-collect-pages", source_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def link_names(app: Sphinx, doctree: nodes.document) -> None:
-    """Replace the names of tests in tables by links."""
+def link_public_names(app: Sphinx, doctree: nodes.document) -> None:
+    """Replace code that is a public name by a link to its page."""
+    linked = (nodes.reference, nodes.title, pending_xref)
+    for literal in list(doctree.findall(nodes.literal)):
+        name = literal.astext()
+        if name in HOMES and not isinstance(literal.parent, linked):
+            target = f"sktransfer.{name}"
+            code = literal.deepcopy()
+            literal.replace_self(
+                pending_xref("", code, refdomain="py", reftype="obj", reftarget=target)
+            )
+
+
+def link_tests(app: Sphinx, doctree: nodes.document) -> None:
+    """Replace the names of tests in the last column of tables by links."""
     if app.env.docname != PAGE:
         return
     for row in doctree.findall(nodes.row):

@@ -84,6 +84,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sktransfer"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_sidebars = {"installation": []}
 html_copy_source = False
 html_domain_indices = False
 html_use_index = False

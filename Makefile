@@ -9,7 +9,8 @@ export GOMP_SPINCOUNT = 0
 export OPENBLAS_NUM_THREADS = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help demo test test-all test-minimum lint format bench bench-accuracy fuzz standalone audit clean
+.PHONY: help demo test test-all test-minimum lint format docs gallery bench bench-accuracy fuzz standalone \
+	audit clean
 
 help:
 	@echo "make demo        install what the demo needs, and run it"
@@ -17,6 +18,8 @@ help:
 	@echo "make test-all    the slow, exhaustive tests too"
 	@echo "make test-minimum  the suite with the lowest versions allowed; downloads some GB"
 	@echo "make lint        ruff, mypy, and the docstrings"
+	@echo "make docs        the site, in docs/_build/html, with the last outputs of its examples"
+	@echo "make gallery     runs the examples that have changed; takes up to 20 minutes each"
 	@echo "make bench       how fast it is beside others; writes docs/speed.md; takes an hour"
 	@echo "make bench-accuracy  what fine-tuning learns, beside SetFit; takes an hour"
 	@echo "make fuzz        accidents and attacks by the thousand; takes many minutes"
@@ -47,6 +50,14 @@ format: .venv/installed-dev
 	$(BIN)/python -m tools.write_docstrings
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Strict, and offline: a warning is an error.
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -D plot_gallery=0 docs docs/_build/html
+
+# Their outputs are kept in docs/gallery, which is part of a change of an example.
+gallery: .venv/installed-dev .venv/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going docs docs/_build/html
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.speed --page
@@ -89,9 +100,13 @@ audit: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --editable ".[offline,demo,dev]"
 	@touch $@
 
+.venv/installed-docs: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[offline,demo,docs]"
+	@touch $@
+
 .venv/installed-bench: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[offline,demo,dev,bench]"
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-minimum .pytest_cache .mypy_cache .ruff_cache docs/examples/output
+	rm -rf .venv .venv-minimum .pytest_cache .mypy_cache .ruff_cache docs/_build docs/api docs/examples/output

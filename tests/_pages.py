@@ -15,6 +15,11 @@ def blocks(page: str, language: str = "python") -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
 
+def blocks_with_output(page: str) -> list[tuple[str, str]]:
+    """Return the code blocks of Python, each with the text block directly below it."""
+    return re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", page, flags=re.DOTALL)
+
+
 def run_in_order(codes: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run blocks of Python one after the other, in a folder."""
     monkeypatch.chdir(folder)

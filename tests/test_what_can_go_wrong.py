@@ -1,11 +1,12 @@
 """Every line of the page on errors and edge cases names existing tests."""
 
 import ast
-import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tools.site_links import NAME
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "what_can_go_wrong.md"
@@ -15,8 +16,6 @@ LINES = [
     for line in PAGE.read_text(encoding="utf-8").splitlines()
     if line.startswith("|") and not line.startswith(("| What |", "|---"))
 ]
-# A test, another test in the same file, or another parameter id of the same test.
-NAME = re.compile(r"`(?P<file>[\w/]+\.py)?(::(?P<test>\w+))?(\[(?P<kind>[^`]+)\])?`")
 
 
 def named(line):
@@ -24,7 +23,7 @@ def named(line):
     cell = line.rstrip("| ").rpartition(" | ")[2]
     file, test, found = None, None, []
     for name in cell.split(", `"):
-        match = NAME.fullmatch("`" + name.removeprefix("`"))
+        match = NAME.fullmatch(name.removeprefix("`").removesuffix("`"))
         assert match, f"{name} is not `file::test[kind]`"
         file, test = match["file"] or file, match["test"] or test
         assert None not in (file, test), f"{name} is not behind a whole name"

@@ -1,14 +1,9 @@
 """Models of the same rows, side by side: what each of them is worth, and what it costs."""
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from _output import OUTPUT
 from sklearn.model_selection import cross_validate
 
 from sktransfer import HistoryDisplay
@@ -55,11 +50,8 @@ def draw(rungs, axes):
 
 
 def picture(rungs, learner, name):
-    """Draw the ladder and how one of its models has learned; return the picture's path."""
-    figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
+    """Draw the ladder and how one of its models has learned, and save the picture."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     draw(rungs, axes[0])
     HistoryDisplay.from_estimator(learner).plot(ax=axes[1])
-    output = Path(__file__).parent / "output"
-    output.mkdir(exist_ok=True)
-    figure.savefig(output / name, dpi=100)
-    return output / name
+    figure.savefig(OUTPUT / name, dpi=100)

@@ -16,15 +16,11 @@ Run it twice: the second time, no row goes through a network.
 # kind. Providers call the same thing by several names, which are merged here.
 
 import time
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
 from _data import cloud_icons, read_small
+from _output import OUTPUT
 from sklearn.callback import ProgressBar
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
@@ -135,9 +131,6 @@ for name, model in models.items():
 # Which kinds are mistaken for which
 # ----------------------------------
 
-output = Path(__file__).parent / "output"
-output.mkdir(exist_ok=True)
-
 predicted = cross_val_predict(search.best_estimator_, table, kind, cv=folds["random folds"])
 figure, axes = plt.subplots(figsize=(9, 8), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(
@@ -152,7 +145,7 @@ ConfusionMatrixDisplay.from_predictions(
     colorbar=False,
 )
 axes.set_title("Kind of service from icon, name, provider and size (5 folds, rows sum to 100 %)")
-figure.savefig(output / "confusion.png", dpi=100)
+figure.savefig(OUTPUT / "confusion.png", dpi=100)
 
 # %%
 # A map of the icons
@@ -165,7 +158,8 @@ drawn = table.sample(600, random_state=0)
 both = ColumnTransformer([("icon", image, "icon"), ("name", text, "name")])
 places = EmbeddingMapDisplay.from_estimator(both, drawn, kind[drawn.index], cells=drawn["icon"])
 places.ax_.set_title(f"{len(places.shown_)} icons by image and name (t-SNE)")
-places.figure_.savefig(output / "map.png", dpi=100)
+places.figure_.savefig(OUTPUT / "map.png", dpi=100)
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # What it cost
@@ -173,4 +167,4 @@ places.figure_.savefig(output / "map.png", dpi=100)
 
 rows = cache_info()
 print(f"\n{rows.asked:,} rows were asked for, {rows.computed:,} went through a network")
-print(f"{time.perf_counter() - start:.0f} seconds; pictures in {output}/")
+print(f"{time.perf_counter() - start:.0f} seconds; pictures in docs/examples/output/")

@@ -62,4 +62,4 @@ rungs = climb(ladder, icons, kinds, folds)
 
 learner = ImageClassifier(trainable=2, early_stopping=True, validation_fraction=0.2, **tuned)
 learner.fit(icons, kinds)
-print(f"\npicture: {picture(rungs, learner, 'finetune.png')}")
+picture(rungs, learner, "finetune.png")

@@ -57,4 +57,4 @@ rungs = climb(ladder, questions, kinds, folds)
 
 learner = ladder["all"].set_params(early_stopping=True, validation_fraction=0.2, max_epochs=6)
 learner.fit(questions, kinds)
-print(f"\npicture: {picture(rungs, learner, 'finetune_text.png')}")
+picture(rungs, learner, "finetune_text.png")

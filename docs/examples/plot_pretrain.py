@@ -13,16 +13,11 @@ model; one model is chosen on rows for validation, tested once, and applied.
 # 2,500 questions of the TREC set are the pool, of which we know some labels; 500 are for
 # validation and 1,000 for testing.
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from _data import trec_questions
+from _output import OUTPUT
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -121,10 +116,8 @@ best = max(scores, key=lambda name: scores[name][-1].mean())
 model = models[best].fit(pool[labelled(32, 0)], pool_kinds[labelled(32, 0)])
 print(f"\nchosen with 32 labels a kind: {best}; tested: {model.score(X_test, y_test):.3f}")
 
-output = Path(__file__).parent / "output"
-output.mkdir(exist_ok=True)
-save(model, output / "questions.skt")
-served = load(output / "questions.skt")
+save(model, OUTPUT / "questions.skt")
+served = load(OUTPUT / "questions.skt")
 for question in ("Who painted the ceiling ?", "How many legs has a spider ?"):
     print(f"{question:32}{served.predict([question])[0]}")
 
@@ -132,13 +125,13 @@ for question in ("Who painted the ceiling ?", "How many legs has a spider ?"):
 # The pictures
 # ------------
 
-figure, axes = plt.subplots(1, 4, figsize=(18, 3.8), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
+axes = axes.ravel()
 PretrainingDisplay.from_estimator(pretrained, ax=axes[:3])
 for name, found in scores.items():
     axes[3].errorbar(counts, found.mean(1), yerr=found.std(1), marker="o", capsize=3, label=name)
 axes[3].set(xlabel="labels a kind", ylabel="accuracy", xscale="log", xticks=counts)
 axes[3].set_xticklabels(counts)
 axes[3].minorticks_off()
-axes[3].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small", frameon=False)
-figure.savefig(output / "pretrain.png", dpi=120)
-print(f"\npicture: {output / 'pretrain.png'}")
+axes[3].legend(fontsize="small", frameon=False)
+figure.savefig(OUTPUT / "pretrain.png", dpi=100)

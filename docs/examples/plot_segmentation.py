@@ -12,15 +12,10 @@ training picture. Then slices of a brain, of which every tenth is labelled.
 # ------------
 # A random forest that sees the colour of a pixel, and the means of the colours around it.
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pandas as pd
 from _data import DRAWINGS, brain, pasted_pictures
+from _output import OUTPUT
 from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import jaccard_score
@@ -52,10 +47,8 @@ print(f"ImageSegmenter            {segmenter.score(X_test, y_test):.3f}\n")
 report = pd.DataFrame(segmenter.classification_report(X_test, y_test)).T
 print(report.rename(dict(enumerate(DRAWINGS))).round(3).to_string())
 
-output = Path(__file__).parent / "output"
-output.mkdir(exist_ok=True)
 display = MaskDisplay.from_estimator(segmenter, X_test[:5], y_test[:5], class_names=DRAWINGS)
-display.figure_.savefig(output / "segmentation.png", dpi=80)
+display.figure_.savefig(OUTPUT / "segmentation.png", dpi=80)
 
 # %%
 # Slices of a volume
@@ -88,5 +81,4 @@ print(report.rename(dict(enumerate(PARTS))).round(3).to_string())
 
 shown = test.iloc[len(test) // 6 :: len(test) // 4]
 display = MaskDisplay.from_estimator(segmenter, shown["image"], shown["mask"], class_names=PARTS)
-display.figure_.savefig(output / "brain.png", dpi=80)
-print(f"\npictures: {output / 'segmentation.png'}, {output / 'brain.png'}")
+display.figure_.savefig(OUTPUT / "brain.png", dpi=80)

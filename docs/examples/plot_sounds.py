@@ -15,14 +15,11 @@ mel bands, which need no network, are the baseline.
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
 from _data import speakers, spoken_letters, telephone_prompts
+from _output import OUTPUT
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
@@ -107,7 +104,7 @@ table(f"{len(prompts)} prompts of {len(set(areas))} areas", candidates, prompts,
 # ------------
 # What the baseline sees, and the letters that are taken for each other.
 
-figure, axes = plt.subplots(1, 3, figsize=(18, 6), layout="constrained", width_ratios=(2, 2, 3))
+figure, axes = plt.subplots(1, 3, figsize=(13, 4.5), layout="constrained", width_ratios=(2, 2, 3))
 for axis, voice in zip(axes, ("US", "telephone"), strict=False):
     samples, rate = soundfile.read(letters[(said == "w") & (voices == voice)][0])
     axis.specgram(samples, NFFT=512, Fs=rate, noverlap=384, scale="dB", vmin=-140)
@@ -116,7 +113,4 @@ ConfusionMatrixDisplay.from_predictions(
     said, what[best], ax=axes[2], colorbar=False, cmap="Blues", include_values=False
 )
 axes[2].set(title=f"{best}: {np.mean(what[best] == said):.2f} of the letters")
-output = Path(__file__).parent / "output"
-output.mkdir(exist_ok=True)
-figure.savefig(output / "sounds.png", dpi=100)
-print(f"\npicture: {output / 'sounds.png'}")
+figure.savefig(OUTPUT / "sounds.png", dpi=100)

@@ -13,16 +13,11 @@ word after the other, is the baseline.
 # ------------
 # Each word by itself: its letters, its digits and its neighbours.
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from _data import addresses
+from _output import OUTPUT
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -101,7 +96,7 @@ for word, (tag, share) in zip(row, tagger.predict([row], return_scores=True)[0],
 
 report = pd.DataFrame(tagger.classification_report(X_test, y_test)).T
 parts = report.drop("micro avg").query("support >= 10").sort_values("f1-score")
-figure, axes = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
 for name, scores in found.items():
     axes[0].plot(SIZES, scores, "o-", label=name)
 axes[0].set(xscale="log", xlabel="labelled addresses", ylabel="entity F1")
@@ -111,7 +106,4 @@ axes[0].legend()
 axes[0].grid(alpha=0.4)
 axes[1].barh(parts.index, parts["f1-score"])
 axes[1].set(xlabel=f"F1 per part, {SIZES[-1]} addresses", xlim=(0, 1))
-output = Path(__file__).parent / "output"
-output.mkdir(exist_ok=True)
-figure.savefig(output / "tagging.png", dpi=100)
-print(f"\npicture: {output / 'tagging.png'}")
+figure.savefig(OUTPUT / "tagging.png", dpi=100)

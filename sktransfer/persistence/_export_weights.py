@@ -34,16 +34,12 @@ def export_weights(estimator: Any, path: str | os.PathLike[str]) -> None:
     the weights. Where the backbone is itself a fitted estimator, the source is that of its
     backbone.
 
-    ================================  ============================================================
-    source                            what is written
-    ================================  ============================================================
-    torchvision, timm, bundled        a `.safetensors` file with the source's own names of weights
-    EfficientNet-Lite
-    a module of your own              a `.safetensors` file with the names of its ``state_dict``
-    Hugging Face, sentence-           a folder: model, config, and tokenizer, image processor or
-    transformers, bundled MiniLM      feature extractor; for pooled tokens of texts also the files
-    and Whisper                       of sentence-transformers
-    ================================  ============================================================
+    - Torchvision, timm and the bundled EfficientNet-Lite: a `.safetensors` file with the source's
+      own names of weights.
+    - A module of your own: a `.safetensors` file with the names of its ``state_dict``.
+    - Hugging Face, sentence-transformers, the bundled MiniLM and Whisper: a folder with the model,
+      its config, and tokenizer, image processor or feature extractor; for pooled tokens of texts
+      also the files of sentence-transformers.
 
     The head of a fine-tuner, with its standardization, becomes one linear layer. Where the
     source's model ends in a linear layer in its place, it is written there, so that

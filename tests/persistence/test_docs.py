@@ -13,7 +13,7 @@ def test_the_examples_of_the_page_run_in_order(tmp_path, monkeypatch):
     kind = sktransfer.exceptions.UntrustedWarning
     with pytest.warns(kind, match="page.doubled"), pytest.warns(kind, match="own network"):
         run_in_order(SNIPPETS, tmp_path, monkeypatch)
-    assert len(SNIPPETS) == 5
+    assert len(SNIPPETS) == 6
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Explanation:
 
     Use `explain` to create one.
 
-    Attributes
+    Parameters
     ----------
     columns : list of str
         Names of the columns; "0" of a single one without a name.
@@ -126,17 +126,47 @@ class Explanation:
         return page
 
     def title(self, row: int) -> str:
-        """Return what the model says of a row."""
+        """Return what the model says of a row.
+
+        Parameters
+        ----------
+        row : int
+            Position of the row.
+
+        Returns
+        -------
+        str
+        """
         what = self.unit if self.target is None else f"{self.unit} of {self.target[row]!r}"
         name = row if self.index is None else self.index[row]
         return f"row {name}: {what} {self.output[row]:.3f}, baseline {self.baseline[row]:.3f}"
 
     def order(self, row: int) -> list[int]:
-        """Return the columns, those of the largest shares first."""
+        """Return the columns, those of the largest shares first.
+
+        Parameters
+        ----------
+        row : int
+            Position of the row.
+
+        Returns
+        -------
+        list of int
+        """
         return np.argsort(-np.nan_to_num(np.abs(self.shares[row]), nan=-1), kind="stable").tolist()
 
     def label(self, row: int, column: int) -> str:
-        """Return the name of a column, and its cell if that has no parts."""
+        """Return the name of a column, and its cell if that has no parts.
+
+        Parameters
+        ----------
+        row, column : int
+            Positions of the row and the column.
+
+        Returns
+        -------
+        str
+        """
         value = self._value(row, column)
         return f"{self.columns[column]} = {value[:24]}" if value else self.columns[column]
 

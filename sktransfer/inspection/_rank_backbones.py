@@ -39,8 +39,10 @@ _UNKNOWN = {
 class BackboneRanking(Table):
     """Rows of `rank_backbones`, the best first; prints as a table.
 
-    Attributes
+    Parameters
     ----------
+    rows : iterable of dict
+        The rows.
     score_name : str
         What the scores are.
 

@@ -126,8 +126,9 @@ class TextPretrainer(TextColumnEstimator, BasePretrainer):
     -----
     Worth trying on texts of another kind than the network has seen, such as questions and messages.
     On texts like those that it has seen, such as news, it loses: `compare_pretrained` shows which
-    case it is. There, ``trainable=2`` and standardized features lose least. Texts that occur twice in a batch are told apart in vain by "simcse":
-    leave copies out.
+    case it is. There, ``trainable=2`` and standardized features lose least.
+
+    Texts that occur twice in a batch are told apart in vain by "simcse": leave copies out.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, SupportsIndex, overload
+from typing import Any, SupportsIndex, overload
 
 # Smaller numbers would lose their second digit.
 _SMALL = 0.01
@@ -17,11 +17,11 @@ class Table(list[dict[str, Any]]):
     @overload
     def __getitem__(self, key: SupportsIndex) -> dict[str, Any]: ...
     @overload
-    def __getitem__(self, key: slice) -> Self: ...
+    def __getitem__(self, key: slice) -> Table: ...
     def __getitem__(self, key: Any) -> Any:
         """Return a row, or a table of some rows."""
         found = super().__getitem__(key)
-        return type(self)(found) if isinstance(key, slice) else found
+        return Table(found) if isinstance(key, slice) else found
 
     def __repr__(self) -> str:
         """Return the table as aligned text."""

@@ -151,7 +151,8 @@ class ConfusionDisplay(Display):
             rows = np.flatnonzero((pairs[0] == true) & (pairs[1] == predicted)).tolist()
             if wrong[true, predicted]:
                 found = row_previews(cells, rows[:n_examples], len(y_true), modality)
-                confusions.append(Confusion(classes[true], classes[predicted], rows, found or []))
+                first, second = classes[[true, predicted]].tolist()
+                confusions.append(Confusion(first, second, rows, found or []))
         return cls(matrix, classes, confusions).plot()
 
     def plot(self) -> Self:

@@ -134,9 +134,15 @@ def explain(
         baseline=without[:, -1],
         target=None if scores.names is None else [scores.names[place] for place in targets],
         unit=scores.unit,
-        index=row_labels(X),
+        rows=_row_names(len(rows), row_labels(X)),
         cells=[[describe(cell) for cell in rows.cells(n)] for n in range(len(rows.names))],
     )
+
+
+def _row_names(n: int, index: Sequence[object] | None) -> list[str]:
+    if index is None:
+        return [f"row {row}" for row in range(n)]
+    return [f"row {row} (index {describe(label)})" for row, label in enumerate(index)]
 
 
 def _check_integer(name: str, value: Any) -> None:

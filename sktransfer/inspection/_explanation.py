@@ -57,8 +57,8 @@ class Explanation:
         What outputs, shares and weights are.
     cells : list of list of str
         By column, a short description of each cell.
-    index : sequence, optional
-        Labels of the rows, where they have an index.
+    rows : list of str
+        What each row is called, such as "row 0".
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Explanation:
     target: list[Any] | None
     unit: str
     cells: list[list[str]]
-    index: Sequence[object] | None = None
+    rows: list[str]
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -138,8 +138,7 @@ class Explanation:
         str
         """
         what = self.unit if self.target is None else f"{self.unit} of {self.target[row]!r}"
-        name = row if self.index is None else self.index[row]
-        return f"row {name}: {what} {self.output[row]:.3f}, baseline {self.baseline[row]:.3f}"
+        return f"{self.rows[row]}: {what} {self.output[row]:.3f}, baseline {self.baseline[row]:.3f}"
 
     def order(self, row: int) -> list[int]:
         """Return the columns, those of the largest shares first.

@@ -228,7 +228,7 @@ def _explanations(facts: _Facts) -> Iterator[str]:
         model = clone(model).fit(background, facts.labels[others])
     targets = facts.predicted[rows].tolist()
     found = explain(model, X.take(rows, {}), target=targets, background=background)
-    found.index = rows
+    found.rows = [f"row {row}" for row in rows]
     text = (
         f"What speaks for the predicted class in rows {', '.join(map(str, rows))}, the surest "
         "mistakes: how much lower its probability is without a column or a part of a cell, to a "

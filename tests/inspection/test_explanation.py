@@ -24,7 +24,7 @@ def test_it_prints_rows_with_the_largest_shares_first(found):
     lines = repr(found).splitlines()
     assert len(lines) == 10
     assert lines[0] == found.title(0)
-    assert re.match(r"row 0: probability of 1 0\.\d{3}, baseline 0\.\d{3}$", lines[0])
+    assert re.match(r"row 0 \(index 3\): probability of 1 0\.\d{3}, baseline 0\.\d{3}$", lines[0])
     shares = [abs(float(line.split()[1])) for line in lines[1:5]]
     assert shares == sorted(shares, reverse=True)
     assert len(found) == 2

@@ -40,6 +40,7 @@ def embedder(**params):
     return ImageEmbedder(tiny_network(), **params)
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_a_loop_over_embedders_and_layers():
     found = rank_backbones(X, Y, [embedder()])
     assert [list(row) for row in found] == [KEYS] * len(found)

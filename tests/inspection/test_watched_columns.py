@@ -143,7 +143,11 @@ def lower(X):
     return [f"it is {text.lower()}" for text in X]
 
 
-@pytest.mark.parametrize("name", models_around())
+SLOW = {"stacked", "voting", "calibrated"}
+NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in models_around()]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_word_that_decides_is_found_through_any_model(name):
     model = models_around()[name].fit([*GOOD, *BAD], LABELS)
     found = explain(model, ["what a BAD day", "good morning"])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -119,7 +122,7 @@ def _sketch(matcher: Any, cell: object, row: int, errors: CellErrors) -> np.ndar
 def fitted_embedder(embedder: Any, X: Any) -> Any:
     """Return an embedder of X: this one, fitted on X as a clone if it is not, or the default."""
     if embedder is None:
-        embedder = _default_embedder(X)
+        embedder = default_embedder(X)
     if not hasattr(embedder, "_modality") or not hasattr(embedder, "transform"):
         raise TypeError(
             f"embedder must be an embedder such as TextEmbedder(), got {type(embedder).__name__}."
@@ -131,7 +134,8 @@ def fitted_embedder(embedder: Any, X: Any) -> Any:
     return embedder
 
 
-def _default_embedder(X: Any) -> Any:
+def default_embedder(X: Any) -> Any:
+    """Return the default embedder of the kind of cells in X."""
     from sktransfer.embedders import EMBEDDERS
     from sktransfer.modalities import recognize
 
@@ -150,7 +154,8 @@ def checked_threshold(threshold: float | None, embedder: Any) -> float:
         modality = embedder._modality()
         matcher = modality.matcher()
         return modality.near if matcher is None else matcher.threshold
-    if not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
+    is_number = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if not is_number or not 0 < threshold <= 1:
         raise ValueError(f"threshold must be a number above 0 and up to 1, got {threshold!r}.")
     return float(threshold)
 
@@ -199,15 +204,53 @@ def near_copies(cells: DistinctCells, others: DistinctCells | None, threshold: f
         pairs, similarity = near_pairs(cells.features, rows, threshold=threshold)
         how = np.full(len(pairs), "near", dtype="U8")
     else:
-        pairs = _candidates(cells, others)
-        similarity, how = cells.matcher.compare(
-            cells.sketches[pairs[:, 0]],  # type: ignore[index]
-            other.sketches[pairs[:, 1]],  # type: ignore[index]
-        )
-        keep = similarity >= threshold
-        pairs, similarity, how = pairs[keep], similarity[keep], how[keep]
+        found = _matches(cells, others, _candidates(cells, others), threshold)
+        pairs, similarity, how = found if others else _joined(cells, found, threshold)
     rows = np.stack([cells.rows[pairs[:, 0]], other.rows[pairs[:, 1]]], axis=1)
     return Pairs(rows, how, np.minimum(similarity, 1).astype(float))
+
+
+def _matches(
+    cells: DistinctCells, others: DistinctCells | None, pairs: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pairs that match, their similarity and how each was found."""
+    other = cells if others is None else others
+    similarity, how = cells.matcher.compare(
+        cells.sketches[pairs[:, 0]],  # type: ignore[index]
+        other.sketches[pairs[:, 1]],  # type: ignore[index]
+    )
+    keep = similarity >= threshold
+    return pairs[keep], similarity[keep], how[keep]
+
+
+def _joined(cells: DistinctCells, found: Any, threshold: float) -> Any:
+    """Add matches of groups of so many copies that their rows have no neighbours elsewhere."""
+    new = found
+    while len(new[0]):
+        groups = connected(found[0], len(cells.rows))
+        new = _matches(cells, None, _crowded(cells, groups), threshold)
+        found = tuple(map(np.concatenate, zip(found, new, strict=True)))
+    return found
+
+
+def _crowded(cells: DistinctCells, groups: np.ndarray) -> np.ndarray:
+    """Return pairs of each row of a large group and its neighbours in the other large groups."""
+    rows = np.flatnonzero(np.bincount(groups)[groups] >= _NEIGHBOURS)
+    found = [np.zeros((0, 2), dtype=np.intp)]
+    large = np.unique(groups[rows])
+    for group in large if len(large) > 1 else ():
+        is_inside = groups[rows] == group
+        inside, outside = rows[is_inside], rows[~is_inside]
+        pairs = _candidates(cells.keep(outside), cells.keep(inside))
+        found.append(np.stack([outside[pairs[:, 0]], inside[pairs[:, 1]]], axis=1))
+    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def connected(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Return the number of the group of each of n rows: those that pairs connect."""
+    first, second = pairs.T
+    links = coo_array((np.ones(len(first), bool), (first, second)), shape=(n, n))
+    return connected_components(links, directed=False)[1].astype(np.intp)
 
 
 def _candidates(cells: DistinctCells, others: DistinctCells | None) -> np.ndarray:

@@ -9,8 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer._public import public
@@ -21,6 +19,7 @@ from sktransfer.exceptions import ConflictWarning
 from sktransfer.inspection._copies import (
     Pairs,
     checked_threshold,
+    connected,
     distinct_cells,
     fitted_embedder,
     pairs_within,
@@ -76,9 +75,7 @@ class Duplicates:
     @cached_property
     def groups(self) -> np.ndarray:
         """Number of the group of each row."""
-        first, second = self.pairs.T
-        links = coo_array((np.ones(len(first), bool), (first, second)), shape=(self.n_rows,) * 2)
-        return connected_components(links, directed=False)[1].astype(np.intp)
+        return connected(self.pairs, self.n_rows)
 
     @cached_property
     def table(self) -> Table:
@@ -137,8 +134,9 @@ def find_duplicates(
     -----
     Near rows are found exactly, in blocks: memory grows with the number of rows, time with its
     square. A picture is compared with its five nearest neighbours in features, and in 8 x 8 greys
-    of it and of its mirror image. Pictures of hardly any contrast are copies only if they
-    are exact.
+    of it and of its mirror image, then rows of large groups of copies with those of the others. So
+    `pairs` of many copies of one picture are not all pairs, but they are in one group. Pictures of
+    hardly any contrast are copies only if they are exact.
 
     `groups` are connected through others: with a low threshold, near rows form chains that are one
     large group.
@@ -154,9 +152,10 @@ def find_duplicates(
     [0, 1, 0, 0]
     """
     embedder = fitted_embedder(embedder, X)
+    threshold = checked_threshold(threshold, embedder)
+    labels = None if y is None else as_values(y, X)
     cells = distinct_cells(X, embedder)
-    labels = None if y is None else as_values(y, len(cells.digests))
-    pairs = pairs_within(cells, checked_threshold(threshold, embedder))
+    pairs = pairs_within(cells, threshold)
     found = Duplicates(
         pairs.rows,
         pairs.how,
@@ -191,15 +190,22 @@ def counted(how: np.ndarray) -> str:
     return f" ({', '.join(f'{count:,} {name}' for name, count in counts)})" if counts else ""
 
 
-def as_values(y: Any, n: int) -> list[Any]:
-    """Return labels as values that can be compared; None for missing ones."""
+def as_values(y: Any, X: Any) -> list[Any]:
+    """Return labels of X as values that can be compared; None where one is missing."""
     from sktransfer.training.targets import as_numpy
 
-    values = np.asarray(as_numpy(y), dtype=object)
-    check_consistent_length(values, range(n))
+    y = as_numpy(y)
+    values = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=object)
+    check_consistent_length(X, values)
     if values.ndim > 1 and values.shape[1] > 1:
-        return [tuple(row) for row in values.tolist()]
-    return [None if is_missing(value) else value for value in values.reshape(n).tolist()]
+        return [None if any(map(is_missing, row)) else tuple(row) for row in values.tolist()]
+    return [_comparable(value) for value in values.reshape(len(values)).tolist()]
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return None if is_missing(value) else value
 
 
 def _warn_of_conflicts(found: Duplicates, labels: list[Any], where: Any) -> None:

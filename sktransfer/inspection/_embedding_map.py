@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
 from sklearn.utils.validation import check_is_fitted
@@ -164,7 +165,7 @@ class EmbeddingMapDisplay(Display):
         -------
         EmbeddingMapDisplay
         """
-        features = np.asarray(features, dtype=np.float64)
+        features = np.asarray(_dense(features), dtype=np.float64)
         if features.ndim != 2:
             raise ValueError(f"features must have the shape (n, d), got {features.shape}.")
         classes = None if y is None else _as_classes(y, len(features))
@@ -242,8 +243,18 @@ def _features(estimator: Any, X: Any) -> np.ndarray:
     try:
         check_is_fitted(estimator)
     except NotFittedError:
-        return np.asarray(clone(estimator).fit_transform(X))
-    return np.asarray(estimator.transform(X))
+        return _dense(clone(estimator).fit_transform(X))
+    return _dense(estimator.transform(X))
+
+
+def _dense(features: Any) -> np.ndarray:
+    """Return features as an array; of a wide sparse matrix, as of words, components."""
+    if not issparse(features):
+        return np.asarray(features)
+    if features.shape[1] <= _DIMENSIONS:
+        return features.toarray()
+    n_components = min(_DIMENSIONS, *features.shape)
+    return TruncatedSVD(n_components, random_state=0).fit_transform(features)
 
 
 def _places(features: np.ndarray, method: str, random_state: int) -> np.ndarray:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import (
     GroupKFold,
@@ -17,6 +17,7 @@ from sklearn.model_selection import (
     check_cv,
     cross_val_predict,
 )
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer._table import Table
@@ -40,7 +41,8 @@ def find_label_issues(
     Each row is predicted by a clone of the model that was not fitted on it
     (`sklearn.model_selection.cross_val_predict`). A row is listed if another label has a higher
     probability than the given one; the least probable given label comes first. Most listed rows
-    far down are errors of the model: read the table from the top.
+    far down are errors of the model: read the table from the top. A row whose probabilities are NaN
+    is not listed.
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ def find_label_issues(
         Classes; a matrix of zeros and ones with a column per label; or numbers, for a regressor.
     cv : int, splitter or iterable of splits, default=5
         An integer is a number of folds, shuffled with a fixed seed, with the same share of each
-        class, and without a group in two folds if there are `groups`.
+        class, and without a group in two folds if there are `groups`. Of splits, each row is in
+        the test rows of exactly one.
     groups : array-like of shape (n,), optional
         Group of each row, for the splitter. `find_duplicates` has groups of copies.
     n_jobs : int, optional
@@ -104,8 +107,8 @@ def find_label_issues(
     """
     from sktransfer.training.targets import as_labels, as_numbers, as_numpy, is_label_matrix
 
-    names = getattr(y, "columns", None)
-    y, groups = as_numpy(y), as_numpy(groups)
+    names = getattr(y, "column_names", getattr(y, "columns", None))  # of Arrow, of others
+    y, groups = plain_targets(y), as_numpy(groups)
     check_consistent_length(X, y, groups)
     how: dict[str, Any] = {"cv": cv, "groups": groups, "n_jobs": n_jobs}
     if is_regressor(model):
@@ -118,6 +121,14 @@ def find_label_issues(
         classes, probabilities = class_probabilities(model, X, labels, how)
         found = class_issues(probabilities, classes, np.searchsorted(classes, labels))
     return named_rows(found, row_labels(X))
+
+
+def plain_targets(y: Any) -> Any:
+    """Return sparse targets and those of a container with types as an array, others as they are."""
+    from sktransfer.training.targets import as_matrix, as_numpy
+
+    y = as_numpy(y)
+    return as_matrix(y) if hasattr(y, "dtype") or hasattr(y, "dtypes") else y
 
 
 def named_rows(records: Iterable[dict[str, Any]], index: Any) -> Table:
@@ -176,7 +187,8 @@ def class_probabilities(
         model = _calibrated(model)
     splits = _splits(X, labels, how, StratifiedKFold, StratifiedGroupKFold)
     _refuse_unlearned(splits, given, classes.tolist(), "class")
-    return classes, np.asarray(_predicted(model, X, labels, splits, how, "predict_proba"))
+    model = _Probabilities(model, classes)
+    return classes, np.asarray(_predicted(model, X, labels, splits, how, "predict"))
 
 
 def _by_label(
@@ -206,6 +218,8 @@ def _by_label(
 def _by_error(
     model: Any, X: Any, values: np.ndarray, how: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
     if values.ndim > 1:
         raise TargetError(f"y must hold one number per row, got shape {values.shape}.")
     splits = _splits(X, values, how, KFold, GroupKFold)
@@ -233,13 +247,47 @@ def _splits(X: Any, y: np.ndarray, how: dict[str, Any], plain: Any, grouped: Any
     cv, groups = how["cv"], how["groups"]
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         cv = (plain if groups is None else grouped)(int(cv), shuffle=True, random_state=0)
-    return list(check_cv(cv).split(X, y, groups))
+    splits = list(check_cv(cv).split(X, y, groups))
+    tested = np.sort(np.concatenate([[], *(np.arange(len(y))[test] for _, test in splits)]))
+    if not np.array_equal(tested, np.arange(len(y))):
+        raise ValueError(
+            f"cv must have each row in the test rows of exactly one fold, got {cv!r}. Pass a "
+            "number of folds, or a splitter such as StratifiedKFold or GroupKFold."
+        )
+    return splits
 
 
 def _predicted(
     model: Any, X: Any, y: np.ndarray, splits: Splits, how: dict[str, Any], method: str
 ) -> Any:
     return cross_val_predict(model, X, y, cv=splits, method=method, n_jobs=how["n_jobs"])
+
+
+class _Probabilities(BaseEstimator):
+    """Predicts probabilities of classes: `cross_val_predict` numbers classes unless it "predicts".
+
+    A model would not find the classes that its parameters name, such as those of `class_weight`.
+    """
+
+    def __init__(self, model: Any, classes: np.ndarray) -> None:
+        self.model = model
+        self.classes = classes
+
+    def __sklearn_tags__(self) -> Any:
+        """Return those of the model, by which its rows are chosen."""
+        return get_tags(self.model)
+
+    def fit(self, X: Any, y: np.ndarray) -> Self:
+        """Fit a clone of the model."""
+        self.model_ = clone(self.model).fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the probability of each class; 0 of one that the model was not fitted on."""
+        found = np.asarray(self.model_.predict_proba(X))
+        probabilities = np.zeros((len(found), len(self.classes)))
+        probabilities[:, np.searchsorted(self.classes, self.model_.classes_)] = found
+        return probabilities
 
 
 def _refuse_unlearned(splits: Splits, numbers: np.ndarray, names: list[Any], noun: str) -> None:

@@ -129,11 +129,10 @@ def leakage_report(
     if (y_train is None) != (y_test is None):
         raise ValueError("y_train and y_test go together: pass both or none.")
     embedder = fitted_embedder(embedder, train)
+    threshold = checked_threshold(threshold, embedder)
+    labels = None if y_train is None else (as_values(y_train, train), as_values(y_test, test))
     cells = distinct_cells(train, embedder), distinct_cells(test, embedder)
-    labels = None
-    if y_train is not None:
-        labels = as_values(y_train, len(cells[0].digests)), as_values(y_test, len(cells[1].digests))
-    pairs = pairs_across(*cells, checked_threshold(threshold, embedder))
+    pairs = pairs_across(*cells, threshold)
     return LeakageReport(
         pairs.rows,
         pairs.how,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransfer._public import public
 from sktransfer.exceptions import TargetError
 from sktransfer.inspection._axes import Display
-from sktransfer.inspection._label_issues import class_issues
+from sktransfer.inspection._label_issues import class_issues, plain_targets
 from sktransfer.inspection._previews import draw_preview, row_previews
 
 _COLUMNS = 4
@@ -81,8 +82,15 @@ class MistakesDisplay(Display):
         -------
         MistakesDisplay
         """
+        if not isinstance(n_rows, Integral) or n_rows < 1:
+            raise ValueError(f"n_rows must be an integer of 1 or more, got {n_rows!r}.")
         shown = list(issues[:n_rows])
         n = X.shape[0] if hasattr(X, "shape") else len(X)
+        last = max((issue["row"] for issue in issues), default=0)
+        if last >= n:
+            raise ValueError(
+                f"The issues name row {last}, but X has {n} rows; pass X of the issues."
+            )
         return cls(shown, row_previews(X, [issue["row"] for issue in shown], n, modality)).plot()
 
     @classmethod
@@ -109,6 +117,7 @@ class MistakesDisplay(Display):
         MistakesDisplay
         """
         own = estimator._modality() if cells is None and hasattr(estimator, "_modality") else None
+        check_consistent_length(X, cells)
         issues = mistakes_of(estimator, X, y)
         return cls.from_label_issues(
             issues, X if cells is None else cells, n_rows=n_rows, modality=own
@@ -123,6 +132,8 @@ class MistakesDisplay(Display):
         """
         import matplotlib.pyplot as plt
 
+        if self.previews is not None:
+            check_consistent_length(self.issues, self.previews)
         n = max(len(self.issues), 1)
         columns = min(n, _COLUMNS)
         size = (2.3 * columns, 2.6 * ceil(n / columns))
@@ -155,20 +166,26 @@ def title_of(issue: dict[str, Any]) -> str:
     return f"row {issue['row']} ({value:.2f})\n{label}{given} → {likely}"
 
 
+def fitted_probabilities(model: Any, X: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes of a fitted model, those of `labels` among them, with probabilities."""
+    check_is_fitted(model)
+    classes = np.asarray(model.classes_)
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise TargetError(f"y has classes that the model was not fitted on: {unknown.tolist()}.")
+    return classes, np.asarray(model.predict_proba(X))
+
+
 def mistakes_of(estimator: Any, X: Any, y: Any) -> list[dict[str, Any]]:
     """Return the rows that a fitted classifier gets wrong, in the form of label issues."""
-    from sktransfer.training.targets import as_labels, as_numpy
+    from sktransfer.training.targets import as_labels
 
     if is_regressor(estimator) or not hasattr(estimator, "predict_proba"):
         raise TypeError(
             f"{type(estimator).__name__} has no predict_proba; pass a classifier that has it, or "
             "use find_label_issues and from_label_issues."
         )
-    labels = as_labels(as_numpy(y))
+    labels = as_labels(plain_targets(y))
     check_consistent_length(X, labels)
-    classes = np.asarray(estimator.classes_)
-    unknown = np.setdiff1d(labels, classes)
-    if len(unknown):
-        raise TargetError(f"y has classes that the model was not fitted on: {unknown.tolist()}.")
-    probabilities = np.asarray(estimator.predict_proba(X))
+    classes, probabilities = fitted_probabilities(estimator, X, labels)
     return list(class_issues(probabilities, classes, np.searchsorted(classes, labels)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone, is_regressor
 from sklearn.calibration import CalibrationDisplay
 from sklearn.exceptions import NotFittedError
@@ -22,12 +23,18 @@ from sktransfer.columns import row_labels, rows_of
 from sktransfer.exceptions import TargetError
 from sktransfer.inspection import _report_page as html
 from sktransfer.inspection._confusion import ConfusionDisplay
+from sktransfer.inspection._copies import default_embedder
 from sktransfer.inspection._duplicates import find_duplicates
 from sktransfer.inspection._embedding_map import EmbeddingMapDisplay
 from sktransfer.inspection._explain import explain
 from sktransfer.inspection._history import HistoryDisplay
-from sktransfer.inspection._label_issues import class_issues, class_probabilities, named_rows
-from sktransfer.inspection._mistakes import MistakesDisplay
+from sktransfer.inspection._label_issues import (
+    class_issues,
+    class_probabilities,
+    named_rows,
+    plain_targets,
+)
+from sktransfer.inspection._mistakes import MistakesDisplay, fitted_probabilities
 from sktransfer.modalities import recognize
 
 _MOST_ROWS = 20
@@ -101,20 +108,21 @@ def report(
     >>> "<h2>Confusions</h2>" in page
     True
     """
-    from sktransfer.training.targets import as_labels, as_numpy, is_label_matrix
+    from sktransfer.training.targets import as_labels, is_label_matrix
 
-    y = as_numpy(y)
+    y, file = plain_targets(y), _writable(path)
     if is_regressor(model) or is_label_matrix(y):
         raise TargetError("report takes one class per row; y holds numbers or several labels.")
     labels = as_labels(y)
-    check_consistent_length(X, labels)
+    check_consistent_length(X, labels, cells, groups)
     how = {"cv": cv, "groups": groups, "n_jobs": n_jobs}
     found = _predictions(model, X, labels, how)
+    _refuse_nan(found[1])
     cells = X if cells is None else cells
     facts = _Facts(model, X, labels, cells, *found, embedder=embedder, cv=cv)
     sections = [(name, part) for name, make in _SECTIONS.items() for part in make(facts)]
-    file = Path(path)
-    file.write_text(html.page(title, sections), encoding="utf-8")
+    # Half of a character, which no file holds, is a question mark.
+    file.write_text(html.page(title, sections), encoding="utf-8", errors="replace")
     return file
 
 
@@ -150,10 +158,27 @@ def _predictions(
         return class_probabilities(model, X, labels, how)
     if not hasattr(model, "predict_proba"):
         raise TypeError(f"{type(model).__name__} has no predict_proba; pass cv=5, which fits it.")
-    unknown = np.setdiff1d(labels, model.classes_)
-    if len(unknown):
-        raise TargetError(f"y has classes that the model was not fitted on: {unknown.tolist()}.")
-    return np.asarray(model.classes_), np.asarray(model.predict_proba(X))
+    return fitted_probabilities(model, X, labels)
+
+
+def _writable(path: str | PathLike) -> Path:
+    """Return the path of a file, or raise an error before anything is computed."""
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder; pass a file in it, such as 'report.html'.")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {file.parent} to write the report to.")
+    return file
+
+
+def _refuse_nan(probabilities: np.ndarray) -> None:
+    rows = np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist()
+    if rows:
+        named = ", ".join(map(str, rows[:_MOST_ROWS])) + ", ..." * (len(rows) > _MOST_ROWS)
+        raise ValueError(
+            f"The model gives no probabilities (NaN) for {len(rows)} rows: {named}. Pass "
+            "the others."
+        )
 
 
 def _about(facts: _Facts) -> Iterator[str]:
@@ -206,6 +231,8 @@ def _duplicates(facts: _Facts) -> Iterator[str]:
     embedder = facts.embedder
     if embedder is None and recognize(facts.cells).name is None:
         return
+    if embedder is None:  # cells that the model can do without are left out
+        embedder = default_embedder(facts.cells).set_params(on_error="nan")
     copies = find_duplicates(facts.cells, embedder=embedder)
     first, second = facts.labels[copies.pairs.T]
     text = f"{copies!r}. Pairs with different labels: {int((first != second).sum()):,}."
@@ -215,6 +242,8 @@ def _duplicates(facts: _Facts) -> Iterator[str]:
 
 
 def _explanations(facts: _Facts) -> Iterator[str]:
+    if issparse(facts.X):
+        return
     sure = facts.probabilities.max(axis=1)
     wrong = np.flatnonzero(facts.predicted != facts.labels)
     rows = wrong[np.argsort(-sure[wrong], kind="stable")][:_EXPLAINED]

@@ -1,13 +1,16 @@
 """Copies within a column and across two."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 
 from sktransfer import Duplicates, ImageEmbedder, TextEmbedder, find_duplicates, leakage_report
 from sktransfer.exceptions import BadCellError, BadCellWarning, ConflictWarning
 from tests._tiny import sounds, tiny_network
-from tests.modalities.image.test_picture_matcher import COPIES, picture
+from tests.modalities.image.test_picture_matcher import COPIES, as_jpeg, picture
 
 IMAGES = ImageEmbedder(tiny_network(), cache=False)
 TEXTS = TextEmbedder(cache=False)
@@ -134,7 +137,7 @@ def test_sounds_are_compared_by_features():
     assert (1, 3) in found(find_duplicates(cells, embedder=embedder))
 
 
-@pytest.mark.parametrize("threshold", [0, -0.5, 1.01, "high", np.nan])
+@pytest.mark.parametrize("threshold", [0, -0.5, 1.01, "high", np.nan, True])
 def test_a_threshold_that_is_none_is_refused(threshold):
     with pytest.raises(ValueError, match="threshold must be a number above 0 and up to 1"):
         find_duplicates(["one"], embedder=TEXTS, threshold=threshold)
@@ -183,3 +186,51 @@ def test_groups_are_connected_through_others():
     pairs = np.array([[0, 1], [1, 2], [4, 5]])
     copies = Duplicates(pairs, np.full(3, "near"), np.full(3, 0.96), n_rows=6)
     assert copies.groups.tolist() == [0, 0, 0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_many_copies_of_a_picture_do_not_crowd_out_the_others(order):
+    """Each picture has more copies of its own crop than neighbours that it is compared with."""
+    whole = PICTURES[0]
+    cropped = np.ascontiguousarray(whole[10:-1, 9:-2])
+    mirrored = np.ascontiguousarray(whole[:, ::-1])
+    cells = [as_jpeg(p, quality) for p in (whole, cropped, mirrored) for quality in range(80, 88)]
+    cells = [*cells, *PICTURES[1:]][::order]
+    sizes = np.bincount(find_duplicates(cells, embedder=IMAGES).groups)
+    assert sorted(sizes) == [1] * 5 + [24]
+
+
+@pytest.mark.parametrize("threshold", [np.float32(0.95), np.float64(0.95), np.int64(1), 1])
+def test_a_threshold_is_any_number(threshold):
+    assert (0, 2) in found(find_duplicates(QUESTIONS, embedder=TEXTS, threshold=threshold))
+
+
+def test_parameters_are_checked_before_cells_are_embedded():
+    class Unused(TextEmbedder):
+        def transform(self, X):
+            raise AssertionError
+
+    unused = Unused(cache=False)
+    for bad, message in (({"threshold": 2}, "threshold must be"), ({"y": [1]}, "inconsistent")):
+        with pytest.raises(ValueError, match=message):
+            find_duplicates(QUESTIONS, embedder=unused, **bad)
+    with pytest.raises(ValueError, match="inconsistent"):
+        leakage_report(QUESTIONS, QUESTIONS, y_train=[1], y_test=[1], embedder=unused)
+
+
+@pytest.mark.parametrize(
+    ("y", "is_conflict"),
+    [
+        (np.array([[np.nan, 1]] * 5), False),
+        ([np.array([1, 2]), np.array([3]), np.array([1, 2]), np.array([1, 2]), 1], False),
+        ([np.array([1, 2]), np.array([3]), np.array([1, 4]), np.array([1, 2]), 1], True),
+        (csr_array([[1, 0], [0, 1], [1, 0], [1, 0], [0, 1]]), False),
+        (csr_array([[1, 0], [0, 1], [1, 1], [1, 0], [0, 1]]), True),
+    ],
+    ids=["missing", "arrays", "other arrays", "sparse", "other sparse"],
+)
+def test_labels_of_any_container_are_compared(y, is_conflict):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        find_duplicates(QUESTIONS, embedder=TEXTS, y=y)
+    assert [w.category for w in caught] == [ConflictWarning] * is_conflict

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -142,3 +143,14 @@ def test_the_page_is_escaped_contains_all_and_refers_to_nothing(tmp_path):
     pictures = EmbeddingMapDisplay.from_features(np.eye(3), cells=images(3))
     pictures.to_html(tmp_path / "map.html")
     assert (tmp_path / "map.html").read_text(encoding="utf-8").count("data:image/png;base64,") == 3
+
+
+@pytest.mark.parametrize("n_words", [10, 500])
+def test_features_in_a_sparse_matrix_have_a_map(n_words):
+    rng = np.random.default_rng(0)
+    words = rng.random((40, n_words)) < 0.1
+    words[20:, :5] = True
+    display = EmbeddingMapDisplay.from_features(csr_array(words.astype(float)), method="pca")
+    wanted = EmbeddingMapDisplay.from_features(words.astype(float), method="pca")
+    signs = np.sign((display.places * wanted.places).sum(axis=0))
+    np.testing.assert_allclose(signs * display.places, wanted.places, atol=0.05)

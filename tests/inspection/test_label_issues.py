@@ -3,11 +3,19 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
+from scipy.sparse import csr_array
 from sklearn.datasets import make_blobs, make_multilabel_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
-from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import (
+    GroupKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    cross_val_predict,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -214,3 +222,60 @@ def test_a_long_table_is_printed_in_part_and_sliced_as_a_table():
     assert isinstance(table[:5], Table)
     assert len(repr(table[:5]).splitlines()) == 6
     assert len(repr(table[:100]).splitlines()) == 101
+
+
+def test_classes_named_by_a_parameter_are_those_of_y():
+    """`cross_val_predict` numbers classes, which `class_weight` names."""
+    labels = np.array(["bus", "car", "tram"])[FLIPPED]
+    by_name = LogisticRegression(class_weight={"bus": 1, "car": 5, "tram": 1})
+    by_number = LogisticRegression(class_weight={0: 1, 1: 5, 2: 1})
+    found = find_label_issues(by_name, X, labels)
+    assert rows_of(found) == rows_of(find_label_issues(by_number, X, FLIPPED))
+    assert found[0]["given"] == labels[found[0]["row"]]
+
+
+@pytest.mark.parametrize("cv", [ShuffleSplit(3), TimeSeriesSplit(3), [], [([0, 1], [2])]])
+@pytest.mark.parametrize("model", [MODEL, LinearRegression()])
+def test_splits_that_are_no_partition_are_refused(cv, model):
+    with pytest.raises(ValueError, match="test rows of exactly one fold"):
+        find_label_issues(model, X, Y, cv=cv)
+
+
+@pytest.mark.parametrize("convert", [csr_array, pl.DataFrame, pd.DataFrame, lambda y: y])
+def test_a_matrix_of_labels_is_any_container(convert):
+    y = np.eye(3, dtype=int)[FLIPPED]
+    model = RandomForestClassifier(10, random_state=0)
+    found = find_label_issues(model, X, convert(y), cv=2)
+    assert rows_of(found) == rows_of(find_label_issues(model, X, y, cv=2))
+
+
+def test_labels_have_the_names_of_columns():
+    y = np.eye(3, dtype=int)[FLIPPED]
+    model = RandomForestClassifier(10, random_state=0)
+    table = pa.table({name: y[:, n] for n, name in enumerate("abc")})
+    assert {issue["label"] for issue in find_label_issues(model, X, table, cv=2)} <= set("abc")
+    twice = pd.DataFrame(y, columns=["a", "a", "b"])
+    assert {issue["label"] for issue in find_label_issues(model, X, twice, cv=2)} <= {"a", "b"}
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("Int64", int), ("boolean", bool), ("string", str)])
+def test_nullable_labels_are_given_as_the_user_writes_them(dtype, kind):
+    y = FLIPPED > 0 if kind is bool else FLIPPED.astype(kind)
+    issue = find_label_issues(MODEL, X, pd.Series(y, dtype=dtype))[0]
+    assert {type(issue["given"]), type(issue["likely"])} == {kind}
+
+
+def test_a_column_of_numbers_is_one_number_per_row():
+    y = X @ np.arange(8)
+    found = find_label_issues(LinearRegression(), X, pd.DataFrame({"price": y}))
+    assert found == find_label_issues(LinearRegression(), X, y)
+
+
+def test_a_row_without_probabilities_is_not_listed():
+    class Blind(LogisticRegression):
+        def predict_proba(self, X):
+            found = super().predict_proba(X)
+            return np.where(X[:, :1] == X[:, 0].max(), np.nan, found)
+
+    rows = rows_of(find_label_issues(Blind(), X, FLIPPED, cv=2))
+    assert set(rows) < set(rows_of(find_label_issues(MODEL, X, FLIPPED, cv=2))) | {-1}

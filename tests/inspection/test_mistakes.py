@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -77,3 +78,26 @@ def test_what_gives_no_mistakes_is_refused():
         MistakesDisplay.from_estimator(LinearRegression(), [[1]], [1])
     with pytest.raises(TargetError, match=r"not fitted on: \['grey'\]"):
         MistakesDisplay.from_estimator(MODEL.fit(IMAGES, Y), IMAGES, ["grey"] * 20)
+
+
+@pytest.mark.parametrize("n_rows", [0, -1, 2.5])
+def test_a_number_of_rows_that_is_none_is_refused(n_rows):
+    with pytest.raises(ValueError, match="n_rows must be an integer of 1 or more"):
+        MistakesDisplay.from_label_issues([], IMAGES, n_rows=n_rows)
+
+
+def test_cells_of_another_number_are_refused():
+    model = MODEL.fit(IMAGES, Y)
+    with pytest.raises(ValueError, match="inconsistent"):
+        MistakesDisplay.from_estimator(model, IMAGES, WRONG, cells=IMAGES[:3])
+    issue = {"row": 20, "given": "light", "likely": "dark", "probability_given": 0.1}
+    with pytest.raises(ValueError, match="name row 20, but X has 20 rows"):
+        MistakesDisplay.from_label_issues([issue], IMAGES)
+    with pytest.raises(ValueError, match="inconsistent"):
+        MistakesDisplay([issue], []).plot()
+    assert plt.get_fignums() == []
+
+
+def test_a_model_that_is_not_fitted_is_refused():
+    with pytest.raises(NotFittedError):
+        MistakesDisplay.from_estimator(LogisticRegression(), np.ones((20, 1)), Y)

@@ -5,11 +5,14 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from sktransfer import ImageEmbedder, report
-from sktransfer.exceptions import TargetError
+from sktransfer.exceptions import BadCellWarning, TargetError
 from tests._tiny import images, tiny_network
 
 IMAGES = np.concatenate([images(10) // 4, 160 + images(10) // 4])
@@ -84,3 +87,63 @@ def test_other_targets_are_refused(tmp_path):
         report(LogisticRegression(), X, y, tmp_path / "r.html")
     with pytest.raises(TargetError, match="one class per row"):
         report(LinearRegression(), X, [1.5, 2, 3, 4], tmp_path / "r.html")
+
+
+class Unused(LogisticRegression):
+    def fit(self, X, y):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "error", "message"),
+    [
+        (".", {}, IsADirectoryError, "is a folder; pass a file in it"),
+        ("missing/r.html", {}, FileNotFoundError, "There is no folder"),
+        ("r.html", {"cells": IMAGES[:3]}, ValueError, "inconsistent"),
+        ("r.html", {"groups": [1, 2]}, ValueError, "inconsistent"),
+    ],
+)
+def test_parameters_are_checked_before_a_model_is_fitted(tmp_path, path, other, error, message):
+    with pytest.raises(error, match=message):
+        report(Unused(), np.ones((20, 2)), Y, tmp_path / path, **other)
+
+
+def test_a_model_that_is_not_fitted_needs_folds(tmp_path):
+    with pytest.raises(NotFittedError):
+        report(LogisticRegression(), np.ones((20, 2)), Y, tmp_path / "r.html", cv=None)
+
+
+def test_rows_without_probabilities_are_named(tmp_path):
+    class Blind(LogisticRegression):
+        def predict_proba(self, X):
+            return np.where(X[:, :1] == 7, np.nan, super().predict_proba(X))
+
+    X = np.arange(20.0)[:, None]
+    with pytest.raises(ValueError, match=r"no probabilities \(NaN\) for 1 rows: 7\."):
+        report(Blind(), X, Y, tmp_path / "r.html", cv=2)
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_words_counted_in_a_sparse_matrix_have_a_map(tmp_path):
+    texts = [f"{'dark' if n < 10 else 'light'} word{n}" for n in range(20)]
+    words = TfidfVectorizer()
+    model = make_pipeline(words, LogisticRegression())
+    assert "<h2>Map of features</h2>" in report(model, texts, Y, tmp_path / "r.html").read_text()
+    counted = words.fit_transform(texts)
+    page = report(LogisticRegression(), counted, Y, tmp_path / "r.html").read_text()
+    assert "<h2>Explanations</h2>" not in page
+
+
+def test_cells_that_the_model_does_without_are_left_out_of_the_copies(tmp_path):
+    cells = [*IMAGES[:19], b"no picture"]
+    embedder = ImageEmbedder(tiny_network(), cache=False, on_error="nan")
+    model = make_pipeline(embedder, SimpleImputer(), LogisticRegression())
+    with pytest.warns(BadCellWarning):
+        page = report(model, cells, Y, tmp_path / "r.html", cv=2).read_text()
+    assert "1 rows left out" in page
+
+
+def test_half_of_a_character_is_a_question_mark(tmp_path):
+    X = np.arange(20.0)[:, None]
+    page = report(LogisticRegression(), X, Y, tmp_path / "r.html", cv=2, title="a\ud800b")
+    assert "<h1>a?b</h1>" in page.read_text()

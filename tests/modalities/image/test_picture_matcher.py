@@ -20,9 +20,9 @@ def picture(seed, size=120):
     return (255 * (soft - soft.min()) / np.ptp(soft)).astype(np.uint8)
 
 
-def as_jpeg(pixels):
+def as_jpeg(pixels, quality=60):
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=60)
+    Image.fromarray(pixels).save(stream, "JPEG", quality=quality)
     return stream.getvalue()
 
 

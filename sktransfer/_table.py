@@ -21,7 +21,12 @@ class Table(list[dict[str, Any]]):
     def __getitem__(self, key: Any) -> Any:
         """Return a row, or a table of some rows."""
         found = super().__getitem__(key)
-        return type(self)(found) if isinstance(key, slice) else found
+        if not isinstance(key, slice):
+            return found
+        table = type(self).__new__(type(self))  # whose parameters are in its attributes
+        table.extend(found)
+        vars(table).update(vars(self))
+        return table
 
     def __repr__(self) -> str:
         """Return the table as aligned text."""

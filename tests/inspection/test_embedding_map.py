@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sktransfer import EmbeddingMapDisplay, ImageEmbedder
 from tests._tiny import images, texts, tiny_network
@@ -142,3 +142,26 @@ def test_the_page_is_escaped_contains_all_and_refers_to_nothing(tmp_path):
     pictures = EmbeddingMapDisplay.from_features(np.eye(3), cells=images(3))
     pictures.to_html(tmp_path / "map.html")
     assert (tmp_path / "map.html").read_text(encoding="utf-8").count("data:image/png;base64,") == 3
+
+
+def test_names_of_classes_are_as_they_are():
+    display = EmbeddingMapDisplay.from_features(np.eye(3), ["_a", "$b", "$x_$"], method="pca")
+    display.figure_.draw_without_rendering()
+    texts = display.ax_.get_legend().get_texts()
+    assert sorted(text.get_text() for text in texts) == ["$b", "$x_$", "_a"]
+
+
+def test_a_missing_number_is_black_among_colours():
+    y = np.r_[np.arange(30.0), np.nan, np.inf]
+    display = EmbeddingMapDisplay.from_features(np.random.default_rng(0).normal(size=(32, 2)), y)
+    colours = display.ax_.collections[0].get_facecolors()[:, :3]
+    assert len(np.unique(colours[:30], axis=0)) == 30
+    np.testing.assert_array_equal(colours[30], 0)
+    np.testing.assert_array_equal(colours[31], colours[29])
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["0", "29"]
+
+
+def test_sparse_features_are_drawn():
+    columns = OneHotEncoder()
+    display = EmbeddingMapDisplay.from_estimator(columns, [["a"], ["b"], ["c"]], method="pca")
+    assert display.places.shape == (3, 2)

@@ -325,7 +325,6 @@ DATES = pd.date_range("2020-01-01", periods=4)
         pl.Series([{"a": 1}, {"a": 2}, None, {"a": 3}]),
         pa.chunked_array([DATES.date.tolist()]),
     ],
-    ids=str,
 )
 def test_columns_of_any_type_keep_it_in_copies(column):
     rows = rows_of(column)

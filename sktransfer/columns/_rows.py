@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from numbers import Number
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
+from sktransfer._warnings import warnings_ignored
 from sktransfer.columns._as_column import by_narwhals, refuse_other_objects
 from sktransfer.exceptions import ColumnError
 
@@ -194,7 +196,7 @@ class _Cells(Rows):
 
 
 class FlatRows(Rows):
-    """Rows of a matrix each of which is one flattened cell.
+    """Rows of a matrix each of which is one cell; a list of cells where one has another form.
 
     Parameters
     ----------
@@ -220,6 +222,8 @@ class FlatRows(Rows):
     def take(self, rows: Sequence[int], changes: Changes) -> Any:
         cells = changes.get(0, {})
         found = [cells.get(position, self._cells[row]) for position, row in enumerate(rows)]
+        if not all(isinstance(cell, np.ndarray) for cell in found):
+            return found
         return np.stack([np.ravel(cell) for cell in found])
 
 
@@ -228,29 +232,43 @@ def _changed(column: nw.Series, cells: Mapping[int, Any]) -> nw.Series:
     values = column.to_list()
     for position, cell in cells.items():
         values[position] = cell
-    is_plain = all(isinstance(cell, str) or _is_number(cell) for cell in cells.values())
     backend = column.implementation
-    if not is_plain and backend.is_pyarrow():
-        raise ColumnError(
-            "cells of an Arrow table cannot be left out in part; pass a frame of pandas or polars"
-        )
-    dtype = None if is_plain else nw.Object
-    found = nw.new_series(column.name, values, dtype, backend=backend)
-    return _as_before(found, column) if is_plain else found
+    if all(isinstance(cell, str) or _is_number(cell) for cell in cells.values()):
+        found = nw.new_series(column.name, values, None, backend=backend)
+        before = _as_before(found, column, found.to_list())
+        return found if before is None else before
+    if backend.is_pyarrow():
+        before = _as_before(None, column, values)
+        if before is None:
+            raise ColumnError(
+                "cells of an Arrow table cannot be left out in part; pass a frame of pandas or "
+                "polars"
+            )
+        return before
+    found = nw.new_series(column.name, values, nw.Object, backend=backend)
+    before = _as_before(found, column, values)
+    return found if before is None else before
 
 
-def _as_before(found: nw.Series, column: nw.Series) -> nw.Series:
-    """Return new values in the type of a column, if it can hold them."""
+def _as_before(found: nw.Series | None, column: nw.Series, values: list[Any]) -> nw.Series | None:
+    """Return new values in the type of a column; None if it cannot hold them."""
     native: Any = column.to_native()
-    new: Any = found.to_native()
-    try:
-        if hasattr(native, "astype"):  # which keeps more of a type than narwhals knows
+    # Errors of any library, and pandas' warning of a category that is not there.
+    with suppress(Exception), warnings_ignored():
+        if found is not None and hasattr(native, "astype"):  # keeps more than narwhals knows
+            new: Any = found.to_native()
             other = nw.from_native(new.astype(native.dtype), series_only=True)
-        else:
+        elif found is not None and found.dtype != nw.Object:
             other = found.cast(column.dtype)
-    except Exception:  # of any library
-        return found
-    return other if other.to_list() == found.to_list() else found
+        else:
+            name, backend = column.name, column.implementation
+            other = nw.new_series(name, values, column.dtype, backend=backend)
+        if all(
+            a is b or a == b or (a != a and b != b)
+            for a, b in zip(other.to_list(), values, strict=True)
+        ):
+            return other
+    return None
 
 
 def _is_number(cell: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ def axes_or_new(ax: Axes | None) -> Axes:
     ax.grid(axis="y", color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
     return ax
+
+
+def legend_of(ax: Axes, marks: Iterable[Any], names: Iterable[Any], **where: Any) -> None:
+    """Add a legend of any names: to matplotlib's own, "$" is a formula and "_" hides a name."""
+    names = [str(name) for name in names]
+    places = [str(place) for place in range(len(names))]
+    texts = ax.legend([*marks], places, frameon=False, **where).get_texts()
+    for text, name in zip(texts, names, strict=True):
+        text.set(text=name, parse_math=False)
 
 
 class Display:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sktransfer._public import public
 from sktransfer.inspection._axes import Display
@@ -138,7 +138,7 @@ class ConfusionDisplay(Display):
         -------
         ConfusionDisplay
         """
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        y_true, y_pred = (column_or_1d(np.asarray(y)) for y in (y_true, y_pred))
         check_consistent_length(y_true, y_pred)
         classes = unique_labels(y_true, y_pred)
         pairs = np.searchsorted(classes, y_true), np.searchsorted(classes, y_pred)
@@ -178,6 +178,8 @@ class ConfusionDisplay(Display):
             **{"ax": self.ax_, "cmap": "Blues", "values_format": ".0%", "colorbar": False},
             **{"xticks_rotation": 90, "text_kw": {"fontsize": "small"}},
         )
+        for label in (*self.ax_.get_xticklabels(), *self.ax_.get_yticklabels()):
+            label.set_parse_math(False)  # a "$" in a name is no formula
         self.example_axes_ = _draw_examples(right[0], shown) if shown else np.empty((0, 0), object)
         return self
 

@@ -16,7 +16,7 @@ from sklearn.manifold import TSNE
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._public import public
-from sktransfer.inspection._axes import Display
+from sktransfer.inspection._axes import Display, legend_of
 from sktransfer.inspection._map_page import map_page
 from sktransfer.inspection._previews import row_previews
 
@@ -205,12 +205,11 @@ class EmbeddingMapDisplay(Display):
         previews = self.previews or ()
         for row in self.shown_.tolist():
             self._draw(places[row], previews[row], colours[row])
-        for name, colour in names.items():
-            self.ax_.plot([], [], "s", color=colour, label=str(name))
+        marks = [self.ax_.plot([], [], "s", color=colour)[0] for colour in names.values()]
         if names:
-            self.ax_.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+            legend_of(self.ax_, marks, names, loc="upper left", bbox_to_anchor=(1, 1))
         self.ax_.set(xticks=[], yticks=[], xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-        self.ax_.set_title(self.title)
+        self.ax_.set_title(self.title, parse_math=False)
         return self
 
     def to_html(self, path: str | Path) -> None:
@@ -239,7 +238,7 @@ class EmbeddingMapDisplay(Display):
         self.ax_.add_artist(AnnotationBbox(picture, tuple(place), pad=0.1, bboxprops=frame))
 
 
-def _features(estimator: Any, X: Any) -> np.ndarray:
+def _features(estimator: Any, X: Any) -> Any:
     try:
         check_is_fitted(estimator)
     except NotFittedError:
@@ -262,10 +261,10 @@ def _places(features: np.ndarray, method: str, random_state: int) -> np.ndarray:
     n, d = features.shape
     if method not in ("tsne", "pca"):
         raise ValueError(f"method={method!r} is none of 'tsne', 'pca'.")
-    if d == 2 or not n:
-        return features[:, :2]
-    if n == 1:
-        return np.zeros((1, 2))
+    if d == 2:
+        return features
+    if n < 2:
+        return np.zeros((n, 2))
     first = PCA(min(_DIMENSIONS, n, d)).fit_transform(features)
     if method == "pca" or n < 4:
         return np.pad(first[:, :2], ((0, 0), (0, max(0, 2 - first.shape[1]))))
@@ -303,8 +302,12 @@ def _colours(classes: np.ndarray | None, n: int) -> tuple[dict[Any, Any], np.nda
     elif classes.dtype.kind != "f":
         palette = mpl.colormaps["turbo"](np.linspace(0, 1, len(names)))[:, :3]
     else:
-        palette = mpl.colormaps["viridis"](_in_unit_square(names))[:, :3]
-        return {f"{names[k]:.3g}": palette[k] for k in (0, -1)}, palette[numbers]
+        known = names[np.isfinite(names)]  # NaN is black
+        shares = np.clip((names - known[0]) / (known[-1] - known[0]), 0, 1)
+        viridis = mpl.colormaps["viridis"]
+        ends = ((known[0], 0.0), (known[-1], 1.0))
+        extremes = {f"{value:.3g}": np.array(viridis(share)[:3]) for value, share in ends}
+        return extremes, viridis(shares)[numbers, :3]
     return dict(zip(names.tolist(), palette, strict=True)), palette[numbers]
 
 

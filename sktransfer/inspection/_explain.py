@@ -20,6 +20,9 @@ from sktransfer.inspection._part_weights import Place, part_weights
 from sktransfer.inspection._watched_columns import Reader, readers_of, watch
 from sktransfer.modalities import Parts, Weighted
 
+# Names of columns in a message.
+_MOST_NAMES = 8
+
 
 def explain(
     model: Any,
@@ -112,7 +115,8 @@ def explain(
     _check_integer("n_background", n_background)
     _check_integer("max_evals", max_evals)
     predict, rows = scorer_of(model), rows_of(X)
-    scores, calls = watch(predict, X)
+    # A copy: a model may change what it is given, as StandardScaler(copy=False) does.
+    scores, calls = watch(predict, rows.take(range(len(rows)), {}))
     if len(scores.values) != len(rows):
         raise ColumnError(f"the model predicts {len(scores.values)} rows for {len(rows)} of X.")
     targets = columns_of(scores, target)
@@ -168,17 +172,21 @@ def _background(X: Any, rows: Rows, readers: dict[int, Reader]) -> Rows:
         found = FlatRows(X, readers[0].modality.column(X).cells)
     if len(found.names) != len(rows.names) or (rows.is_named and found.names != rows.names):
         raise ColumnError(
-            f"background has the columns {', '.join(found.names)}, and X has "
-            f"{', '.join(rows.names)}; pass rows of the same table."
+            f"background has the columns {_short(found.names)}, and X has {_short(rows.names)}; "
+            "pass rows of the same table."
         )
     return found
+
+
+def _short(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
 
 
 def _warn_of_lacking(scores: np.ndarray, names: Sequence[str]) -> None:
     lacking = [name for name, column in zip(names, scores.T, strict=True) if np.isnan(column).any()]
     if lacking:
         warn(
-            f"{', '.join(map(repr, lacking))}: the share is NaN, because there is no other row "
+            f"{_short([*map(repr, lacking)])}: the share is NaN, because there is no other row "
             "whose cells could be put there. Pass background=, such as the training rows.",
             LeftOutWarning,
         )

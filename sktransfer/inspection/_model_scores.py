@@ -11,6 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktransfer.exceptions import TargetError
 
+# By which arrays and columns of any library become lists, and scalars of NumPy values.
+_TO_LIST = ("tolist", "to_list", "to_pylist")
 _METHODS = ("predict_proba", "decision_function", "predict")
 
 
@@ -77,8 +79,9 @@ def columns_of(scores: Scores, target: Any) -> np.ndarray:
                 f"the model predicts {k} numbers per row; set target= to the position of one."
             )
         return np.nan_to_num(scores.values, nan=-np.inf).argmax(axis=1)
-    is_several = isinstance(target, list | np.ndarray) or hasattr(target, "to_list")
-    targets = list(target) if is_several else [target] * n
+    way = next((name for name in _TO_LIST if hasattr(target, name)), None)
+    target = target if way is None else getattr(target, way)()
+    targets = list(target) if isinstance(target, list | tuple) else [target] * n
     if len(targets) != n:
         raise TargetError(f"target has {len(targets)} entries, and X has {n} rows.")
     places = {name: place for place, name in enumerate(names)}

@@ -202,6 +202,8 @@ def _embedders(X: Any, candidates: Any, **options: Any) -> list[Any]:
         is_backbone = isinstance(item, BaseEmbedder) or hasattr(item, "__sktransfer_backbone__")
         if hasattr(item, "transform") and not is_backbone:
             raise TypeError(f"candidates: {type(item).__name__} is no embedder, backbone or name.")
+    if len(nouns := sorted({item._modality().noun for item in own})) > 1:
+        raise ValueError(f"candidates take cells of several kinds: {', '.join(nouns)}.")
     if given and len(own) == len(given):
         return [clone(item) for item in own]
     name = own[0]._modality().name if own else _recognized(X)
@@ -277,7 +279,9 @@ def _chosen(ready: Sequence[Any], layers: Any) -> list[list[str]]:
     known = [(*backbone.stages, "pooled") for _, _, backbone in ready]
     if isinstance(layers, str) and layers == "all":
         return [list(names) for names in known]
-    asked = [layers] if isinstance(layers, (str, int)) else list(layers)
+    asked = list(layers) if np.iterable(layers) and not isinstance(layers, str) else [layers]
+    if not asked:
+        raise ValueError('layers is empty; pass "all", "pooled", or names or indices of stages.')
     found = [{layer: _resolved(backbone, layer) for layer in asked} for _, _, backbone in ready]
     for layer in asked:
         if ready and not any(of[layer] for of in found):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sktransfer.inspection._axes import Display, axes_or_new
+from sktransfer.inspection._axes import Display, axes_or_new, legend_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ class RankingDisplay(Display):
         self._scale([row["seconds_per_row"] for row in drawn])
         if drawn:
             below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13)}
-            self.ax_.legend(frameon=False, **below)
+            legend_of(self.ax_, self.ax_.containers, colours, **below)
         self._label(drawn, colours)
         return self
 

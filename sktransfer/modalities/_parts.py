@@ -106,8 +106,8 @@ _MOST_COLOUR = 0.55
 
 
 def css_colour(weight: float, limit: float) -> str:
-    """Return the colour of a weight on white, on which black text can be read."""
-    share = _MOST_COLOUR * min(1.0, abs(weight) / limit)
+    """Return the colour of a weight on white, on which black text can be read; white of NaN."""
+    share = _MOST_COLOUR * min(abs(weight) / limit, 1.0) if weight == weight else 0.0
     end = _RED if weight > 0 else _BLUE
     red, green, blue = (round(255 + share * (value - 255)) for value in end)
     return f"#{red:02x}{green:02x}{blue:02x}"

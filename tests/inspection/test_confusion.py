@@ -83,3 +83,14 @@ def test_bad_cells_have_a_text():
 def test_wrong_arguments_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         ConfusionDisplay.from_predictions(*arguments)
+
+
+def test_names_of_classes_are_no_formulas():
+    display = ConfusionDisplay.from_predictions(["$x_$", "b"], ["$x_$", "$x_$"])
+    display.figure_.draw_without_rendering()
+    assert [text.get_text() for text in display.ax_.get_xticklabels()] == ["$x_$", "b"]
+
+
+def test_several_labels_per_row_are_refused():
+    with pytest.raises(ValueError, match="1d"):
+        ConfusionDisplay.from_predictions(np.eye(3, dtype=int), np.eye(3, dtype=int))

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sktransfer import EmbeddingMapDisplay, ImageEmbedder
 from tests._tiny import images, texts, tiny_network
@@ -154,3 +154,26 @@ def test_features_in_a_sparse_matrix_have_a_map(n_words):
     wanted = EmbeddingMapDisplay.from_features(words.astype(float), method="pca")
     signs = np.sign((display.places * wanted.places).sum(axis=0))
     np.testing.assert_allclose(signs * display.places, wanted.places, atol=0.05)
+
+
+def test_names_of_classes_are_as_they_are():
+    display = EmbeddingMapDisplay.from_features(np.eye(3), ["_a", "$b", "$x_$"], method="pca")
+    display.figure_.draw_without_rendering()
+    texts = display.ax_.get_legend().get_texts()
+    assert sorted(text.get_text() for text in texts) == ["$b", "$x_$", "_a"]
+
+
+def test_a_missing_number_is_black_among_colours():
+    y = np.r_[np.arange(30.0), np.nan, np.inf]
+    display = EmbeddingMapDisplay.from_features(np.random.default_rng(0).normal(size=(32, 2)), y)
+    colours = display.ax_.collections[0].get_facecolors()[:, :3]
+    assert len(np.unique(colours[:30], axis=0)) == 30
+    np.testing.assert_array_equal(colours[30], 0)
+    np.testing.assert_array_equal(colours[31], colours[29])
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["0", "29"]
+
+
+def test_sparse_features_are_drawn():
+    columns = OneHotEncoder()
+    display = EmbeddingMapDisplay.from_estimator(columns, [["a"], ["b"], ["c"]], method="pca")
+    assert display.places.shape == (3, 2)

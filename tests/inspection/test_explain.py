@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -137,7 +139,10 @@ def test_a_target_is_one_class_or_one_per_row():
         places = [list(text_model().classes_).index(label) for label in expected]
         proba = text_model().predict_proba(TEXTS)[[0, 1], places]
         np.testing.assert_allclose(found.output, proba, atol=1e-5)
-    assert explain(text_model(), TEXTS, target=pd.Series(["+", "-"])).target == ["+", "-"]
+    for container in (pd.Series, pd.array, pl.Series, pa.array, np.array, tuple):
+        targets = container(["+", "-"])
+        assert explain(text_model(), TEXTS, target=targets, max_evals=1).target == ["+", "-"]
+    assert explain(text_model(), TEXTS, target=np.array("+"), max_evals=1).target == ["+", "+"]
 
 
 @pytest.mark.parametrize("target", ["?", 1, ["+"], ["+", "?"], [["+"], ["-"]], {}])
@@ -356,3 +361,9 @@ def test_an_embedder_of_paths_is_explained(tmp_path):
     model = make_pipeline(columns, LogisticRegression()).fit(X, [0, 1] * 4)
     found = explain(model, X.iloc[:2], max_evals=8)
     assert np.asarray(found.parts[0]["path"]).shape == (16, 16)
+
+
+@pytest.mark.parametrize("blank", ["\u200b", "\ufeff", "\u2060 "])
+def test_a_text_of_invisible_characters_beside_a_word_is_explained(blank):
+    found = explain(text_model(), [blank + "bad"])
+    assert {word: weight > 0 for *_, word, weight in found.parts[0]["0"]}["bad"]

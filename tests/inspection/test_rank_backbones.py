@@ -1,5 +1,8 @@
 """Rankings of backbones and layers: against a plain loop over embedders, and their limits."""
 
+import copy
+import pickle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -186,6 +189,7 @@ def test_bad_rows_raise_or_are_left_out():
         (["all-MiniLM-L6-v2"], BackboneError, "is a backbone for text"),
         ([ImageEmbedder(image_size=-1)], ValueError, "image_size"),
         ([AudioEmbedder()], ColumnError, "shape"),
+        ([AudioEmbedder(), ImageEmbedder()], ValueError, "several kinds: image, sound"),
     ],
 )
 def test_other_candidates_are_refused(candidates, error, match):
@@ -198,6 +202,9 @@ def test_other_candidates_are_refused(candidates, error, match):
     [
         ({"method": "knn"}, ValueError, "method='knn' is none of 'ridge', 'logme'"),
         ({"task": "x"}, ValueError, "task='x' is none of"),
+        ({"layers": []}, ValueError, "layers is empty"),
+        ({"layers": None}, ValueError, "no candidate has a layer None"),
+        ({"layers": 1.5}, ValueError, "no candidate has a layer 1.5"),
         ({"y": Y[1:]}, TargetError, "X has 24 rows, and y has 23"),
         ({"y": ["a"] * N}, TargetError, "two different classes"),
         ({"X": [], "y": []}, ValueError, "0 sample"),
@@ -209,6 +216,22 @@ def test_wrong_arguments_say_what_to_do(change, error, match):
     arguments = {"X": X, "y": Y, "candidates": [embedder()], **change}
     with pytest.raises(error, match=match):
         rank_backbones(**arguments)
+
+
+def test_a_long_ranking_prints_and_parts_and_copies_are_rankings(ranking):
+    for other in (ranking[:3], copy.copy(ranking), pickle.loads(pickle.dumps(ranking))):
+        assert isinstance(other, BackboneRanking)
+        assert other.score_name == ranking.score_name
+    long = BackboneRanking([*ranking] * 5, "R²")
+    assert "more rows" in repr(long)
+
+
+def test_names_in_the_legend_are_as_they_are(ranking):
+    for row in ranking:
+        row["backbone"] = "_$" + row["backbone"]
+    texts = ranking.plot().ax_.get_legend().get_texts()
+    assert [text.get_text() for text in texts] == ["_$one", "_$two"]
+    assert not any(text.get_parse_math() for text in texts)
 
 
 @pytest.fixture

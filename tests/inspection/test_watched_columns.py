@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     RandomForestClassifier,
     StackingClassifier,
@@ -17,7 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Perceptron, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from sktransfer import (
@@ -26,8 +27,10 @@ from sktransfer import (
     ImageRegressor,
     TextClassifier,
     TextEmbedder,
+    cache_info,
     explain,
 )
+from sktransfer.columns import rows_of
 from sktransfer.exceptions import ColumnError
 from tests._tiny import images, tiny_network
 from tests.inspection._explained import (
@@ -227,3 +230,128 @@ def test_a_step_that_makes_cells_of_other_columns_keeps_shares_only():
     assert found.parts == [{}] * 3
     assert found.shares[:, 0].any()
     np.testing.assert_allclose(found.shares[:, 1], 0, atol=1e-5)
+
+
+# What is read, where that is not plain -------------------------------------------------------
+
+
+def lowered():
+    def lower(X):
+        return [str(text).lower() for text in np.ravel(X)]
+
+    return make_pipeline(FunctionTransformer(lower), TextEmbedder(cache=False))
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_category_equal_to_a_text_is_no_text(n):
+    X = pd.DataFrame({"kind": [GOOD[0], "other"] * 5, "title": GOOD + BAD})
+    columns = ColumnTransformer(
+        [("title", TextEmbedder(cache=False), "title"), ("kind", OneHotEncoder(), ["kind"])]
+    )
+    found = explain(
+        make_pipeline(columns, LogisticRegression()).fit(X, LABELS), X[:n], background=X
+    )
+    assert all(list(parts) == ["title"] for parts in found.parts)
+    assert found.shares[0, 0] != 0
+
+
+def test_columns_with_equal_cells_are_read_by_their_own_estimators():
+    X = pd.DataFrame({"a": GOOD + BAD, "b": GOOD + BAD, "c": GOOD + BAD})
+    columns = ColumnTransformer([(name, TextEmbedder(cache=False), name) for name in "ab"])
+    model = make_pipeline(columns, LogisticRegression()).fit(X, LABELS)
+    found = explain(model, X[-1:], background=X)
+    assert list(found.parts[0]) == ["a", "b"]
+    own, other = ([weight for *_, weight in found.parts[0][name]] for name in "ab")
+    np.testing.assert_allclose(own, other, atol=1e-6)
+
+
+def test_each_of_several_changed_columns_is_read_and_no_other():
+    X = pd.DataFrame({"a": GOOD + BAD, "b": BAD + GOOD, "c": BAD + GOOD})
+    X.loc[0, "a"] = X.loc[0, "b"] = None
+    columns = ColumnTransformer(
+        [(name, lowered(), name) for name in "ab"]
+        + [("c", OneHotEncoder(handle_unknown="ignore"), ["c"])]
+    )
+    found = explain(make_pipeline(columns, LogisticRegression()).fit(X, LABELS), X[:2])
+    assert [list(parts) for parts in found.parts] == [[], ["a", "b"]]
+
+
+def test_finding_changed_columns_stores_nothing(tmp_path):
+    X = pd.DataFrame({"a": GOOD + BAD, "b": BAD + GOOD})
+    joined = FunctionTransformer(lambda X: (X["a"] + " , " + X["b"]).tolist())
+    model = make_pipeline(joined, TextEmbedder(cache=tmp_path), LogisticRegression())
+    model.fit(X, LABELS)
+    before = cache_info(tmp_path).rows
+    assert list(explain(model, X[:1]).parts[0]) == ["a", "b"]
+    assert cache_info(tmp_path).rows == before
+
+
+def test_a_matrix_of_sounds_is_one_column():
+    sounds = np.random.default_rng(0).normal(scale=0.1, size=(6, 800)).astype(np.float32)
+    sounds[:3] = np.sin(np.arange(800)) / 3
+    embedder = AudioEmbedder("log-mel", sampling_rate=16_000, cache=False)
+    model = make_pipeline(embedder, StandardScaler(), LogisticRegression(C=0.001))
+    model.fit(sounds, [1] * 3 + [0] * 3)
+    for background in (None, sounds):
+        found = explain(model, sounds[:2], background=background, max_evals=4)
+        others = None if background is None else list(background)
+        expected = explain(model, list(sounds[:2]), background=others, max_evals=4)
+        assert found.columns == ["0"]
+        np.testing.assert_allclose(found.shares, expected.shares, atol=1e-6)
+        assert found.parts == expected.parts
+
+
+def test_a_model_that_changes_what_it_is_given_is_explained():
+    X = np.random.default_rng(0).normal(5, 3, (20, 4))
+    y = X[:, 0] > 5
+    own = make_pipeline(StandardScaler(copy=False), LogisticRegression()).fit(X.copy(), y)
+    before = X.copy()
+    found = explain(own, X, background=X)
+    np.testing.assert_array_equal(X, before)
+    own[0].copy = True
+    np.testing.assert_allclose(found.shares, explain(own, X, background=X).shares)
+
+
+DATES = pd.date_range("2020-01-01", periods=4)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(DATES),
+        pd.Series(DATES.tz_localize("UTC")),
+        pd.Series(DATES.to_period("D")),
+        pd.Series(DATES - DATES[0]),
+        pd.Series(["a", None, "b", "a"], dtype="category"),
+        pd.Series([1.5, np.nan, 2.5, 3.5], dtype="float32"),
+        pl.Series(DATES.date.tolist()),
+        pl.Series([[1], [2, 3], [], None]),
+        pl.Series([{"a": 1}, {"a": 2}, None, {"a": 3}]),
+        pa.chunked_array([DATES.date.tolist()]),
+    ],
+)
+def test_columns_of_any_type_keep_it_in_copies(column):
+    rows = rows_of(column)
+    cells = rows.cells(0)
+    copies = rows.take([0, 1, 2, 3], {0: {0: cells[1], 1: cells[3]}})
+    expected = rows.take([1, 3, 2, 3], {})
+    assert type(copies) is type(expected)
+    assert getattr(copies, "dtype", None) == getattr(expected, "dtype", None)
+    assert str(copies.to_pylist() if isinstance(copies, pa.ChunkedArray) else list(copies)) == str(
+        expected.to_pylist() if isinstance(expected, pa.ChunkedArray) else list(expected)
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_copies_without_a_finite_score_have_no_weight(value):
+    class Model:
+        def predict(self, X):
+            self.embedder.transform(X)
+            return np.array([1.0 if np.ptp(x[:8, :8]) else value for x in X])
+
+    model = Model()
+    model.embedder = image_embedder().fit(images(2))
+    found = explain(model, images(2), background=images(2))
+    assert np.isfinite(np.asarray(found.parts[0]["0"])).all()
+    assert "row 0" in repr(found)
+    assert "nan" not in found.to_html().split("<h4")[1]

@@ -83,8 +83,8 @@ class TimeWeights(Weighted, list[tuple[float, float, float]]):
 
     @property
     def largest(self) -> float:
-        """Largest absolute weight; 0 if there is none."""
-        return max((abs(weight) for *_, weight in self), default=0.0)
+        """Largest absolute weight that is finite; 0 if there is none."""
+        return max((abs(w) for *_, w in self if np.isfinite(w)), default=0.0)
 
     def entries(self) -> list[tuple[str, float]]:
         """Return the seconds and their weights."""

@@ -69,12 +69,13 @@ class ImageParts(Parts):
         return pixels
 
     def weighted(self, parts: Sequence[Part], weights: Sequence[float]) -> HeatMap:
-        """Return the image with weights of its pixels: the mean over the windows on them."""
+        """Return the image with weights of its pixels: the mean of finite ones of windows there."""
         total = np.zeros(self._pixels.shape[:2], dtype=np.float32)
         count = np.zeros_like(total)
         for (top, bottom, left, right), weight in zip(parts, weights, strict=True):
-            total[top:bottom, left:right] += weight
-            count[top:bottom, left:right] += 1
+            if np.isfinite(weight):
+                total[top:bottom, left:right] += weight
+                count[top:bottom, left:right] += 1
         return HeatMap(self._pixels, total / count.clip(min=1), self._size)
 
 

@@ -7,10 +7,12 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktransfer.columns import is_missing
 from sktransfer.modalities._parts import WEIGHT_COLOURS, Part, Parts, Weighted, css_colour
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ _BLANK = "."
 _DARK = 0.6
 # Characters per line, and lines, of a drawing.
 _WIDTH, _MOST_LINES = 56, 18
+# The second has more scripts.
+_FONTS = ["monospace", "sans-serif"]
 
 
 class TextParts(Parts):
@@ -60,7 +64,7 @@ class TextParts(Parts):
         if not before or before[-1].isspace():
             after = after.lstrip()
         left = before + after
-        return left if words_in(left) else _BLANK
+        return _BLANK if is_missing(left) else left
 
     def weighted(self, parts: Sequence[Part], weights: Sequence[float]) -> WordWeights:
         """Return words with their weights."""
@@ -87,8 +91,8 @@ class WordWeights(Weighted, list[tuple[int, int, str, float]]):
 
     @property
     def largest(self) -> float:
-        """Largest absolute weight; 0 if there is none."""
-        return max((abs(weight) for *_, weight in self), default=0.0)
+        """Largest absolute weight that is finite; 0 if there is none."""
+        return max((abs(w) for *_, w in self if np.isfinite(w)), default=0.0)
 
     def entries(self) -> list[tuple[str, float]]:
         """Return the words and their weights."""
@@ -115,7 +119,7 @@ class WordWeights(Weighted, list[tuple[int, int, str, float]]):
                     mpl.patches.Rectangle((column, line + 0.08), _width(text), 0.84, color=face)
                 )
             is_dark = weight is not None and abs(weight) > _DARK * limit
-            style: dict[str, Any] = {"ha": "center", "va": "center", "family": "monospace"}
+            style: dict[str, Any] = {"ha": "center", "va": "center", "family": _FONTS}
             style |= {"color": "white" if is_dark else "black", "size": 8, "parse_math": False}
             ax.text(column + _width(text) / 2, line + 0.5, text, **style)
 
@@ -146,7 +150,7 @@ class WordWeights(Weighted, list[tuple[int, int, str, float]]):
         line = column = 0
         for piece, weight in self._pieces():
             for word in piece.split():
-                width = _width(word)
+                word, width = _cut(word), min(_width(word), _WIDTH)
                 if column and column + width > _WIDTH:
                     if line == _MOST_LINES - 1:
                         yield line, min(column, _WIDTH - 1), "…", None
@@ -169,6 +173,14 @@ def words_in(text: str) -> list[Part]:
     """
     found = _splitter().pre_tokenize_str(text)
     return [place for word, place in found if not word.isspace()]
+
+
+def _cut(word: str) -> str:
+    """Return a word that fits on a line."""
+    if _width(word) <= _WIDTH:
+        return word
+    ends = accumulate(map(_width_of, word))
+    return word[: sum(end < _WIDTH for end in ends)] + "…"
 
 
 def _width(text: str) -> int:

@@ -89,6 +89,14 @@ def test_black_letters_can_be_read_on_every_colour(weight):
     assert (luminance + 0.05) / (0.0056 + 0.05) > 4.5  # WCAG AA, for #111
 
 
+def test_a_long_word_is_cut_at_the_end_of_a_line():
+    found = weighted("a " + "x" * 900 + " b", [1.0] * 3)
+    figure, ax = plt.subplots()
+    found.draw(ax, 1.0)
+    assert [text.get_text() for text in ax.texts] == ["a", "x" * 55 + "…", "b"]
+    plt.close(figure)
+
+
 def test_a_long_text_is_drawn_in_lines_and_ends_with_dots():
     found = weighted("word " * 500, [1.0] * 64)
     figure, ax = plt.subplots()

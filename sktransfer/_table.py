@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex, overload
+from typing import Any, Self, SupportsIndex, overload
 
 # Smaller numbers would lose their second digit.
 _SMALL = 0.01
@@ -17,11 +17,16 @@ class Table(list[dict[str, Any]]):
     @overload
     def __getitem__(self, key: SupportsIndex) -> dict[str, Any]: ...
     @overload
-    def __getitem__(self, key: slice) -> Table: ...
+    def __getitem__(self, key: slice) -> Self: ...
     def __getitem__(self, key: Any) -> Any:
         """Return a row, or a table of some rows."""
         found = super().__getitem__(key)
-        return Table(found) if isinstance(key, slice) else found
+        if not isinstance(key, slice):
+            return found
+        table = type(self).__new__(type(self))  # whose parameters are in its attributes
+        table.extend(found)
+        vars(table).update(vars(self))
+        return table
 
     def __repr__(self) -> str:
         """Return the table as aligned text."""

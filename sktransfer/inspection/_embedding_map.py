@@ -31,6 +31,8 @@ _APART, _TEXT_APART = (0.03, 0.03), (0.17, 0.018)
 _SIZE, _CHARACTERS = 22, 24
 # Most classes with the colours of small sets.
 _COLOURS = 20
+# Power of ten beyond which the largest feature, or its inverse, is scaled to 1.
+_EXTREME = 100
 
 
 @public
@@ -265,12 +267,19 @@ def _places(features: np.ndarray, method: str, random_state: int) -> np.ndarray:
         return features
     if n < 2:
         return np.zeros((n, 2))
-    first = PCA(min(_DIMENSIONS, n, d)).fit_transform(features)
+    if not d:
+        raise ValueError("features have no columns.")
+    largest = np.abs(features).max()
+    if largest and abs(np.log10(largest)) > _EXTREME:  # whose squares are infinite, or 0
+        features = features / largest
+    with np.errstate(invalid="ignore"):  # of rows that are all the same
+        first = PCA(min(_DIMENSIONS, n, d)).fit_transform(features)
     if method == "pca" or n < 4:
         return np.pad(first[:, :2], ((0, 0), (0, max(0, 2 - first.shape[1]))))
     # A third of the rows is scikit-learn's advice for few.
     perplexity = min(_PERPLEXITY, (n - 1) / 3)
-    init = "pca" if first.shape[1] > 1 else "random"
+    # Of rows that are all the same, scikit-learn's start by PCA is NaN, and the process crashes.
+    init = "pca" if first.shape[1] > 1 and np.ptp(first[:, 0]) > 0 else "random"
     tsne = TSNE(perplexity=perplexity, init=init, max_iter=400, random_state=random_state)
     return tsne.fit_transform(first)
 

@@ -177,3 +177,11 @@ def test_sparse_features_are_drawn():
     columns = OneHotEncoder()
     display = EmbeddingMapDisplay.from_estimator(columns, [["a"], ["b"], ["c"]], method="pca")
     assert display.places.shape == (3, 2)
+
+
+@pytest.mark.parametrize("features", [np.ones((20, 5)), np.eye(20) * 1e300, np.eye(20) * 1e-300])
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_equal_rows_and_extreme_numbers_have_places(features, method):
+    places = EmbeddingMapDisplay.from_features(features, method=method).places
+    assert places.shape == (20, 2)
+    assert np.isfinite(places).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import copy
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
@@ -13,8 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer._compat import Interval, StrOptions, check_sample_weight
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
-from sktransfer._warnings import warn
-from sktransfer.exceptions import TileWarning
 from sktransfer.finetune._image_map_fine_tuner import ImageMapFineTuner
 from sktransfer.modalities.image import (
     ImageModality,
@@ -333,10 +331,8 @@ class ImageSegmenter(ImageMapFineTuner):
     def _learn_target(self, y: Any, weights: np.ndarray) -> MaskTarget:
         from sktransfer.training.targets import MaskTarget
 
-        target = MaskTarget.learn(y, weights > 0, **self._target_settings())
-        if self.tile_size is not None:
-            _warn_of_larger(target.sides, self.tile_size)
-        return target
+        settings = self._target_settings()
+        return MaskTarget.learn(y, weights > 0, tile_size=self.tile_size, **settings)
 
     def _known_target(self) -> MaskTarget:
         return cast("MaskTarget", self._target).changed(**self._target_settings())
@@ -353,17 +349,6 @@ class ImageSegmenter(ImageMapFineTuner):
         from sktransfer.training.objectives import Pixels
 
         return Pixels(target, dice=self.dice_weight)
-
-
-def _warn_of_larger(sides: Sequence[int], tile_size: int) -> None:
-    larger = sum(side > tile_size for side in sides)
-    if larger:
-        warn(
-            f"{larger} of {len(sides)} training images are larger than tile_size={tile_size}. They "
-            "are learned as wholes, resized to image_size, but predicted in tiles, where objects "
-            "have another size: cut these images and their masks into tiles before fit.",
-            TileWarning,
-        )
 
 
 def _resized(scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

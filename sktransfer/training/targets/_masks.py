@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from sktransfer._warnings import warn
 from sktransfer.columns import CellType, as_column
-from sktransfer.exceptions import BadCellError, ColumnError, TargetError
+from sktransfer.exceptions import BadCellError, ColumnError, TargetError, TileWarning
 from sktransfer.modalities import IGNORED
 from sktransfer.modalities.image import read_mask
 from sktransfer.training.targets._checks import short
@@ -47,8 +48,6 @@ class MaskTarget(Target):
         Number of pixels that are not learned.
     max_pixels : int or None
         Most pixels of a mask that is decoded.
-    sides : tuple of int
-        Longer side, in pixels, of each mask that was learned from.
     """
 
     kind: ClassVar[str] = "masks"
@@ -60,7 +59,6 @@ class MaskTarget(Target):
     size: tuple[int, int]
     ignore_label: int | None
     max_pixels: int | None
-    sides: tuple[int, ...] = ()
 
     @classmethod
     def learn(
@@ -72,6 +70,7 @@ class MaskTarget(Target):
         ignore_label: int | None,
         class_weight: Any,
         max_pixels: int | None = None,
+        tile_size: int | None = None,
     ) -> Self:
         """Return the target of these masks.
 
@@ -85,6 +84,8 @@ class MaskTarget(Target):
             See the class.
         class_weight : {"sqrt", "balanced"}, dict or None
             As the parameter of `ImageSegmenter`.
+        tile_size : int, optional
+            Side of the tiles in which larger images are predicted; a warning counts such masks.
         """
         shares: dict[Any, float] = {}
         sides = []
@@ -106,7 +107,9 @@ class MaskTarget(Target):
         found = np.array([shares[value] for value in classes.tolist()])
         found /= found.sum()
         weights = _weights(classes, found, class_weight)
-        return cls(classes, found, weights, size, ignore_label, max_pixels, tuple(sides))
+        if tile_size is not None:
+            _warn_of_larger(sides, tile_size)
+        return cls(classes, found, weights, size, ignore_label, max_pixels)
 
     def changed(self, *, class_weight: Any, **settings: Any) -> Self:
         """Return the target of the same classes with other arguments of `learn`."""
@@ -335,3 +338,14 @@ def _resized(numbers: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         for new, old in zip(size, numbers.shape, strict=True)
     )
     return numbers[np.ix_(*places)]
+
+
+def _warn_of_larger(sides: Sequence[int], tile_size: int) -> None:
+    larger = sum(side > tile_size for side in sides)
+    if larger:
+        warn(
+            f"{larger} of {len(sides)} training images are larger than tile_size={tile_size}. They "
+            "are learned as wholes, resized to image_size, but predicted in tiles, where objects "
+            "have another size: cut these images and their masks into tiles before fit.",
+            TileWarning,
+        )

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 from sktransfer._table import Table
 from sktransfer.exceptions import TargetError
+from sktransfer.inspection._fitted import fitted
 
 
 def compare_pretrained(
@@ -112,11 +112,7 @@ def compare_pretrained(
 
 
 def _features(source: BaseEstimator, X: Any) -> np.ndarray:
-    try:
-        check_is_fitted(source)
-    except NotFittedError:
-        source = clone(source).fit(X)
-    return np.asarray(source.transform(X))
+    return np.asarray(fitted(source, X).transform(X))
 
 
 def _draws(

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer.cache import open_cache
 from sktransfer.columns import Column
 from sktransfer.compute import CellErrors, digest_column, first_rows
 from sktransfer.exceptions import BadCellError
+from sktransfer.inspection._fitted import fitted
 from sktransfer.inspection._nearest_rows import near_pairs, nearest_rows, unit_rows
 
 # Neighbours of a picture that are compared with it: by features, and by sketches each way round.
@@ -127,11 +125,7 @@ def fitted_embedder(embedder: Any, X: Any) -> Any:
         raise TypeError(
             f"embedder must be an embedder such as TextEmbedder(), got {type(embedder).__name__}."
         )
-    try:
-        check_is_fitted(embedder)
-    except NotFittedError:
-        embedder = clone(embedder).fit(X)
-    return embedder
+    return fitted(embedder, X)
 
 
 def default_embedder(X: Any) -> Any:

@@ -11,12 +11,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
-from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._public import public
 from sktransfer.inspection._axes import Display, legend_of
+from sktransfer.inspection._fitted import is_fitted
 from sktransfer.inspection._map_page import map_page
 from sktransfer.inspection._previews import row_previews
 
@@ -241,11 +240,8 @@ class EmbeddingMapDisplay(Display):
 
 
 def _features(estimator: Any, X: Any) -> Any:
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return _dense(clone(estimator).fit_transform(X))
-    return _dense(estimator.transform(X))
+    is_ready = is_fitted(estimator)
+    return _dense(estimator.transform(X) if is_ready else clone(estimator).fit_transform(X))
 
 
 def _dense(features: Any) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import textwrap
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sktransfer.modalities import modality_of, recognize
+from sktransfer.modalities import modality_of, png_uri, recognize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,4 +76,4 @@ def data_uri(picture: np.ndarray) -> str:
 
     stream = io.BytesIO()
     imsave(stream, picture, format="png")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    return png_uri(stream.getvalue())

@@ -13,9 +13,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone, is_regressor
 from sklearn.calibration import CalibrationDisplay
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 from sktransfer._table import Table
 from sktransfer._version import __version__
@@ -27,6 +26,7 @@ from sktransfer.inspection._copies import default_embedder
 from sktransfer.inspection._duplicates import find_duplicates
 from sktransfer.inspection._embedding_map import EmbeddingMapDisplay
 from sktransfer.inspection._explain import explain
+from sktransfer.inspection._fitted import is_fitted
 from sktransfer.inspection._history import HistoryDisplay
 from sktransfer.inspection._label_issues import (
     class_issues,
@@ -280,18 +280,10 @@ def _transformer(facts: _Facts) -> Any:
     """Return the steps of a pipeline before the last, or a fitted fine-tuner, or None."""
     model = facts.model
     if not hasattr(model, "steps"):
-        return model if hasattr(model, "transform") and _is_fitted(model) else None
+        return model if hasattr(model, "transform") and is_fitted(model) else None
     if len(model.steps) < 2:
         return None
-    return model[:-1] if _is_fitted(model) else clone(model[:-1]).fit(facts.X, facts.labels)
-
-
-def _is_fitted(model: Any) -> bool:
-    try:
-        check_is_fitted(model)
-    except NotFittedError:
-        return False
-    return True
+    return model[:-1] if is_fitted(model) else clone(model[:-1]).fit(facts.X, facts.labels)
 
 
 def _training(facts: _Facts) -> Iterator[str]:

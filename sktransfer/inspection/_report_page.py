@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from string import Template
 from typing import Any
 
 from sktransfer._table import Table, cell_text
+from sktransfer.modalities import png_uri
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -60,8 +60,7 @@ def figure(display_figure: Any, alt: str) -> str:
     stream = io.BytesIO()
     display_figure.savefig(stream, format="png", dpi=130, bbox_inches="tight")
     plt.close(display_figure)
-    content = base64.b64encode(stream.getvalue()).decode()
-    source = f"data:image/png;base64,{content}"
+    source = png_uri(stream.getvalue())
     return f'<figure tabindex="0"><img alt="{html.escape(alt)}" src="{source}"></figure>'
 
 

@@ -24,6 +24,7 @@ from sktransfer.modalities._parts import Part as Part
 from sktransfer.modalities._parts import Parts as Parts
 from sktransfer.modalities._parts import Weighted as Weighted
 from sktransfer.modalities._parts import css_colour as css_colour
+from sktransfer.modalities._parts import png_uri as png_uri
 from sktransfer.modalities._recognize import Recognized as Recognized
 from sktransfer.modalities._recognize import recognize as recognize
 from sktransfer.modalities._registered import MODALITIES as MODALITIES

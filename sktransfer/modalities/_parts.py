@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -111,3 +112,8 @@ def css_colour(weight: float, limit: float) -> str:
     end = _RED if weight > 0 else _BLUE
     red, green, blue = (round(255 + share * (value - 255)) for value in end)
     return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def png_uri(content: bytes) -> str:
+    """Return a PNG file as a data URI, for pages that need no other file."""
+    return "data:image/png;base64," + base64.b64encode(content).decode()

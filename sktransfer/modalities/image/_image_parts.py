@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from sktransfer.modalities._parts import WEIGHT_COLOURS, Part, Parts, Weighted
+from sktransfer.modalities._parts import WEIGHT_COLOURS, Part, Parts, Weighted, png_uri
 from sktransfer.modalities.image._window import scaled
 
 if TYPE_CHECKING:
@@ -180,5 +179,5 @@ def _img(pixels: np.ndarray, alt: str) -> str:
     way = Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.NEAREST
     file = io.BytesIO()
     picture.resize(size, way).save(file, "png")
-    data = base64.b64encode(file.getvalue()).decode()
-    return f'<img alt="{alt}" src="data:image/png;base64,{data}" style="max-width:48%;margin:2px">'
+    source = png_uri(file.getvalue())
+    return f'<img alt="{alt}" src="{source}" style="max-width:48%;margin:2px">'

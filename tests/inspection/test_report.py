@@ -27,8 +27,10 @@ def text(tmp_path_factory):
     cells = IMAGES.copy()
     cells[1] = cells[0]
     path = tmp_path_factory.mktemp("report") / "page.html"
+    before = plt.get_fignums()  # other tests of this process may leave some open
     found = report(MODEL, cells, y, path, cv=2, title="Dark & light", embedder=MODEL[0])
     assert found == path
+    assert plt.get_fignums() == before
     return path.read_text(encoding="utf-8")
 
 
@@ -64,10 +66,6 @@ def test_texts_are_escaped_and_pictures_described(text):
     pictures = re.findall("<img [^>]*>", text)
     assert len(pictures) >= 3
     assert all(re.search('alt="[^"]+"', picture) for picture in pictures)
-
-
-def test_all_figures_are_closed(text):
-    assert plt.get_fignums() == []
 
 
 def test_a_fitted_model_is_scored_on_the_rows_given(tmp_path):

@@ -87,6 +87,7 @@ def test_a_number_of_rows_that_is_none_is_refused(n_rows):
 
 
 def test_cells_of_another_number_are_refused():
+    before = plt.get_fignums()
     model = MODEL.fit(IMAGES, Y)
     with pytest.raises(ValueError, match="inconsistent"):
         MistakesDisplay.from_estimator(model, IMAGES, WRONG, cells=IMAGES[:3])
@@ -95,7 +96,7 @@ def test_cells_of_another_number_are_refused():
         MistakesDisplay.from_label_issues([issue], IMAGES)
     with pytest.raises(ValueError, match="inconsistent"):
         MistakesDisplay([issue], []).plot()
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def test_a_model_that_is_not_fitted_is_refused():

@@ -1,6 +1,10 @@
-"""Declare estimator parameters once: name, type, default and constraints in one line."""
+"""Declare estimator parameters once: name, type, default and constraints in one line.
+
+Parameters of functions are checked by `check_integer`.
+"""
 
 from dataclasses import MISSING, dataclass, field, fields
+from numbers import Integral
 from typing import Any, Literal, TypeVar, dataclass_transform
 
 Class = TypeVar("Class", bound=type)
@@ -82,3 +86,9 @@ def with_parameters(cls: Class) -> Class:
         constraints[item.name] = item.metadata["constraints"] or inherited[item.name]
     cls._parameter_constraints = constraints  # type: ignore[attr-defined]
     return cls
+
+
+def check_integer(name: str, value: Any, *, least: int) -> None:
+    """Raise ValueError unless an argument of a function is an integer of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")

@@ -64,7 +64,8 @@ def rows_of(X: Any) -> Rows:
     Parameters
     ----------
     X : frame, Series, list, tuple, or array
-        A frame or a matrix has several columns; a list or an array of more axes has one.
+        A frame, a matrix or a list of rows of numbers has several columns; another list or an
+        array of more axes has one.
 
     Raises
     ------
@@ -78,6 +79,8 @@ def rows_of(X: Any) -> Rows:
     """
     refuse_other_objects(X)
     if isinstance(X, Sequence):
+        if _are_numbers(X):
+            X = np.asarray(X)
         native = X
     else:
         native = by_narwhals(X)
@@ -99,6 +102,15 @@ def rows_of(X: Any) -> Rows:
     if not len(found):
         raise ColumnError("X has no rows")
     return found
+
+
+def _are_numbers(X: Sequence[Any]) -> bool:
+    """Return whether a list is a matrix: of lists of as many numbers each."""
+    return (
+        all(isinstance(row, list | tuple) and row and len(row) == len(X[0]) for row in X)
+        and all(isinstance(value, Number) for row in X for value in row)
+        and bool(X)
+    )
 
 
 class _Frame(Rows):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Characters of a name in a title, of an axis or in a legend.
+_NAME = 28
 TRAIN, VALID, SCORE = "tab:blue", "tab:orange", "tab:green"
 
 
@@ -27,9 +29,15 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return ax
 
 
+def clipped(name: Any) -> str:
+    """Return a name on one line, cut to the length that titles and axes have room for."""
+    text = " ".join(str(name).split())
+    return text if len(text) <= _NAME else text[: _NAME - 1] + "…"
+
+
 def legend_of(ax: Axes, marks: Iterable[Any], names: Iterable[Any], **where: Any) -> None:
     """Add a legend of any names: to matplotlib's own, "$" is a formula and "_" hides a name."""
-    names = [str(name) for name in names]
+    names = [clipped(name) for name in names]
     places = [str(place) for place in range(len(names))]
     texts = ax.legend([*marks], places, frameon=False, **where).get_texts()
     for text, name in zip(texts, names, strict=True):

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_consistent_length
 
+from sktransfer._parameters import check_integer
 from sktransfer._table import Table
 from sktransfer.exceptions import TargetError
 from sktransfer.inspection._fitted import fitted
@@ -83,8 +84,8 @@ def compare_pretrained(
     refuse_missing(y, "is no class.")
     y = np.asarray(y)
     check_consistent_length(X, y)
-    _require_integer("n_draws", n_draws, least=1)
-    _require_integer("random_state", random_state, least=0)
+    check_integer("n_draws", n_draws, least=1)
+    check_integer("random_state", random_state, least=0)
     counts = _checked(y, labels_per_class)
     features = [_features(source, X) for source in (before, after)]
     if model is None:
@@ -126,11 +127,6 @@ def _draws(
         most = len(y) if count == "all" else count
         parts = [rest[y[rest] == label][:most] for label in np.unique(y)]
         yield np.concatenate(parts), test
-
-
-def _require_integer(name: str, value: Any, *, least: int) -> None:
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
 
 
 def _checked(y: np.ndarray, labels_per_class: Sequence[int | str]) -> list[Any]:

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sktransfer._public import public
-from sktransfer.inspection._axes import Display
+from sktransfer.inspection._axes import Display, clipped
 from sktransfer.inspection._previews import draw_preview, row_previews
 
 if TYPE_CHECKING:
@@ -174,7 +174,9 @@ class ConfusionDisplay(Display):
         self.ax_ = left.subplots()
         with np.errstate(invalid="ignore"):  # a class that is only predicted has no rows
             shares = self.matrix / self.matrix.sum(axis=1, keepdims=True)
-        ConfusionMatrixDisplay(np.nan_to_num(shares), display_labels=self.classes).plot(
+        ConfusionMatrixDisplay(
+            np.nan_to_num(shares), display_labels=[*map(clipped, self.classes)]
+        ).plot(
             **{"ax": self.ax_, "cmap": "Blues", "values_format": ".0%", "colorbar": False},
             **{"xticks_rotation": 90, "text_kw": {"fontsize": "small"}},
         )
@@ -190,7 +192,8 @@ def _draw_examples(figure: SubFigure, confusions: Sequence[Confusion]) -> np.nda
     parts = figure.subfigures(len(confusions), 1, squeeze=False)[:, 0]
     axes = np.stack([part.subplots(1, most, squeeze=False)[0] for part in parts])
     for part, line, confusion in zip(parts, axes, confusions, strict=True):
-        title = f"{confusion.true} taken for {confusion.predicted} ({len(confusion.rows)})"
+        names = clipped(confusion.true), clipped(confusion.predicted)
+        title = f"{names[0]} taken for {names[1]} ({len(confusion.rows)})"
         part.suptitle(title, fontsize="small", fontweight="bold", parse_math=False)
         for ax in line:
             ax.set_axis_off()

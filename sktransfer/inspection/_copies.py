@@ -131,15 +131,9 @@ def fitted_embedder(embedder: Any, X: Any) -> Any:
 def default_embedder(X: Any) -> Any:
     """Return the default embedder of the kind of cells in X."""
     from sktransfer.embedders import EMBEDDERS
-    from sktransfer.modalities import recognize
+    from sktransfer.modalities import required_modality
 
-    found = recognize(X)
-    if found.name is None:
-        raise TypeError(
-            f"The kind of cells in X cannot be recognized: {found.reason}. Pass embedder=, e.g. "
-            "TextEmbedder()."
-        )
-    return EMBEDDERS[found.name]()
+    return EMBEDDERS[required_modality(X, "Pass embedder=, e.g. TextEmbedder().")]()
 
 
 def checked_threshold(threshold: float | None, embedder: Any) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sktransfer._parameters import check_integer
 from sktransfer._warnings import warn
 from sktransfer.columns import FlatRows, Rows, describe, row_labels, rows_of
 from sktransfer.exceptions import ColumnError, LeftOutWarning
@@ -112,8 +112,8 @@ def explain(
     """
     if method not in ("auto", "leave_out"):
         raise ValueError(f"method must be 'auto' or 'leave_out', got {method!r}.")
-    _check_integer("n_background", n_background)
-    _check_integer("max_evals", max_evals)
+    check_integer("n_background", n_background, least=1)
+    check_integer("max_evals", max_evals, least=1)
     predict, rows = scorer_of(model), rows_of(X)
     # A copy: a model may change what it is given, as StandardScaler(copy=False) does.
     scores, calls = watch(predict, rows.take(range(len(rows)), {}))
@@ -147,11 +147,6 @@ def _row_names(n: int, index: Sequence[object] | None) -> list[str]:
     if index is None:
         return [f"row {row}" for row in range(n)]
     return [f"row {row} (index {describe(label)})" for row, label in enumerate(index)]
-
-
-def _check_integer(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
 
 
 def _parts(

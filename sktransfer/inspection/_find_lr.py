@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from sktransfer._parameters import check_integer
 from sktransfer.inspection._axes import TRAIN, VALID, Display, axes_or_new
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ def find_lr(
 def _rates(low: float, high: float, steps: int) -> np.ndarray:
     if not (isinstance(low, Real) and isinstance(high, Real) and 0 < low < high < np.inf):
         raise ValueError(f"low={low!r} and high={high!r} must be rates with 0 < low < high.")
-    if not isinstance(steps, Integral) or steps < 2:
-        raise ValueError(f"steps={steps!r} must be an integer of 2 or more.")
+    check_integer("steps", steps, least=2)
     return np.geomspace(low, high, steps)
 
 

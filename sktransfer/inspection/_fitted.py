@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 
@@ -19,5 +20,15 @@ def is_fitted(model: Any) -> bool:
 
 
 def fitted(model: Any, X: Any) -> Any:
-    """Return a fitted model as it is, or a clone of another one that is fitted on X."""
-    return model if is_fitted(model) else clone(model).fit(X)
+    """Return a fitted model as it is, or a clone of another one that is fitted on X.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted, and cannot be without targets.
+    """
+    if is_fitted(model):
+        return model
+    if get_tags(model).target_tags.required:
+        raise NotFittedError(f"{type(model).__name__} learns from targets; pass it fitted.")
+    return clone(model).fit(X)

@@ -245,6 +245,8 @@ def _calibrated(model: Any) -> CalibratedClassifierCV:
 
 def _splits(X: Any, y: np.ndarray, how: dict[str, Any], plain: Any, grouped: Any) -> Splits:
     cv, groups = how["cv"], how["groups"]
+    if cv is None:
+        raise ValueError("cv must be a number of folds, a splitter or splits, got None.")
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         cv = (plain if groups is None else grouped)(int(cv), shuffle=True, random_state=0)
     splits = list(check_cv(cv).split(X, y, groups))

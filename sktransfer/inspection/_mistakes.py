@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sktransfer._parameters import check_integer
 from sktransfer._public import public
 from sktransfer.exceptions import TargetError
-from sktransfer.inspection._axes import Display
+from sktransfer.inspection._axes import Display, clipped
 from sktransfer.inspection._label_issues import class_issues, plain_targets
 from sktransfer.inspection._previews import draw_preview, row_previews
 
@@ -82,8 +82,7 @@ class MistakesDisplay(Display):
         -------
         MistakesDisplay
         """
-        if not isinstance(n_rows, Integral) or n_rows < 1:
-            raise ValueError(f"n_rows must be an integer of 1 or more, got {n_rows!r}.")
+        check_integer("n_rows", n_rows, least=1)
         shown = list(issues[:n_rows])
         n = X.shape[0] if hasattr(X, "shape") else len(X)
         last = max((issue["row"] for issue in issues), default=0)
@@ -159,9 +158,10 @@ class MistakesDisplay(Display):
 def title_of(issue: dict[str, Any]) -> str:
     """Return row and probability or error, and below it the given and the likely label."""
     value = issue.get("probability_given", issue.get("error"))
-    label = f"{issue['label']}: " if "label" in issue else ""
+    label = f"{clipped(issue['label'])}: " if "label" in issue else ""
     given, likely = (
-        f"{v:.3g}" if isinstance(v, float) else str(v) for v in (issue["given"], issue["likely"])
+        f"{v:.3g}" if isinstance(v, float) else clipped(v)
+        for v in (issue["given"], issue["likely"])
     )
     return f"row {issue['row']} ({value:.2f})\n{label}{given} → {likely}"
 

@@ -102,14 +102,21 @@ def _place(places: dict[Any, int], target: Any) -> int:
 def _probabilities(model: Any, X: Any) -> Scores:
     found = model.predict_proba(X)
     if isinstance(found, list):  # of each label of several, absent and present
-        if any(np.shape(part)[1] != 2 for part in found):
+        if any(np.shape(part)[1] > 2 for part in found):
             raise TargetError(
                 "the model predicts several classes per row; explain each of its estimators_ alone."
             )
-        found = np.stack([part[:, 1] for part in found], axis=1)
+        found = np.stack([*map(_of_label, found, model.classes_)], axis=1)
         return Scores(_matrix(model, found), list(range(found.shape[1])), "probability")
     found = _matrix(model, found)
     return Scores(found, _names(model, found.shape[1]), "probability")
+
+
+def _of_label(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the probability of a label; of one that all rows of the fit have, or none, 1 or 0."""
+    if probabilities.shape[1] == 2:
+        return probabilities[:, 1]
+    return np.full(len(probabilities), float(bool(classes[0])))
 
 
 def _decisions(model: Any, X: Any) -> Scores:

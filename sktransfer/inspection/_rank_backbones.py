@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from sktransfer._public import public
 from sktransfer._table import Table
-from sktransfer.exceptions import BackboneError, ColumnError, TargetError, WeightsError
+from sktransfer.exceptions import BackboneError, TargetError, WeightsError
 from sktransfer.inspection._ranking_display import RankingDisplay
 from sktransfer.inspection._ranking_scores import (
     METHODS,
@@ -20,10 +20,11 @@ from sktransfer.inspection._ranking_scores import (
     ranking_target,
     score_name,
 )
-from sktransfer.modalities import recognize
+from sktransfer.modalities import required_modality
 
 # Parameters of an embedder that do not tell it from others in the table.
 _UNNAMED = frozenset({"backbone", "layer", "cache", "on_error", "verbose"})
+_ADVICE = "Pass embedders as candidates, e.g. [ImageEmbedder()]."
 # What is not known of a candidate that is not on this machine.
 _UNKNOWN = {
     "layer": None,
@@ -206,7 +207,7 @@ def _embedders(X: Any, candidates: Any, **options: Any) -> list[Any]:
         raise ValueError(f"candidates take cells of several kinds: {', '.join(nouns)}.")
     if given and len(own) == len(given):
         return [clone(item) for item in own]
-    name = own[0]._modality().name if own else _recognized(X)
+    name = own[0]._modality().name if own else required_modality(X, _ADVICE)
     if given is None:
         table = list_backbones(modality=name)
         given = [row["name"] for row in table if row["on_this_machine"]]
@@ -221,16 +222,6 @@ def _as_list(candidates: Any) -> list[Any]:
     if not found:
         raise ValueError("candidates is empty; pass names of backbones, or embedders.")
     return found
-
-
-def _recognized(X: Any) -> str:
-    found = recognize(X)
-    if found.name is None:
-        raise ColumnError(
-            f"The kind of cells in X cannot be recognized: {found.reason}. Pass embedders as "
-            "candidates, e.g. [ImageEmbedder()]."
-        )
-    return found.name
 
 
 def _check_length(embedder: Any, X: Any, n_targets: int) -> None:

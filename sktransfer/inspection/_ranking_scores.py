@@ -90,6 +90,8 @@ def ridge_score(features: Spectrum, y: np.ndarray, kind: str) -> Score:
         What the columns of `y` are, by which the score is accuracy, the mean accuracy over
         labels, or the mean R² over columns.
     """
+    if kind == "values":  # squares of very small numbers would be 0
+        y = y / np.abs(y).max(axis=0)
     scale = y.std(axis=0) if kind == "values" else np.full(y.shape[1], 0.5)
     targets = y / scale
     found = leave_one_out(features, targets, _ALPHAS)

@@ -110,6 +110,8 @@ def report(
     """
     from sktransfer.training.targets import as_labels, is_label_matrix
 
+    if not isinstance(title, str):
+        raise TypeError(f"title must be a str, got {title!r}.")
     y, file = plain_targets(y), _writable(path)
     if is_regressor(model) or is_label_matrix(y):
         raise TargetError("report takes one class per row; y holds numbers or several labels.")

@@ -27,5 +27,6 @@ from sktransfer.modalities._parts import css_colour as css_colour
 from sktransfer.modalities._parts import png_uri as png_uri
 from sktransfer.modalities._recognize import Recognized as Recognized
 from sktransfer.modalities._recognize import recognize as recognize
+from sktransfer.modalities._recognize import required_modality as required_modality
 from sktransfer.modalities._registered import MODALITIES as MODALITIES
 from sktransfer.modalities._registered import modality_of as modality_of

@@ -64,6 +64,14 @@ def recognize(X: Any) -> Recognized:
     return Recognized(None, _disagreement(column, found))
 
 
+def required_modality(X: Any, advice: str) -> str:
+    """Return the name of the modality of a column, or raise `ColumnError` with an advice."""
+    found = recognize(X)
+    if found.name is None:
+        raise ColumnError(f"The kind of cells in X cannot be recognized: {found.reason}. {advice}")
+    return found.name
+
+
 class _AnyCells(CellType):
     """Cells that may be anything."""
 

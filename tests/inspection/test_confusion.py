@@ -91,6 +91,14 @@ def test_names_of_classes_are_no_formulas():
     assert [text.get_text() for text in display.ax_.get_xticklabels()] == ["$x_$", "b"]
 
 
+def test_long_names_are_cut_in_titles_and_at_axes():
+    long = "a class of many words " * 5
+    display = ConfusionDisplay.from_predictions([long, "b"], ["b", "b"], ["x", "y"])
+    cut = "a class of many words a cla…"
+    assert display.ax_.get_yticklabels()[0].get_text() == cut
+    assert display.figure_.subfigs[1].subfigs[0].get_suptitle() == f"{cut} taken for b (1)"
+
+
 def test_several_labels_per_row_are_refused():
     with pytest.raises(ValueError, match="1d"):
         ConfusionDisplay.from_predictions(np.eye(3, dtype=int), np.eye(3, dtype=int))

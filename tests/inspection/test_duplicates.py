@@ -6,8 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from sklearn.exceptions import NotFittedError
 
-from sktransfer import Duplicates, ImageEmbedder, TextEmbedder, find_duplicates, leakage_report
+from sktransfer import (
+    Duplicates,
+    ImageEmbedder,
+    TextClassifier,
+    TextEmbedder,
+    find_duplicates,
+    leakage_report,
+)
 from sktransfer.exceptions import BadCellError, BadCellWarning, ConflictWarning
 from tests._tiny import sounds, tiny_network
 from tests.modalities.image.test_picture_matcher import COPIES, as_jpeg, picture
@@ -146,6 +154,11 @@ def test_a_threshold_that_is_none_is_refused(threshold):
 def test_an_embedder_that_is_none_is_refused():
     with pytest.raises(TypeError, match="embedder must be an embedder such as TextEmbedder"):
         find_duplicates(["one"], embedder=str)
+
+
+def test_an_embedder_that_learns_from_targets_is_passed_fitted():
+    with pytest.raises(NotFittedError, match="TextClassifier learns from targets"):
+        find_duplicates(["a", "b"], embedder=TextClassifier())
 
 
 def test_labels_of_another_number_are_refused():

@@ -10,6 +10,7 @@ import pytest
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     IsolationForest,
+    RandomForestClassifier,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -176,6 +177,22 @@ def test_labels_of_scikit_learn_are_columns():
     )
     with pytest.raises(TargetError, match="several classes per row"):
         explain(model, TEXTS)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_label_of_all_rows_has_a_probability_of_0_or_1(value):
+    Y = np.array([[value, 0], [value, 1]] * 5)
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    model = RandomForestClassifier(2, random_state=0).fit(X, Y)
+    assert explain(model, X, target=0).output.tolist() == [value] * 10
+
+
+def test_a_list_of_rows_of_numbers_is_a_matrix():
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    model = LogisticRegression().fit(X, X[:, 1] > 0)
+    found = explain(model, X[:3].tolist(), background=X.tolist())
+    np.testing.assert_array_equal(found.shares, explain(model, X[:3], background=X).shares)
+    assert found.columns == ["0", "1"]
 
 
 def test_numbers_are_explained_and_of_several_one_is_chosen():

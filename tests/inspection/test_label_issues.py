@@ -279,3 +279,8 @@ def test_a_row_without_probabilities_is_not_listed():
 
     rows = rows_of(find_label_issues(Blind(), X, FLIPPED, cv=2))
     assert set(rows) < set(rows_of(find_label_issues(MODEL, X, FLIPPED, cv=2))) | {-1}
+
+
+def test_no_number_of_folds_is_refused():
+    with pytest.raises(ValueError, match="cv must be a number of folds"):
+        find_label_issues(LogisticRegression(), np.eye(4), [0, 1, 0, 1], cv=None)

@@ -82,7 +82,7 @@ def test_what_gives_no_mistakes_is_refused():
 
 @pytest.mark.parametrize("n_rows", [0, -1, 2.5])
 def test_a_number_of_rows_that_is_none_is_refused(n_rows):
-    with pytest.raises(ValueError, match="n_rows must be an integer of 1 or more"):
+    with pytest.raises(ValueError, match="n_rows must be an integer of at least 1"):
         MistakesDisplay.from_label_issues([], IMAGES, n_rows=n_rows)
 
 

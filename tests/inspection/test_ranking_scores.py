@@ -190,3 +190,12 @@ def test_many_features_that_fit_all_targets_have_a_finite_evidence():
 def test_constant_labels_are_left_out():
     targets, kind = ranking_target(np.array([[0, 1, 1], [0, 0, 1]]), "auto")
     assert (targets.tolist(), kind) == ([[1.0], [0.0]], "labels")
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-5, 1e30])
+def test_the_score_of_values_does_not_depend_on_their_scale(scale):
+    features, _ = data(40, 8)
+    y = features[:, 1:2].astype(float) + np.arange(40)[:, None]
+    X = spectrum(features, scale=True)
+    expected = ridge_score(X, y, "values").value
+    assert ridge_score(X, y * scale, "values").value == pytest.approx(expected)

@@ -145,3 +145,8 @@ def test_half_of_a_character_is_a_question_mark(tmp_path):
     X = np.arange(20.0)[:, None]
     page = report(LogisticRegression(), X, Y, tmp_path / "r.html", cv=2, title="a\ud800b")
     assert "<h1>a?b</h1>" in page.read_text()
+
+
+def test_a_title_that_is_no_text_is_refused_before_anything_is_computed(tmp_path):
+    with pytest.raises(TypeError, match="title must be a str, got None"):
+        report(None, None, None, tmp_path / "r.html", title=None)

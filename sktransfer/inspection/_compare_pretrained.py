@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_consistent_length
 
 from sktransfer._table import Table
+from sktransfer.base import fitted
 from sktransfer.exceptions import TargetError
-from sktransfer.inspection._fitted import fitted
 
 
 def compare_pretrained(

@@ -66,7 +66,9 @@ def rank(
         part = slice(start, start + step)
         distances[part] = _distances(rows[part, None], others[candidates[part]])
     order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return tuple(np.take_along_axis(values, order, axis=1) for values in (candidates, distances))
+    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(
+        distances, order, axis=1
+    )
 
 
 def without_own(

@@ -220,7 +220,8 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         if mode not in ("connectivity", "distance"):
             raise ValueError(f"mode={mode!r} must be 'connectivity' or 'distance'.")
-        return self._graph(*self.kneighbors(X, n_neighbors), mode)
+        distances, rows = self.kneighbors(X, n_neighbors)
+        return self._graph(distances, rows, mode)
 
     def transform(self, X: Any) -> csr_matrix:
         """Return the graph of the nearest rows, as `sklearn.neighbors.KNeighborsTransformer`.
@@ -260,7 +261,7 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _fit_features(self, X: Any, y: Any) -> np.ndarray:
         for name in ("n_features_in_", "feature_names_in_", "embedder_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if self.embedder is None:
             return self._numbers(X, reset=True)
         self.embedder_ = clone(self.embedder).fit(X, y)
@@ -339,12 +340,12 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self, queries: np.ndarray | None, n_neighbors: int | None, *, leave_own_out: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and positions; without queries those of the rows of the fit."""
-        k = self._checked_count(n_neighbors, leave_own_out)
         if queries is None and len(self.left_out_):
             raise ColumnError(
                 f"{len(self.left_out_)} rows of the fit have features that are NaN, and so no "
                 f"neighbours: see left_out_. Fit without them, or pass queries."
             )
+        k = self._checked_count(n_neighbors, leave_own_out)
         rows = self._rows if queries is None else queries.astype(self._rows.dtype, copy=False)
         index = self._approximate()
         if index is None:
@@ -369,7 +370,8 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _own_graph(self, queries: np.ndarray | None) -> csr_matrix:
         k = self.n_neighbors + (self.mode == "distance")
-        return self._graph(*self._nearest(queries, k, leave_own_out=False), self.mode)
+        distances, rows = self._nearest(queries, k, leave_own_out=False)
+        return self._graph(distances, rows, self.mode)
 
     def _graph(self, distances: np.ndarray, rows: np.ndarray, mode: str) -> csr_matrix:
         n, k = rows.shape

@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 
 from docs.examples import _data
 from sktransfer import ImageEmbedder, TextEmbedder, find_duplicates, find_label_issues
-from sktransfer.inspection._nearest_rows import near_pairs, unit_rows
+from sktransfer.neighbors import near_pairs, unit_rows
 
 SIDE, MADE = 512, 300
 

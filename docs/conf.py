@@ -49,6 +49,7 @@ TITLES = {
     "finetune": "Fine-tuning",
     "pretrain": "Pre-training",
     "backbones": "Backbones",
+    "neighbors": "Similarity search",
     "inspection": "Inspection",
     "modalities.image": "Reading images",
     "persistence": "Saving and exporting",

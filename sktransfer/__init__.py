@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.modalities.image import read_coco as read_coco
     from sktransfer.modalities.image import read_image_folder as read_image_folder
     from sktransfer.modalities.image import read_volume as read_volume
+    from sktransfer.neighbors import SimilaritySearch as SimilaritySearch
     from sktransfer.persistence import export_onnx as export_onnx
     from sktransfer.persistence import export_weights as export_weights
     from sktransfer.persistence import load as load

@@ -41,6 +41,7 @@ _NAMES = {
         "report",
     ],
     "modalities.image": ["read_coco", "read_image_folder", "read_volume"],
+    "neighbors": ["SimilaritySearch"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "training": ["train_together"],

@@ -24,6 +24,7 @@ FLOORS = [
     {"training"},
     {"base"},
     {"embedders", "finetune", "pretrain"},
+    {"neighbors"},
     {"inspection", "persistence"},
     {"__init__", "__main__"},
 ]
@@ -60,6 +61,7 @@ ONLY_IN = {
     "accelerate": ("training/_processes.py",),
     "onnx": ("persistence/_export_onnx.py",),
     "onnxscript": ("persistence/_export_onnx.py",),
+    "usearch": ("neighbors/_approximate_index.py",),
     "peft": ("training/strategies/_lora.py",),
 }
 

@@ -2,6 +2,8 @@
 
 from sktransfer.base._audio_estimator import AudioColumnEstimator as AudioColumnEstimator
 from sktransfer.base._column_estimator import ColumnEstimator as ColumnEstimator
+from sktransfer.base._fitted import fitted as fitted
+from sktransfer.base._fitted import is_fitted as is_fitted
 from sktransfer.base._image_estimator import ImageColumnEstimator as ImageColumnEstimator
 from sktransfer.base._state_hooks import StateHooks as StateHooks
 from sktransfer.base._state_hooks import use_state_hooks as use_state_hooks

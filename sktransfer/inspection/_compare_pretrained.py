@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_consistent_length
 
 from sktransfer._parameters import check_integer
 from sktransfer._table import Table
+from sktransfer.base import fitted
 from sktransfer.exceptions import TargetError
-from sktransfer.inspection._fitted import fitted
 
 
 def compare_pretrained(

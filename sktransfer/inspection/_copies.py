@@ -10,12 +10,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from sktransfer.base import fitted
 from sktransfer.cache import open_cache
 from sktransfer.columns import Column
 from sktransfer.compute import CellErrors, digest_column, first_rows
 from sktransfer.exceptions import BadCellError
-from sktransfer.inspection._fitted import fitted
-from sktransfer.inspection._nearest_rows import near_pairs, nearest_rows, unit_rows
+from sktransfer.neighbors import near_pairs, nearest_rows, unit_rows
 
 # Neighbours of a picture that are compared with it: by features, and by sketches each way round.
 _NEIGHBOURS = 5
@@ -251,9 +251,9 @@ def _candidates(cells: DistinctCells, others: DistinctCells | None) -> np.ndarra
         searched = [(others.features, cells.features), (other, plain), (other, mirrored)]
     found = []
     for rows, targets in searched:
-        nearest, cosines = nearest_rows(rows, targets, k=_NEIGHBOURS)
+        nearest, distances = nearest_rows(rows, targets, k=_NEIGHBOURS)
         pairs = np.stack([np.arange(len(rows)).repeat(nearest.shape[1]), nearest.ravel()], axis=1)
-        found.append(pairs[cosines.ravel() > 0])
+        found.append(pairs[distances.ravel() < 1])
     pairs = np.concatenate(found)
     pairs = np.sort(pairs, axis=1) if others is None else pairs[:, ::-1]
     if others is None:

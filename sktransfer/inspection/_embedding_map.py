@@ -14,8 +14,8 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
 
 from sktransfer._public import public
+from sktransfer.base import is_fitted
 from sktransfer.inspection._axes import Display, legend_of
-from sktransfer.inspection._fitted import is_fitted
 from sktransfer.inspection._map_page import map_page
 from sktransfer.inspection._previews import row_previews
 

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sktransfer._table import Table
 from sktransfer._version import __version__
+from sktransfer.base import is_fitted
 from sktransfer.columns import row_labels, rows_of
 from sktransfer.exceptions import TargetError
 from sktransfer.inspection import _report_page as html
@@ -26,7 +27,6 @@ from sktransfer.inspection._copies import default_embedder
 from sktransfer.inspection._duplicates import find_duplicates
 from sktransfer.inspection._embedding_map import EmbeddingMapDisplay
 from sktransfer.inspection._explain import explain
-from sktransfer.inspection._fitted import is_fitted
 from sktransfer.inspection._history import HistoryDisplay
 from sktransfer.inspection._label_issues import (
     class_issues,

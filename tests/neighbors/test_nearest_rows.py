@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from sktransfer.inspection import _nearest_rows
-from sktransfer.inspection._nearest_rows import near_pairs, nearest_rows, unit_rows
+from sktransfer.neighbors import _near_pairs, _nearest_rows, near_pairs, nearest_rows, unit_rows
 
 ROWS = unit_rows(np.random.default_rng(0).normal(size=(90, 5)))
 OTHERS = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
 
 
-@pytest.fixture(autouse=True, params=[16, 4_096])
+@pytest.fixture(autouse=True, params=[16, 256])
 def _tile(request, monkeypatch):
-    monkeypatch.setattr(_nearest_rows, "_TILE", request.param)
+    monkeypatch.setattr(_near_pairs, "_TILE", request.param)
+    monkeypatch.setattr(_nearest_rows, "_ROWS", request.param)
+    monkeypatch.setattr(_nearest_rows, "_COSINES", request.param**2)
 
 
 def test_pairs_within_are_those_of_all_cosines():
@@ -35,9 +36,9 @@ def test_pairs_across_are_those_of_scikit_learn():
 def test_nearest_rows_are_those_of_scikit_learn(k):
     search = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute")
     distances, places = search.fit(OTHERS).kneighbors(ROWS)
-    found, cosines = nearest_rows(ROWS, OTHERS, k=k)
+    found, ours = nearest_rows(ROWS, OTHERS, k=k)
     assert found.tolist() == places.tolist()
-    np.testing.assert_allclose(cosines, 1 - distances, atol=1e-6)
+    np.testing.assert_allclose(ours, distances, atol=1e-6)
     within, _ = nearest_rows(OTHERS, k=k)
     assert within.tolist() == search.kneighbors(return_distance=False).tolist()
 
@@ -55,6 +56,6 @@ def test_a_row_of_zeros_is_near_none():
 
 
 def test_too_many_pairs_are_refused_before_memory_is_full(monkeypatch):
-    monkeypatch.setattr(_nearest_rows, "MOST_PAIRS", 100)
+    monkeypatch.setattr(_near_pairs, "MOST_PAIRS", 100)
     with pytest.raises(ValueError, match=r"more than 100 pairs have a similarity of 0\.1"):
         near_pairs(np.ones((90, 1), np.float32), threshold=0.1)

@@ -48,6 +48,7 @@ TITLES = {
     "embedders": "Embedders",
     "finetune": "Fine-tuning",
     "pretrain": "Pre-training",
+    "zero_shot": "Labels by their names",
     "backbones": "Backbones",
     "inspection": "Inspection",
     "modalities.image": "Reading images",

@@ -44,6 +44,7 @@ _NAMES = {
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "training": ["train_together"],
+    "zero_shot": ["ZeroShotClassifier"],
 }
 
 #: Module that defines each public name. It is imported on first use.

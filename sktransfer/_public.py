@@ -7,7 +7,10 @@ Kind = TypeVar("Kind", bound=type)
 _NAMES = {
     "backbones": ["list_backbones"],
     "cache": ["cache_info", "clear_cache"],
-    "embedders": ["AudioEmbedder", "ImageEmbedder", "SpeechTranscriber", "TextEmbedder"],
+    "embedders": [
+        *("AudioEmbedder", "ImageEmbedder", "SpeechTranscriber", "TextEmbedder"),
+        "TextGenerator",
+    ],
     "finetune": [
         "AudioClassifier",
         "AudioRegressor",

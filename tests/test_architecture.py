@@ -49,7 +49,10 @@ ONLY_IN = {
         "training/targets/_boxes.py",
     ),
     "timm": ("backbones/timm/",),
-    "transformers": ("backbones/huggingface/_transformers.py",),
+    "transformers": (
+        "backbones/huggingface/_generation.py",
+        "backbones/huggingface/_transformers.py",
+    ),
     "ctranslate2": ("backbones/speech/_ctranslate2_speech.py",),
     "openvino": ("compute/engines/_openvino.py",),
     "skops": ("persistence/_skops.py",),
@@ -193,7 +196,7 @@ def test_no_modality_is_named_outside_its_folder_sources_and_estimators():
         ),
         *(
             f"backbones/{source}"
-            for source in ("bundled", "log_mel", "module", "timm", "torchvision")
+            for source in ("_text", "bundled", "log_mel", "module", "timm", "torchvision")
         ),
         "backbones/huggingface/",
         "backbones/speech/",

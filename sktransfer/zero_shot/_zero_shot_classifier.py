@@ -47,9 +47,9 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         Makes the features of the descriptions, in the space of those of rows: for images, a
         `TextEmbedder` of the same CLIP or SigLIP model as that of the `ImageEmbedder`. None:
         `embedder`, which then reads texts.
-    template : str or list of str, default="{}"
-        Text around each description, with ``{}`` in its place, such as ``"It is about {}."`` or
-        ``"a photo of a {}"``. The vectors of several are averaged.
+    template : str or list of str, default="It is about {}."
+        Text around each description, with ``{}`` in its place; ``"{}"`` for none. For images, ``"a
+        photo of a {}"``. The vectors of several are averaged.
     label_weight : float, default=2.0
         Weight of each class's vector among the labelled rows, of which each has weight 1.
     C : float, default=10.0
@@ -104,7 +104,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     labels: Any = parameter("array-like", Mapping, None, default=None, kw_only=False)
     embedder: Any = parameter(HasMethods(["fit", "transform"]), None, default=None)
     label_embedder: Any = parameter(HasMethods(["fit", "transform"]), None, default=None)
-    template: str | list[str] = parameter(str, list, tuple, default="{}")
+    template: str | list[str] = parameter(str, list, tuple, default="It is about {}.")
     label_weight: float = parameter(Interval(Real, 0, None, closed="left"), default=2.0)
     C: float = parameter(Interval(Real, 0, None, closed="neither"), default=10.0)
     temperature: float | str = parameter(
@@ -246,7 +246,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         if rows.shape[1] != width:
             raise ColumnError(
                 f"embedder gives {rows.shape[1]} features per row and the descriptions of the "
-                f"classes have {width}: both must come from one model, or from the two towers of one."
+                f"classes have {width}: both must come from one model."
             )
         return rows
 

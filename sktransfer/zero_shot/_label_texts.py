@@ -28,8 +28,9 @@ def described_classes(labels: Any, y: np.ndarray | None) -> tuple[np.ndarray, li
     if labels is None:
         if y is None:
             raise TargetError(
-                "labels=None takes the names of the classes from y, and there is no y. Pass the "
-                "labels, a list of names or a mapping of classes to descriptions, or y."
+                "With labels=None, a ZeroShotClassifier requires y to be passed, but the target y "
+                "is None. Pass y, or labels: a list of names or a mapping of classes to "
+                "descriptions."
             )
         labels = np.unique(y).tolist()
     names = labels if isinstance(labels, Mapping) else list(labels)
@@ -38,7 +39,10 @@ def described_classes(labels: Any, y: np.ndarray | None) -> tuple[np.ndarray, li
         twice = next(name for place, name in enumerate(names) if name in list(names)[:place])
         raise TargetError(f"labels names the class {_plain(twice)!r} more than once.")
     if len(texts) < 2:
-        raise TargetError(f"labels must name at least 2 classes, got {[*map(_plain, texts)]}.")
+        count = f"{len(texts)} class{'es' if not texts else ''}"
+        raise TargetError(
+            f"labels must name at least 2 classes, got {count}: {[*map(_plain, texts)]}."
+        )
     classes = np.array([*texts])
     if len({type(_plain(name)) for name in texts}) > 1:
         raise TargetError(f"labels must be of one type, got {[*map(_plain, texts)]}.")
@@ -60,7 +64,9 @@ def numbers_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         if label not in places:
             raise TargetError(
                 f"row {row} of y: {label!r} is none of the labels {classes.tolist()!r:.200}. Name "
-                "all classes in labels; one that has no rows may be there too."
+                "all classes in labels; one that has no rows may be there too. Where scikit-learn "
+                "numbers the classes (probabilities of cross_val_predict, stacking, calibration), "
+                "labels must be a mapping of these numbers, in y too."
             )
     return np.array([places[label] for label in y.tolist()], dtype=int)
 

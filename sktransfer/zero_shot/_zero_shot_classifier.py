@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Self
 
@@ -33,8 +34,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
 
     The names or descriptions go through the same network as the rows. Without labelled rows, the
     class of a row is the one whose vector has the largest cosine with that of the row. With some,
-    the vectors of the classes are rows of a logistic regression beside them: a class without rows
-    stays at its name, and the more rows there are, the less the names count.
+    the vector of each class is one more row of a logistic regression: a class without rows has that
+    of its name, and the more rows there are, the less the names count.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     template : str or list of str, default="It is about {}."
         Text around each description, with ``{}`` in its place; ``"{}"`` for none. For images, ``"a
         photo of a {}"``. The vectors of several are averaged.
-    label_weight : float, default=2.0
+    label_weight : float, default=1.0
         Weight of each class's vector among the labelled rows, of which each has weight 1.
     C : float, default=10.0
         Inverse of the strength of the regularization, as in `LogisticRegression`.
@@ -105,7 +106,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     embedder: Any = parameter(HasMethods(["fit", "transform"]), None, default=None)
     label_embedder: Any = parameter(HasMethods(["fit", "transform"]), None, default=None)
     template: str | list[str] = parameter(str, list, tuple, default="It is about {}.")
-    label_weight: float = parameter(Interval(Real, 0, None, closed="left"), default=2.0)
+    label_weight: float = parameter(Interval(Real, 0, None, closed="left"), default=1.0)
     C: float = parameter(Interval(Real, 0, None, closed="neither"), default=10.0)
     temperature: float | str = parameter(
         StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), default="auto"
@@ -135,8 +136,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         from sktransfer.training.targets import as_labels, as_numpy
 
         self._validate_params()
-        given = None if y is None else as_labels(as_numpy(y))
-        classes, texts = described_classes(self.labels, given)
+        given = None if y is None else as_labels(as_numpy(y), warn=True)
+        classes, texts = self._described(given)
         numbers = None if given is None else numbers_of(given, classes)
         embedder = TextEmbedder() if self.embedder is None else clone(self.embedder)
         if numbers is None:
@@ -200,6 +201,9 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """Names of the columns that `fit` was given."""
         return self.embedder_.feature_names_in_
 
+    def _described(self, y: np.ndarray | None) -> tuple[np.ndarray, list[list[str]]]:
+        return described_classes(self.labels, y)
+
     def _vectors_of(self, texts: list[list[str]]) -> np.ndarray:
         """Return the mean of the vectors of each class's texts (k, d), of unit length."""
         templates = [self.template] if isinstance(self.template, str) else list(self.template)
@@ -252,7 +256,9 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.embedder or TextEmbedder()).input_tags
+        embedder = TextEmbedder() if self.embedder is None else self.embedder
+        tags.input_tags = replace(get_tags(embedder).input_tags, allow_nan=False)
+        tags.target_tags.required = self.labels is None
         return tags
 
 

@@ -150,6 +150,9 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
         device = self._torch_device()
         model = get_generation_model(self.backbone, device=device, precision=self.precision)
         self._modality().bind(model)  # refuses parameters that do not fit it
+        odd = [stop for stop in self._stops() if not isinstance(stop, str) or not stop]
+        if odd:
+            raise ValueError(f"stop must be strings of at least one character, got {odd[0]!r}.")
         return model
 
     def _modality(self) -> InstructedTexts:
@@ -168,9 +171,11 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
         return model.write(inputs, random_state=seed, **settings)
 
     def _read(self, text: str) -> str:
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or ()
-        ends = [place for stop in stops if (place := text.find(stop)) >= 0]
+        ends = [place for stop in self._stops() if (place := text.find(stop)) >= 0]
         return text[: min(ends)].rstrip() if ends else text
+
+    def _stops(self) -> list[str]:
+        return [self.stop] if isinstance(self.stop, str) else list(self.stop or ())
 
     def _space(self, model: GenerationModel) -> bytes:
         """Return the key under which the cache stores these texts."""

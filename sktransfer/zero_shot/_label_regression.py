@@ -69,9 +69,10 @@ def fit_temperature(
     """Return the temperature at which rows that were left out have the smallest log loss.
 
     Rows are left out one by one, or in twentieths. Few rows say little of a temperature, so the
-    usual one has a log-normal prior.
+    usual one has a log-normal prior; a row that is the only one of its class says nothing.
     """
-    if len(rows) < 2:
+    telling = np.flatnonzero(np.bincount(y)[y] > 1)
+    if not len(telling):
         return _USUAL
     scores = np.empty((len(rows), len(labels)))
     for train, test in KFold(min(len(rows), _FOLDS), shuffle=True, random_state=0).split(rows):
@@ -79,7 +80,7 @@ def fit_temperature(
         scores[test] = model.scores(rows[test])
 
     def loss(logarithm: float) -> float:
-        likelihoods = log_softmax(scores / np.exp(logarithm), axis=1)[range(len(y)), y]
+        likelihoods = log_softmax(scores / np.exp(logarithm), axis=1)[telling, y[telling]]
         return ((logarithm - np.log(_USUAL)) / _SPREAD) ** 2 / 2 - likelihoods.sum()
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))

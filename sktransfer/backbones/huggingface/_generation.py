@@ -106,13 +106,12 @@ class WritingTokenizer:
         return {"input_ids": ids, "attention_mask": mask}
 
     def _chat(self, text: str) -> str:
-        from jinja2 import Undefined
-
         messages = [{"role": "user", "content": text}]
         try:
-            # The date of the day would give other texts tomorrow.
+            # The date of the day would give other texts tomorrow; templates may do without it.
+            template = self._tokenizer.get_chat_template().replace("strftime_now", "date_of_today")
             return self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, strftime_now=Undefined()
+                messages, chat_template=template, tokenize=False, add_generation_prompt=True
             )
         except Exception as error:  # whatever a template raises
             raise BackboneError(
@@ -150,7 +149,7 @@ class Writer:
         self._model = checked_model(kind, config, weights_of(folder), name=name).to(device)
         self.tokenizer = WritingTokenizer(folder, pads_left=self.continues)
         self.positions = getattr(config, "max_position_embeddings", None)
-        self._settings = _settings_of(folder, config, self.tokenizer.pad_id)
+        self._settings = _settings_of(folder, {**config.to_dict(), **raw}, self.tokenizer.pad_id)
         # `generate` fills up settings from these.
         self._model.generation_config = type(self._settings)()
 
@@ -188,8 +187,13 @@ class Writer:
     ) -> list[list[int]]:
         """Return the tokens that are written for each row."""
         tensors = {name: tensor.to(self._model.device) for name, tensor in inputs.items()}
-        with nullcontext() if random_state is None else self._random(inputs, random_state):
-            found = self._model.generate(**tensors, generation_config=settings)
+        try:
+            with nullcontext() if random_state is None else self._random(inputs, random_state):
+                found = self._model.generate(**tensors, generation_config=settings)
+        except (TypeError, ValueError) as error:  # of settings that do not fit each other
+            raise BackboneError(
+                f"The model cannot write with the settings of its folder: {described(error)}."
+            ) from error
         start = inputs["input_ids"].shape[1] if self.continues else 0
         return found[:, start:].tolist()
 
@@ -234,8 +238,8 @@ def _class_of(raw: Mapping[str, Any], name: str) -> tuple[Any, bool]:
     return chosen[0]
 
 
-def _settings_of(folder: Path, config: Any, pad_id: int) -> Any:
-    """Return the settings of `generate` that the files of a folder state."""
+def _settings_of(folder: Path, config: dict[str, Any], pad_id: int) -> Any:
+    """Return the settings of `generate` that a folder states, in older ones in its config."""
     from transformers import GenerationConfig
 
     stated = read_json(folder / "generation_config.json", default={})

@@ -87,11 +87,14 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     loss on rows that were left out (one by one; twentieths of more than 20), with a log-normal
     prior around 0.4, because few rows say little of it.
 
-    How well names work depends on the words chosen: with MiniLM, names alone give an accuracy of
-    .41 to .75 on Reuters news for six templates and two sets of names, and a class such as spam,
-    which is not a subject, is not found by any. Some labelled rows tell which words to use. Rows
-    without labels are not learned from: centering by their mean, and means of the rows assigned to
-    a class, helped on some data and cost more on other.
+    How well names work depends on their words: with MiniLM, names alone give an accuracy of .36 to
+    .75 on Reuters news for six templates and two sets of names. Where a class is no subject, such
+    as spam, they are below always predicting the larger class; a few labelled rows tell which words
+    matter. Rows without labels are not learned from: centering by their mean, and means of the rows
+    that are assigned to a class, helped on some data and cost more on other.
+
+    Where scikit-learn numbers the classes (`cross_val_predict` of probabilities, stacking,
+    calibration), `labels` must be a mapping of these numbers.
 
     Examples
     --------

@@ -6,6 +6,7 @@ import copy
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,11 @@ class WritingTokenizer:
                 folder, local_files_only=True, trust_remote_code=False
             )
         except Exception as error:  # damaged files, missing ones, or a missing library
-            lacks = "sentencepiece" in str(error).lower()
-            fix = ": pip install 'sktransfer[translation]'." if lacks else "."
+            reason = described(error)
+            if "sentencepiece" in reason.lower() and find_spec("sentencepiece") is None:
+                reason = "it needs sentencepiece: pip install 'sktransfer[translation]'"
             raise BackboneError(
-                f"The tokenizer in {str(folder)!r} cannot be used: {described(error)}{fix}"
+                f"The tokenizer in {str(folder)!r} cannot be used: {reason}."
             ) from error
         found = self._tokenizer.pad_token_id
         self.pad_id = 0 if found is None else found

@@ -34,6 +34,12 @@ def described_classes(labels: Any, y: np.ndarray | None) -> tuple[np.ndarray, li
             )
         labels = np.unique(y).tolist()
     names = labels if isinstance(labels, Mapping) else list(labels)
+    odd = [name for name in names if not isinstance(_plain(name), str | int | float)]
+    if odd:
+        raise TargetError(
+            f"labels names the class {odd[0]!r}, and a class is a str, a number or a bool. Pass a "
+            "list of names, or a mapping of each class to a description or a list of them."
+        )
     texts = names if isinstance(names, Mapping) else {name: name for name in names}
     if len(texts) < len(names):
         twice = next(name for place, name in enumerate(names) if name in list(names)[:place])

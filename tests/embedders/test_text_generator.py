@@ -295,6 +295,16 @@ def test_configs_that_cannot_be_used_are_refused(bart, tmp_path, changes, messag
         writer(folder).fit(TEXTS)
 
 
+def test_a_model_of_many_languages_must_state_into_which(tmp_path, monkeypatch):
+    folder = save_writer("m2m_100", tmp_path)
+    monkeypatch.setattr(hf.PreTrainedTokenizerFast, "src_lang", "en", raising=False)
+    with pytest.raises(BackboneError, match=r"does not say into which\. .*forced_bos_token_id"):
+        writer(folder).fit(TEXTS)
+    stated = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(stated | {"forced_bos_token_id": 9}))
+    assert all(text.startswith(WORDS[5]) for text in writer(folder).fit_transform(TEXTS))
+
+
 def test_weights_that_do_not_fit_are_refused(bart, tmp_path):
     folder = shutil.copytree(bart, tmp_path / "model")
     weights = load_file(folder / "model.safetensors")

@@ -59,6 +59,8 @@ class WritingTokenizer:
         Number of tokens that its files state.
     has_chat : bool
         Whether it has a chat template.
+    is_multilingual : bool
+        Whether it marks the language of a text.
     """
 
     def __init__(self, folder: Path, *, pads_left: bool) -> None:
@@ -80,6 +82,7 @@ class WritingTokenizer:
         stated = int(self._tokenizer.model_max_length)
         self.longest = stated if stated < _NO_LIMIT else None
         self.has_chat = bool(self._tokenizer.chat_template)
+        self.is_multilingual = hasattr(self._tokenizer, "src_lang")
         self._pads_left = pads_left
         # Slow tokenizers switch between two vocabularies.
         self._lock = threading.Lock()
@@ -152,6 +155,8 @@ class Writer:
         self.tokenizer = WritingTokenizer(folder, pads_left=self.continues)
         self.positions = getattr(config, "max_position_embeddings", None)
         self._settings = _settings_of(folder, {**config.to_dict(), **raw}, self.tokenizer.pad_id)
+        if config.model_type == "m2m_100" and self.tokenizer.is_multilingual:
+            _check_language(self._settings, name)
         # `generate` fills up settings from these.
         self._model.generation_config = type(self._settings)()
 
@@ -238,6 +243,16 @@ def _class_of(raw: Mapping[str, Any], name: str) -> tuple[Any, bool]:
             f"folder of {' or '.join(pair[0].__name__ for pair in found) or 'another model'}."
         )
     return chosen[0]
+
+
+def _check_language(settings: Any, name: str) -> None:
+    """Refuse a model of many languages whose folder does not say into which it translates."""
+    if settings.forced_bos_token_id is None:
+        raise BackboneError(
+            f"{name!r} translates into many languages, and its generation_config.json does not say "
+            "into which. Save a copy of the folder with forced_bos_token_id, the number of the "
+            "token of that language, in it, and with src_lang in tokenizer_config.json."
+        )
 
 
 def _settings_of(folder: Path, config: dict[str, Any], pad_id: int) -> Any:

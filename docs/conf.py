@@ -48,6 +48,7 @@ TITLES = {
     "embedders": "Embedders",
     "finetune": "Fine-tuning",
     "pretrain": "Pre-training",
+    "zero_shot": "Labels by their names",
     "backbones": "Backbones",
     "neighbors": "Similarity search",
     "inspection": "Inspection",

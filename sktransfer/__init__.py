@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.embedders import ImageEmbedder as ImageEmbedder
     from sktransfer.embedders import SpeechTranscriber as SpeechTranscriber
     from sktransfer.embedders import TextEmbedder as TextEmbedder
+    from sktransfer.embedders import TextGenerator as TextGenerator
     from sktransfer.finetune import AudioClassifier as AudioClassifier
     from sktransfer.finetune import AudioRegressor as AudioRegressor
     from sktransfer.finetune import ImageClassifier as ImageClassifier
@@ -58,6 +59,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.pretrain import ImagePretrainer as ImagePretrainer
     from sktransfer.pretrain import TextPretrainer as TextPretrainer
     from sktransfer.training import train_together as train_together
+    from sktransfer.zero_shot import ZeroShotClassifier as ZeroShotClassifier
 
 __all__ = sorted(HOMES)
 

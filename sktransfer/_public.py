@@ -7,7 +7,10 @@ Kind = TypeVar("Kind", bound=type)
 _NAMES = {
     "backbones": ["list_backbones"],
     "cache": ["cache_info", "clear_cache"],
-    "embedders": ["AudioEmbedder", "ImageEmbedder", "SpeechTranscriber", "TextEmbedder"],
+    "embedders": [
+        *("AudioEmbedder", "ImageEmbedder", "SpeechTranscriber", "TextEmbedder"),
+        "TextGenerator",
+    ],
     "finetune": [
         "AudioClassifier",
         "AudioRegressor",
@@ -45,6 +48,7 @@ _NAMES = {
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "training": ["train_together"],
+    "zero_shot": ["ZeroShotClassifier"],
 }
 
 #: Module that defines each public name. It is imported on first use.

@@ -13,7 +13,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,8 @@ def entry(estimator: str, item: Field[Any], described: dict[str, Any]) -> str:
     for pattern, variant in described.items():
         if isinstance(variant, dict) and fnmatch(estimator, pattern):
             chosen |= variant
-    default = f", default={literal(item.default)}" if item.init else ""
+    has_default = item.init and item.default is not MISSING
+    default = f", default={literal(item.default)}" if has_default else ""
     text = textwrap.fill(
         " ".join(chosen["text"].split()),
         WIDTH,

@@ -18,6 +18,8 @@ from sktransfer.backbones._packing import pack as pack
 from sktransfer.backbones._packing import unpack as unpack
 from sktransfer.backbones._registry import get_backbone as get_backbone
 from sktransfer.backbones._registry import list_backbones as list_backbones
+from sktransfer.backbones._text_generation import GenerationModel as GenerationModel
+from sktransfer.backbones._text_generation import get_generation_model as get_generation_model
 from sktransfer.backbones._weights import downloads_forbidden as downloads_forbidden
 from sktransfer.backbones._weights import refuse_misfits as refuse_misfits
 from sktransfer.backbones._word_network import word_backbone as word_backbone

@@ -29,7 +29,7 @@ import sysconfig
 import uuid
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -279,4 +279,25 @@ def _digest(*parts: Any) -> str:
         content = part.encode(errors="surrogatepass") if isinstance(part, str) else part
         hasher.update(memoryview(content).nbytes.to_bytes(8, "little"))
         hasher.update(content)
+    return hasher.hexdigest()
+
+
+def digest_of_files(folder: Path, endings: Collection[str]) -> str:
+    """Return a digest of the names and the content of the files in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Its subfolders are left out.
+    endings : collection of str
+        Endings of the names of files that count.
+    """
+    hasher = xxhash.xxh3_128()
+    for file in sorted(folder.iterdir()):
+        if file.suffix in endings and file.is_file():
+            hasher.update(file.name.encode())
+            hasher.update(file.stat().st_size.to_bytes(8, "little"))
+            with file.open("rb") as content:
+                while block := content.read(1 << 22):
+                    hasher.update(block)
     return hasher.hexdigest()

@@ -39,11 +39,11 @@ def pack(backbone: Backbone) -> tuple[dict[str, Any], StateDict]:
     Raises
     ------
     BackboneError
-        If its network is made by code of the user's, or it is a speech model.
+        If its network is made by code of the user's, or it is a model that writes texts.
     """
     if not isinstance(backbone, Backbone):
         raise BackboneError(
-            f"The speech model {backbone.name!r} cannot be packed into a file: save with "
+            f"The model {backbone.name!r} cannot be packed into a file: save with "
             "standalone=False, and have its package or folder where the file is loaded."
         )
     if backbone.blueprint is None:

@@ -6,6 +6,7 @@ from sktransfer.embedders._embed_layers import embed_layers
 from sktransfer.embedders._image_embedder import ImageEmbedder
 from sktransfer.embedders._speech_transcriber import SpeechTranscriber
 from sktransfer.embedders._text_embedder import TextEmbedder
+from sktransfer.embedders._text_generator import TextGenerator
 
 #: The embedder of each modality.
 EMBEDDERS: dict[str, type[BaseEmbedder]] = {
@@ -21,5 +22,6 @@ __all__ = [
     "ImageEmbedder",
     "SpeechTranscriber",
     "TextEmbedder",
+    "TextGenerator",
     "embed_layers",
 ]

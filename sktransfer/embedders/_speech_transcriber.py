@@ -6,28 +6,14 @@ import json
 from dataclasses import replace
 from numbers import Integral
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from sklearn.base import TransformerMixin
-from sklearn.utils.validation import check_is_fitted
-
-from sktransfer import _runtime
-from sktransfer._compat import (
-    CallbackSupportMixin,
-    Interval,
-    StrOptions,
-    gives_frames,
-    with_callbacks,
-)
+from sktransfer._compat import Interval, StrOptions
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer._public import public
 from sktransfer.base import AudioColumnEstimator
-from sktransfer.cache import open_cache, space_key
-from sktransfer.columns import Column
-from sktransfer.compute import CellErrors, Runner, TextPlan, digest_column
-from sktransfer.embedders._progress import progress
-from sktransfer.lazy import LazyMixin, OutputSpec, sample
+from sktransfer.cache import space_key
+from sktransfer.embedders._base_text_transformer import BaseTextTransformer
 from sktransfer.modalities.audio import AudioModality
 
 if TYPE_CHECKING:
@@ -39,7 +25,7 @@ _VERSION = 2
 
 @public
 @with_parameters
-class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, AudioColumnEstimator):
+class SpeechTranscriber(AudioColumnEstimator, BaseTextTransformer):
     """Transform recordings of speech to texts, each distinct recording transcribed once.
 
     A column of sounds is what `AudioEmbedder` takes, and the texts are a column for `TextEmbedder`
@@ -145,84 +131,6 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
         StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), default="auto"
     )
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the parameters and the column, and load the model; transcribe no row.
-
-        Parameters
-        ----------
-        X : column of n sounds
-            See the class.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        self._fit_column(sample(X))
-        return self
-
-    @with_callbacks
-    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit to a column, and return its texts.
-
-        Parameters
-        ----------
-        X : column of n sounds
-            See the class.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n,), object
-            As `transform` returns.
-        """
-        return self._transcribe(*self._fit_column(X), fitting=(X, y))
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the texts of a column.
-
-        Parameters
-        ----------
-        X : column of n sounds
-            See the class.
-
-        Returns
-        -------
-        ndarray of shape (n,), object
-            One str per recording, empty where nothing is said. With ``return_segments=True``, a
-            list of ``(start, end, text)``, in seconds. None for a bad cell with
-            ``on_error="nan"``.
-        """
-        return self._transcribe(*self._check_call(X))
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the name of the column of texts: that of the recordings, or "text".
-
-        Parameters
-        ----------
-        input_features : array-like of one str, optional
-            Name of the column, if `fit` got none.
-
-        Returns
-        -------
-        ndarray of shape (1,), str objects
-        """
-        check_is_fitted(self)
-        is_named = input_features is not None or self._seen_name is not None
-        name = self._name_of_column(input_features) if is_named else "text"
-        return np.array([name], dtype=object)
-
-    def _fit_column(self, X: Any) -> tuple[Column, Any]:
-        self._validate_params()
-        column = self._modality().column(X)
-        model = self._get_backbone()
-        self._n_features_out = 1
-        self.fingerprint_ = model.fingerprint
-        self._remember(column)
-        return column, model
-
     def _get_backbone(self) -> Any:
         from sktransfer.backbones import get_speech_model
 
@@ -238,32 +146,11 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
     def _modality(self) -> AudioModality:
         return replace(super()._modality(), whole=True)
 
-    def _output_spec(self, method: str) -> OutputSpec:
-        (name,) = self.get_feature_names_out()
-        is_frame = gives_frames(self)
-        return OutputSpec(np.dtype(object), [name] if is_frame else None, is_frame, name)
-
-    def _transcribe(
-        self, column: Column, model: Any, fitting: tuple[Any, Any] | None = None
-    ) -> np.ndarray:
+    def _compute(self, model: SpeechModel, inputs: Any) -> list[str]:
         from sktransfer.backbones import transcribe
 
-        cache, modality = open_cache(self.cache), self._modality()
-        errors = CellErrors(column, self.on_error)
-        cells = digest_column(modality, column, cache, errors)
-        plan = TextPlan(cache, self._space(model), cells.digests)
-        runner = Runner(modality.bind(model), cells, errors, self._torch_device(), self.batch_size)
-
-        def texts(recordings: Any) -> np.ndarray:
-            found = transcribe(model, recordings, language=self.language, beam_size=self.beam_size)
-            return np.array([json.dumps(segments) for segments in found], dtype=object)
-
-        counts = {"asked": len(cells.digests), "todo": len(plan.todo)}
-        with progress(self, fitting=fitting, **counts) as advance, _runtime.undisturbed():
-            if plan.todo:
-                plan.fill(runner.run(texts, plan.batches(runner)), advance)
-        runner.warn("returned as None")
-        return self._read(plan.rows())
+        found = transcribe(model, inputs, language=self.language, beam_size=self.beam_size)
+        return [json.dumps(segments) for segments in found]
 
     def _space(self, model: SpeechModel) -> bytes:
         """Return the key under which the cache stores these transcripts."""
@@ -280,16 +167,6 @@ class SpeechTranscriber(LazyMixin, CallbackSupportMixin, TransformerMixin, Audio
             preparation=self._modality().preparation(),
         )
 
-    def _read(self, rows: np.ndarray) -> np.ndarray:
-        found = np.empty(len(rows), dtype=object)
-        for row, content in enumerate(rows):
-            if content is not None:
-                segments = [(start, end, text) for start, end, text in json.loads(content)]
-                texts = " ".join(text for *_, text in segments)
-                found[row] = segments if self.return_segments else texts
-        return found
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
-        return tags
+    def _read(self, text: str) -> Any:
+        segments = [(start, end, said) for start, end, said in json.loads(text)]
+        return segments if self.return_segments else " ".join(said for *_, said in segments)

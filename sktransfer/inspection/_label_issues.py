@@ -285,10 +285,15 @@ class _Probabilities(BaseEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the probability of each class; 0 of one that the model was not fitted on."""
+        """Return the probability of each class; 0 of one that the model was not fitted on.
+
+        Classes that the model has by its parameters, and no row has, are left out.
+        """
         found = np.asarray(self.model_.predict_proba(X))
         probabilities = np.zeros((len(found), len(self.classes)))
-        probabilities[:, np.searchsorted(self.classes, self.model_.classes_)] = found
+        has_rows = np.isin(self.model_.classes_, self.classes)
+        places = np.searchsorted(self.classes, self.model_.classes_[has_rows])
+        probabilities[:, places] = found[:, has_rows]
         return probabilities
 
 

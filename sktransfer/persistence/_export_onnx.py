@@ -112,7 +112,7 @@ def _program(estimator: Any) -> Any:
         raise ValueError("its head reads the spelling of words, not only what the network gives")
     backbone = estimator._fitted_backbone()
     if not isinstance(backbone, Backbone):
-        raise ValueError("a speech model searches for its text step by step")
+        raise ValueError("a model that writes texts searches for them step by step")
     example = estimator._modality().recipe(backbone).examples(backbone.processor)[0]
     names = list(example) if isinstance(example, Mapping) else None
     module = (_trained if isinstance(estimator, BaseTrainer) else _frozen)(estimator, names)

@@ -22,6 +22,7 @@ from sktransfer.backbones.huggingface._folder import (
 )
 from sktransfer.backbones.huggingface._folder import read_json as read_json
 from sktransfer.backbones.huggingface._folder import weights_of as weights_of
+from sktransfer.backbones.huggingface._generation import Writer as Writer
 from sktransfer.backbones.huggingface._hub import folder_of as folder_of
 from sktransfer.backbones.huggingface._image_processor import default_recipe, image_recipe
 from sktransfer.backbones.huggingface._sentence_transformers import (

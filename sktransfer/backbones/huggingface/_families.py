@@ -217,6 +217,7 @@ _ANOTHER = "Take a model of another type"
 # Families that cannot be used, and why.
 _UNSUITABLE = {
     "big_bird": "chooses its attention by the longest row of a batch",
+    "bigbird_pegasus": "chooses its attention by the longest row of a batch",
     "convbert": "mixes padding into the tokens beside it",
     "fnet": "mixes all tokens of a row with its padding",
     "nystromformer": "approximates its attention over the padding of a batch too",
@@ -244,7 +245,7 @@ def family_of(config: Mapping[str, Any], *, name: str, modality: str | None = No
     """
     kind = str(config.get("model_type"))
     half = f"{kind}_text_model"
-    if reason := _obstacle(config, kind):
+    if reason := obstacle(config, kind):
         raise BackboneError(f"{name!r} {reason}.")
     if modality == "text" and "text_config" in config and half in FAMILIES:
         return FAMILIES[half]
@@ -252,10 +253,10 @@ def family_of(config: Mapping[str, Any], *, name: str, modality: str | None = No
         # The norm beside the layers comes before them, or behind them.
         is_behind = FAMILIES[kind].reader == "waveform" and config.get("do_stable_layer_norm")
         return replace(FAMILIES[kind], last=("layer_norm",)) if is_behind else FAMILIES[kind]
-    raise BackboneError(f"{name!r} {_unknown(config)}. Known types: {', '.join(sorted(FAMILIES))}.")
+    raise BackboneError(f"{name!r} {unknown(config)}. Known types: {', '.join(sorted(FAMILIES))}.")
 
 
-def _obstacle(config: Mapping[str, Any], kind: str) -> str | None:
+def obstacle(config: Mapping[str, Any], kind: str) -> str | None:
     """Return why a model cannot be used although its type may be known."""
     rotations = json.dumps([config.get("rope_parameters"), config.get("rope_scaling")])
     fixed = _FIXED.get(kind, _ABSOLUTE) if kind in FAMILIES else {}
@@ -283,7 +284,8 @@ def _obstacle(config: Mapping[str, Any], kind: str) -> str | None:
     return None
 
 
-def _unknown(config: Mapping[str, Any]) -> str:
+def unknown(config: Mapping[str, Any]) -> str:
+    """Return why a model of a type that is not known cannot be used."""
     if "auto_map" in config:
         return "brings its own Python code, and code that comes with weights is never run"
     return f"is a model of type {config.get('model_type')!r}, which cannot be used here"

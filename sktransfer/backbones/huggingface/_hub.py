@@ -18,7 +18,7 @@ from sktransfer.exceptions import BackboneError
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 # Small files that describe a model; weights are chosen one by one.
-_SMALL = re.compile(r"([\w.-]+/)?[\w.-]+\.(json|txt|model)|README\.md")
+_SMALL = re.compile(r"([\w.-]+/)?[\w.-]+\.(jinja|json|model|spm|txt)|README\.md")
 _WEIGHTS = re.compile(r"(\d+_[\w.-]+/)?(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
 
 

@@ -47,14 +47,19 @@ _HALVES = {"audio": "audio_config", "image": "vision_config", "text": "text_conf
 
 def config_of(raw: Mapping[str, Any], modality: str) -> Any:
     """Build a config without access to a hub; of a model for two modalities, that of one half."""
-    from transformers import CONFIG_MAPPING
-
-    config = CONFIG_MAPPING[raw["model_type"]].from_dict(_without_runtime(raw))
+    config = whole_config_of(raw)
     half = getattr(config, _HALVES[modality], config)
     if half is not config and hasattr(config, "projection_dim"):
         half.projection_dim = config.projection_dim
         half.architectures = [_PROJECTED]
     return half
+
+
+def whole_config_of(raw: Mapping[str, Any]) -> Any:
+    """Build a config without access to a hub."""
+    from transformers import CONFIG_MAPPING
+
+    return CONFIG_MAPPING[raw["model_type"]].from_dict(_without_runtime(raw))
 
 
 def _without_runtime(raw: Any) -> Any:
@@ -309,8 +314,19 @@ def whisper_of(raw: Mapping[str, Any], state: StateDict, *, name: str) -> Any:
     """
     from transformers import WhisperForConditionalGeneration as Kind
 
-    model, found = _loaded(Kind, config_of(raw, "audio"), state, {"dtype": torch.float32})
-    model.__class__ = Kind
+    return checked_model(Kind, config_of(raw, "audio"), state, name=name)
+
+
+def checked_model(kind: Any, config: Any, state: StateDict, *, name: str) -> Any:
+    """Build a model of a class with its head, with all weights of a checkpoint.
+
+    Raises
+    ------
+    WeightsError
+        If weights are missing, misshapen, or of layers that the model does not have.
+    """
+    model, found = _loaded(kind, config, state, {"dtype": torch.float32})
+    model.__class__ = kind
     _check(model, state, found, name=name)
     return model.eval().requires_grad_(False)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import xxhash
-
 from sktransfer._paths import expanded
 from sktransfer.backbones import bundled, huggingface
+from sktransfer.backbones._fingerprint import digest_of_files
 from sktransfer.exceptions import BackboneError
 
 # Endings of files that decide transcripts.
@@ -40,15 +39,7 @@ class SpeechFolder:
 
     def fingerprint(self) -> str:
         """Return a digest of all files that decide transcripts."""
-        hasher = xxhash.xxh3_128()
-        for file in sorted(self.path.iterdir()):
-            if file.suffix in _ENDINGS and file.is_file():
-                hasher.update(file.name.encode())
-                hasher.update(file.stat().st_size.to_bytes(8, "little"))
-                with file.open("rb") as content:
-                    while block := content.read(1 << 22):
-                        hasher.update(block)
-        return hasher.hexdigest()
+        return digest_of_files(self.path, _ENDINGS)
 
 
 def speech_folder(name: str, *, converted: bool) -> SpeechFolder:

@@ -1,0 +1,92 @@
+"""Classes and the texts that describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from sktransfer.exceptions import TargetError
+
+
+def described_classes(labels: Any, y: np.ndarray | None) -> tuple[np.ndarray, list[list[str]]]:
+    """Return the sorted classes, and the texts that describe each.
+
+    Parameters
+    ----------
+    labels : list, mapping or None
+        Names, or descriptions by class; None for the classes of `y`.
+    y : ndarray of shape (n,) or None
+        Classes of rows.
+
+    Raises
+    ------
+    TargetError
+        If there are fewer than two classes, one comes twice, or one has no text.
+    """
+    if labels is None:
+        if y is None:
+            raise TargetError(
+                "With labels=None, a ZeroShotClassifier requires y to be passed, but the target y "
+                "is None. Pass y, or labels: a list of names or a mapping of classes to "
+                "descriptions."
+            )
+        labels = np.unique(y).tolist()
+    names = labels if isinstance(labels, Mapping) else list(labels)
+    odd = [name for name in names if not isinstance(_plain(name), str | int | float)]
+    if odd:
+        raise TargetError(
+            f"labels names the class {odd[0]!r}, and a class is a str, a number or a bool. Pass a "
+            "list of names, or a mapping of each class to a description or a list of them."
+        )
+    texts = names if isinstance(names, Mapping) else {name: name for name in names}
+    if len(texts) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in list(names)[:place])
+        raise TargetError(f"labels names the class {_plain(twice)!r} more than once.")
+    if len(texts) < 2:
+        count = f"{len(texts)} class{'es' if not texts else ''}"
+        raise TargetError(
+            f"labels must name at least 2 classes, got {count}: {[*map(_plain, texts)]}."
+        )
+    classes = np.array([*texts])
+    if len({type(_plain(name)) for name in texts}) > 1:
+        raise TargetError(f"labels must be of one type, got {[*map(_plain, texts)]}.")
+    order = np.argsort(classes, kind="stable")
+    found = [_checked(name, text) for name, text in texts.items()]
+    return classes[order], [found[place] for place in order]
+
+
+def numbers_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the position of each row's class among the sorted classes.
+
+    Raises
+    ------
+    TargetError
+        Naming the first row whose class is none of them.
+    """
+    places = {label: place for place, label in enumerate(classes.tolist())}
+    for row, label in enumerate(y.tolist()):
+        if label not in places:
+            raise TargetError(
+                f"row {row} of y: {label!r} is none of the labels {classes.tolist()!r:.200}. Name "
+                "all classes in labels; one that has no rows may be there too. Where scikit-learn "
+                "numbers the classes (probabilities of cross_val_predict, stacking, calibration), "
+                "labels must be a mapping of these numbers, in y too."
+            )
+    return np.array([places[label] for label in y.tolist()], dtype=int)
+
+
+def _checked(label: Any, text: Any) -> list[str]:
+    texts = [text] if isinstance(text, str) or not isinstance(text, Iterable) else list(text)
+    for one in texts or [""]:
+        if not isinstance(one, str) or not one.strip():
+            raise TargetError(
+                f"the class {_plain(label)!r} is described by {one!r}, which is no text. Pass "
+                "labels as a mapping of each class to a description or a list of them."
+            )
+    return [str(one) for one in texts]
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label

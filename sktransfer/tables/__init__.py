@@ -2,3 +2,4 @@
 
 from sktransfer.tables._columns import TableColumn as TableColumn
 from sktransfer.tables._columns import recognize_columns as recognize_columns
+from sktransfer.tables._table_embedder import TableEmbedder as TableEmbedder

@@ -175,7 +175,7 @@ def _second(cell: Any) -> float:
     if isinstance(cell, str):
         cell = datetime.datetime.fromisoformat(cell.strip().replace("/", "-"))
     if not isinstance(cell, datetime.datetime):
-        cell = datetime.datetime(cell.year, cell.month, cell.day)  # noqa: DTZ001
+        cell = datetime.datetime(cell.year, cell.month, cell.day)
     if cell.tzinfo is None:
         cell = cell.replace(tzinfo=datetime.UTC)
     return (cell - _EPOCH).total_seconds()

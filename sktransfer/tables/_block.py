@@ -167,4 +167,3 @@ def _scaled(block: Block, features: np.ndarray) -> np.ndarray:
     lacking = np.isnan(found).any(axis=1)
     found[lacking] = 0
     return np.column_stack([found, lacking]) if block["has_missing"] else found
-

@@ -80,7 +80,8 @@ def recognize_values(values: Values) -> tuple[str, str]:
     if not present:
         return DROP, "all cells are missing"
     found = _of_kind(values.kind, present)
-    if found[0] in (NUMBER, CATEGORY, DATE) and len(set(present)) == 1 == len(set(values.cells)):
+    is_constant = found[0] in (NUMBER, CATEGORY, DATE) and len(set(present)) == 1
+    if is_constant and len(present) == len(values.cells) > 1:
         return DROP, f"all cells are {describe(present[0])}"
     return found
 

@@ -23,7 +23,7 @@ def read_table(X: Any) -> Rows:
     elif hasattr(X, "__array__") and not hasattr(X, "columns") and not hasattr(X, "nnz"):
         X = np.asarray(X)
     shape = getattr(X, "shape", None)
-    if shape is not None and len(shape) == 1 or isinstance(X, list | tuple):
+    if (shape is not None and len(shape) == 1) or isinstance(X, list | tuple):
         raise ColumnError(
             "Expected 2D array, got 1D array instead: X is one column. Pass a table, such as "
             "X.to_frame(). Reshape your data either using X.reshape(-1, 1) if your data has a "

@@ -1,0 +1,74 @@
+"""How much each block of features says of the target: its weight beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.multiclass import type_of_target
+
+# Fewer rows say nothing of how well a block predicts.
+_FEWEST_ROWS = 20
+# Numbers of a block that are looked at; of wide blocks some rows.
+_MOST_VALUES, _ROWS = 1_000_000, 1_000
+# Of more classes, the most frequent.
+_MOST_CLASSES = 50
+_ALPHAS = np.logspace(-1, 4, 6)
+#: Weight of a block that predicts nothing by itself. Not 0: to trees the scale is all the same.
+LEAST_WEIGHT = 0.05
+
+
+def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
+    """Return the weight of each block: the root of its R², relative to that of the best block.
+
+    R² is that of a ridge regression of the target on the block alone, for rows left out one by
+    one [closed form of `RidgeCV`], of which useless columns get about 0 or less.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray of shape (n, d)
+        Standardized features.
+    y : array-like of n targets, or None
+        Without targets, or too few, all weights are 1.
+    """
+    targets = _targets(y, len(parts[0]))
+    if targets is None:
+        return [1.0] * len(parts)
+    scores = np.array([_score(part, targets) for part in parts])
+    if scores.max() <= 0:
+        return [1.0] * len(parts)
+    relative = np.sqrt(np.maximum(scores, 0) / scores.max())
+    return np.maximum(relative, LEAST_WEIGHT).tolist()
+
+
+def _targets(y: Any, n: int) -> np.ndarray | None:
+    """Return targets as columns of mean 0, one per class; None if they cannot be used."""
+    if y is None or n < _FEWEST_ROWS:
+        return None
+    check_consistent_length(y, np.empty(n))
+    kind = type_of_target(y)
+    if kind in ("binary", "multiclass"):
+        _, codes, counts = np.unique(
+            np.ravel(np.asarray(y)), return_inverse=True, return_counts=True
+        )
+        some = np.argsort(-counts, kind="stable")[:_MOST_CLASSES]
+        found = (codes[:, np.newaxis] == some).astype(np.float64)
+    elif kind in ("continuous", "continuous-multioutput", "multilabel-indicator"):
+        found = check_array(y, ensure_2d=False, dtype=np.float64).reshape(n, -1)
+    else:
+        return None
+    found -= found.mean(axis=0)
+    return found if found.any() else None
+
+
+def _score(part: np.ndarray, targets: np.ndarray) -> float:
+    most = max(_ROWS, _MOST_VALUES // max(1, part.shape[1]))
+    rows = np.unique(np.linspace(0, len(part) - 1, min(most, len(part))).astype(int))
+    X, Y = part[rows].astype(np.float64), targets[rows]
+    total = (Y**2).mean()
+    if not X.any() or not total:
+        return 0.0
+    return 1 + RidgeCV(alphas=_ALPHAS).fit(X, Y).best_score_ / total

@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime
 import decimal
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from numbers import Number
 from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
 
-from sktransfer.columns._as_column import by_narwhals
+from sktransfer.columns._as_column import as_column, by_narwhals
 from sktransfer.columns._cells import is_missing
+from sktransfer.columns._column import CellType
+from sktransfer.exceptions import ColumnError
 
 _US = 1e6  # microseconds per second
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -73,10 +76,18 @@ def _of_series(X: nw.Series) -> Values:
         values = X.cast(nw.Float64).to_numpy()
         return Values(kind, np.asarray(values, np.float64))
     cells = X.to_list()
-    if kind == "category":
-        return Values(kind, cells)
-    found = kind_of_cells(cells)
-    return Values(kind if kind and found == "other" else found, cells)
+    found = kind or kind_of_cells(cells)
+    if found == "other":
+        with suppress(ColumnError):  # arrays of one shape are listed as nested lists
+            return Values(found, as_column(X.to_native(), _Arrays()).cells)
+    return Values(found, cells)
+
+
+class _Arrays(CellType):
+    noun = "cell"
+
+    def cells_of_array(self, X: np.ndarray) -> tuple[Any, int] | None:
+        return (X, 1) if X.ndim > 2 else None
 
 
 def _kind_of_dtype(dtype: Any) -> str | None:

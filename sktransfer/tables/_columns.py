@@ -10,7 +10,6 @@ from typing import Any
 from sktransfer.columns import (
     Rows,
     Values,
-    describe,
     is_missing,
     numbers_of,
     seconds_of,
@@ -26,8 +25,8 @@ OFTEN = 10
 #: Share of strings that must be numbers, dates or codes in a column of such.
 MOST = 0.95
 
-#: Kinds of columns besides the modalities. Of "drop" nothing is used.
-NUMBER, CATEGORY, DATE, DROP = "number", "category", "date", "drop"
+#: Kinds of columns besides the modalities. Those of "drop" and "unknown" are not used.
+NUMBER, CATEGORY, DATE, DROP, UNKNOWN = "number", "category", "date", "drop", "unknown"
 
 # A number with leading zeros is a code, such as a postal one.
 _NUMBER = re.compile(r"\s*[-+]?(0|[1-9]\d*)?(\.\d*)?([eE][-+]?\d+)?\s*")
@@ -44,7 +43,7 @@ class TableColumn:
     name : str
         Its name; its position where there is none.
     kind : str
-        A modality, "number", "category", "date" or "drop".
+        A modality, "number", "category", "date", "drop" or "unknown".
     why : str
         By what it was recognized, for people.
     """
@@ -82,7 +81,7 @@ def recognize_values(values: Values) -> tuple[str, str]:
     found = _of_kind(values.kind, present)
     is_constant = found[0] in (NUMBER, CATEGORY, DATE) and len(set(present)) == 1
     if is_constant and len(present) == len(values.cells) > 1:
-        return DROP, f"all cells are {describe(present[0])}"
+        return DROP, "all cells are the same"
     return found
 
 
@@ -102,7 +101,7 @@ def _of_kind(kind: str, present: Sequence[Any]) -> tuple[str, str]:
 
 def _of_modality(present: Sequence[Any]) -> tuple[str, str]:
     name, reason = recognize(present)
-    return (DROP, reason) if name is None else (name, f"{name} in most cells looked at")
+    return (UNKNOWN, reason) if name is None else (name, f"{name} in most cells looked at")
 
 
 def _of_strings(present: Sequence[str]) -> tuple[str, str]:
@@ -118,7 +117,7 @@ def _of_strings(present: Sequence[str]) -> tuple[str, str]:
         return CATEGORY, f"strings, {_counted(present)}"
     if _share(present, _CODE) >= MOST:
         if distinct >= MOST * n:
-            return DROP, "codes, nearly all different: name another kind if they say something"
+            return DROP, "codes, nearly all different"
         return CATEGORY, f"codes, {_counted(present)}"
     return name, f"strings, {_counted(present)}"
 

@@ -8,22 +8,24 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import HasMethods, StrOptions, check_feature_names_in
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer._public import public
 from sktransfer._table import Table
+from sktransfer._warnings import warn
 from sktransfer.columns import Rows, describe
 from sktransfer.embedders import EMBEDDERS
-from sktransfer.exceptions import ColumnError
+from sktransfer.exceptions import ColumnError, LeftOutWarning
 from sktransfer.tables._block import Block, fit_block, transform_block
 from sktransfer.tables._columns import (
     CATEGORY,
     DATE,
     DROP,
     NUMBER,
+    UNKNOWN,
     TableColumn,
     recognize_columns,
 )
@@ -31,6 +33,8 @@ from sktransfer.tables._read_table import places_of, read_table
 from sktransfer.tables._weights import weights_of
 
 _AUTO, _AS_IT_IS = "auto", "passthrough"
+# Less would lose the shape of a distribution, more would follow its noise.
+_QUANTILES = 200
 _TRANSFORMER = (StrOptions({_AUTO, DROP}), HasMethods(["fit", "transform"]))
 
 
@@ -53,7 +57,8 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         Transformer of the columns of sounds; "auto": `AudioEmbedder`.
     number : "auto", "drop" or transformer, default="auto"
         Transformer of the columns of numbers, booleans and durations (in seconds), each a float64
-        array of shape (n, 1); "auto": the numbers as they are.
+        array of shape (n, 1); "auto": scikit-learn's `QuantileTransformer` to a normal
+        distribution, which outliers do not disturb.
     category : "auto", "drop" or transformer, default="auto"
         Transformer of the columns of categories, each an array of str of shape (n, 1); "auto":
         scikit-learn's `OneHotEncoder`, in which values that occur once, or are unknown, are one.
@@ -76,7 +81,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         Names of the columns, if `fit` was given a DataFrame.
     recognized_ : list of dict
         Per column its name ("column"), what it is taken as ("kind": "image", "text", "audio",
-        "number", "category", "date" or "drop"), and "why".
+        "number", "category", "date", "drop" or "unknown"), and "why".
 
     See Also
     --------
@@ -174,10 +179,11 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         chosen = [self._chosen(c, wanted.get(c.name)) for c in recognize_columns(rows)]
         fitted = [
             None
-            if column.kind == DROP and transformer is None
+            if column.kind in (DROP, UNKNOWN) and transformer is None
             else fit_block(column, rows.column(place), transformer, y, is_scaled=is_scaled)
             for place, (column, transformer, is_scaled) in enumerate(chosen)
         ]
+        _warn_of_unknown([column for column, transformer, _ in chosen if transformer is None])
         parts = [part for _, part in filter(None, fitted)]
         if not parts:
             raise ColumnError(
@@ -288,10 +294,10 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         return column, clone(wanted), True
 
     def _by_kind(self, column: TableColumn) -> tuple[TableColumn, Any, bool]:
-        given = getattr(self, column.kind, _AUTO)
+        given = getattr(self, column.kind, _AUTO)  # another modality has no parameter
         if isinstance(given, str) and given == DROP:
             return replace(column, kind=DROP, why=f"{column.kind}='drop'"), None, False
-        is_default = isinstance(given, str) or column.kind == DROP
+        is_default = isinstance(given, str)
         return column, _default_of(column.kind) if is_default else clone(given), True
 
     def _stacked(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -312,7 +318,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
 
 
 def _default_of(kind: str) -> Any:
-    """Return a new default transformer of a kind; None if its values are features as they are."""
+    """Return a new default transformer of a kind; None if there is none, as for dates."""
     if kind in EMBEDDERS:
         return EMBEDDERS[kind]()
     if kind == CATEGORY:
@@ -323,11 +329,26 @@ def _default_of(kind: str) -> Any:
             sparse_output=False,
             dtype=np.float32,
         )
+    if kind == NUMBER:
+        return QuantileTransformer(
+            n_quantiles=_QUANTILES, output_distribution="normal", subsample=None
+        )
     return None
 
 
 def _name_of(transformer: Any) -> str:
     return "" if transformer is None else type(transformer).__name__
+
+
+def _warn_of_unknown(columns: Sequence[TableColumn]) -> None:
+    unknown = [column for column in columns if column.kind == UNKNOWN]
+    if unknown:
+        reasons = "; ".join(f"{column.name!r}: {column.why}" for column in unknown[:3])
+        warn(
+            f"{len(unknown)} columns are of no known kind and not used ({reasons}). Name a "
+            "transformer, a kind or 'drop' for them in `columns`.",
+            LeftOutWarning,
+        )
 
 
 def _check_wanted(wanted: Mapping[str, Any], names: list[str]) -> None:

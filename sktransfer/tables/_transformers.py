@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from sktransfer._compat import safe_indexing
+from sktransfer._warnings import warnings_ignored
 from sktransfer.exceptions import ColumnError
 
 
@@ -47,11 +48,9 @@ def transformed(
     present = np.flatnonzero(~missing)
     if form == "cells":
         # Copies of another cell keep the numbers of rows in errors, and cost no computation.
-        is_own = isinstance(cells, list) and not missing.any()
-        filled = cells if is_own or not missing.any() else _filled(cells, missing, present)
+        filled = _filled(cells, missing, present) if missing.any() else cells
         found = _call(transformer, filled, y, fit)
-        if missing.any():
-            found[missing] = np.nan
+        found[missing] = np.nan
         return found
     targets = y if y is None else safe_indexing(y, present)
     rows = _call(transformer, _one_column(cells)[present], targets, fit)
@@ -84,13 +83,18 @@ def _one_column(cells: Any) -> np.ndarray:
     return table
 
 
+def _fit_transform(transformer: Any, X: Any, y: Any) -> Any:
+    if hasattr(transformer, "fit_transform"):
+        return transformer.fit_transform(X, y)
+    return transformer.fit(X, y).transform(X)
+
+
 def _call(transformer: Any, X: Any, y: Any, fit: bool) -> np.ndarray:
     if not fit:
         found = transformer.transform(X)
-    elif hasattr(transformer, "fit_transform"):
-        found = transformer.fit_transform(X, y)
     else:
-        found = transformer.fit(X, y).transform(X)
+        with warnings_ignored(message="n_quantiles"):  # fewer rows have fewer quantiles
+            found = _fit_transform(transformer, X, y)
     if hasattr(found, "toarray"):
         found = found.toarray()
     found = np.asarray(found)

@@ -13,7 +13,7 @@ from sktransfer.exceptions import BadCellError, ColumnError
 from sktransfer.tables._calendar import CALENDAR, calendar_of
 from sktransfer.tables._cells_of_kind import cells_of_kind
 from sktransfer.tables._columns import DATE, TableColumn
-from sktransfer.tables._transformers import transformed
+from sktransfer.tables._transformed import transformed
 
 # Root of the total variance of a block. With 1, the default penalty of LogisticRegression is too
 # strong: on the icons .721 with 1, .738 with 3, .737 with 5 and 8.

@@ -24,8 +24,8 @@ def cells_of_kind(
     values : Values
         The column.
     kind : str
-        Numbers and dates are float64, categories are str; other cells stay, but for numbers in
-        a column of strings, which become str.
+        Numbers and dates are float64, categories are str. Of other kinds, numbers become str, and
+        other cells stay.
     is_lenient : bool
         Whether cells that are no numbers or dates are missing, in place of an error.
 
@@ -42,7 +42,7 @@ def cells_of_kind(
             raise BadCellError(f"row {bad[0]}: {cell} is not a {noun}.", row=bad[0])
         return numbers, np.isnan(numbers), bool(bad)
     missing = np.fromiter(map(is_missing, values.cells), bool, len(values.cells))
-    if kind == CATEGORY or values.kind == "mixed":
+    if kind == CATEGORY or values.kind not in ("string", "other"):
         return [*map(_as_text, values.cells)], missing, False
     return values.cells, missing, False
 

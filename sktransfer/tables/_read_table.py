@@ -8,6 +8,7 @@ import numpy as np
 
 from sktransfer.columns import Rows, rows_of
 from sktransfer.exceptions import ColumnError
+from sktransfer.lazy import is_lazy
 
 
 def read_table(X: Any) -> Rows:
@@ -18,6 +19,8 @@ def read_table(X: Any) -> Rows:
     ColumnError
         If X is none, has no columns or no rows, or two columns of one name.
     """
+    if is_lazy(X):
+        raise ColumnError(f"a {type(X).__name__} of dask has no values yet; pass X.compute()")
     if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple | np.ndarray):
         X = _matrix(X)
     elif hasattr(X, "__array__") and not hasattr(X, "columns") and not hasattr(X, "nnz"):

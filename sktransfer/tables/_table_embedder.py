@@ -20,6 +20,7 @@ from sktransfer.columns import Rows, describe
 from sktransfer.embedders import EMBEDDERS
 from sktransfer.exceptions import ColumnError, LeftOutWarning
 from sktransfer.tables._block import Block, fit_block, transform_block
+from sktransfer.tables._block_weights import weights_of
 from sktransfer.tables._columns import (
     CATEGORY,
     DATE,
@@ -30,7 +31,6 @@ from sktransfer.tables._columns import (
     recognize_columns,
 )
 from sktransfer.tables._read_table import places_of, read_table
-from sktransfer.tables._weights import weights_of
 
 _AUTO, _AS_IT_IS = "auto", "passthrough"
 # Less would lose the shape of a distribution, more would follow its noise.
@@ -345,8 +345,8 @@ def _warn_of_unknown(columns: Sequence[TableColumn]) -> None:
     if unknown:
         reasons = "; ".join(f"{column.name!r}: {column.why}" for column in unknown[:3])
         warn(
-            f"{len(unknown)} columns are of no known kind and not used ({reasons}). Name a "
-            "transformer, a kind or 'drop' for them in `columns`.",
+            f"columns of no known kind are not used ({reasons}). Name a transformer, a kind or "
+            "'drop' for each in `columns`.",
             LeftOutWarning,
         )
 

@@ -52,10 +52,11 @@ def transformed(
         found = _call(transformer, filled, y, fit)
         found[missing] = np.nan
         return found
+    table = _one_column(cells)
+    if not missing.any():
+        return _call(transformer, table, y, fit)
     targets = y if y is None else safe_indexing(y, present)
-    rows = _call(transformer, _one_column(cells)[present], targets, fit)
-    if len(present) == len(missing):
-        return rows
+    rows = _call(transformer, table[present], targets, fit)
     found = np.full((len(missing), rows.shape[1]), np.nan)
     found[present] = rows
     return found

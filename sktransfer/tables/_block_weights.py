@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 _FEWEST_ROWS = 20
 # Numbers of a block that are looked at; of wide blocks some rows.
 _MOST_VALUES, _ROWS = 1_000_000, 1_000
-# Of more classes, the most frequent.
+# Of more classes, the most frequent; more integers are numbers.
 _MOST_CLASSES = 50
 _ALPHAS = np.logspace(-1, 4, 6)
 #: Weight of a block that predicts nothing by itself. Not 0: to trees the scale is all the same.
@@ -51,17 +51,22 @@ def _targets(y: Any, n: int) -> np.ndarray | None:
     check_consistent_length(y, np.empty(n))
     kind = type_of_target(y)
     if kind in ("binary", "multiclass"):
-        _, codes, counts = np.unique(
-            np.ravel(np.asarray(y)), return_inverse=True, return_counts=True
-        )
-        some = np.argsort(-counts, kind="stable")[:_MOST_CLASSES]
-        found = (codes[:, np.newaxis] == some).astype(np.float64)
+        found = _indicators(np.ravel(np.asarray(y)))
     elif kind in ("continuous", "continuous-multioutput", "multilabel-indicator"):
         found = check_array(y, ensure_2d=False, dtype=np.float64).reshape(n, -1)
     else:
         return None
-    found -= found.mean(axis=0)
+    found = found - found.mean(axis=0)
     return found if found.any() else None
+
+
+def _indicators(y: np.ndarray) -> np.ndarray:
+    """Return a column per class; of many different integers they themselves."""
+    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if y.dtype.kind in "iuf" and len(labels) > _MOST_CLASSES:
+        return y.astype(np.float64)[:, np.newaxis]
+    some = np.argsort(-counts, kind="stable")[:_MOST_CLASSES]
+    return (codes[:, np.newaxis] == some).astype(np.float64)
 
 
 def _score(part: np.ndarray, targets: np.ndarray) -> float:

@@ -120,8 +120,9 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     >>> table = pd.DataFrame({"title": ["a red chair", "a blue chair"], "width": [40, None]})
     >>> embedder = TableEmbedder().fit(table)
     >>> embedder.describe()
-    column  recognized as  why                            transformer   features  weight
-    title   text           strings, 2 different in 2 cells  TextEmbedder  384     1.000
+    column  recognized as  why                              transformer          features  weight
+    title   text           strings, 2 different in 2 cells  TextEmbedder         384       1.000
+    width   number         numbers                          QuantileTransformer  2         1.000
     >>> embedder.get_feature_names_out()[-3:].tolist()
     ['title_383', 'width', 'width_missing']
     """

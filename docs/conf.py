@@ -46,6 +46,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 # The pages of the reference are made of the registry of public names, a section per module.
 TITLES = {
     "embedders": "Embedders",
+    "tables": "Tables",
     "finetune": "Fine-tuning",
     "pretrain": "Pre-training",
     "zero_shot": "Labels by their names",

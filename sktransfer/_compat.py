@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
 from sklearn.callback import with_callbacks as with_callbacks
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods as HasMethods
 from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils._param_validation import StrOptions as StrOptions
@@ -14,7 +15,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
-__all__ = ["check_feature_names_in", "check_sample_weight"]
+__all__ = ["check_feature_names_in", "check_sample_weight", "safe_indexing"]
 
 
 class Interval(_Interval):

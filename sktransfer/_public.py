@@ -47,6 +47,7 @@ _NAMES = {
     "neighbors": ["SimilaritySearch"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
+    "tables": ["TableEmbedder"],
     "training": ["train_together"],
     "zero_shot": ["ZeroShotClassifier"],
 }

@@ -28,6 +28,7 @@ from sktransfer import (
     ImageEmbedder,
     ImagePretrainer,
     ImageRegressor,
+    TableEmbedder,
     TextClassifier,
     TextEmbedder,
     TextPretrainer,
@@ -237,6 +238,7 @@ NUMERIC_VARIANTS = {
     "FineTunedRegressor": NumericVariant(
         lambda: NumericRegressor(**LEARNING), 61, _BATCHES, may_fail=_ROUNDING
     ),
+    "TableEmbedder": NumericVariant(TableEmbedder, 44),  # numbers are columns of a table
 }
 
 

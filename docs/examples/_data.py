@@ -138,11 +138,19 @@ FASHION = (
 
 def emoji(style):
     """Return 1,906 emoji of a drawing style, "google" or "twitter": paths, and their category."""
+    table = emoji_table(style)
+    return table["picture"].to_numpy(str), table["category"].to_numpy(str)
+
+
+def emoji_table(style="google"):
+    """Return a table of 1,906 emoji: picture, name, version of Unicode, codes and category."""
     package = _from_npm(f"emoji-datasource-{style}@16.0.0")
-    table = pd.read_json(package / "emoji.json")
+    table = pd.read_json(package / "emoji.json", dtype=False)
     folder = package / "img" / style / "64"
-    table = table[[(folder / name).exists() for name in table["image"]]]
-    return np.array([str(folder / n) for n in table["image"]]), table["category"].to_numpy(str)
+    table["picture"] = [str(folder / name) for name in table["image"]]
+    table = table[[Path(path).exists() for path in table["picture"]]]
+    columns = ["picture", "name", "added_in", "unified", "docomo", "category"]
+    return table[columns].reset_index(drop=True)
 
 
 def pasted_pictures(n_train=300, n_test=100, size=160, seed=0):

@@ -10,3 +10,7 @@ from sktransfer.columns._column import Column as Column
 from sktransfer.columns._rows import FlatRows as FlatRows
 from sktransfer.columns._rows import Rows as Rows
 from sktransfer.columns._rows import rows_of as rows_of
+from sktransfer.columns._table_values import Values as Values
+from sktransfer.columns._table_values import numbers_of as numbers_of
+from sktransfer.columns._table_values import seconds_of as seconds_of
+from sktransfer.columns._table_values import values_of as values_of

@@ -134,8 +134,14 @@ def test_all_public_estimators_and_nothing_else_of_the_package_are_trusted():
     assert ours == {
         f"sktransfer.{name}"
         for name in (
-            *(*CASES, "ImageSegmenter", "ObjectDetector", "SpeechTranscriber", "TextTagger"),
-            *("TextGenerator", "ZeroShotClassifier"),
+            *CASES,
+            "ImageSegmenter",
+            "ObjectDetector",
+            "SpeechTranscriber",
+            "TableEmbedder",
+            "TextGenerator",
+            "TextTagger",
+            "ZeroShotClassifier",
         )
     }
 

@@ -1,0 +1,165 @@
+"""The features of one column: transformed, standardized, and of one total variance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypedDict
+
+import numpy as np
+
+from sktransfer.columns import values_of
+from sktransfer.exceptions import BadCellError, ColumnError
+from sktransfer.tables._calendar import CALENDAR, calendar_of
+from sktransfer.tables._cells_of_kind import cells_of_kind
+from sktransfer.tables._columns import DATE, TableColumn
+from sktransfer.tables._transformed import transformed
+
+
+class Block(TypedDict):
+    """What was learned of a column; plain values, which `save` writes.
+
+    Attributes
+    ----------
+    column, kind, why
+        As of `TableColumn`.
+    transformer : estimator or None
+        Fitted; None for numbers and dates as they are.
+    is_scaled : bool
+        Whether features are standardized.
+    is_lenient : bool
+        Whether cells that are no numbers are missing.
+    limits : tuple of two float or None
+        Least and largest finite number, by which infinite ones are replaced.
+    center, scale : ndarray of shape (d,)
+        Of the features. A scale of 0 makes the feature 0.
+    has_missing : bool
+        Whether there is a feature for missing cells.
+    names : list of str
+        Of the features.
+    """
+
+    column: str
+    kind: str
+    why: str
+    transformer: Any
+    is_scaled: bool
+    is_lenient: bool
+    limits: tuple[float, float] | None
+    center: np.ndarray
+    scale: np.ndarray
+    has_missing: bool
+    names: list[str]
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Add the name of the column to an error about its cells."""
+    try:
+        yield
+    except BadCellError as error:
+        raise BadCellError(f"column {name!r}: {error}", row=error.row) from error
+    except ValueError as error:
+        raise ColumnError(f"column {name!r}: {error}") from error
+
+
+def fit_block(
+    column: TableColumn, X: Any, transformer: Any, y: Any, *, is_scaled: bool
+) -> tuple[Block, np.ndarray]:
+    """Fit the block of a column, and return its features."""
+    values = values_of(X)
+    with _named(column.name):
+        cells, missing, is_lenient = cells_of_kind(values, column.kind, is_lenient=True)
+        limits = _limits(cells)
+        inputs = _inputs(column.kind, transformer, cells, limits)
+        found = transformed(transformer, X, inputs, missing, y, fit=True)
+    lacking = np.isnan(found).any(axis=1)
+    center, scale = _center_and_scale(found[~lacking] if lacking.any() else found)
+    block = Block(
+        column=column.name,
+        kind=column.kind,
+        why=column.why,
+        transformer=transformer,
+        is_scaled=is_scaled,
+        is_lenient=is_lenient,
+        limits=limits,
+        center=center,
+        scale=scale,
+        has_missing=is_scaled and bool(lacking.any() and not lacking.all()),
+        names=[],
+    )
+    block["names"] = _names(block)
+    return block, _scaled(block, found)
+
+
+def transform_block(block: Block, X: Any) -> np.ndarray:
+    """Return the features of a column of other rows."""
+    values, transformer = values_of(X), block["transformer"]
+    with _named(block["column"]):
+        cells, missing, _ = cells_of_kind(values, block["kind"], is_lenient=block["is_lenient"])
+        if missing.all():
+            found = np.full((len(missing), len(block["center"])), np.nan)
+        else:
+            inputs = _inputs(block["kind"], transformer, cells, block["limits"])
+            found = transformed(transformer, X, inputs, missing)
+    return _scaled(block, found)
+
+
+def _inputs(kind: str, transformer: Any, cells: Any, limits: tuple[float, float] | None) -> Any:
+    """Return cells for a transformer, or as features if there is none."""
+    if limits is not None and np.isinf(cells).any():
+        cells = np.where(np.isinf(cells), np.clip(cells, *limits), cells)
+    if transformer is None:
+        return calendar_of(cells) if kind == DATE else cells[:, np.newaxis]
+    return cells
+
+
+def _names(block: Block) -> list[str]:
+    """Return the names of the features: of the column, and what the transformer calls them."""
+    column, width = block["column"], len(block["center"])
+    if block["transformer"] is None:
+        names = [column] if width == 1 else [f"{column}_{part}" for part in CALENDAR]
+    else:
+        names = _names_of_transformer(block["transformer"], column, width)
+    return [*names, f"{column}_missing"] if block["has_missing"] else names
+
+
+def _names_of_transformer(transformer: Any, column: str, width: int) -> list[str]:
+    try:
+        found = [str(name) for name in transformer.get_feature_names_out([column])]
+    except (AttributeError, ValueError, TypeError):  # it has none, or not of another column
+        found = []
+    if len(found) != width:
+        return [column] if width == 1 else [f"{column}_{number}" for number in range(width)]
+    return [name if name.startswith(column) else f"{column}_{name}" for name in found]
+
+
+def _limits(cells: Any) -> tuple[float, float] | None:
+    if not isinstance(cells, np.ndarray) or cells.dtype != np.float64 or cells.ndim > 1:
+        return None
+    finite = cells[np.isfinite(cells)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+
+
+def _center_and_scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not len(rows):
+        return np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    center, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    varies = deviation > _LEAST_DEVIATION * (1 + np.abs(center))
+    scale = np.zeros(len(center))
+    scale[varies] = 1 / deviation[varies] / np.sqrt(varies.sum())
+    return center, scale
+
+
+# Deviations of rounding, relative to the mean, in float32.
+_LEAST_DEVIATION = 1e-6
+
+
+def _scaled(block: Block, features: np.ndarray) -> np.ndarray:
+    """Return the features as the model has them; missing ones are 0, the mean."""
+    if not block["is_scaled"]:
+        return features.astype(np.float32)
+    found = ((features - block["center"]) * block["scale"]).astype(np.float32)
+    lacking = np.isnan(found).any(axis=1)
+    found[lacking] = 0
+    return np.column_stack([found, lacking]) if block["has_missing"] else found

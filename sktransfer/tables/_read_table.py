@@ -1,0 +1,89 @@
+"""Containers of rows and columns, and the columns of a fit in others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sktransfer.columns import Rows, rows_of
+from sktransfer.exceptions import ColumnError
+from sktransfer.lazy import is_lazy
+
+
+def read_table(X: Any) -> Rows:
+    """Read a frame of any library, a matrix, or a list of rows.
+
+    Raises
+    ------
+    ColumnError
+        If X is none, has no columns or no rows, or two columns of one name.
+    """
+    if is_lazy(X):
+        raise ColumnError(f"a {type(X).__name__} of dask has no values yet; pass X.compute()")
+    if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple | np.ndarray):
+        X = _matrix(X)
+    elif hasattr(X, "__array__") and not hasattr(X, "columns") and not hasattr(X, "nnz"):
+        X = np.asarray(X)
+    shape = getattr(X, "shape", None)
+    if (shape is not None and len(shape) == 1) or isinstance(X, list | tuple):
+        raise ColumnError(
+            "Expected 2D array, got 1D array instead: X is one column. Pass a table, such as "
+            "X.to_frame(). Reshape your data either using X.reshape(-1, 1) if your data has a "
+            "single feature, or an embedder of one column."
+        )
+    if shape is not None and len(shape) > 2:
+        raise ColumnError(
+            f"Found array with dim {len(shape)}, while dim <= 2 is required: a table has rows and "
+            "columns. Pass an array of images to ImageEmbedder."
+        )
+    if shape is not None and 0 in shape:
+        unit = "sample(s)" if shape[0] == 0 else "feature(s)"
+        raise ColumnError(
+            f"Found array with 0 {unit} (shape={tuple(shape)}) while a minimum of 1 is required."
+        )
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        raise ColumnError("Complex data not supported; pass one column per part, of real numbers")
+    return rows_of(X)
+
+
+def _matrix(X: Any) -> np.ndarray:
+    """Return a list of rows as an array of objects."""
+    width = len(X[0])
+    if any(len(row) != width for row in X):
+        raise ColumnError("the rows of X have different lengths; pass a table")
+    found = np.empty((len(X), width), object)
+    for number, row in enumerate(X):
+        for place, cell in enumerate(row):  # not at once: a cell may be an array
+            found[number, place] = cell
+    return found
+
+
+def places_of(names: list[str], rows: Rows, *, by_name: bool, estimator: str) -> list[int]:
+    """Return where the columns of the fit are in other rows.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the columns of the fit.
+    rows : Rows
+        Other rows.
+    by_name : bool
+        Whether the fit was on a frame: its columns are then found by name in another frame.
+    estimator : str
+        Its name, for messages.
+    """
+    if by_name and rows.is_named:
+        lacking = [name for name in names if name not in rows.names]
+        if lacking:
+            raise ColumnError(
+                f"columns are missing: {', '.join(map(repr, lacking[:5]))}. X has "
+                f"{', '.join(map(repr, rows.names[:8]))}; pass the columns of fit."
+            )
+        return [rows.names.index(name) for name in names]
+    if len(rows.names) != len(names):
+        raise ColumnError(
+            f"X has {len(rows.names)} features, but {estimator} is expecting {len(names)} "
+            "features as input."
+        )
+    return [*range(len(names))]

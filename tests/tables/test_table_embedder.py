@@ -1,0 +1,468 @@
+"""A whole table becomes features: transformers, scales, missing cells, names, files."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import skrub
+from PIL import Image
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler, TargetEncoder
+
+from sktransfer import (
+    ImageEmbedder,
+    TableEmbedder,
+    TextEmbedder,
+    cache_info,
+    explain,
+    load,
+    save,
+)
+from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning
+from tests._tiny import images, texts, tiny_network
+
+N = 24
+TEXT = HashingVectorizer(n_features=16)
+
+
+@pytest.fixture(scope="module")
+def image():
+    return ImageEmbedder(tiny_network(), image_size=16, cache=False)
+
+
+@pytest.fixture
+def embedder(image):
+    return TableEmbedder(image=image, text=TEXT)
+
+
+def table(n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "photo": list(images(n, seed=seed)),
+            "title": texts(n, seed=seed),
+            "width": rng.normal(size=n),
+            "shop": rng.choice(["north", "south"], n),
+            "day": pd.date_range("2020-01-01", periods=n, freq="37h"),
+            "sold": rng.random(n) > 0.5,
+        }
+    )
+
+
+def target(n=N):
+    return np.resize(["a", "b"], n)
+
+
+# Output ------------------------------------------------------------------------------------------
+
+
+def test_features_are_float32_and_named_by_their_column(embedder):
+    found = embedder.fit_transform(table(), target())
+    names = embedder.get_feature_names_out().tolist()
+    assert found.dtype == np.float32
+    assert found.shape == (N, len(names)) == (N, 6 + 16 + 1 + 2 + 7 + 1)
+    assert names[:6] == [f"photo_{n}" for n in range(6)]
+    assert names[22:] == [
+        *("width", "shop_north", "shop_south", "day_time", "day_year_sin", "day_year_cos"),
+        *("day_weekday_sin", "day_weekday_cos", "day_hour_sin", "day_hour_cos", "sold"),
+    ]
+    np.testing.assert_array_equal(embedder.transform(table()), found)
+    assert embedder.feature_names_in_.tolist() == [*table()]
+
+
+def test_describe_says_what_was_recognized_and_prints_as_a_table(embedder):
+    described = embedder.fit(table(), target()).describe()
+    kinds = [row["recognized_as"] for row in described]
+    assert kinds == ["image", "text", "number", "category", "date", "number"]
+    assert [row["features"] for row in described] == [6, 16, 1, 2, 7, 1]
+    assert "recognized as" in repr(described)
+    assert "HashingVectorizer" in repr(described)
+
+
+def test_each_block_has_the_same_variance_without_a_target(embedder):
+    found = embedder.fit_transform(table())
+    names = embedder.get_feature_names_out()
+    for column in ("photo", "title", "width", "shop", "sold"):
+        block = found[:, [str(name).startswith(column) for name in names]]
+        assert block.var(axis=0).sum() == pytest.approx(9, rel=1e-4)
+        assert block.mean() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_row_depends_on_its_own_cells_only(embedder):
+    embedder.fit(table(), target())
+    rows = table(seed=1)
+    whole = embedder.transform(rows)
+    for row in (0, 7):
+        np.testing.assert_allclose(
+            embedder.transform(rows.iloc[[row]])[0], whole[row], rtol=1e-4, atol=1e-5
+        )
+    np.testing.assert_allclose(
+        embedder.transform(rows.iloc[::-1])[::-1], whole, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_libraries_give_equal_features(embedder):
+    plain = table().drop(columns="photo")
+    expected = embedder.fit_transform(plain, target())
+    matrix = plain.to_numpy(object)
+    polars = pl.from_pandas(plain)
+    for other in (polars, polars.to_arrow(), matrix, matrix.tolist(), plain.convert_dtypes()):
+        found = clone(embedder).fit_transform(other, target())
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(clone(embedder).fit(other).transform(other).shape, found.shape)
+    np.testing.assert_allclose(embedder.transform(polars), expected, atol=1e-5)
+
+
+def test_rows_with_another_index_are_the_same(embedder):
+    shuffled = table().set_index(pd.Index([*"zyxwvutsrqponmlkjihgfedc"]))
+    np.testing.assert_array_equal(
+        embedder.fit_transform(shuffled, target()), embedder.fit_transform(table(), target())
+    )
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_are_returned_if_asked_for(embedder, library):
+    found = embedder.set_output(transform=library).fit_transform(table(), target())
+    assert list(found.columns) == embedder.get_feature_names_out().tolist()
+    assert type(found).__module__.startswith(library)
+
+
+def test_features_of_one_name_are_told_apart():
+    rows = pd.DataFrame({"a": texts(N), "a_0": range(N)})
+    names = TableEmbedder(text=TEXT).fit(rows).get_feature_names_out()
+    assert "a__a_0" in names
+    assert "a_0__a_0" in names
+
+
+# Columns of other tables -------------------------------------------------------------------------
+
+
+def test_columns_are_found_by_name_and_others_are_ignored(embedder):
+    expected = embedder.fit_transform(table(), target())
+    other = table().iloc[:, ::-1].assign(more=1)
+    np.testing.assert_array_equal(embedder.transform(other), expected)
+    with pytest.raises(ColumnError, match=r"columns are missing: 'width'\. X has"):
+        embedder.transform(table().drop(columns="width"))
+
+
+def test_a_matrix_must_have_as_many_columns(embedder):
+    embedder.fit(table()[["width", "sold"]])
+    with pytest.raises(ColumnError, match="X has 3 features, but TableEmbedder is expecting 2"):
+        embedder.transform(np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "several columns of the same name"),
+        (pd.Series([1, 2]), "Expected 2D array, got 1D array instead"),
+        ([1, 2], "Expected 2D array"),
+        (images(3), "Found array with dim 4"),
+        (pd.DataFrame({"a": []}), r"0 sample\(s\)"),
+        (pd.DataFrame(index=[1, 2]), r"0 feature\(s\)"),
+        ([["a", 1], ["b"]], "different lengths"),
+        ({"a": [1, 2]}, "dict is not a column"),
+        (pd.DataFrame({"a": [1, 1], "b": [None, None]}), "no column of X is used: 'a': all cells"),
+        (csr_array(np.eye(3)), "a sparse csr_array is not a column"),
+        (pl.LazyFrame({"a": [1]}), "has no values yet"),
+        (np.array([[1j]]), "Complex data not supported"),
+    ],
+)
+def test_what_is_no_table_is_refused(X, message):
+    with pytest.raises(ColumnError, match=message):
+        TableEmbedder().fit(X)
+
+
+def test_names_that_are_no_strings():
+    found = TableEmbedder().fit(pd.DataFrame({0: range(N), 1: range(N)}))
+    assert found.get_feature_names_out().tolist() == ["0", "1"]
+    assert found.transform(np.zeros((2, 2))).shape == (2, 2)
+
+
+# Missing and odd cells ---------------------------------------------------------------------------
+
+
+def test_missing_cells_are_the_mean_and_have_a_feature(embedder):
+    rows = table()
+    rows["sold"] = rows["sold"].astype(object)
+    rows.loc[3] = [None, "", np.nan, None, pd.NaT, None]
+    found = embedder.fit_transform(rows, target())
+    names = embedder.get_feature_names_out()
+    lacking = [name for name in names if name.endswith("_missing")]
+    assert lacking == [f"{column}_missing" for column in rows]
+    is_flag = np.isin(names, lacking)
+    assert (found[3, ~is_flag] == 0).all()
+    assert (found[3, is_flag] > 0).all()
+    assert (found[4, is_flag] == 0).all()
+    alone = embedder.transform(rows.iloc[[3]])
+    np.testing.assert_array_equal(alone[0], found[3])
+
+
+def test_cells_that_are_missing_only_later_are_the_mean(embedder):
+    embedder.fit(table(), target())
+    rows = table().astype({"sold": object})
+    rows.loc[0] = [None, None, None, None, None, None]
+    assert (embedder.transform(rows)[0] == 0).all()
+
+
+@pytest.mark.filterwarnings("default::sktransfer.exceptions.BadCellWarning")
+def test_a_damaged_file_is_an_error_that_names_column_and_row(image, tmp_path):
+    paths = []
+    for number, picture in enumerate(images(N)):
+        paths.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(picture).save(paths[-1])
+    rows = pd.DataFrame({"photo": paths, "n": range(N)})
+    rows.loc[1, "photo"] = None
+    (tmp_path / "5.png").write_bytes(b"no image")
+    with pytest.raises(BadCellError, match=r"^column 'photo': row 5: '.*5\.png'") as caught:
+        TableEmbedder(image=image).fit(rows)
+    assert caught.value.row == 5
+    lenient = clone(image).set_params(on_error="nan")
+    with pytest.warns(UserWarning, match="1 of 24"):
+        found = TableEmbedder(image=lenient).fit_transform(rows)
+    assert (found[[1, 5], :6] == 0).all()
+    assert (found[[1, 5], 6] > 0).all()
+
+
+def test_cells_that_are_no_numbers_are_missing_only_where_they_were_in_fit():
+    numbers = pd.DataFrame({"n": [str(n) for n in range(N)]})
+    strict = TableEmbedder().fit(numbers)
+    with pytest.raises(BadCellError, match=r"column 'n': row 1: 'x' is not a number"):
+        strict.transform(pd.DataFrame({"n": ["1", "x"]}))
+    lenient = TableEmbedder().fit(pd.DataFrame({"n": [*map(str, range(N)), "?"]}))
+    found = lenient.transform(pd.DataFrame({"n": ["1", "x"]}))
+    assert found[1].tolist()[0] == 0 < found[1, 1]
+
+
+def test_infinite_numbers_and_outliers_stay_in_bounds():
+    rows = pd.DataFrame({"n": [*range(N), 1e300, np.inf, -np.inf]})
+    found = TableEmbedder().fit_transform(rows)
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() < 20
+    assert found[-3] == found[-2] > found[-4]
+
+
+def test_unknown_categories_give_no_error_and_rare_ones_are_one():
+    rows = pd.DataFrame({"c": ["a", "b"] * 10 + ["once", "twice"]})
+    embedder = TableEmbedder().fit(rows)
+    assert embedder.get_feature_names_out().tolist() == ["c_a", "c_b", "c_infrequent_sklearn"]
+    found = embedder.transform(pd.DataFrame({"c": ["new", "once"]}))
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_columns_of_no_known_kind_are_told_and_not_used():
+    rows = pd.DataFrame({"tags": [["a", "b"]] * N, "n": range(N)})
+    with pytest.warns(LeftOutWarning, match=r"not used \('tags': .*`columns`"):
+        embedder = TableEmbedder().fit(rows)
+    assert embedder.describe()[0]["recognized_as"] == "unknown"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TableEmbedder(columns={"tags": "drop"}).fit(rows)
+
+
+def test_one_row_can_be_fitted(embedder):
+    assert embedder.fit_transform(table(1), ["a"]).shape[0] == 1
+
+
+# Transformers ------------------------------------------------------------------------------------
+
+
+def test_columns_can_be_given_a_kind_a_transformer_or_none(image):
+    rows = table().assign(id=range(N), sku=[f"AB-{n}" for n in range(N)])
+    embedder = TableEmbedder(
+        image=image,
+        text="drop",
+        columns={
+            "id": "drop",
+            "sku": "category",
+            "width": "passthrough",
+            "sold": KBinsDiscretizer(2),
+        },
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = embedder.fit_transform(rows, target())
+    kinds = {row["column"]: row["recognized_as"] for row in embedder.describe()}
+    assert kinds["id"] == kinds["title"] == "drop"
+    assert kinds["sku"] == "category"
+    place = embedder.get_feature_names_out().tolist().index("width")
+    np.testing.assert_allclose(found[:, place], rows["width"].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        TfidfVectorizer(),
+        skrub.StringEncoder(n_components=4),
+        OneHotEncoder(handle_unknown="ignore"),
+        make_pipeline(HashingVectorizer(n_features=16), PCA(2, svd_solver="arpack")),
+        TargetEncoder(),
+    ],
+    ids=lambda transformer: type(transformer).__name__,
+)
+def test_any_transformer_of_a_text_column(transformer):
+    rows = table()[["title", "width"]]
+    rows.loc[2, "title"] = None
+    embedder = TableEmbedder(columns={"title": transformer}).fit(rows, target())
+    found = embedder.transform(rows)
+    assert np.isfinite(found).all()
+    names = embedder.get_feature_names_out()
+    assert len(names) == found.shape[1]
+    assert all(name.startswith("title") for name in names[:-1])
+
+
+def test_a_frozen_embedder_is_a_transformer_of_its_column():
+    fitted = TextEmbedder(cache=False).fit(texts(2))
+    embedder = TableEmbedder(columns={"title": FrozenEstimator(fitted)})
+    rows = table()[["title", "width"]]
+    rows.loc[2, "title"] = None
+    assert embedder.fit_transform(rows, target()).shape == (N, 384 + 1 + 1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"x": "drop"}, "`columns` names 'x', which X does not have; its columns are 'photo'"),
+        ({"width": "numbers"}, r"columns\['width'\] is 'numbers'; use a transformer or one of"),
+        ({"width": 3}, r"columns\['width'\] is 3"),
+    ],
+)
+def test_wrong_values_of_columns_are_named(columns, message):
+    with pytest.raises(ColumnError, match=message):
+        TableEmbedder(columns=columns).fit(table())
+
+
+def test_a_transformer_that_gives_no_numbers_is_named():
+    class Upper(StandardScaler):
+        def fit_transform(self, X, y=None):
+            return np.array([["x"]] * len(X))
+
+    with pytest.raises(ColumnError, match=r"column 'width': Upper gives <U1 and not numbers"):
+        TableEmbedder(columns={"width": Upper()}).fit(table()[["width", "shop"]])
+
+
+def test_parameters_of_default_transformers_can_be_searched():
+    embedder = TableEmbedder()
+    embedder.set_params(image__layer="block6", category__min_frequency=5)
+    assert embedder.image.layer == "block6"
+    assert embedder.category.min_frequency == 5
+    assert TableEmbedder().image == "auto"
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        TableEmbedder().set_params(image__leyer=1)
+    model = make_pipeline(TableEmbedder(text=TEXT), LogisticRegression())
+    grid = {
+        "tableembedder__category__min_frequency": [1, 2],
+        "tableembedder__text__n_features": [4],
+    }
+    search = GridSearchCV(model, grid, cv=2).fit(table().drop(columns="photo"), target())
+    assert search.best_estimator_[0].text.n_features == 4
+
+
+# Weights -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "counts", "labels"])
+def test_useless_columns_get_the_least_weight(kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    y = {
+        "classes": x > 0,
+        "numbers": x,
+        "counts": (100 * x).astype(int),
+        "labels": np.stack([x > 0, x > 1], axis=1).astype(int),
+    }
+    rows = pd.DataFrame({"good": x, **{f"noise {n}": rng.normal(size=200) for n in range(9)}})
+    embedder = TableEmbedder().fit(rows, y[kind])
+    weights = [row["weight"] for row in embedder.describe()]
+    assert weights[0] > 2
+    assert sorted(weights)[4] == 0.1
+    assert TableEmbedder(weighting="equal").fit(rows, y[kind]).describe()[1]["weight"] == 3
+
+
+def test_useless_columns_do_not_make_a_model_worse():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({f"x{n}": rng.normal(size=150) for n in range(4)})
+    y = rows.sum(axis=1) + rng.normal(size=150) > 0
+    noise = pd.DataFrame(rng.normal(size=(150, 30)), columns=[f"noise {n}" for n in range(30)])
+    model = make_pipeline(TableEmbedder(), LogisticRegression(max_iter=1_000))
+    clean = cross_val_score(model, rows, y).mean()
+    assert cross_val_score(model, rows.join(noise), y).mean() > clean - 0.05
+
+
+def test_targets_that_predict_nothing_leave_all_weights_equal():
+    rows = pd.DataFrame({"x": range(N), "z": range(N)})
+    for y in (np.zeros(N), None, ["a"] * N):
+        assert {row["weight"] for row in TableEmbedder().fit(rows, y).describe()} == {3.0}
+
+
+# The rest of scikit-learn and of this package ----------------------------------------------------
+
+
+def test_a_regression_on_a_table():
+    rows = table().drop(columns="photo")
+    y = rows["width"] * 2 + rows["sold"]
+    model = make_pipeline(TableEmbedder(text=TEXT), Ridge())
+    assert model.fit(rows, y).score(rows, y) > 0.8
+
+
+def test_pickles_and_files_give_the_same_features(image, tmp_path):
+    # Networks of one's own are not in files, so the images are left out.
+    for rows, embedder in (
+        (table(), TableEmbedder(image=image, text=TEXT)),
+        (
+            table().drop(columns="photo"),
+            TableEmbedder(text=TEXT, columns={"width": KBinsDiscretizer(2)}),
+        ),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = embedder.fit_transform(rows, target())
+        np.testing.assert_array_equal(
+            pickle.loads(pickle.dumps(embedder)).transform(rows), expected
+        )
+    save(embedder, tmp_path / "model.skt")
+    loaded = load(tmp_path / "model.skt")
+    np.testing.assert_array_equal(loaded.transform(rows), expected)
+    assert repr(loaded.describe()) == repr(embedder.describe())
+
+
+def test_a_default_embedder_with_a_network_by_name_is_saved_and_searched_from_the_cache(
+    cache_folder, tmp_path
+):
+    rows = table()[["title", "width"]]
+    model = make_pipeline(TableEmbedder(), LogisticRegression()).fit(rows, target())
+    before = cache_info()
+    assert before.rows == N
+    cross_val_score(model, rows, target(), cv=3)
+    assert cache_info().computed == before.computed
+    assert cache_info().asked > before.asked
+    save(model, tmp_path / "model.skt")
+    loaded = load(tmp_path / "model.skt")
+    np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+
+
+def test_explain_finds_the_columns_that_embedders_in_a_table_read():
+    rows = table()[["title", "width"]]
+    rows["title"] = np.resize(["a good film", "a bad book"], N)
+    rows["title"] += [f" {n}" for n in range(N)]
+    rows.loc[4, "title"] = None
+    model = make_pipeline(TableEmbedder(), LogisticRegression()).fit(rows, target())
+    found = explain(model, rows.iloc[[0, 1, 4]])
+    assert found.columns == ["title", "width"]
+    assert max(found.parts[0]["title"], key=lambda word: word[3])[2] in ("good", "film")
+    assert "title" not in found.parts[2]
+
+
+def test_it_is_shown_as_html_and_as_text(embedder):
+    assert "HashingVectorizer" in embedder._repr_html_()
+    assert repr(TableEmbedder()) == "TableEmbedder()"

@@ -23,7 +23,7 @@ FLOORS = [
     {"compute"},
     {"training"},
     {"base"},
-    {"embedders", "finetune", "pretrain"},
+    {"embedders", "finetune", "pretrain", "recommend"},
     {"inspection", "persistence"},
     {"__init__", "__main__"},
 ]

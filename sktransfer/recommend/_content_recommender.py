@@ -80,7 +80,9 @@ class ContentRecommender(BaseEstimator):
     min_rating: float | None = parameter(
         Interval(Real, None, None, closed="neither"), None, default=None
     )
-    half_life: float | None = parameter(Interval(Real, 0, None, closed="neither"), None, default=None)
+    half_life: float | None = parameter(
+        Interval(Real, 0, None, closed="neither"), None, default=None
+    )
     n_factors: int = parameter(_POSITIVE, default=128)
     n_hidden: int = parameter(_POSITIVE, default=256)
     max_epochs: int = parameter(_POSITIVE, default=30)
@@ -120,10 +122,11 @@ class ContentRecommender(BaseEstimator):
         features = features_of(encoder, items, fit=True)
         is_good = np.isfinite(features).all(axis=1)
         _warn_of_bad(is_good)
-        users = list(dict.fromkeys(interactions.users))
-        rows = np.array(positions_of(interactions.users, _numbered(users), "the user", ""))
-        weights = np.where(is_good[places], self._weights_of(interactions), 0)
         order = interactions.order
+        users = list(dict.fromkeys(interactions.users[row] for row in order))
+        numbers = _numbered(users)
+        rows = np.array([numbers[user] for user in interactions.users])
+        weights = np.where(is_good[places], self._weights_of(interactions), 0)
         histories = Histories.of(rows[order], places[order], weights[order], len(users))
         if not (histories.weights > 0).any():
             raise TargetError(
@@ -133,7 +136,7 @@ class ContentRecommender(BaseEstimator):
         features[~is_good] = 0
         log: list[dict[str, Any]] = []
         self._towers = train_towers(features, histories, self, random, log)
-        self.history_, self.item_encoder_, self._histories = log, encoder, histories
+        self.history_, self.item_encoder_, self._likes = log, encoder, vars(histories)
         self.user_ids_, self.item_ids_ = as_array(users), as_array(ids)
         self.item_vectors_ = self._vectors(features, is_good)
         return self
@@ -172,7 +175,7 @@ class ContentRecommender(BaseEstimator):
         check_is_fitted(self)
         ids = plain_ids(rows_of(users).cells(0), "the user")
         rows = positions_of(ids, _numbered(self.user_ids_.tolist()), "the user", _NEW_USERS)
-        histories = self._histories.take(rows)
+        histories = Histories(**self._likes).take(rows)
         return self._recommend(histories, ids, k, exclude_seen, candidates, return_scores)
 
     def recommend_for(
@@ -214,8 +217,9 @@ class ContentRecommender(BaseEstimator):
                     f"row {row} of liked is {describe(items)}, not a list of items; for one user, "
                     "pass a list that has one list"
                 )
-            ids = plain_ids(items, f"an item in row {row} of liked")
-            places = positions_of(ids, known, f"(liked in row {row}) the item", _NEW_ITEMS)
+            where = f"row {row} of liked".format
+            ids = plain_ids(items, "an item", where)
+            places = positions_of(ids, known, "the item", _NEW_ITEMS, where)
             lists.append(places[np.isfinite(self.item_vectors_[places, 0])])
         histories = Histories.from_lists(lists)
         names = [f"row {row}" for row in range(len(lists))]
@@ -303,7 +307,7 @@ class ContentRecommender(BaseEstimator):
         allowed = self._allowed(candidates)
         is_used = (rows >= 0) & (self._weights_of(later) > 0) & allowed[places]
         users, inverse = np.unique(rows[is_used], return_inverse=True)
-        seen, n_items = self._histories.take(users), len(allowed)
+        seen, n_items = Histories(**self._likes).take(users), len(allowed)
         wanted = np.setdiff1d(
             inverse * n_items + places[is_used], seen.rows() * n_items + seen.items
         )
@@ -347,7 +351,7 @@ class ContentRecommender(BaseEstimator):
     def _places(self, interactions: Interactions, known: dict[Any, int]) -> np.ndarray:
         """Return the positions of the items of interactions."""
         advice = f"ids of items are {_examples(known)}: the index of a pandas object, or item_ids"
-        return positions_of(interactions.items, known, "the item", advice, interactions.table)
+        return positions_of(interactions.items, known, "the item", advice, interactions.table.where)
 
     def _weights_of(self, interactions: Interactions) -> np.ndarray:
         """Return how much each interaction is a like; 0 if it is none."""

@@ -57,7 +57,7 @@ def read_interactions(X: Any) -> Interactions:
     """
     cells = _columns(X)
     table = Column(cells["user"], index=row_labels(X))
-    users, items = (plain_ids(cells[name], f"the {name}", table) for name in ("user", "item"))
+    users, items = (plain_ids(cells[name], f"the {name}", table.where) for name in ("user", "item"))
     ratings = _ratings(cells["rating"], table) if "rating" in cells else np.ones(len(users))
     order = np.arange(len(users))
     if "time" in cells:
@@ -72,7 +72,8 @@ def _columns(X: Any) -> dict[str, Sequence[Any]]:
         if set(widths) != {widths[0]}:
             row = int(np.argmax(np.array(widths) != widths[0]))
             raise ColumnError(f"row {row} of the interactions has another length than row 0")
-        cells, names, is_named = list(zip(*X, strict=True)), [], False
+        cells: list[Sequence[Any]] = [*zip(*X, strict=True)]
+        names, is_named = [], False
     else:
         rows = rows_of(X)
         names, is_named = rows.names, rows.is_named

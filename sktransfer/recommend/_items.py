@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 
-from sktransfer.columns import Column, describe, is_missing, row_labels, rows_of
+from sktransfer.columns import describe, is_missing, row_labels, rows_of
 from sktransfer.exceptions import BadCellError, ColumnError
 
+Where = Callable[[int], str]
 
-def plain_ids(values: Any, what: str, table: Column | None = None) -> list[Any]:
+
+def plain_ids(values: Iterable[Any], what: str, where: Where = "row {}".format) -> list[Any]:
     """Return ids as a list without types of NumPy.
 
     Parameters
     ----------
-    values : column
+    values : iterable
         One id per row.
     what : str
         What they are called in messages.
-    table : Column, optional
-        Names rows in messages.
+    where : callable
+        Names a row in messages.
 
     Raises
     ------
@@ -30,12 +32,11 @@ def plain_ids(values: Any, what: str, table: Column | None = None) -> list[Any]:
         If one is missing, or cannot be an id.
     """
     found = [value.item() if isinstance(value, np.generic) else value for value in values]
-    table = table or Column(found)
     for row, value in enumerate(found):
         if is_missing(value) or not _is_hashable(value):
             raise BadCellError(
-                f"{table.where(row)}: {what} is {describe(value)}, which is no id; ids are numbers "
-                "or strings",
+                f"{where(row)}: {what} is {describe(value)}, which is no id; ids are numbers or "
+                "strings",
                 row=row,
             )
     return found
@@ -50,7 +51,11 @@ def _is_hashable(value: Any) -> bool:
 
 
 def positions_of(
-    ids: Sequence[Any], known: dict[Any, int], what: str, advice: str, table: Column | None = None
+    ids: Sequence[Any],
+    known: Mapping[Any, int],
+    what: str,
+    advice: str,
+    where: Where = "row {}".format,
 ) -> np.ndarray:
     """Return the positions of ids among known ones.
 
@@ -62,9 +67,8 @@ def positions_of(
     found = np.array([known.get(key, -1) for key in ids], dtype=np.intp)
     if (found < 0).any():
         row = int(np.argmax(found < 0))
-        table = table or Column(ids)
         raise BadCellError(
-            f"{table.where(row)}: {what} {describe(ids[row])} is not known; {advice}", row=row
+            f"{where(row)}: {what} {describe(ids[row])} is not known; {advice}", row=row
         )
     return found
 
@@ -115,12 +119,15 @@ def features_of(encoder: Any, items: Any, *, fit: bool) -> np.ndarray:
     ColumnError
         If the encoder gives other rows than the items have.
     """
+    found = items
     if encoder is not None:
         found = encoder.fit_transform(items) if fit else encoder.transform(items)
-    else:
-        found = items
     found = found.toarray() if hasattr(found, "toarray") else found
-    features = check_array(found, dtype=np.float32, ensure_all_finite=False, input_name="items")
+    try:
+        features = check_array(found, dtype=np.float32, ensure_all_finite=False)
+    except ValueError as error:
+        what = "items without an item_encoder" if encoder is None else "what item_encoder gives"
+        raise ColumnError(f"{what} must be a matrix of numbers: {error}") from error
     if len(features) != (n := len(rows_of(items))):
         raise ColumnError(f"item_encoder gives {len(features)} rows for {n} items")
     return features

@@ -15,7 +15,7 @@ from sktransfer._randomness import Randomness
 from sktransfer.exceptions import DivergedError
 from sktransfer.recommend._towers import Histories, Weights, means
 
-_DROPOUT = 0.3
+_DROPOUT, _INPUT_DROPOUT = 0.3, 0.0
 _WEIGHT_DECAY = 0.01
 # Share of the steps in which the learning rate rises.
 _WARMUP = 0.1
@@ -54,7 +54,7 @@ class Towers(nn.Module):
 
     def forward(self, features: torch.Tensor, means: torch.Tensor) -> torch.Tensor:
         """Return the scores of the candidates, which are behind the inputs."""
-        vectors = self.item(features)
+        vectors = self.item(nn.functional.dropout(features, _INPUT_DROPOUT, self.training))
         liked = means @ vectors[: means.shape[1]]
         return (liked + self.user(liked)) @ vectors[means.shape[1] :].T
 

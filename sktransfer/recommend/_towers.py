@@ -98,17 +98,18 @@ def means(
 
 
 def item_vectors(weights: Weights, features: np.ndarray) -> np.ndarray:
-    """Return the vectors of items, of shape (items, factors)."""
-    return _layers(weights, "item", (features - weights["mean"]) / weights["scale"])
+    """Return the vectors of items, NaN where features are not finite."""
+    scaled = (features - weights["mean"]) / weights["scale"]
+    is_good = np.isfinite(features).all(axis=1, keepdims=True)
+    return np.where(is_good, _linear(weights, "item", np.where(is_good, scaled, 0)), np.nan)
 
 
 def user_vectors(weights: Weights, liked: np.ndarray) -> np.ndarray:
     """Return the vectors of users from the means of the vectors of what they liked."""
-    return liked + _layers(weights, "user", liked)
+    hidden = np.maximum(_linear(weights, "user.0", liked), 0)
+    return liked + _linear(weights, "user.3", hidden)
 
 
-def _layers(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
-    hidden = x @ weights[f"{name}.0.weight"].T + weights[f"{name}.0.bias"]
-    np.maximum(hidden, 0, out=hidden)
-    found: np.ndarray = hidden @ weights[f"{name}.3.weight"].T + weights[f"{name}.3.bias"]
+def _linear(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
+    found: np.ndarray = x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
     return found

@@ -15,8 +15,11 @@ from sktransfer._randomness import Randomness
 from sktransfer.exceptions import DivergedError
 from sktransfer.recommend._towers import Histories, Weights, means
 
-_DROPOUT, _INPUT_DROPOUT = 0.3, 0.0
-_WEIGHT_DECAY = 0.01
+_DROPOUT, _INPUT_DROPOUT, _CODE_DROPOUT = 0.3, 0.3, 0.3
+# Learning rate of the codes, relative to that of the towers.
+_CODE_LR = 2.0
+# Of the towers, and of the codes.
+_WEIGHT_DECAY, _CODE_DECAY = 1.0, 0.01
 # Share of the steps in which the learning rate rises.
 _WARMUP = 0.1
 
@@ -28,9 +31,11 @@ class Step:
     Attributes
     ----------
     items : ndarray of int
-        Items that are inputs, and then items that are candidates.
-    means : ndarray of shape (users, inputs)
+        Items that are inputs or candidates.
+    means : ndarray of shape (users, items)
         Weights of the inputs in the mean of each user.
+    candidates : ndarray of int
+        Which of the items are candidates.
     rows, columns : ndarray of int
         User and candidate of each target.
     log_q : ndarray of shape (candidates,)
@@ -39,29 +44,39 @@ class Step:
 
     items: np.ndarray
     means: np.ndarray
+    candidates: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
     log_q: np.ndarray
 
 
 class Towers(nn.Module):
-    """Both towers; see `item_vectors` and `user_vectors`, which compute the same."""
+    """Both towers, and a code per item: what its content does not tell.
 
-    def __init__(self, n_features: int, width: int, n_factors: int) -> None:
+    `item_vectors` and `user_vectors` compute the same. Codes are left out at random, so that the
+    content alone is of use for new items.
+    """
+
+    def __init__(self, n_items: int, n_features: int, n_factors: int) -> None:
         super().__init__()
-        self.item = _tower(n_features, width, n_factors)
-        self.user = _tower(n_factors, width, n_factors)
+        self.codes = nn.Parameter(torch.zeros(n_items, n_factors))
+        self.item = nn.Linear(n_features, n_factors)
+        self.user = nn.Sequential(
+            nn.Linear(n_factors, n_factors),
+            nn.ReLU(),
+            nn.Dropout(_DROPOUT),
+            nn.Linear(n_factors, n_factors),
+        )
 
-    def forward(self, features: torch.Tensor, means: torch.Tensor) -> torch.Tensor:
-        """Return the scores of the candidates, which are behind the inputs."""
-        vectors = self.item(nn.functional.dropout(features, _INPUT_DROPOUT, self.training))
-        liked = means @ vectors[: means.shape[1]]
-        return (liked + self.user(liked)) @ vectors[means.shape[1] :].T
-
-
-def _tower(n_in: int, width: int, n_out: int) -> nn.Sequential:
-    layers = (nn.Linear(n_in, width), nn.ReLU(), nn.Dropout(_DROPOUT), nn.Linear(width, n_out))
-    return nn.Sequential(*layers)
+    def forward(self, step: Step, features: torch.Tensor) -> torch.Tensor:
+        """Return the scores of the candidates, of shape (users, candidates)."""
+        arrays = (step.items, step.means, step.candidates)
+        items, shares, candidates = (torch.from_numpy(a).to(features.device) for a in arrays)
+        content = self.item(nn.functional.dropout(features[items], _INPUT_DROPOUT))
+        is_kept = torch.rand(len(items), 1, device=content.device) >= _CODE_DROPOUT
+        vectors = content + self.codes[items] * is_kept
+        liked = shares @ vectors
+        return (liked + self.user(liked)) @ vectors[candidates].T
 
 
 def train_towers(
@@ -76,7 +91,7 @@ def train_towers(
     Parameters
     ----------
     features : ndarray of shape (items, features), float32
-        Rows of bad items are zero, and in no history.
+        Those of bad items are not finite; such items are liked in no history.
     histories : Histories
         Of all users.
     params : estimator
@@ -86,33 +101,40 @@ def train_towers(
     log : list of dict
         Gets the loss of each epoch.
     """
-    mean, scale = features.mean(axis=0), max(float(features.std(axis=0).mean()), 1e-12)
+    is_good = np.isfinite(features).all(axis=1)
+    mean = features[is_good].mean(axis=0)
+    scale = np.float32(max(features[is_good].std(axis=0).mean(), 1e-12))
+    scaled = np.where(is_good[:, None], (features - mean) / scale, 0)
     device = _runtime.resolve_device(params.device)
     randomness = Randomness(random.randint(2**31), device)
     steps = _Steps(histories, len(features), params, random)
-    inputs = torch.from_numpy((features - mean) / np.float32(scale))
+    inputs = torch.from_numpy(scaled).to(device)
     with _runtime.gradients(), randomness.own():
-        towers = Towers(features.shape[1], params.n_hidden, params.n_factors).to(device)
+        towers = Towers(len(features), features.shape[1], params.n_factors).to(device)
         _descend(towers, inputs, steps, params, log)
     state = {name: value.cpu().numpy() for name, value in towers.state_dict().items()}
-    return {"mean": mean, "scale": np.float32(scale), **state}
+    return {"mean": mean, "scale": scale, **state}
 
 
 def _descend(
     towers: Towers, inputs: torch.Tensor, steps: _Steps, params: Any, log: list[dict[str, Any]]
 ) -> None:
-    device = next(towers.parameters()).device
-    optimizer = torch.optim.AdamW(towers.parameters(), params.lr, weight_decay=_WEIGHT_DECAY)
+    shared = [*towers.item.parameters(), *towers.user.parameters()]
+    rates = [params.lr, _CODE_LR * params.lr]
+    groups: list[dict[str, Any]] = [
+        {"params": shared, "lr": rates[0], "weight_decay": _WEIGHT_DECAY},
+        {"params": [towers.codes], "lr": rates[1], "weight_decay": _CODE_DECAY},
+    ]
+    optimizer = torch.optim.AdamW(groups)
     total = max(1, params.max_epochs * len(steps))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, params.lr, total_steps=total + 1, pct_start=_WARMUP
+        optimizer, rates, total_steps=total + 1, pct_start=_WARMUP
     )
     for epoch in range(1, params.max_epochs + 1):
         losses = []
         for step in steps:
-            features = inputs[torch.from_numpy(step.items)].to(device)
-            scores = towers(features, torch.from_numpy(step.means).to(device))
-            scores = scores / params.n_factors**0.5 - torch.from_numpy(step.log_q).to(device)
+            log_q = torch.from_numpy(step.log_q).to(inputs.device)
+            scores = towers(step, inputs) / params.n_factors**0.5 - log_q
             loss = -scores.log_softmax(dim=1)[step.rows, step.columns].mean()
             optimizer.zero_grad()
             loss.backward()
@@ -155,13 +177,14 @@ class _Steps:
             after.append(items[cut:])
         targets = np.concatenate(after)
         weights = means(before, self._n_items, self._params.half_life)
-        inputs = np.unique(weights.indices)
-        candidates, columns = np.unique(targets, return_inverse=True)
+        items, places = np.unique(np.concatenate([weights.indices, targets]), return_inverse=True)
+        candidates, columns = np.unique(places[weights.nnz :], return_inverse=True)
         # The probability that an item is among this number of draws.
-        log_q = np.log(-np.expm1(len(targets) * np.log1p(-self._shares[candidates])))
+        log_q = np.log(-np.expm1(len(targets) * np.log1p(-self._shares[items[candidates]])))
         return Step(
-            np.concatenate([inputs, candidates]),
-            weights[:, inputs].toarray(),
+            items,
+            weights[:, items].toarray(),
+            candidates,
             np.repeat(np.arange(len(users)), [len(items) for items in after]),
             columns,
             log_q.astype(np.float32),

@@ -20,7 +20,7 @@ from sktransfer import ContentRecommender, TextEmbedder, load, save
 from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
 from tests.backbones import _huggingface_folders as folders
 
-SMALL = {"n_factors": 8, "n_hidden": 16, "max_epochs": 8, "batch_size": 8, "lr": 0.01}
+SMALL = {"n_factors": 8, "max_epochs": 8, "batch_size": 8, "lr": 0.01}
 
 
 def small(encoder=None, **changed):
@@ -88,10 +88,13 @@ def test_new_items_are_recommended_without_a_refit(model):
     np.testing.assert_array_equal(model.recommend(range(30), k=2, candidates=range(12)), before)
 
 
-def test_vectors_of_items_are_those_of_transform(model):
-    np.testing.assert_allclose(model.transform(FEATURES), model.item_vectors_, rtol=1e-5, atol=1e-6)
-    one = model.transform(FEATURES[:1])
-    np.testing.assert_allclose(one, model.item_vectors_[:1], rtol=1e-5, atol=1e-6)
+def test_items_that_nobody_likes_have_the_vector_of_their_content():
+    features = np.concatenate([FEATURES, FEATURES[:3] + 0.01])
+    model = small().fit(LIKES, items=features)
+    vectors = model.transform(features)
+    np.testing.assert_allclose(vectors[12:], model.item_vectors_[12:], rtol=1e-5, atol=1e-6)
+    assert (vectors[:12] != model.item_vectors_[:12]).any(axis=1).all()
+    np.testing.assert_allclose(model.transform(features[:1]), vectors[:1], rtol=1e-5, atol=1e-6)
 
 
 def test_the_score_is_the_recall_of_later_likes(model):

@@ -25,7 +25,7 @@ import pandas as pd
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
 from docs.examples._data import movielens
 from sktransfer import ContentRecommender, TextEmbedder
@@ -190,7 +190,8 @@ def timed(work: Callable[[], float]) -> tuple[float, float, float]:
 
 def ways_of(split: Split, seeds: range) -> dict[str, list[Callable[[], float]]]:
     """Return the runs of each way, one per seed where it has one."""
-    vectors = TextEmbedder(normalize=True).fit_transform(described(split.films))
+    vectors = TextEmbedder().fit_transform(described(split.films))
+    vectors = normalize(vectors - vectors.mean(axis=0))
     scorers = [popularity, mean_of_vectors]
     if split.candidates is None:  # these know no film without likes
         scorers += [item_knn, ease]

@@ -42,12 +42,12 @@ class ContentRecommender(BaseEstimator):
     min_rating : float or None, default=None
         Lowest rating of a like. What has a lower one was seen and not liked. None: all interactions
         with a rating above 0 are likes.
-    half_life : float or None, default=None
+    half_life : float or None, default=20.0
         Number of later likes of a user that halve the weight of a like. None: likes are weighted by
-        their ratings only.
+        their ratings only, as where the order of the rows has no meaning.
     n_factors : int, default=128
         Length of the vectors of items and users.
-    max_epochs : int, default=30
+    max_epochs : int, default=40
         Number of passes over the training data.
     batch_size : int, default=64
         Users per optimizer step.
@@ -116,10 +116,10 @@ class ContentRecommender(BaseEstimator):
         Interval(Real, None, None, closed="neither"), None, default=None
     )
     half_life: float | None = parameter(
-        Interval(Real, 0, None, closed="neither"), None, default=None
+        Interval(Real, 0, None, closed="neither"), None, default=20.0
     )
     n_factors: int = parameter(_POSITIVE, default=128)
-    max_epochs: int = parameter(_POSITIVE, default=30)
+    max_epochs: int = parameter(_POSITIVE, default=40)
     batch_size: int = parameter(_POSITIVE, default=64)
     lr: float = parameter(Interval(Real, 0, None, closed="neither"), default=5e-3)
     device: str = parameter(str, default="auto")

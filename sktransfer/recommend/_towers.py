@@ -101,7 +101,8 @@ def item_vectors(weights: Weights, features: np.ndarray) -> np.ndarray:
     """Return the vectors of items, NaN where features are not finite."""
     scaled = (features - weights["mean"]) / weights["scale"]
     is_good = np.isfinite(features).all(axis=1, keepdims=True)
-    return np.where(is_good, _linear(weights, "item", np.where(is_good, scaled, 0)), np.nan)
+    found = np.where(is_good, _linear(weights, "item", np.where(is_good, scaled, 0)), np.nan)
+    return found.astype(np.float32)
 
 
 def user_vectors(weights: Weights, liked: np.ndarray) -> np.ndarray:

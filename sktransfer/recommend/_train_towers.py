@@ -15,7 +15,7 @@ from sktransfer._randomness import Randomness
 from sktransfer.exceptions import DivergedError
 from sktransfer.recommend._towers import Histories, Weights, means
 
-_DROPOUT, _INPUT_DROPOUT, _CODE_DROPOUT = 0.3, 0.3, 0.3
+_DROPOUT, _INPUT_DROPOUT, _CODE_DROPOUT = 0.3, 0.3, 0.2
 # Learning rate of the codes, relative to that of the towers.
 _CODE_LR = 2.0
 # Of the towers, and of the codes.

@@ -50,6 +50,7 @@ TITLES = {
     "finetune": "Fine-tuning",
     "pretrain": "Pre-training",
     "zero_shot": "Labels by their names",
+    "recommend": "Recommendations",
     "backbones": "Backbones",
     "neighbors": "Similarity search",
     "inspection": "Inspection",

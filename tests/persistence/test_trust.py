@@ -135,6 +135,7 @@ def test_all_public_estimators_and_nothing_else_of_the_package_are_trusted():
         f"sktransfer.{name}"
         for name in (
             *CASES,
+            "ContentRecommender",
             "ImageSegmenter",
             "ObjectDetector",
             "SpeechTranscriber",

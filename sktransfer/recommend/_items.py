@@ -1,0 +1,133 @@
+"""Ids and features of items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from sktransfer.columns import describe, is_missing, row_labels, rows_of
+from sktransfer.exceptions import BadCellError, ColumnError
+
+Where = Callable[[int], str]
+
+
+def plain_ids(values: Iterable[Any], what: str, where: Where = "row {}".format) -> list[Any]:
+    """Return ids as a list without types of NumPy.
+
+    Parameters
+    ----------
+    values : iterable
+        One id per row.
+    what : str
+        What they are called in messages.
+    where : callable
+        Names a row in messages.
+
+    Raises
+    ------
+    BadCellError
+        If one is missing, or cannot be an id.
+    """
+    found = [value.item() if isinstance(value, np.generic) else value for value in values]
+    for row, value in enumerate(found):
+        if is_missing(value) or not _is_hashable(value):
+            raise BadCellError(
+                f"{where(row)}: {what} is {describe(value)}, which is no id; ids are numbers or "
+                "strings",
+                row=row,
+            )
+    return found
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def positions_of(
+    ids: Sequence[Any],
+    known: Mapping[Any, int],
+    what: str,
+    advice: str,
+    where: Where = "row {}".format,
+) -> np.ndarray:
+    """Return the positions of ids among known ones.
+
+    Raises
+    ------
+    BadCellError
+        If one is not known; the message ends with `advice`.
+    """
+    found = np.array([known.get(key, -1) for key in ids], dtype=np.intp)
+    if (found < 0).any():
+        row = int(np.argmax(found < 0))
+        raise BadCellError(
+            f"{where(row)}: {what} {describe(ids[row])} is not known; {advice}", row=row
+        )
+    return found
+
+
+def item_ids(items: Any, ids: Any) -> list[Any]:
+    """Return the ids of items: those given, the index of a pandas object, or 0, 1, 2, ...
+
+    Raises
+    ------
+    ColumnError
+        If there are more or fewer ids than items.
+    BadCellError
+        If an id is missing, or is there twice.
+    """
+    n = len(rows_of(items))
+    if ids is None:
+        labels = row_labels(items)
+        found = plain_ids(range(n) if labels is None else labels, "the index of items")
+    else:
+        found = plain_ids(rows_of(ids).cells(0), "item_ids")
+    if len(found) != n:
+        raise ColumnError(f"there are {n} items and {len(found)} item_ids")
+    first: dict[Any, int] = {}
+    for row, key in enumerate(found):
+        if first.setdefault(key, row) != row:
+            raise BadCellError(
+                f"the items in rows {first[key]} and {row} have the same id {describe(key)}; "
+                "each item has one row",
+                row=row,
+            )
+    return found
+
+
+def as_array(ids: Sequence[Any]) -> np.ndarray:
+    """Return ids as an array of their type, or of objects if they have several."""
+    if len({type(key) for key in ids}) == 1 and isinstance(ids[0], int | float | str):
+        return np.array(ids)
+    found = np.empty(len(ids), dtype=object)
+    found[:] = ids
+    return found
+
+
+def features_of(encoder: Any, items: Any, *, fit: bool) -> np.ndarray:
+    """Return the features of items, float32, and what the encoder gives for bad ones.
+
+    Raises
+    ------
+    ColumnError
+        If the encoder gives other rows than the items have.
+    """
+    found = items
+    if encoder is not None:
+        found = encoder.fit_transform(items) if fit else encoder.transform(items)
+    found = found.toarray() if hasattr(found, "toarray") else found
+    try:
+        features = check_array(found, dtype=np.float32, ensure_all_finite=False)
+    except ValueError as error:
+        what = "items without an item_encoder" if encoder is None else "what item_encoder gives"
+        raise ColumnError(f"{what} must be a matrix of numbers: {error}") from error
+    if len(features) != (n := len(rows_of(items))):
+        raise ColumnError(f"item_encoder gives {len(features)} rows for {n} items")
+    return features

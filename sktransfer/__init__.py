@@ -58,8 +58,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.persistence import save as save
     from sktransfer.pretrain import ImagePretrainer as ImagePretrainer
     from sktransfer.pretrain import TextPretrainer as TextPretrainer
-    from sktransfer.tables import TableEmbedder as TableEmbedder
     from sktransfer.recommend import ContentRecommender as ContentRecommender
+    from sktransfer.tables import TableEmbedder as TableEmbedder
     from sktransfer.training import train_together as train_together
     from sktransfer.zero_shot import ZeroShotClassifier as ZeroShotClassifier
 

@@ -47,8 +47,8 @@ _NAMES = {
     "neighbors": ["SimilaritySearch"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
-    "tables": ["TableEmbedder"],
     "recommend": ["ContentRecommender"],
+    "tables": ["TableEmbedder"],
     "training": ["train_together"],
     "zero_shot": ["ZeroShotClassifier"],
 }

@@ -9,15 +9,15 @@ import torch
 
 from sktransfer import _runtime
 
-# Rows of a tile of cosines, and how many it has: 64 MB in float32.
+# Rows of a tile of cosines, and how many it has: 128 MB in float32.
 _ROWS = 256
-_COSINES = 1 << 24
+_COSINES = 1 << 25
 # Candidates beyond k whose exact distances are computed, since products are rounded.
 _MORE = 8
 # How far rounded cosines of equal rows may differ, in units of the precision.
 _ROUNDING = 16
-# Numbers of the rows of candidates that are in memory at once.
-_CHUNK = 1 << 22
+# Numbers of the rows of candidates that are compared at once: those in the processor's cache.
+_CHUNK = 1 << 18
 
 
 def nearest_rows(

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -400,6 +400,12 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
 def _checked(features: Any) -> np.ndarray:
     """Return features of an embedder as numbers; NaN are allowed."""
+    if issparse(features):
+        raise TypeError(
+            "The embedder gives sparse features, which are not searched here: "
+            "sklearn.neighbors.NearestNeighbors(metric='cosine') does. Or add a step to the "
+            "embedder that makes them dense."
+        )
     return check_array(
         features, dtype=_DTYPES, ensure_all_finite="allow-nan", input_name="the features of X"
     )

@@ -12,6 +12,7 @@ from sklearn.cluster import DBSCAN
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics.pairwise import cosine_distances, cosine_similarity
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsTransformer, NearestNeighbors
@@ -282,6 +283,8 @@ def test_features_are_checked():
         model.kneighbors(ROWS[:, :3])
     with pytest.raises(ValueError, match="NaN"):
         SimilaritySearch().fit([[np.nan, 1], [1, 2]])
+    with pytest.raises(TypeError, match="sparse features"):
+        SimilaritySearch(TfidfVectorizer()).fit(TEXTS)
     with pytest.raises(ValueError, match="mode='x' must be"):
         model.kneighbors_graph(mode="x")
     with pytest.raises(NotFittedError):

@@ -138,6 +138,7 @@ def test_all_public_estimators_and_nothing_else_of_the_package_are_trusted():
             "ContentRecommender",
             "ImageSegmenter",
             "ObjectDetector",
+            "SimilaritySearch",
             "SpeechTranscriber",
             "TableEmbedder",
             "TextGenerator",

@@ -58,7 +58,7 @@ def writer(folder, **options):
 # As transformers writes -------------------------------------------------------------------------
 
 
-FAST = ("bart", "gpt2", "llama", "marian", "opt", "t5")
+FAST = ("bart", "llama", "marian", "t5")
 KINDS = [
     kind if kind in FAST else pytest.param(kind, marks=pytest.mark.slow)
     for kind in (*REWRITING, *CONTINUING)
@@ -74,7 +74,7 @@ def test_texts_are_those_of_transformers_row_by_row(kind, tmp_path):
     assert all(type(text) is str for text in found)
 
 
-@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("beams", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_text_does_not_depend_on_batches_and_neighbours(bart, gpt2, beams):
     for folder in (bart, gpt2):
         model = writer(folder, num_beams=beams).fit(TEXTS)

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
@@ -112,15 +113,17 @@ def splits(part: str) -> dict[str, Split]:
 
 
 def film_encoder() -> Any:
-    """Return the features of a film: a text of all columns, the title alone, and the year."""
+    """Return the features of a film: a text of all columns, the title, the genres, the year."""
     text = make_pipeline(FunctionTransformer(described), TextEmbedder(normalize=True))
     return ColumnTransformer(
         [
             ("all", text, ["title", "genres", "year"]),
             ("title", TextEmbedder(normalize=True, missing="empty"), "title"),
+            ("genres", CountVectorizer(token_pattern=r"[^, ]+", dtype=np.float32), "genres"),
             ("year", StandardScaler(), ["year"]),
         ],
-        transformer_weights={"title": 0.7, "year": 0.5},
+        transformer_weights={"title": 0.7, "genres": 0.3, "year": 0.5},
+        sparse_threshold=0,
     )
 
 

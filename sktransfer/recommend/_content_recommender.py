@@ -335,6 +335,7 @@ class ContentRecommender(BaseEstimator):
         float
         """
         check_is_fitted(self)
+        _check_k(k, k, "")
         later = read_interactions(X)
         places = self._places(later, _numbered(self.item_ids_.tolist()))
         known = _numbered(self.user_ids_.tolist())

@@ -42,9 +42,9 @@ class ContentRecommender(BaseEstimator):
     min_rating : float or None, default=None
         Lowest rating of a like. What has a lower one was seen and not liked. None: all interactions
         with a rating above 0 are likes.
-    half_life : float or None, default=20.0
+    half_life : float or None, default=None
         Number of later likes of a user that halve the weight of a like. None: likes are weighted by
-        their ratings only, as where the order of the rows has no meaning.
+        their ratings only.
     n_factors : int, default=128
         Length of the vectors of items and users.
     max_epochs : int, default=40
@@ -116,7 +116,7 @@ class ContentRecommender(BaseEstimator):
         Interval(Real, None, None, closed="neither"), None, default=None
     )
     half_life: float | None = parameter(
-        Interval(Real, 0, None, closed="neither"), None, default=20.0
+        Interval(Real, 0, None, closed="neither"), None, default=None
     )
     n_factors: int = parameter(_POSITIVE, default=128)
     max_epochs: int = parameter(_POSITIVE, default=40)
@@ -335,6 +335,7 @@ class ContentRecommender(BaseEstimator):
         float
         """
         check_is_fitted(self)
+        _check_k(k, k, "")
         later = read_interactions(X)
         places = self._places(later, _numbered(self.item_ids_.tolist()))
         known = _numbered(self.user_ids_.tolist())

@@ -16,8 +16,10 @@ from sktransfer.exceptions import DivergedError
 from sktransfer.recommend._towers import Histories, Weights, means
 
 _DROPOUT, _INPUT_DROPOUT, _CODE_DROPOUT = 0.3, 0.3, 0.2
-# Learning rate of the codes, relative to that of the towers.
-_CODE_LR = 2.0
+# Learning rates relative to that of the tower of users.
+_ITEM_LR, _CODE_LR = 0.2, 2.0
+# Mean square of the values of vectors when the training begins.
+_START = 0.33
 # Of the towers, and of the codes.
 _WEIGHT_DECAY, _CODE_DECAY = 1.0, 0.01
 # Share of the steps in which the learning rate rises.
@@ -57,10 +59,10 @@ class Towers(nn.Module):
     content alone is of use for new items.
     """
 
-    def __init__(self, n_items: int, n_features: int, n_factors: int) -> None:
+    def __init__(self, features: torch.Tensor, n_factors: int) -> None:
         super().__init__()
-        self.codes = nn.Parameter(torch.zeros(n_items, n_factors))
-        self.item = nn.Linear(n_features, n_factors)
+        self.codes = nn.Parameter(torch.zeros(len(features), n_factors))
+        self.item = _principal_components(features, n_factors)
         self.user = nn.Sequential(
             nn.Linear(n_factors, n_factors),
             nn.ReLU(),
@@ -77,6 +79,18 @@ class Towers(nn.Module):
         vectors = content + self.codes[items] * is_kept
         liked = shares @ vectors
         return (liked + self.user(liked)) @ vectors[candidates].T
+
+
+def _principal_components(features: torch.Tensor, n_factors: int) -> nn.Linear:
+    """Return a layer that keeps the cosines of rows as far as it can."""
+    layer = nn.Linear(features.shape[1], n_factors)
+    components = torch.linalg.svd(features, full_matrices=False).Vh[:n_factors]
+    energy = (features @ components.T).square().sum(dim=1).mean().clamp(min=1e-12)
+    with torch.no_grad():
+        layer.bias.zero_()
+        layer.weight.zero_()
+        layer.weight[: len(components)] = components * (_START * n_factors / energy).sqrt()
+    return layer
 
 
 def train_towers(
@@ -110,7 +124,7 @@ def train_towers(
     steps = _Steps(histories, len(features), params, random)
     inputs = torch.from_numpy(scaled).to(device)
     with _runtime.gradients(), randomness.own():
-        towers = Towers(len(features), features.shape[1], params.n_factors).to(device)
+        towers = Towers(inputs.cpu(), params.n_factors).to(device)
         _descend(towers, inputs, steps, params, log)
     state = {name: value.cpu().numpy() for name, value in towers.state_dict().items()}
     return {"mean": mean, "scale": scale, **state}
@@ -119,11 +133,12 @@ def train_towers(
 def _descend(
     towers: Towers, inputs: torch.Tensor, steps: _Steps, params: Any, log: list[dict[str, Any]]
 ) -> None:
-    shared = [*towers.item.parameters(), *towers.user.parameters()]
-    rates = [params.lr, _CODE_LR * params.lr]
+    rates = [params.lr, _ITEM_LR * params.lr, _CODE_LR * params.lr]
+    parts = [towers.user.parameters(), towers.item.parameters(), [towers.codes]]
+    decays = [_WEIGHT_DECAY, _WEIGHT_DECAY, _CODE_DECAY]
     groups: list[dict[str, Any]] = [
-        {"params": shared, "lr": rates[0], "weight_decay": _WEIGHT_DECAY},
-        {"params": [towers.codes], "lr": rates[1], "weight_decay": _CODE_DECAY},
+        {"params": part, "lr": lr, "weight_decay": decay}
+        for part, lr, decay in zip(parts, rates, decays, strict=True)
     ]
     optimizer = torch.optim.AdamW(groups)
     total = max(1, params.max_epochs * len(steps))

@@ -15,6 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils import estimator_checks
 
 from sktransfer import ContentRecommender, TextEmbedder, load, save
 from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
@@ -299,6 +300,23 @@ def test_pickles_and_files_give_the_same(ids, tmp_path):
         assert again.add_items(FEATURES[:1], item_ids=["new"]).item_ids_.tolist()[-1] == "new"
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_set_params,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_the_checks_of_scikit_learn_that_need_no_fit(check):
+    # The others call `fit(X, y)` with a matrix, which is no table of interactions.
+    check("ContentRecommender", ContentRecommender())
+
+
 def test_a_grid_search_over_a_split_by_time():
     first = np.flatnonzero(LIKES.groupby("user").cumcount() < 2)
     last = np.flatnonzero(LIKES.groupby("user").cumcount() >= 2)
@@ -434,6 +452,7 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
             "1 features.* had 2",
         ),
         (lambda m: m.score([(0, 99)]), BadCellError, "row 0: the item 99"),
+        (lambda m: m.score(LIKES, k=0), ValueError, "k=0"),
     ],
 )
 def test_an_error_names_what_is_wrong_in_a_call(call, error, message, model):

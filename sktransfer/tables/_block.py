@@ -70,7 +70,7 @@ def fit_block(
     values = values_of(X)
     with _named(column.name):
         cells, missing, is_lenient = cells_of_kind(values, column.kind, is_lenient=True)
-        limits = _limits(cells) if column.kind == NUMBER and is_scaled else None
+        limits = _limits(np.asarray(cells)) if column.kind == NUMBER and is_scaled else None
         inputs = _inputs(column.kind, transformer, cells, limits)
         found = transformed(transformer, X, inputs, missing, y, fit=True)
     lacking = np.isnan(found).any(axis=1)

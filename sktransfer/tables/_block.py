@@ -12,7 +12,7 @@ from sktransfer.columns import values_of
 from sktransfer.exceptions import BadCellError, ColumnError
 from sktransfer.tables._calendar import CALENDAR, calendar_of
 from sktransfer.tables._cells_of_kind import cells_of_kind
-from sktransfer.tables._columns import DATE, TableColumn
+from sktransfer.tables._columns import DATE, NUMBER, TableColumn
 from sktransfer.tables._transformed import transformed
 
 
@@ -30,7 +30,7 @@ class Block(TypedDict):
     is_lenient : bool
         Whether cells that are no numbers are missing.
     limits : tuple of two float or None
-        Least and largest finite number, by which infinite ones are replaced.
+        Least and greatest finite number of the fit, to which others are clipped.
     center, scale : ndarray of shape (d,)
         Of the features. A scale of 0 makes the feature 0.
     has_missing : bool
@@ -70,7 +70,7 @@ def fit_block(
     values = values_of(X)
     with _named(column.name):
         cells, missing, is_lenient = cells_of_kind(values, column.kind, is_lenient=True)
-        limits = _limits(cells)
+        limits = _limits(np.asarray(cells)) if column.kind == NUMBER and is_scaled else None
         inputs = _inputs(column.kind, transformer, cells, limits)
         found = transformed(transformer, X, inputs, missing, y, fit=True)
     lacking = np.isnan(found).any(axis=1)
@@ -107,8 +107,8 @@ def transform_block(block: Block, X: Any) -> np.ndarray:
 
 def _inputs(kind: str, transformer: Any, cells: Any, limits: tuple[float, float] | None) -> Any:
     """Return cells for a transformer, or as features if there is none."""
-    if limits is not None and np.isinf(cells).any():
-        cells = np.where(np.isinf(cells), np.clip(cells, *limits), cells)
+    if limits is not None:
+        cells = np.clip(cells, *limits)
     if transformer is None:
         return calendar_of(cells) if kind == DATE else cells[:, np.newaxis]
     return cells
@@ -131,14 +131,31 @@ def _names_of_transformer(transformer: Any, column: str, width: int) -> list[str
         found = []
     if len(found) != width:
         return [column] if width == 1 else [f"{column}_{number}" for number in range(width)]
-    return [name if name.startswith(column) else f"{column}_{name}" for name in found]
+    return [_name_in(column, name) for name in found]
 
 
-def _limits(cells: Any) -> tuple[float, float] | None:
-    if not isinstance(cells, np.ndarray) or cells.dtype != np.float64 or cells.ndim > 1:
-        return None
-    finite = cells[np.isfinite(cells)]
-    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+def _name_in(column: str, name: str) -> str:
+    """Return a name of a feature that begins with the column."""
+    part = name.removesuffix(f"__{column}")  # of a FeatureUnion
+    if part == VALUE:
+        return column
+    return name if name.startswith(column) else f"{column}_{part}"
+
+
+#: Name of the step of a FeatureUnion that is the column itself.
+VALUE = "value"
+
+
+def _limits(numbers: np.ndarray) -> tuple[float, float]:
+    finite = numbers[np.isfinite(numbers)]
+    if not len(finite):
+        return 0.0, 0.0
+    low, high = np.clip([finite.min(), finite.max()], -_LARGEST, _LARGEST).tolist()
+    return low, high
+
+
+# Squares of larger numbers, and sums of these, may overflow.
+_LARGEST = 1e100
 
 
 def _center_and_scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -42,7 +42,7 @@ def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
         Without targets, or with too few, all weights are `EQUAL_WEIGHT`; also if no block predicts
         them.
     """
-    targets = _targets(y, len(parts[0]))
+    targets = _targets(y, len(parts[0])) if parts else None
     scores = np.zeros(len(parts))
     if targets is not None:
         scores = np.clip([_score(part, targets) for part in parts], 0, 1)

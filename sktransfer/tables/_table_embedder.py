@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,7 +20,7 @@ from sktransfer._warnings import warn
 from sktransfer.columns import Rows, describe
 from sktransfer.embedders import EMBEDDERS
 from sktransfer.exceptions import ColumnError, LeftOutWarning
-from sktransfer.tables._block import Block, fit_block, transform_block
+from sktransfer.tables._block import VALUE, Block, fit_block, transform_block
 from sktransfer.tables._block_weights import weights_of
 from sktransfer.tables._columns import (
     CATEGORY,
@@ -57,8 +58,8 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         Transformer of the columns of sounds; "auto": `AudioEmbedder`.
     number : "auto", "drop" or transformer, default="auto"
         Transformer of the columns of numbers, booleans and durations (in seconds), each a float64
-        array of shape (n, 1); "auto": scikit-learn's `QuantileTransformer` to a normal
-        distribution, which outliers do not disturb.
+        array of shape (n, 1); "auto": the numbers, and their ranks as numbers of a normal
+        distribution (scikit-learn's `QuantileTransformer`), which outliers do not disturb.
     category : "auto", "drop" or transformer, default="auto"
         Transformer of the columns of categories, each an array of str of shape (n, 1); "auto":
         scikit-learn's `OneHotEncoder`, in which values that occur once, or are unknown, are one.
@@ -107,8 +108,8 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
 
     A missing cell has the mean of the features, and there is a feature ``<column>_missing`` if some
     cells are missing in `fit`. A file that is damaged or not there is an error that names
-    column and row, unless the embedder has ``on_error="nan"``: then it is missing. Infinite numbers
-    are replaced by the greatest or least number of the fit.
+    column and row, unless the embedder has ``on_error="nan"``: then it is missing. Numbers
+    beyond the greatest or least of the fit, infinite ones too, are replaced by these.
 
     A transformer is given cells as a list if it takes one column of texts, images or sounds;
     those of skrub get a Series, others an array of shape (n, 1) of the cells that are not missing.
@@ -120,11 +121,11 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     >>> table = pd.DataFrame({"title": ["a red chair", "a blue chair"], "width": [40, None]})
     >>> embedder = TableEmbedder().fit(table)
     >>> embedder.describe()
-    column  recognized as  why                              transformer          features  weight
-    title   text           strings, 2 different in 2 cells  TextEmbedder         384       3.000
-    width   number         numbers                          QuantileTransformer  2         3.000
+    column  recognized as  why                              transformer   features  weight
+    title   text           strings, 2 different in 2 cells  TextEmbedder  384       3.000
+    width   number         numbers                          FeatureUnion  3         3.000
     >>> embedder.get_feature_names_out()[-3:].tolist()
-    ['title_383', 'width', 'width_missing']
+    ['width', 'width_rank', 'width_missing']
     """
 
     image: Any = parameter(*_TRANSFORMER, default=_AUTO)
@@ -193,10 +194,10 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
             )
         self._remember(rows, [column for column, *_ in chosen])
         self._blocks = [None if found is None else found[0] for found in fitted]
-        weights = weights_of(parts, y if self.weighting == "target" else None)
-        used = [block for block in self._blocks if block is not None]
-        pairs = zip(used, weights, strict=True)
-        self._weights = [weight if block["is_scaled"] else 1.0 for block, weight in pairs]
+        is_scaled = [block["is_scaled"] for block in self._blocks if block is not None]
+        scaled = [part for part, is_one in zip(parts, is_scaled, strict=True) if is_one]
+        weights = iter(weights_of(scaled, y if self.weighting == "target" else None))
+        self._weights = [next(weights) if is_one else 1.0 for is_one in is_scaled]
         return self._stacked(parts)
 
     def transform(self, X: Any) -> np.ndarray:
@@ -334,9 +335,10 @@ def _default_of(kind: str) -> Any:
             dtype=np.float32,
         )
     if kind == NUMBER:
-        return QuantileTransformer(
+        rank = QuantileTransformer(
             n_quantiles=_QUANTILES, output_distribution="normal", subsample=None
         )
+        return FeatureUnion([(VALUE, "passthrough"), ("rank", rank)])
     return None
 
 

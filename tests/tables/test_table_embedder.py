@@ -70,11 +70,12 @@ def test_features_are_float32_and_named_by_their_column(embedder):
     found = embedder.fit_transform(table(), target())
     names = embedder.get_feature_names_out().tolist()
     assert found.dtype == np.float32
-    assert found.shape == (N, len(names)) == (N, 6 + 16 + 1 + 2 + 7 + 1)
+    assert found.shape == (N, len(names)) == (N, 6 + 16 + 2 + 2 + 7 + 2)
     assert names[:6] == [f"photo_{n}" for n in range(6)]
     assert names[22:] == [
-        *("width", "shop_north", "shop_south", "day_time", "day_year_sin", "day_year_cos"),
-        *("day_weekday_sin", "day_weekday_cos", "day_hour_sin", "day_hour_cos", "sold"),
+        *("width", "width_rank", "shop_north", "shop_south", "day_time", "day_year_sin"),
+        *("day_year_cos", "day_weekday_sin", "day_weekday_cos", "day_hour_sin", "day_hour_cos"),
+        *("sold", "sold_rank"),
     ]
     np.testing.assert_array_equal(embedder.transform(table()), found)
     assert embedder.feature_names_in_.tolist() == [*table()]
@@ -84,7 +85,7 @@ def test_describe_says_what_was_recognized_and_prints_as_a_table(embedder):
     described = embedder.fit(table(), target()).describe()
     kinds = [row["recognized_as"] for row in described]
     assert kinds == ["image", "text", "number", "category", "date", "number"]
-    assert [row["features"] for row in described] == [6, 16, 1, 2, 7, 1]
+    assert [row["features"] for row in described] == [6, 16, 2, 2, 7, 2]
     assert "recognized as" in repr(described)
     assert "HashingVectorizer" in repr(described)
 
@@ -185,8 +186,8 @@ def test_what_is_no_table_is_refused(X, message):
 
 def test_names_that_are_no_strings():
     found = TableEmbedder().fit(pd.DataFrame({0: range(N), 1: range(N)}))
-    assert found.get_feature_names_out().tolist() == ["0", "1"]
-    assert found.transform(np.zeros((2, 2))).shape == (2, 2)
+    assert found.get_feature_names_out().tolist() == ["0", "0_rank", "1", "1_rank"]
+    assert found.transform(np.zeros((2, 2))).shape == (2, 4)
 
 
 # Missing and odd cells ---------------------------------------------------------------------------
@@ -241,7 +242,8 @@ def test_cells_that_are_no_numbers_are_missing_only_where_they_were_in_fit():
         strict.transform(pd.DataFrame({"n": ["1", "x"]}))
     lenient = TableEmbedder().fit(pd.DataFrame({"n": [*map(str, range(N)), "?"]}))
     found = lenient.transform(pd.DataFrame({"n": ["1", "x"]}))
-    assert found[1].tolist()[0] == 0 < found[1, 1]
+    assert found[1].tolist()[:2] == [0, 0]
+    assert found[1, 2] > 0
 
 
 def test_infinite_numbers_and_outliers_stay_in_bounds():
@@ -249,7 +251,10 @@ def test_infinite_numbers_and_outliers_stay_in_bounds():
     found = TableEmbedder().fit_transform(rows)
     assert np.isfinite(found).all()
     assert np.abs(found).max() < 20
-    assert found[-3] == found[-2] > found[-4]
+    assert (found[-3] == found[-2]).all()
+    assert found[-3, 1] > found[-4, 1] > found[0, 1]
+    greater = TableEmbedder().fit(rows[:N]).transform(pd.DataFrame({"n": [N - 1, 1e9]}))
+    assert (greater[0] == greater[1]).all()
 
 
 def test_unknown_categories_give_no_error_and_rare_ones_are_one():
@@ -318,7 +323,15 @@ def test_any_transformer_of_a_text_column(transformer):
     assert np.isfinite(found).all()
     names = embedder.get_feature_names_out()
     assert len(names) == found.shape[1]
-    assert all(name.startswith("title") for name in names[:-1])
+    assert all(name.startswith("title") for name in names[:-2])
+
+
+def test_numbers_are_passed_as_they_are_missing_ones_too():
+    rows = pd.DataFrame({"a": [1.5, np.nan] * 12, "b": range(24)})
+    embedder = TableEmbedder(columns={"a": "passthrough"}).fit(rows, target())
+    np.testing.assert_array_equal(embedder.transform(rows)[:, 0], rows["a"].astype(np.float32))
+    only = TableEmbedder(columns={"a": "passthrough"}).fit(rows[["a"]], target())
+    assert only.describe()[0]["weight"] == 1
 
 
 def test_a_frozen_embedder_is_a_transformer_of_its_column():
@@ -326,7 +339,7 @@ def test_a_frozen_embedder_is_a_transformer_of_its_column():
     embedder = TableEmbedder(columns={"title": FrozenEstimator(fitted)})
     rows = table()[["title", "width"]]
     rows.loc[2, "title"] = None
-    assert embedder.fit_transform(rows, target()).shape == (N, 384 + 1 + 1)
+    assert embedder.fit_transform(rows, target()).shape == (N, 384 + 1 + 2)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ TITLES = {
     "embedders": "Embedders",
     "finetune": "Fine-tuning",
     "pretrain": "Pre-training",
+    "tables": "Tables",
     "backbones": "Backbones",
     "inspection": "Inspection",
     "modalities.image": "Reading images",

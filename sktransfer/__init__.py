@@ -56,6 +56,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.persistence import save as save
     from sktransfer.pretrain import ImagePretrainer as ImagePretrainer
     from sktransfer.pretrain import TextPretrainer as TextPretrainer
+    from sktransfer.tables import MixedClassifier as MixedClassifier
+    from sktransfer.tables import MixedRegressor as MixedRegressor
     from sktransfer.training import train_together as train_together
 
 __all__ = sorted(HOMES)

@@ -43,6 +43,7 @@ _NAMES = {
     "modalities.image": ["read_coco", "read_image_folder", "read_volume"],
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
+    "tables": ["MixedClassifier", "MixedRegressor"],
     "training": ["train_together"],
 }
 

@@ -24,6 +24,7 @@ FLOORS = [
     {"training"},
     {"base"},
     {"embedders", "finetune", "pretrain"},
+    {"tables"},
     {"inspection", "persistence"},
     {"__init__", "__main__"},
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from sktransfer._compat import Interval, StrOptions, with_callbacks
 from sktransfer._parameters import parameter, with_parameters
-from sktransfer.base import BaseTrainer
+from sktransfer.base import BaseTrainer, TrainerMixin
 from sktransfer.exceptions import BackboneError
 
 if TYPE_CHECKING:
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 
 @with_parameters
-class BaseFineTuner(BaseTrainer):
-    """A pretrained network with a head, fine-tuned on one column and a target per row."""
+class FineTunerMixin(TrainerMixin):
+    """Mixin of estimators that train on a target per row: `fit`, its phases and its objective."""
 
     probe_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
     mixup: float = parameter(Interval(Real, 0, None, closed="left"), default=0.0)
     dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
-    reuse_activations: Any = parameter("boolean", StrOptions({"auto"}), default="auto")
 
     # Parameters of classifiers.
     contrastive_epochs = 0
@@ -108,8 +107,8 @@ class BaseFineTuner(BaseTrainer):
         if contrasts:
             # Training more of the network would undo the contrastive epochs.
             return [*phases, Phase("head", objective, [()] * epochs)]
-        name = "gradual" if self.trainable == "gradual" else objective.name
-        return [*phases, Phase(name, objective, module.strategy.epochs(opened, epochs, done))]
+        name = "gradual" if module.is_gradual else objective.name
+        return [*phases, Phase(name, objective, module.epochs(epochs, done))]
 
     def _objective(self, target: Target, random: np.random.RandomState) -> Objective:
         from sktransfer.training import processes
@@ -122,10 +121,24 @@ class BaseFineTuner(BaseTrainer):
             self.label_smoothing,
             alpha=self.mixup,
             random=processes().own(random),
-            blends_inputs=self._modality().can_blend,
+            blends_inputs=self._blends_inputs(),
         )
+
+    def _blends_inputs(self) -> bool:
+        """Return whether mixup blends network inputs, and not features."""
+        return False
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+@with_parameters
+class BaseFineTuner(FineTunerMixin, BaseTrainer):
+    """A pretrained network with a head, fine-tuned on one column and a target per row."""
+
+    reuse_activations: Any = parameter("boolean", StrOptions({"auto"}), default="auto")
+
+    def _blends_inputs(self) -> bool:
+        return self._modality().can_blend

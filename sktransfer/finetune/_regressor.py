@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from sktransfer.finetune._base_fine_tuner import BaseFineTuner
+from sktransfer._parameters import with_parameters
+from sktransfer.finetune._base_fine_tuner import BaseFineTuner, FineTunerMixin
 from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
     from sktransfer.training.targets import ValueTarget
 
 
-class FineTunedRegressor(RegressorMixin, BaseFineTuner):
-    """A fine-tuner whose targets are one or several numbers per row."""
+@with_parameters
+class RegressorOfRows(RegressorMixin, FineTunerMixin):
+    """Mixin of fine-tuners whose targets are one or several numbers per row."""
 
     def partial_fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> Self:
         """Train for one more epoch; targets are standardized as in the first call.
@@ -68,3 +70,8 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+@with_parameters
+class FineTunedRegressor(RegressorOfRows, BaseFineTuner):
+    """A fine-tuner of one column whose targets are one or several numbers per row."""

@@ -176,7 +176,8 @@ class BaseTrainer(TrainerMixin, ColumnEstimator):
                 "last steps were too large. Fit again with a lower lr, or a longer warmup."
             )
         is_plain = not head or self.module_.level == "row"
-        data.runner.warn("filled with NaN" if is_plain else "None in the result")
+        outcome = "filled with NaN" if is_plain else "None in the result"
+        data.warn("replaced by blanks" if column.in_table else outcome)
         return rows
 
     def __sktransfer_backbone__(self) -> tuple[str, Callable[[], Backbone]]:

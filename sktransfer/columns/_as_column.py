@@ -88,6 +88,8 @@ def refuse_other_objects(X: Any) -> None:
     one_cell = (str, bytes, bytearray, memoryview, os.PathLike)
     if isinstance(X, one_cell) or hasattr(X, "getbbox"):
         raise ColumnError(f"{describe(X)} is one cell, not a column; pass a list with one element")
+    if hasattr(X, "nnz") and hasattr(X, "toarray"):  # one of SciPy's formats is a mapping
+        raise ColumnError(f"a sparse {name} is not a column of cells; pass X.toarray()")
     if isinstance(X, Mapping):
         raise ColumnError(f"a {name} is not a column; choose one of its values, e.g. X['name']")
     if isinstance(X, Set):
@@ -96,8 +98,6 @@ def refuse_other_objects(X: Any) -> None:
         raise ColumnError(f"a {name} can be read only once; pass list(X)")
     if is_lazy(X):
         raise ColumnError(f"a {name} of dask has no values yet; pass X.compute()")
-    if hasattr(X, "nnz") and hasattr(X, "toarray"):
-        raise ColumnError(f"a sparse {name} is not a column of cells; pass X.toarray()")
     if isinstance(X, np.ma.MaskedArray):
         raise ColumnError("a masked array is not supported; drop the masked rows and pass X.data")
     refuse_datasets(X)

@@ -6,11 +6,12 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import Interval, StrOptions, with_callbacks
 from sktransfer._parameters import parameter, with_parameters
 from sktransfer.base import BaseTrainer, TrainerMixin
-from sktransfer.exceptions import BackboneError
+from sktransfer.exceptions import BackboneError, TargetError
 
 if TYPE_CHECKING:
     from sktransfer.training import FineTuned, Phase
@@ -123,6 +124,16 @@ class FineTunerMixin(TrainerMixin):
             random=processes().own(random),
             blends_inputs=self._blends_inputs(),
         )
+
+    def _trained_target(self) -> Target:
+        """Return the target, or raise if there is no head to predict it."""
+        check_is_fitted(self)
+        if self._target is None:
+            raise TargetError(
+                f"This {type(self).__name__} is a tower of a model of several columns and has no "
+                "head of its own. Use its transform, or predict with the whole model."
+            )
+        return self._target
 
     def _blends_inputs(self) -> bool:
         """Return whether mixup blends network inputs, and not features."""

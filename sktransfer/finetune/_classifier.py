@@ -85,8 +85,7 @@ class ClassifierOfRows(ClassifierMixin, FineTunerMixin):
                 f"({len(bad)} such rows). predict_proba gives NaN for them; or leave them out.",
                 row=int(bad[0]),
             )
-        assert self._target is not None
-        labels = self._target.to_labels(proba)
+        labels = self._trained_target().to_labels(proba)
         return labels if labels.ndim == 2 else self.classes_[labels]
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -103,9 +102,9 @@ class ClassifierOfRows(ClassifierMixin, FineTunerMixin):
         """
         import torch
 
+        target = self._trained_target()
         outputs = torch.from_numpy(self._outputs(X, head=True).astype(np.float64))
-        assert self._target is not None
-        return self._target.to_proba(outputs).numpy()
+        return target.to_proba(outputs).numpy()
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> Target:
         from sktransfer.training.targets import ClassTarget, LabelTarget, is_label_matrix

@@ -51,8 +51,8 @@ class RegressorOfRows(RegressorMixin, FineTunerMixin):
         ndarray of shape (n,) or (n, k), float64
             NaN for cells that cannot be used, with ``on_error="nan"``.
         """
-        outputs = self._outputs(X, head=True)
-        return cast("ValueTarget", self._target).decode(outputs)
+        target = cast("ValueTarget", self._trained_target())
+        return target.decode(self._outputs(X, head=True))
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> ValueTarget:
         from sktransfer.training.targets import ValueTarget

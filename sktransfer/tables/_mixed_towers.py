@@ -12,9 +12,14 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from sktransfer.columns import Column, Rows
+from sktransfer.columns import Column, Rows, rows_of
 from sktransfer.exceptions import ColumnError
-from sktransfer.finetune import BY_MODALITY, FineTunedClassifier, FineTunedRegressor
+from sktransfer.finetune import (
+    BY_MODALITY,
+    BaseFineTuner,
+    FineTunedClassifier,
+    FineTunedRegressor,
+)
 from sktransfer.tables._mixed_rest import TableBlock, modality_of_column
 
 #: Name of the tower of all columns that have none of their own.
@@ -79,6 +84,26 @@ def about(name: str) -> Iterator[None]:
         raise
 
 
+def rows_of_table(X: Any) -> Rows:
+    """Return the rows of a table; a list of rows is one, too."""
+    if isinstance(X, Sequence) and len(X) and isinstance(X[0], (list, tuple, np.ndarray)):
+        cells = np.empty((len(X), len(X[0])), dtype=object)
+        cells[:] = X
+        X = cells
+    rows = rows_of(X)
+    if not rows.is_named and np.ndim(X) != 2:
+        raise ColumnError(
+            "Expected 2D array, got one column instead. Reshape your data with X.to_frame(), or "
+            "X.reshape(-1, 1)."
+        )
+    if not rows.names:
+        raise ColumnError(
+            f"Found array with 0 feature(s) (shape=({len(rows)}, 0)) while a minimum of 1 is "
+            "required."
+        )
+    return rows
+
+
 def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[str, Tower]:
     """Return the towers of a table.
 
@@ -126,10 +151,11 @@ def _named(rows: Rows, name: str, value: Any) -> Tower:
             f"The tower {name!r} is a {type(estimator).__name__}, which takes one column, and "
             f"not {len(names)}. Give each column a tower."
         )
-    if not (tower.is_trained or estimator is None or hasattr(estimator, "transform")):
+    is_other = isinstance(estimator, BaseFineTuner) and not tower.is_trained
+    if is_other or not (estimator is None or hasattr(estimator, "transform")):
         raise TypeError(
-            f"The tower {name!r} must be a fine-tuner such as TextClassifier, a transformer, or "
-            f"None, got {estimator!r}."
+            f"The tower {name!r} must be a fine-tuner of rows such as TextClassifier, a "
+            f"transformer, or None, got {estimator!r}."
         )
     return tower
 

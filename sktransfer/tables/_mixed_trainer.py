@@ -12,11 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 from sktransfer import _runtime
 from sktransfer._compat import Interval, StrOptions, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
-from sktransfer.columns import rows_of
 from sktransfer.exceptions import ColumnError
 from sktransfer.finetune import FineTunerMixin
 from sktransfer.lazy import OutputSpec
-from sktransfer.tables._mixed_towers import MixedTable, Tower, about, read_table, towers_of
+from sktransfer.tables._mixed_towers import (
+    MixedTable,
+    Tower,
+    about,
+    read_table,
+    rows_of_table,
+    towers_of,
+)
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -123,7 +129,7 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     # Fitting ---------------------------------------------------------------------------------
 
     def _read(self, X: Any, y: Any, before: MixedTable | None = None) -> MixedTable:
-        rows = rows_of(X)
+        rows = rows_of_table(X)
         if before is not None:
             return self._read_again(rows, before.towers, before.rows.names)
         return read_table(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
@@ -131,7 +137,7 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     def _check_column(self, X: Any) -> MixedTable:
         towers = {n: Tower(tower, self._columns[n]) for n, tower in self.towers_.items()}
         names = getattr(self, "feature_names_in_", range(self.n_features_in_))
-        return self._read_again(rows_of(X), towers, [str(name) for name in names])
+        return self._read_again(rows_of_table(X), towers, [str(name) for name in names])
 
     def _read_again(self, rows: Any, towers: Any, names: list[str]) -> MixedTable:
         if not rows.is_named and len(rows.names) != len(names):

@@ -171,7 +171,7 @@ class FusedTowers(nn.Module):
         """Return, by name, every parameter and buffer that training may have changed."""
         found = {
             f"networks.{number}.{name}": tensor
-            for number, tower in enumerate(self.networks)
+            for number, tower in enumerate(self.towers.values())
             for name, tensor in tower.trained().items()
         }
         head = (*self.head.named_parameters(), *self.head.named_buffers())

@@ -59,6 +59,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `__getat
     from sktransfer.pretrain import ImagePretrainer as ImagePretrainer
     from sktransfer.pretrain import TextPretrainer as TextPretrainer
     from sktransfer.recommend import ContentRecommender as ContentRecommender
+    from sktransfer.tables import MixedClassifier as MixedClassifier
+    from sktransfer.tables import MixedRegressor as MixedRegressor
     from sktransfer.tables import TableEmbedder as TableEmbedder
     from sktransfer.training import train_together as train_together
     from sktransfer.zero_shot import ZeroShotClassifier as ZeroShotClassifier

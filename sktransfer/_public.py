@@ -48,7 +48,7 @@ _NAMES = {
     "persistence": ["export_onnx", "export_weights", "load", "save"],
     "pretrain": ["ImagePretrainer", "TextPretrainer"],
     "recommend": ["ContentRecommender"],
-    "tables": ["TableEmbedder"],
+    "tables": ["MixedClassifier", "MixedRegressor", "TableEmbedder"],
     "training": ["train_together"],
     "zero_shot": ["ZeroShotClassifier"],
 }

@@ -9,4 +9,5 @@ from sktransfer.base._state_hooks import StateHooks as StateHooks
 from sktransfer.base._state_hooks import use_state_hooks as use_state_hooks
 from sktransfer.base._text_estimator import TextColumnEstimator as TextColumnEstimator
 from sktransfer.base._trainer import BaseTrainer as BaseTrainer
+from sktransfer.base._trainer_mixin import TrainerMixin as TrainerMixin
 from sktransfer.base._watched import watched as watched

@@ -88,7 +88,7 @@ def refuse_other_objects(X: Any) -> None:
     one_cell = (str, bytes, bytearray, memoryview, os.PathLike)
     if isinstance(X, one_cell) or hasattr(X, "getbbox"):
         raise ColumnError(f"{describe(X)} is one cell, not a column; pass a list with one element")
-    if hasattr(X, "nnz") and hasattr(X, "toarray"):
+    if hasattr(X, "nnz") and hasattr(X, "toarray"):  # one of SciPy's formats is a mapping
         raise ColumnError(f"a sparse {name} is not a column of cells; pass X.toarray()")
     if isinstance(X, Mapping):
         raise ColumnError(f"a {name} is not a column; choose one of its values, e.g. X['name']")

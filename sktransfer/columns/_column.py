@@ -26,6 +26,9 @@ class Column:
         Number of values of a flattened cell, else 1.
     is_frame : bool
         Whether the container is a two-dimensional frame with strings as column names.
+    in_table : bool
+        Whether it is one of several columns of a table. Missing cells are no errors then, and
+        messages name the column.
     """
 
     cells: Sequence[object]
@@ -33,12 +36,19 @@ class Column:
     index: Sequence[object] | None = None
     n_features: int = 1
     is_frame: bool = False
+    in_table: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.cells)
 
     def where(self, row: int) -> str:
         """Return the position of a row, and its label if it has one, for a message."""
+        of = f" of column {self.name!r}" if self.in_table else ""
         if self.index is None:
-            return f"row {row}"
-        return f"row {row} (index {describe(self.index[row])})"
+            return f"row {row}{of}"
+        return f"row {row} (index {describe(self.index[row])}){of}"
 
 
 class CellType:

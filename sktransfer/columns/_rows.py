@@ -46,6 +46,10 @@ class Rows(ABC):
         """Return the values of one column."""
 
     @abstractmethod
+    def select(self, numbers: Sequence[int]) -> Any:
+        """Return some columns as a container of the same kind."""
+
+    @abstractmethod
     def take(self, rows: Sequence[int], changes: Changes) -> Any:
         """Return a container of the same kind.
 
@@ -129,6 +133,9 @@ class _Frame(Rows):
     def cells(self, number: int) -> Sequence[Any]:
         return self._X[:, number].to_list()
 
+    def select(self, numbers: Sequence[int]) -> Any:
+        return self._X[:, list(numbers)].to_native()
+
     def take(self, rows: Sequence[int], changes: Changes) -> Any:
         found = self._X[list(rows), :]
         new = [_changed(found[:, number], cells) for number, cells in changes.items() if cells]
@@ -149,6 +156,9 @@ class _Series(Rows):
     def cells(self, number: int) -> Sequence[Any]:
         return self._X.to_list()
 
+    def select(self, numbers: Sequence[int]) -> Any:
+        return self._X.to_native()
+
     def take(self, rows: Sequence[int], changes: Changes) -> Any:
         found, cells = self._X[list(rows)], changes.get(0)
         return (_changed(found, cells) if cells else found).to_native()
@@ -167,6 +177,9 @@ class _Matrix(Rows):
 
     def cells(self, number: int) -> Sequence[Any]:
         return list(self._X[:, number])
+
+    def select(self, numbers: Sequence[int]) -> Any:
+        return self._X[:, list(numbers)]
 
     def take(self, rows: Sequence[int], changes: Changes) -> Any:
         found = self._X[list(rows)]
@@ -196,6 +209,9 @@ class _Cells(Rows):
 
     def cells(self, number: int) -> Sequence[Any]:
         return self._X  # type: ignore[return-value]
+
+    def select(self, numbers: Sequence[int]) -> Any:
+        return self._X
 
     def take(self, rows: Sequence[int], changes: Changes) -> Any:
         cells = changes.get(0)
@@ -230,6 +246,9 @@ class FlatRows(Rows):
 
     def cells(self, number: int) -> Sequence[Any]:
         return self._cells
+
+    def select(self, numbers: Sequence[int]) -> Any:
+        return self._X
 
     def take(self, rows: Sequence[int], changes: Changes) -> Any:
         cells = changes.get(0, {})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sktransfer._warnings import warn
 from sktransfer.cache import FeatureCache
-from sktransfer.columns import Column
+from sktransfer.columns import Column, is_missing
 from sktransfer.exceptions import BadCellError, BadCellWarning
 from sktransfer.modalities import DigestedCells, Modality
 
@@ -82,7 +82,8 @@ def digest_column(
     digests: list[bytes | None] = []
     for row, digest in enumerate(found):
         if isinstance(digest, BadCellError):
-            errors.add(row, digest)
+            if not (column.in_table and is_missing(column.cells[row])):
+                errors.add(row, digest)
             digest = None
         digests.append(digest)
     return DigestedCells(cells, digests)

@@ -6,11 +6,12 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sktransfer._compat import Interval, StrOptions, with_callbacks
 from sktransfer._parameters import parameter, with_parameters
-from sktransfer.base import BaseTrainer
-from sktransfer.exceptions import BackboneError
+from sktransfer.base import BaseTrainer, TrainerMixin
+from sktransfer.exceptions import BackboneError, TargetError
 
 if TYPE_CHECKING:
     from sktransfer.training import FineTuned, Phase
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
 
 
 @with_parameters
-class BaseFineTuner(BaseTrainer):
-    """A pretrained network with a head, fine-tuned on one column and a target per row."""
+class FineTunerMixin(TrainerMixin):
+    """Mixin of estimators that train on a target per row: `fit`, its phases and its objective."""
 
     probe_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
     mixup: float = parameter(Interval(Real, 0, None, closed="left"), default=0.0)
     dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
-    reuse_activations: Any = parameter("boolean", StrOptions({"auto"}), default="auto")
 
     # Parameters of classifiers.
     contrastive_epochs = 0
@@ -108,8 +108,8 @@ class BaseFineTuner(BaseTrainer):
         if contrasts:
             # Training more of the network would undo the contrastive epochs.
             return [*phases, Phase("head", objective, [()] * epochs)]
-        name = "gradual" if self.trainable == "gradual" else objective.name
-        return [*phases, Phase(name, objective, module.strategy.epochs(opened, epochs, done))]
+        name = "gradual" if module.is_gradual else objective.name
+        return [*phases, Phase(name, objective, module.epochs(epochs, done))]
 
     def _objective(self, target: Target, random: np.random.RandomState) -> Objective:
         from sktransfer.training import processes
@@ -122,10 +122,34 @@ class BaseFineTuner(BaseTrainer):
             self.label_smoothing,
             alpha=self.mixup,
             random=processes().own(random),
-            blends_inputs=self._modality().can_blend,
+            blends_inputs=self._blends_inputs(),
         )
+
+    def _trained_target(self) -> Target:
+        """Return the target, or raise if there is no head to predict it."""
+        check_is_fitted(self)
+        if self._target is None:
+            raise TargetError(
+                f"This {type(self).__name__} is a tower of a model of several columns and has no "
+                "head of its own. Use its transform, or predict with the whole model."
+            )
+        return self._target
+
+    def _blends_inputs(self) -> bool:
+        """Return whether mixup blends network inputs, and not features."""
+        return False
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+@with_parameters
+class BaseFineTuner(FineTunerMixin, BaseTrainer):
+    """A pretrained network with a head, fine-tuned on one column and a target per row."""
+
+    reuse_activations: Any = parameter("boolean", StrOptions({"auto"}), default="auto")
+
+    def _blends_inputs(self) -> bool:
+        return self._modality().can_blend

@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sktransfer._compat import Interval, StrOptions
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer.exceptions import BadCellError, TargetError
-from sktransfer.finetune._base_fine_tuner import BaseFineTuner
+from sktransfer.finetune._base_fine_tuner import BaseFineTuner, FineTunerMixin
 from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 
 
 @with_parameters
-class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
-    """A fine-tuner whose targets are classes, or any number of labels per row."""
+class ClassifierOfRows(ClassifierMixin, FineTunerMixin):
+    """Mixin of fine-tuners whose targets are classes, or any number of labels per row."""
 
     class_weight: dict | list | str | None = parameter(
         dict, list, StrOptions({"balanced"}), None, default=None
     )
-    contrastive_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
     label_smoothing: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
 
     classes_: np.ndarray = fitted()
@@ -86,8 +85,7 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
                 f"({len(bad)} such rows). predict_proba gives NaN for them; or leave them out.",
                 row=int(bad[0]),
             )
-        assert self._target is not None
-        labels = self._target.to_labels(proba)
+        labels = self._trained_target().to_labels(proba)
         return labels if labels.ndim == 2 else self.classes_[labels]
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -104,18 +102,13 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         """
         import torch
 
+        target = self._trained_target()
         outputs = torch.from_numpy(self._outputs(X, head=True).astype(np.float64))
-        assert self._target is not None
-        return self._target.to_proba(outputs).numpy()
+        return target.to_proba(outputs).numpy()
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> Target:
         from sktransfer.training.targets import ClassTarget, LabelTarget, is_label_matrix
 
-        if self.contrastive_epochs and self.trainable in ("head", 0):
-            raise TargetError(
-                f"contrastive_epochs={self.contrastive_epochs} trains opened stages, and "
-                f"trainable={self.trainable!r} opens none; set it to an integer or 'all'."
-            )
         if not is_label_matrix(y):
             return ClassTarget.learn(y, type(self).__name__)
         if self.contrastive_epochs:
@@ -157,3 +150,18 @@ class FineTunedClassifier(ClassifierMixin, BaseFineTuner):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+@with_parameters
+class FineTunedClassifier(ClassifierOfRows, BaseFineTuner):
+    """A fine-tuner of one column whose targets are classes, or any number of labels per row."""
+
+    contrastive_epochs: int = parameter(Interval(Integral, 0, None, closed="left"), default=0)
+
+    def _learn_target(self, y: Any, weights: np.ndarray) -> Target:
+        if self.contrastive_epochs and self.trainable in ("head", 0):
+            raise TargetError(
+                f"contrastive_epochs={self.contrastive_epochs} trains opened stages, and "
+                f"trainable={self.trainable!r} opens none; set it to an integer or 'all'."
+            )
+        return super()._learn_target(y, weights)

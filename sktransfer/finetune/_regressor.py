@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from sktransfer.finetune._base_fine_tuner import BaseFineTuner
+from sktransfer._parameters import with_parameters
+from sktransfer.finetune._base_fine_tuner import BaseFineTuner, FineTunerMixin
 from sktransfer.lazy import OutputSpec
 
 if TYPE_CHECKING:
     from sktransfer.training.targets import ValueTarget
 
 
-class FineTunedRegressor(RegressorMixin, BaseFineTuner):
-    """A fine-tuner whose targets are one or several numbers per row."""
+@with_parameters
+class RegressorOfRows(RegressorMixin, FineTunerMixin):
+    """Mixin of fine-tuners whose targets are one or several numbers per row."""
 
     def partial_fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> Self:
         """Train for one more epoch; targets are standardized as in the first call.
@@ -49,8 +51,8 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         ndarray of shape (n,) or (n, k), float64
             NaN for cells that cannot be used, with ``on_error="nan"``.
         """
-        outputs = self._outputs(X, head=True)
-        return cast("ValueTarget", self._target).decode(outputs)
+        target = cast("ValueTarget", self._trained_target())
+        return target.decode(self._outputs(X, head=True))
 
     def _learn_target(self, y: Any, weights: np.ndarray) -> ValueTarget:
         from sktransfer.training.targets import ValueTarget
@@ -68,3 +70,8 @@ class FineTunedRegressor(RegressorMixin, BaseFineTuner):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+@with_parameters
+class FineTunedRegressor(RegressorOfRows, BaseFineTuner):
+    """A fine-tuner of one column whose targets are one or several numbers per row."""

@@ -80,10 +80,10 @@ def find_lr(
     >>> found.plot().ax_.get_xscale()
     'log'
     """
-    from sktransfer.base import BaseTrainer
+    from sktransfer.base import TrainerMixin
     from sktransfer.training import RangeTest, run_range_test
 
-    if not isinstance(estimator, BaseTrainer):
+    if not isinstance(estimator, TrainerMixin):
         raise TypeError(
             f"find_lr trains a fine-tuner, such as ImageClassifier, and not a "
             f"{type(estimator).__name__}. Of a Pipeline, pass the last step, with X as transformed "

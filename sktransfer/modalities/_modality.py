@@ -225,8 +225,8 @@ class Modality(CellType, ABC):
     near: ClassVar[float] = 0.95
 
     def column(self, X: Any) -> Column:
-        """Read a container as one column of cells."""
-        return as_column(X, self)
+        """Read a container as one column of cells; one that was read already stays as it is."""
+        return X if isinstance(X, Column) else as_column(X, self)
 
     @classmethod
     def claims(cls, cell: object, start: bytes | None) -> bool:

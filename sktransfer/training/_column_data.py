@@ -41,6 +41,8 @@ class ColumnData:
         Where outputs of the frozen part are stored for other fits.
     reuse : bool or "auto"
         Whether outputs of the frozen part are kept from epoch to epoch; "auto" if there is room.
+    augment : object
+        The estimator's parameter of that name; None if it has none.
     """
 
     modality: Modality
@@ -49,6 +51,12 @@ class ColumnData:
     precision: str
     cache: FeatureCache
     reuse: bool | str
+    augment: Any = None
+
+    @property
+    def name(self) -> str:
+        """Name of the network."""
+        return self.backbone.name
 
     @property
     def device(self) -> torch.device:
@@ -88,6 +96,10 @@ class ColumnData:
             items = self.runner.prepare_all(rows)
         return [items.get(row) for row in range(len(self.digests))]
 
+    def warn(self, outcome: str) -> None:
+        """Warn of cells that cannot be used, and of cells that are used in part."""
+        self.runner.warn(outcome)
+
     def activations(self, cut: str, *, exact: bool = True) -> Activations:
         """Return the outputs of the frozen part below a cut."""
         return Activations(self._extractor(cut), self.runner, self.cache, exact)
@@ -111,8 +123,8 @@ class Split:
 
     Attributes
     ----------
-    data : ColumnData
-        The column.
+    data : ColumnData or TableData
+        The column, or the columns of several towers.
     rows : ndarray of int
         Positions in it.
     target : Target or None

@@ -19,7 +19,7 @@ from sktransfer.backbones import (
 )
 from sktransfer.modalities import mask_of
 from sktransfer.training._length_groups import by_length
-from sktransfer.training.strategies import Strategy
+from sktransfer.training.strategies import Stages, Strategy
 
 
 def cut_below(stages: Sequence[str], opened: Sequence[str], level: Level = "row") -> str | None:
@@ -52,7 +52,14 @@ class FineTuned(nn.Module):
         What is trained of the opened stages.
     level : {"row", "token", "place"}
         What the features belong to.
+
+    Attributes
+    ----------
+    standardized_on : int
+        Largest number of rows that the head takes the mean and deviation of features from.
     """
+
+    standardized_on = 256
 
     def __init__(
         self,
@@ -92,6 +99,20 @@ class FineTuned(nn.Module):
         """Return what users are given of features: of several maps, their means."""
         means = getattr(self.head, "means", None)
         return features if means is None else means(features)
+
+    @staticmethod
+    def are_finite(features: torch.Tensor) -> bool:
+        """Return whether all features are numbers."""
+        return bool(features.isfinite().all())
+
+    @property
+    def is_gradual(self) -> bool:
+        """Whether stages are opened one after another."""
+        return self.strategy.name == "gradual"
+
+    def epochs(self, count: int, done: int) -> list[Stages]:
+        """Return the stages that are trained in each of some epochs; see `Strategy.epochs`."""
+        return self.strategy.epochs(self.opened, count, done)
 
     @property
     def head_reads_inputs(self) -> bool:
@@ -157,10 +178,14 @@ class FineTuned(nn.Module):
         WeightsError
             If names, shapes or types differ; nothing is copied then.
         """
-        own = self.trained()
-        refuse_misfits(own, trained, source="what was trained")
-        for name, tensor in trained.items():
-            own[name].data.copy_(tensor)
+        copy_weights(self.trained(), trained)
+
+
+def copy_weights(own: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor]) -> None:
+    """Copy tensors to those of the same names; raise `WeightsError` if they do not fit."""
+    refuse_misfits(own, trained, source="what was trained")
+    for name, tensor in trained.items():
+        own[name].data.copy_(tensor)
 
 
 def frozen_parts(network: StagedNetwork, opened: Sequence[str]) -> list[nn.Module]:

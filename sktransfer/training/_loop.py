@@ -15,7 +15,7 @@ from torch import nn
 
 from sktransfer import _runtime
 from sktransfer.exceptions import TargetError
-from sktransfer.training._optimizers import make_optimizer, make_schedule, parameter_groups
+from sktransfer.training._optimizers import groups_of, make_optimizer, make_schedule
 from sktransfer.training._samplers import Sampler
 from sktransfer.training._sources import TrainingBatch
 from sktransfer.training._training import Phase, Training
@@ -92,9 +92,10 @@ class Loop(NeuralNet):
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Loop:
         """Create the optimizer, and a schedule over all epochs of the phase."""
         params, steps = self.training.params, len(self._samplers[0]) * len(self.phase.stages)
-        groups = parameter_groups(
+        groups = groups_of(
             self.module_,
-            lr=params.lr * self.phase.objective.lr_scale,
+            lr=params.lr,
+            scale=self.phase.objective.lr_scale,
             layer_decay=params.layer_decay,
             weight_decay=params.weight_decay,
         )

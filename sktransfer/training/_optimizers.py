@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from sktransfer.training._fine_tuned import FineTuned
+from sktransfer.training._fused_towers import FusedTowers
 
 
 def make_optimizer(
@@ -72,6 +73,44 @@ def make_schedule(
     return lr_scheduler.SequentialLR(optimizer, parts, milestones=[rising])
 
 
+def groups_of(
+    module: FineTuned | FusedTowers,
+    *,
+    lr: float,
+    scale: float,
+    layer_decay: float,
+    weight_decay: float,
+) -> list[dict[str, Any]]:
+    """Return the parameter groups of a network, or of towers, whose rates are their own.
+
+    Parameters
+    ----------
+    module : FineTuned or FusedTowers
+        See `parameter_groups`.
+    lr, layer_decay, weight_decay : float
+        Of a network, or of the head on towers.
+    scale : float
+        Factor on all learning rates.
+    """
+    if isinstance(module, FineTuned):
+        return parameter_groups(
+            module, lr=lr * scale, layer_decay=layer_decay, weight_decay=weight_decay
+        )
+    head = list(module.head.parameters())
+    groups = _by_kind("head", head, lr * scale, weight_decay)
+    for name, tower in module.towers.items():
+        if isinstance(tower, FineTuned):
+            its = module.settings[name]
+            own = parameter_groups(
+                tower,
+                lr=its.lr * its.layer_decay * scale,  # of the last stage, below the head
+                layer_decay=its.layer_decay,
+                weight_decay=its.weight_decay,
+            )
+            groups += [{**group, "name": f"{name}/{group['name']}"} for group in own]
+    return groups
+
+
 def parameter_groups(
     module: FineTuned, *, lr: float, layer_decay: float = 1.0, weight_decay: float = 0.0
 ) -> list[dict[str, Any]]:
@@ -108,16 +147,23 @@ def parameter_groups(
         depth += bool(parameters)
         learning = [p for p in parameters if id(p) in may_learn]
         may_learn -= {id(p) for p in learning}  # stages may share a weight
-        kinds = (
-            (name, [p for p in learning if p.ndim > 1], weight_decay),
-            (f"{name}, norms and biases", [p for p in learning if p.ndim <= 1], 0.0),
-        )
-        groups += [
-            {"name": title, "params": params, "lr": rate, "weight_decay": decay}
-            for title, params, decay in kinds
-            if params
-        ]
+        groups += _by_kind(name, learning, rate, weight_decay)
     return groups
+
+
+def _by_kind(
+    name: str, parameters: list[nn.Parameter], rate: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Return the group of matrices and filters, and that of norms and biases."""
+    kinds = (
+        (name, [p for p in parameters if p.ndim > 1], weight_decay),
+        (f"{name}, norms and biases", [p for p in parameters if p.ndim <= 1], 0.0),
+    )
+    return [
+        {"name": title, "params": params, "lr": rate, "weight_decay": decay}
+        for title, params, decay in kinds
+        if params
+    ]
 
 
 def _between(module: FineTuned) -> list[nn.Parameter]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,23 +10,16 @@ import torch
 
 from sktransfer import _runtime
 from sktransfer._randomness import Randomness
-from sktransfer.backbones import POOLED
 from sktransfer.exceptions import BackboneError
-from sktransfer.modalities import Augmentation, mask_of
+from sktransfer.modalities import mask_of
 from sktransfer.training._callbacks import own_callbacks
 from sktransfer.training._column_data import Split
-from sktransfer.training._fine_tuned import FineTuned, cut_below
 from sktransfer.training._monitor import Monitor
-from sktransfer.training._predict_outputs import outputs_of
 from sktransfer.training._processes import processes
-from sktransfer.training._reuse import source_of
 from sktransfer.training._samplers import in_batches
-from sktransfer.training._sources import ActivationSource, CellSource, Source
+from sktransfer.training._table_sources import make_sources
 from sktransfer.training.objectives import Objective
 from sktransfer.training.strategies import Stages
-
-# The head is standardized on at most this number of rows.
-_STANDARDIZED_ON = 256
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ class Training:
     ----------
     params : estimator
         Its parameters are read, nothing else.
-    module : FineTuned
+    module : FineTuned or FusedTowers
         Is trained in place.
     train : Split
         Rows to train on.
@@ -72,7 +64,7 @@ class Training:
     """
 
     params: Any
-    module: FineTuned
+    module: Any
     train: Split
     valid: Split | None
     random: np.random.RandomState
@@ -92,45 +84,8 @@ class Training:
             earlier=self.earlier,
         )
         # Stages that differ from the backbone's already.
-        self.changed: Stages = self.module.opened if self.earlier else ()
-        self._sources: dict[bool, tuple[Any, Source]] = {}
-
-    def source(self, split: Split, stages: Stages, objective: Objective) -> Source:
-        """Return the source of batches while these stages are trained; all below them is frozen."""
-        is_train = split is self.train
-        if is_train or objective.augments_validation:
-            augment = self._augmentation(objective)
-            if augment is not None or objective.views > 1:  # nothing can be kept
-                draws = partial(Randomness, 0, split.data.device)
-                return CellSource(
-                    split.data.runner,
-                    augment,
-                    objective.views,
-                    split.targets_of,
-                    (lambda: self.randomness) if is_train else draws,
-                )
-        return self._kept_source(split, stages)
-
-    def _kept_source(self, split: Split, stages: Stages) -> Source:
-        """Return the source of rows as they are, which keeps what it can from epoch to epoch."""
-        data, level, is_train = split.data, self.module.level, split is self.train
-        changed = max(self.changed, stages, key=len)
-        cut = cut_below(list(self.module.network.stages), changed, level)
-        freezes_changed = bool(changed) and not stages and level == "row"
-        key = (cut, freezes_changed)
-        if self._sources.get(is_train, (None, None))[0] != key:
-            self._sources.pop(is_train, None)  # frees its memory before the next is allocated
-            rows = split.rows.tolist()
-            if freezes_changed:  # the trained stages can be computed once, too
-                features = outputs_of(self.module, data, head=False, rows=rows)
-                kept = {
-                    d or b"": torch.from_numpy(x)
-                    for d, x in zip(data.digests, features, strict=True)
-                }
-                self._sources[is_train] = key, ActivationSource(data.activations(POOLED), kept)
-            else:
-                self._sources[is_train] = key, source_of(data, cut, rows)
-        return self._sources[is_train][1]
+        changed: Stages = self.module.opened if self.earlier else ()
+        self.sources = make_sources(self.module, self.train, self.randomness, changed)
 
     def start_head(self, phase: Phase) -> None:
         """Set what the head takes from the training rows when the phase begins.
@@ -141,16 +96,16 @@ class Training:
         if self.train.target is None:
             phase.objective.start(self.module.head, self.train)
             return
-        if len(rows) > _STANDARDIZED_ON:
-            rows = np.sort(self.random.permutation(rows)[:_STANDARDIZED_ON])
+        if len(rows) > self.module.standardized_on:
+            rows = np.sort(self.random.permutation(rows)[: self.module.standardized_on])
         self.module.eval()
-        source = self._first_source(rows, phase)
+        source = self.sources.first(rows, phase.stages[0], phase.objective)
         with _runtime.inference(data.device, data.precision):
             parts = [self._flat_features(batch) for batch in source(in_batches(rows, 32))]
         features = torch.cat(parts).clone()
-        if not features.isfinite().all():
+        if not self.module.are_finite(features):
             raise BackboneError(
-                f"{data.backbone.name!r} gives features that are not finite before anything is "
+                f"{data.name!r} gives features that are not finite before anything is "
                 "trained. An embedder with the same backbone and precision names the row."
             )
         train = self.train.rows.tolist()
@@ -163,17 +118,3 @@ class Training:
         if self.module.level != "row" and mask is not None:
             return features[mask.bool()]
         return features.flatten(0, -2)
-
-    def _augmentation(self, objective: Objective) -> Augmentation | None:
-        modality = self.params._modality()
-        return objective.augmentation(modality, self.train.data.backbone, self.params.augment)
-
-    def _first_source(self, rows: np.ndarray, phase: Phase) -> Source:
-        """Return the source of these rows, not augmented, before a phase."""
-        stages = phase.stages[0]
-        augments = self._augmentation(phase.objective) is not None
-        is_kept = not augments and len(stages) < len(self.module.network.stages)
-        if self.changed or is_kept or self.module.level != "row":
-            return self._kept_source(self.train, stages)
-        # No epoch would use the outputs at a cut; pooled features may be in the cache.
-        return source_of(self.train.data, POOLED, rows.tolist())

@@ -47,7 +47,7 @@ def _run_phase(training: Training, phase: Phase) -> None:
         for stages, epochs in groupby(phase.stages):
             train, valid = _samplers(training, phase, stages)
             loop.run(train, valid, len(list(epochs)))
-            training.changed = max(training.changed, stages, key=len)
+            training.sources.change(stages)
             if training.monitor.phase_is_over:
                 return
     finally:
@@ -58,8 +58,10 @@ def _samplers(training: Training, phase: Phase, stages: Stages) -> tuple[Sampler
     """Open the stages, and return the batches to train and to validate on."""
     training.module.open(stages)
     size, objective = training.params.batch_size, phase.objective
-    source = training.source(training.train, stages, objective)
+    source = training.sources.of(training.train, stages, objective)
     train = objective.sampler(source, training.train, size, training.random)
     if training.valid is None or objective.prepares:
         return train, None
-    return train, Sampler(training.source(training.valid, stages, objective), training.valid, size)
+    return train, Sampler(
+        training.sources.of(training.valid, stages, objective), training.valid, size
+    )

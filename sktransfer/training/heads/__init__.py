@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from sktransfer.training.heads._fusion_head import FusionHead as FusionHead
 from sktransfer.training.heads._linear import LinearHead as LinearHead
 from sktransfer.training.heads._linear import linear as linear
 from sktransfer.training.heads._map_decoder import MapDecoder as MapDecoder

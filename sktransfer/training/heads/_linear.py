@@ -48,14 +48,7 @@ class LinearHead(nn.Module):
         """Set mean and deviation from features (n, d), and the bias (k,) of the outputs."""
         self.linear.bias.copy_(bias)
         self.mean.copy_(features.mean(0))
-        deviation = features.std(0, unbiased=False)
-        # A nearly constant feature must not be scaled up: where stages are trained, it would soon
-        # be a thousand times what it was.
-        lowest = _LOWEST * deviation.median()
-        rounding = 1e-6 * self.mean.abs()
-        constant = (deviation <= rounding) & (lowest <= rounding)
-        deviation = deviation.clamp(min=lowest)
-        self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
+        self.deviation.copy_(limited(features.std(0, unbiased=False), self.mean))
 
     def folded(self) -> nn.Linear:
         """Return one linear layer, on the CPU, with the same outputs in eval mode."""
@@ -66,6 +59,18 @@ class LinearHead(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return outputs (..., k) of features (..., d)."""
         return self.linear(self.dropout((features - self.mean) / self.deviation))
+
+
+def limited(deviation: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """Return deviations (d,) that features can be divided by; 1 of constant ones.
+
+    A nearly constant feature must not be scaled up: where stages are trained, it would soon be a
+    thousand times what it was.
+    """
+    lowest = _LOWEST * deviation.median()
+    rounding = 1e-6 * mean.abs()
+    constant = (deviation <= rounding) & (lowest <= rounding)
+    return torch.where(constant, torch.ones_like(deviation), deviation.clamp(min=lowest))
 
 
 @torch.no_grad()

@@ -1,0 +1,124 @@
+"""Towers trained together, beside logistic or ridge regression on the same features, frozen.
+
+``python -m benchmarks.mixed``
+
+Icons of cloud services: picture, name and three numbers, 13 kinds; and the number of bytes of an
+icon's file from the others. Three folds. The frozen blocks are standardized and divided by the root
+of their width, as those of `MixedClassifier` are.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from benchmarks._measure import seconds
+from docs.examples._data import cloud_icons
+from sktransfer import (
+    ImageClassifier,
+    ImageEmbedder,
+    ImageRegressor,
+    MixedClassifier,
+    MixedRegressor,
+    TextClassifier,
+    TextEmbedder,
+    TextRegressor,
+)
+
+FOLDS = 3
+
+
+def _weighted(rows: np.ndarray) -> np.ndarray:
+    return 3 * rows / np.sqrt(rows.shape[1])
+
+
+def frozen(model: Any, numbers: list[str]) -> Any:
+    """Return a model on blocks of frozen features of equal weight."""
+    blocks = {"icon": ImageEmbedder(), "name": TextEmbedder(), "numbers": "passthrough"}
+    columns = {"icon": "icon", "name": "name", "numbers": numbers}
+    weighted = [
+        (n, make_pipeline(b, StandardScaler(), FunctionTransformer(_weighted)), columns[n])
+        for n, b in blocks.items()
+    ]
+    return make_pipeline(ColumnTransformer(weighted), model)
+
+
+def classifiers() -> dict[str, Any]:
+    """Return the models of kinds by name."""
+    text = TextClassifier(trainable=2, lr=2e-4)
+    image = ImageClassifier(trainable=1, lr=2e-4)
+    towers = {"icon": ImageClassifier(), "name": TextClassifier()}
+    options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
+    return {
+        "frozen, logistic regression": frozen(
+            LogisticRegression(max_iter=2_000), ["width", "height", "bytes"]
+        ),
+        "heads": MixedClassifier(towers, **options),
+        "heads, modality dropout": MixedClassifier(towers, modality_dropout=0.2, **options),
+        "text trained": MixedClassifier({**towers, "name": text}, **options),
+        "text trained, modality dropout": MixedClassifier(
+            {**towers, "name": text}, modality_dropout=0.2, **options
+        ),
+        "text and images trained": MixedClassifier(
+            {"icon": image, "name": text}, **{**options, "max_epochs": 10}
+        ),
+    }
+
+
+def regressors() -> dict[str, Any]:
+    """Return the models of numbers by name."""
+    towers = {"icon": ImageRegressor(), "name": TextRegressor()}
+    options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
+    return {
+        "frozen, ridge regression": frozen(RidgeCV(np.logspace(-2, 4, 13)), ["width", "height"]),
+        "heads": MixedRegressor(towers, **options),
+        "text trained": MixedRegressor(
+            {**towers, "name": TextRegressor(trainable=2, lr=2e-4)}, **options
+        ),
+    }
+
+
+def compare(title: str, models: dict[str, Any], X: Any, y: np.ndarray, folds: Any) -> None:
+    """Print score and seconds of each model, and the score where a column is missing."""
+    print(f"{title:34}{'score':>14}{'seconds':>10}   without icon / name", flush=True)
+    for name, model in models.items():
+        scores, spent, lacking = [], [], []
+        for train, test in folds.split(X, y):
+            spent.append(seconds(lambda m=model, t=train: m.fit(X.iloc[t], y[t])))
+            scores.append(model.score(X.iloc[test], y[test]))
+            if name.startswith("frozen"):
+                continue
+            lacking.append(
+                [model.score(X.iloc[test].assign(**{c: None}), y[test]) for c in ("icon", "name")]
+            )
+        means = " / ".join(f"{m:.3f}" for m in np.mean(lacking, axis=0)) if lacking else "-"
+        accuracy = f"{np.mean(scores):.3f} ± {np.std(scores):.3f}"
+        print(f"{name:34}{accuracy:>14}{np.median(spent):10.1f}   {means}", flush=True)
+
+
+def main() -> None:
+    """Print all tables, or those of models whose names are given."""
+    table = cloud_icons().drop(columns="provider")
+    kinds, size = table.pop("kind").to_numpy(), np.log(table["bytes"].to_numpy())
+    wanted = sys.argv[1:]
+    chosen = {n: m for n, m in classifiers().items() if n in wanted or not wanted}
+    compare("kind", chosen, table, kinds, StratifiedKFold(FOLDS, shuffle=True, random_state=0))
+    chosen = {n: m for n, m in regressors().items() if n in wanted or not wanted}
+    compare(
+        "bytes of a file, R squared",
+        chosen,
+        table.drop(columns="bytes"),
+        size,
+        KFold(FOLDS, shuffle=True, random_state=0),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Towers of a table: which estimator computes on which columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from sktransfer.columns import Column, Rows, rows_of
+from sktransfer.exceptions import ColumnError
+from sktransfer.finetune import (
+    BY_MODALITY,
+    BaseFineTuner,
+    FineTunedClassifier,
+    FineTunedRegressor,
+)
+from sktransfer.tables._mixed_rest import TableBlock, modality_of_column
+
+#: Name of the tower of all columns that have none of their own.
+REST = "rest"
+
+
+@dataclass(frozen=True)
+class Tower:
+    """An estimator and the columns that it computes on.
+
+    Attributes
+    ----------
+    estimator : estimator
+        A fine-tuner, whose network is trained with the others, or any transformer.
+    columns : list of str
+        Names of its columns; numbers where columns have no names.
+    """
+
+    estimator: Any
+    columns: list[str]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is a network that is trained with the others."""
+        return isinstance(self.estimator, (FineTunedClassifier, FineTunedRegressor))
+
+
+@dataclass(frozen=True)
+class MixedTable:
+    """The columns of a table, as its towers read them.
+
+    Attributes
+    ----------
+    rows : Rows
+        The table.
+    towers : dict of str to Tower
+        By name.
+    columns : dict of str to Column
+        Of each tower that is trained.
+    blocks : dict of str to ndarray of shape (n, d)
+        Features of each other tower, float32, NaN where missing.
+    """
+
+    rows: Rows
+    towers: Mapping[str, Tower]
+    columns: Mapping[str, Column]
+    blocks: Mapping[str, np.ndarray]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Add the name of a tower to errors."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This is about the tower {name!r}.")
+        raise
+
+
+def rows_of_table(X: Any) -> Rows:
+    """Return the rows of a table; a list of rows is one, too."""
+    if isinstance(X, Sequence) and len(X) and isinstance(X[0], (list, tuple, np.ndarray)):
+        cells = np.empty((len(X), len(X[0])), dtype=object)
+        cells[:] = X
+        X = cells
+    rows = rows_of(X)
+    if not rows.is_named and np.ndim(X) != 2:
+        raise ColumnError(
+            "Expected 2D array, got one column instead. Reshape your data with X.to_frame(), or "
+            "X.reshape(-1, 1)."
+        )
+    if not rows.names:
+        raise ColumnError(
+            f"Found array with 0 feature(s) (shape=({len(rows)}, 0)) while a minimum of 1 is "
+            "required."
+        )
+    return rows
+
+
+def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[str, Tower]:
+    """Return the towers of a table.
+
+    Parameters
+    ----------
+    rows : Rows
+        The table.
+    towers : dict or "auto"
+        The estimator's parameter of that name.
+    kind : {0, 1}
+        Whether fine-tuners that are not given are classifiers or regressors.
+    """
+    given = {} if isinstance(towers, str) else dict(towers)
+    has_rest = REST in given and REST not in rows.names
+    rest = given.pop(REST) if has_rest else None
+    named = {name: _named(rows, name, value) for name, value in given.items()}
+    used = {column for tower in named.values() for column in tower.columns}
+    left = [name for name in rows.names if name not in used]
+    others = {REST: Tower(rest, left)} if has_rest else _recognized(rows, left, kind)
+    if twice := sorted(named.keys() & others.keys()):
+        raise ColumnError(f"towers gives the name {twice[0]!r} to other columns than that one.")
+    found = {
+        name: Tower(clone(tower.estimator), tower.columns)
+        for name, tower in (named | others).items()
+        if tower.estimator is not None and tower.columns
+    }
+    if not found:
+        raise ColumnError("towers leaves no column of X to learn from.")
+    return found
+
+
+def _named(rows: Rows, name: str, value: Any) -> Tower:
+    estimator, columns = value if isinstance(value, tuple) else (value, name)
+    columns = list(columns) if isinstance(columns, (list, tuple)) else [columns]
+    names = [str(column) for column in columns]
+    if unknown := [column for column in names if column not in rows.names]:
+        raise ColumnError(
+            f"The tower {name!r} is of the column {unknown[0]!r}, and X has "
+            f"{', '.join(map(repr, rows.names))}. Name a tower as its column, or give a pair of "
+            "an estimator and its columns."
+        )
+    tower = Tower(estimator, names)
+    if tower.is_trained and len(names) != 1:
+        raise ColumnError(
+            f"The tower {name!r} is a {type(estimator).__name__}, which takes one column, and "
+            f"not {len(names)}. Give each column a tower."
+        )
+    is_other = isinstance(estimator, BaseFineTuner) and not tower.is_trained
+    if is_other or not (estimator is None or hasattr(estimator, "transform")):
+        raise TypeError(
+            f"The tower {name!r} must be a fine-tuner of rows such as TextClassifier, a "
+            f"transformer, or None, got {estimator!r}."
+        )
+    return tower
+
+
+def _recognized(rows: Rows, columns: Sequence[str], kind: int) -> dict[str, Tower]:
+    found, rest = {}, []
+    for column in columns:
+        modality = modality_of_column(rows, rows.names.index(column))
+        if modality is None:
+            rest.append(column)
+        else:
+            found[column] = Tower(BY_MODALITY[modality][kind](), [column])
+    return found | {REST: Tower(TableBlock(), rest)}
+
+
+def read_table(
+    rows: Rows, towers: Mapping[str, Tower], y: Any = None, *, fit: bool = False
+) -> MixedTable:
+    """Return the columns of a table; with `fit`, fit the towers that are not trained before."""
+    columns, blocks = {}, {}
+    for name, tower in towers.items():
+        numbers = [rows.names.index(column) for column in tower.columns]
+        with about(name):
+            if tower.is_trained:
+                column = tower.estimator._modality().column(rows.column(numbers[0]))
+                columns[name] = replace(column, name=tower.columns[0], in_table=True)
+            else:
+                X = rows.column(numbers[0]) if _takes_cells(tower) else rows.select(numbers)
+                blocks[name] = _block(tower.estimator, X, y, fit=fit)
+                _check_block(blocks[name], len(rows))
+    return MixedTable(rows, towers, columns, blocks)
+
+
+def _takes_cells(tower: Tower) -> bool:
+    first = tower.estimator
+    while isinstance(first, Pipeline) and first.steps:
+        first = first.steps[0][1]
+    return len(tower.columns) == 1 and not get_tags(first).input_tags.two_d_array
+
+
+def _block(transformer: Any, X: Any, y: Any, *, fit: bool) -> np.ndarray:
+    if not fit:
+        found = transformer.transform(X)
+    elif hasattr(transformer, "fit_transform"):
+        found = transformer.fit_transform(X, y)
+    else:
+        found = transformer.fit(X, y).transform(X)
+    found = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+    return found.reshape(len(found), -1).astype(np.float32)
+
+
+def _check_block(block: np.ndarray, n_rows: int) -> None:
+    if len(block) != n_rows or not block.shape[1]:
+        raise ColumnError(
+            f"The transformer gives {block.shape} features for {n_rows} rows, expected a row of "
+            "one or more per row."
+        )
+    bad = np.flatnonzero(np.isinf(block).any(axis=1))
+    if len(bad):
+        raise ColumnError(
+            f"row {bad[0]}: Input X contains infinity or a value too large for dtype('float32')."
+        )

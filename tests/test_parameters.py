@@ -1,6 +1,7 @@
 """Fields of a class as estimator parameters."""
 
 import pickle
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
@@ -105,8 +106,14 @@ NUMBERS = [
 ]
 
 
+def required(estimator):
+    """Return a str for each parameter without a default, which only backbones are."""
+    found = signature(estimator).parameters.values()
+    return {item.name: "a folder" for item in found if item.default is item.empty}
+
+
 @pytest.mark.parametrize(("estimator", "name"), NUMBERS)
 @pytest.mark.parametrize("value", [True, False, np.True_])
 def test_a_bool_is_no_number(estimator, name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter of {estimator.__name__} must be"):
-        estimator(**{name: value})._validate_params()
+        estimator(**required(estimator) | {name: value})._validate_params()

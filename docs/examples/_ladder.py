@@ -11,7 +11,7 @@ from sktransfer import HistoryDisplay
 
 def climb(ladder, X, y, cv):
     """Cross-validate each model, print a line of a table for each, and return the table."""
-    print(f"{'':32}{'accuracy':>16}{'seconds a fit':>15}{'parameters trained':>20}")
+    print(f"{'':32}{'accuracy':>16}{'seconds per fit':>16}{'trained parameters':>20}")
     rungs = []
     for name, model in ladder.items():
         found = cross_validate(model, X, y, cv=cv, return_estimator=True)
@@ -23,7 +23,7 @@ def climb(ladder, X, y, cv):
         }
         rungs.append(rung)
         accuracy = f"{rung['accuracy']:.3f} ± {rung['spread']:.3f}"
-        print(f"{name:32}{accuracy:>16}{rung['seconds']:15.1f}{rung['parameters']:20,}", flush=True)
+        print(f"{name:32}{accuracy:>16}{rung['seconds']:16.1f}{rung['parameters']:20,}", flush=True)
     return pd.DataFrame(rungs, index=list(ladder))
 
 
@@ -46,12 +46,12 @@ def draw(rungs, axes):
         told = f"{rung['seconds']:.1f} s" if rung["seconds"] < 10 else f"{rung['seconds']:.0f} s"
         end = (rung["accuracy"] + rung["spread"], place)
         axes.annotate(told, end, xytext=(6, 0), textcoords="offset points", va="center")
-    axes.margins(x=0.12)
+    axes.margins(x=0.18)
 
 
 def picture(rungs, learner, name):
     """Draw the ladder and how one of its models has learned, and save the picture."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     draw(rungs, axes[0])
-    HistoryDisplay.from_estimator(learner).plot(ax=axes[1])
+    HistoryDisplay.from_estimator(learner, ax=axes[1])
     figure.savefig(OUTPUT / name, dpi=100)

@@ -99,7 +99,7 @@ def labelled(count, seed):
 
 counts, draws = (8, 32), 2
 scores = {name: np.zeros((len(counts), draws)) for name in models}
-print(f"{'accuracy on rows for validation':32}" + "".join(f"{c:>8} a kind" for c in counts))
+print(f"{'accuracy on rows for validation':32}" + "".join(f"{c:>5} per class" for c in counts))
 for name, model in models.items():
     for place, count in enumerate(counts):
         for draw in range(draws):
@@ -114,7 +114,7 @@ for name, model in models.items():
 
 best = max(scores, key=lambda name: scores[name][-1].mean())
 model = models[best].fit(pool[labelled(32, 0)], pool_kinds[labelled(32, 0)])
-print(f"\nchosen with 32 labels a kind: {best}; tested: {model.score(X_test, y_test):.3f}")
+print(f"\nchosen with 32 labels per class: {best}; tested: {model.score(X_test, y_test):.3f}")
 
 save(model, OUTPUT / "questions.skt")
 served = load(OUTPUT / "questions.skt")
@@ -130,8 +130,10 @@ axes = axes.ravel()
 PretrainingDisplay.from_estimator(pretrained, ax=axes[:3])
 for name, found in scores.items():
     axes[3].errorbar(counts, found.mean(1), yerr=found.std(1), marker="o", capsize=3, label=name)
-axes[3].set(xlabel="labels a kind", ylabel="accuracy", xscale="log", xticks=counts)
+axes[3].set(xlabel="labels per class", ylabel="accuracy", xscale="log", xticks=counts)
 axes[3].set_xticklabels(counts)
 axes[3].minorticks_off()
-axes[3].legend(fontsize="small", frameon=False)
+axes[3].legend(
+    fontsize="small", frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2
+)
 figure.savefig(OUTPUT / "pretrain.png", dpi=100)

@@ -78,7 +78,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     ----------
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (c,)
         Names of the columns, if `fit` was given a DataFrame.
     recognized_ : list of dict
         Per column its name ("column"), what it is taken as ("kind": "image", "text", "audio",

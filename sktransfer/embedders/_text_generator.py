@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 # Part of the keys of the cache. Raise it whenever the same model gives other texts.
 _VERSION = 1
-# Parameters that are settings of `generate`.
-_SETTINGS = ("max_new_tokens", "num_beams", "temperature", "top_k", "top_p")
+# Parameters that are settings of `generate`, and their types: it refuses those of NumPy.
+_SETTINGS = {"max_new_tokens": int, "num_beams": int}
+_OF_SAMPLING = {"temperature": float, "top_k": int, "top_p": float}
 
 
 @public
@@ -166,13 +167,21 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
         )
 
     def _compute(self, model: GenerationModel, inputs: Any) -> list[str]:
-        settings = {name: getattr(self, name) for name in _SETTINGS}
         seed = int(self.random_state) if self.do_sample else None
-        return model.write(inputs, random_state=seed, **settings)
+        return model.write(inputs, random_state=seed, **self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """Return settings of `generate` that are used, as plain numbers."""
+        kinds = _SETTINGS | (_OF_SAMPLING if self.do_sample else {})
+        given = {name: (getattr(self, name), kind) for name, kind in kinds.items()}
+        return {name: None if v is None else kind(v) for name, (v, kind) in given.items()}
 
     def _read(self, text: str) -> str:
-        ends = [place for stop in self._stops() if (place := text.find(stop)) >= 0]
-        return text[: min(ends)].rstrip() if ends else text
+        """Return a text up to the first stop; one of spaces is none before the first word."""
+        start = len(text) - len(text.lstrip())
+        begins = {stop: 0 if stop.strip() else start for stop in self._stops()}
+        ends = [place for stop in begins if (place := text.find(stop, begins[stop])) >= 0]
+        return text[: min(ends, default=len(text))].strip()
 
     def _stops(self) -> list[str]:
         return [self.stop] if isinstance(self.stop, str) else list(self.stop or ())
@@ -185,7 +194,7 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
             version=_VERSION,
             fingerprint=model.fingerprint,
             recipe=repr(modality.recipe(model)),
-            settings=repr({name: getattr(self, name) for name in _SETTINGS}),
+            settings=repr(self._settings()),
             random_state=int(self.random_state) if self.do_sample else None,
             precision=model.precision,
             engine=model.engine,

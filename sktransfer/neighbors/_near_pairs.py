@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 # Rows and columns of a tile of cosines: 64 MB.
 _TILE = 4_096
@@ -12,11 +13,12 @@ _TILE = 4_096
 MOST_PAIRS = 50_000_000
 
 
-def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Return rows at unit length, float32 or float64; a row of zeros stays one."""
+def unit_rows(rows: np.ndarray, dtype: DTypeLike = None) -> np.ndarray:
+    """Return rows at unit length, of float32, float64 or `dtype`; a row of zeros stays one."""
     rows = np.ascontiguousarray(rows, dtype=np.result_type(np.float32, rows.dtype))
     # Powers of two, which round nothing: squares of large or small numbers are no float32.
     rows = np.ldexp(rows, -np.frexp(np.abs(rows).max(axis=1, keepdims=True, initial=0))[1])
+    rows = rows.astype(dtype or rows.dtype, copy=False)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(lengths > 0, lengths, 1)
 

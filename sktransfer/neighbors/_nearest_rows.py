@@ -101,7 +101,9 @@ def _candidates(rows: np.ndarray, others: np.ndarray, k: int) -> Iterator[np.nda
 
 
 def _product(rows: np.ndarray, others: np.ndarray) -> torch.Tensor:
-    if torch.get_float32_matmul_precision() != "highest":  # the user's own: might round to bfloat16
+    # The user's own precision might round to bfloat16, and tensors share no read-only memory map.
+    is_exact = torch.get_float32_matmul_precision() == "highest"
+    if not (is_exact and rows.flags.writeable and others.flags.writeable):
         return torch.from_numpy(rows @ others.T)
     return torch.from_numpy(rows) @ torch.from_numpy(others).T
 

@@ -101,9 +101,10 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     features are precise to about 1e-7, and equal rows have a distance of 0; of rows at the same
     distance, the first come first. A row of zeros has a distance of 1 to all rows.
 
-    The approximate index is a graph [1]_ over features that are rounded to 8 bits. What it finds is
-    ranked by exact distances. Some neighbours may be missing, in favour of farther ones. It is
-    built again where a pickle or a file of `save` is loaded, at the first search.
+    The approximate index is a graph [1]_ over features that are rounded to 8 bits, where rows that
+    become equal are one node. What it finds is ranked by exact distances. Some neighbours may be
+    missing, in favour of farther ones. It is built again where a pickle or a file of `save` is
+    loaded, at the first search.
 
     Rows whose features have NaN, as an embedder with ``on_error="nan"`` returns for bad cells, are
     left out, and are no row's neighbour. To search for the neighbours of such a row is an error.
@@ -268,7 +269,7 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.embedder_, name):
                 setattr(self, name, getattr(self.embedder_, name))
-        return _checked(self.embedder_.transform(X))
+        return _checked(self.embedder_.transform(X), X)
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
         try:
@@ -285,8 +286,8 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _queries(self, X: Any) -> np.ndarray:
         """Return queries at unit length."""
         if self.query_embedder is None and self.embedder is None:
-            return unit_rows(self._numbers(X, reset=False))
-        features = _checked(self._query_model(X).transform(X))
+            return unit_rows(self._numbers(X, reset=False), self._rows.dtype)
+        features = _checked(self._query_model(X).transform(X), X)
         width = self._rows.shape[1]
         if features.shape[1] != width:
             raise ValueError(
@@ -300,7 +301,7 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 f"{len(bad)} queries have features that are NaN, and so no neighbours: "
                 f"{_named(bad, X)}. Leave these rows out."
             )
-        return unit_rows(features)
+        return unit_rows(features, self._rows.dtype)
 
     def _query_model(self, X: Any) -> Any:
         from sktransfer.embedders import BaseEmbedder
@@ -331,8 +332,7 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 self._rows,
                 connectivity=self.connectivity,
                 expansion_add=self.expansion_add,
-                expansion_search=self.expansion_search,
-                n_jobs=effective_n_jobs(self.n_jobs) if self.n_jobs else 1,
+                n_jobs=1 if self.n_jobs is None else effective_n_jobs(self.n_jobs),
             )
         return self._index
 
@@ -346,12 +346,12 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 f"neighbours: see left_out_. Fit without them, or pass queries."
             )
         k = self._checked_count(n_neighbors, leave_own_out)
-        rows = self._rows if queries is None else queries.astype(self._rows.dtype, copy=False)
+        rows = self._rows if queries is None else queries
         index = self._approximate()
         if index is None:
             places, distances = nearest_rows(rows, None if leave_own_out else self._rows, k=k)
         else:
-            places, distances = index.nearest(rows, k + leave_own_out)
+            places, distances = index.nearest(rows, k + leave_own_out, self.expansion_search)
             if leave_own_out:
                 places, distances = without_own(places, distances, own=np.arange(len(rows)))
         return distances, self._places[places]
@@ -398,17 +398,26 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return tags
 
 
-def _checked(features: Any) -> np.ndarray:
-    """Return features of an embedder as numbers; NaN are allowed."""
+def _checked(features: Any, X: Any) -> np.ndarray:
+    """Return features of X by an embedder as numbers; NaN are allowed."""
     if issparse(features):
         raise TypeError(
             "The embedder gives sparse features, which are not searched here: "
             "sklearn.neighbors.NearestNeighbors(metric='cosine') does. Or add a step to the "
             "embedder that makes them dense."
         )
-    return check_array(
-        features, dtype=_DTYPES, ensure_all_finite="allow-nan", input_name="the features of X"
+    found = check_array(
+        features,
+        dtype=_DTYPES,
+        ensure_all_finite="allow-nan",
+        input_name="features of the embedder",
     )
+    if len(found) != len(X):
+        raise ValueError(
+            f"The embedder gives {len(found)} rows of features for the {len(X)} rows of X, and "
+            "positions of neighbours would be wrong: it must give one per row."
+        )
+    return found
 
 
 def _named(rows: np.ndarray, X: Any) -> str:

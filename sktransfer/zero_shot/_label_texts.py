@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,9 @@ def described_classes(labels: Any, y: np.ndarray | None) -> tuple[np.ndarray, li
             )
         labels = np.unique(y).tolist()
     names = labels if isinstance(labels, Mapping) else list(labels)
-    odd = [name for name in names if not isinstance(_plain(name), str | int | float)]
+    odd = [
+        name for name in names if not isinstance(_plain(name), str | int | float) or name != name
+    ]
     if odd:
         raise TargetError(
             f"labels names the class {odd[0]!r}, and a class is a str, a number or a bool. Pass a "
@@ -78,7 +80,8 @@ def numbers_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def _checked(label: Any, text: Any) -> list[str]:
-    texts = [text] if isinstance(text, str) or not isinstance(text, Iterable) else list(text)
+    is_one = isinstance(text, str | Mapping) or not isinstance(text, Collection)
+    texts = [text] if is_one else list(text)
     for one in texts or [""]:
         if not isinstance(one, str) or not one.strip():
             raise TargetError(

@@ -144,10 +144,11 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         numbers = None if given is None else numbers_of(given, classes)
         embedder = TextEmbedder() if self.embedder is None else clone(self.embedder)
         if numbers is None:
-            embedder.fit(X)
+            embedder.fit(X, None)
         else:
             check_consistent_length(X, numbers)
-            rows = _unit(embedder.fit_transform(X, numbers))
+            rows = _unit(_fit_transform(embedder, X, numbers))
+            check_consistent_length(rows, numbers)
         self.classes_, self.embedder_ = classes, embedder
         self.label_vectors_ = self._vectors_of(texts)
         self._start()
@@ -222,7 +223,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _embedded(self, texts: list[str]) -> Any:
         if self.label_embedder is not None:
-            return clone(self.label_embedder).fit(texts).transform(texts)
+            return clone(self.label_embedder).fit(texts, None).transform(texts)
         try:
             return self.embedder_.transform(texts)
         except (ValueError, TypeError) as error:
@@ -263,6 +264,12 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags = replace(get_tags(embedder).input_tags, allow_nan=False)
         tags.target_tags.required = self.labels is None
         return tags
+
+
+def _fit_transform(embedder: Any, X: Any, y: np.ndarray) -> Any:
+    if hasattr(embedder, "fit_transform"):  # a FrozenEstimator has none
+        return embedder.fit_transform(X, y)
+    return embedder.fit(X, y).transform(X)
 
 
 def _unit(rows: Any) -> np.ndarray:

@@ -146,6 +146,19 @@ def test_sampling_from_the_most_probable_token_is_greedy(bart):
         assert writer(bart, do_sample=True, **narrow).fit_transform(TEXTS).tolist() == greedy
 
 
+def test_numbers_of_numpy_are_plain_ones(bart, cache_folder):
+    plain = {"num_beams": 2, "top_k": 3, "top_p": 0.5, "temperature": 2.0, "max_new_tokens": 6}
+    expected = writer(bart, cache=True, do_sample=True, **plain).fit_transform(TEXTS).tolist()
+    found = writer(
+        bart, cache=True, do_sample=True, **{n: np.array([v])[0] for n, v in plain.items()}
+    )
+    assert found.fit_transform(TEXTS).tolist() == expected
+    assert cache_info().rows == 6
+    writer(bart, cache=True).fit_transform(TEXTS)
+    writer(bart, cache=True, temperature=0.3).fit_transform(TEXTS)  # of sampling only
+    assert cache_info().rows == 12
+
+
 # What is put around a text -----------------------------------------------------------------------
 
 
@@ -217,6 +230,22 @@ def test_a_text_ends_before_a_stop(gpt2, stop):
         assert text == (all_of_it[: min(ends)].rstrip() if ends else all_of_it)
 
 
+@pytest.mark.parametrize(
+    ("stop", "expected"),
+    [
+        ("\nQ:", "A"),
+        ("\n Q", ""),
+        ("\n", "Q: A"),
+        (" ", "Q:"),
+        (["A", ":"], "Q"),
+        ("z", "Q: A\nQ:"),
+    ],
+)
+def test_a_stop_is_found_in_the_text_with_its_spaces(gpt2, stop, expected):
+    text = "\n A\nQ:" if stop == "\nQ:" else "\n Q: A\nQ: "
+    assert writer(gpt2, stop=stop)._read(text) == expected
+
+
 def test_a_stop_without_characters_is_refused(gpt2):
     with pytest.raises(ValueError, match="stop must be strings of at least one character, got ''"):
         writer(gpt2, stop=["a", ""]).fit(TEXTS)
@@ -243,6 +272,17 @@ def test_of_a_long_text_the_start_is_used_and_the_whole_prompt(gpt2):
 def test_a_prompt_that_leaves_no_room_is_refused(gpt2):
     with pytest.raises(BadCellError, match="max_length=4 leaves no room for text beside"):
         writer(gpt2, prompt="beta beta beta beta {}", max_length=4).fit_transform(["alpha beta"])
+
+
+def test_a_text_without_tokens_is_a_bad_cell(gpt2, tmp_path):
+    folder = shutil.copytree(gpt2, tmp_path / "model")
+    content = json.loads((folder / "tokenizer.json").read_text()) | {"post_processor": None}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    model = writer(folder, missing="empty", on_error="nan").fit(TEXTS)
+    with pytest.warns(BadCellWarning, match="the text has no tokens"):
+        found = model.transform(["", "alpha"])
+    assert found[0] is None
+    assert found[1] == model.transform(["alpha"])[0]
 
 
 def test_lengths_beyond_the_positions_are_refused(bart, gpt2):

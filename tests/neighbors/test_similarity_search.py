@@ -1,7 +1,9 @@
 """Search for similar rows: equal to scikit-learn's, for features and for columns."""
 
 import pickle
+import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -183,6 +185,16 @@ def test_a_column_search_is_saved_with_its_embedder(search, tmp_path):
     np.testing.assert_array_equal(again.kneighbors(["pets"])[1], search.kneighbors(["pets"])[1])
 
 
+def test_a_search_of_a_read_only_memory_map_does_not_warn(tmp_path):
+    model = SimilaritySearch(n_neighbors=3).fit(ROWS)
+    joblib.dump(model, tmp_path / "search.joblib")
+    mapped = joblib.load(tmp_path / "search.joblib", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = mapped.kneighbors(QUERIES)
+    np.testing.assert_allclose(found[0], model.kneighbors(QUERIES)[0], atol=1e-12)
+
+
 # --- Approximate search ----------------------------------------------------------------------
 
 
@@ -205,6 +217,38 @@ def test_approximate_search_misses_few_and_gives_exact_distances():
     assert (np.diff(distances) >= 0).all()
     own = found.kneighbors(return_distance=False)
     assert not (own == np.arange(len(rows))[:, None]).any()
+
+
+@pytest.mark.parametrize("jitter", [0, 1e-7])
+@pytest.mark.parametrize("copies", ["rows", "zeros"])
+def test_copies_of_a_row_do_not_cut_the_graph(copies, jitter):
+    rows = np.random.default_rng(0).normal(size=(1_000, 16))
+    again = np.repeat(rows[:1] * (copies == "rows"), 300, axis=0)
+    again += jitter * np.random.default_rng(1).normal(size=again.shape)
+    rows = np.concatenate([rows, again]).astype(np.float32)
+    exact, found = (
+        SimilaritySearch(algorithm=algorithm).fit(rows) for algorithm in ("exact", "approximate")
+    )
+    missed = found.kneighbors()[0] - exact.kneighbors()[0] > 1e-6
+    assert missed.mean() < 0.05
+    if not jitter:
+        assert (
+            found.kneighbors(rows[:1], 3)[1].tolist() == exact.kneighbors(rows[:1], 3)[1].tolist()
+        )
+    assert all(len({*near}) == 1_200 for near in found.kneighbors(rows[:3], 1_200)[1].tolist())
+
+
+def test_how_many_are_examined_per_query_can_be_set_after_fit():
+    rows, queries = clusters(2_000), clusters(100, seed=2)
+    model = SimilaritySearch(algorithm="approximate", connectivity=4, expansion_search=1).fit(rows)
+    few = model.kneighbors(queries)[0].mean()
+    assert model.set_params(expansion_search=500).kneighbors(queries)[0].mean() < few
+    assert model.set_params(expansion_search=1).kneighbors(queries)[0].mean() == few
+
+
+def test_no_threads_are_refused():
+    with pytest.raises(ValueError, match="n_jobs == 0"):
+        SimilaritySearch(algorithm="approximate", n_jobs=0).fit(ROWS)
 
 
 def test_auto_is_approximate_for_many_rows_where_usearch_is_there(monkeypatch):
@@ -261,6 +305,23 @@ def test_equal_rows_are_found_in_their_order_at_distance_zero(dtype):
     assert places.tolist() == [[0, 300, 301, 302], [1, 450, 451, 452]]
     assert not distances.any()
     assert model.kneighbors()[1][[0, 300]].tolist() == [[300, 301, 302, 303], [0, 301, 302, 303]]
+
+
+@pytest.mark.parametrize(("rows", "queries"), [("f4", "f8"), ("f8", "f4")])
+def test_equal_rows_of_two_precisions_are_at_distance_zero(rows, queries):
+    X = ROWS.astype("f4")
+    distances, places = (
+        SimilaritySearch(n_neighbors=1).fit(X.astype(rows)).kneighbors(X.astype(queries))
+    )
+    assert not distances.any()
+    assert distances.dtype == rows
+    assert places[:, 0].tolist() == [*range(300)]
+
+
+def test_an_embedder_that_drops_rows_is_refused():
+    drops = FunctionTransformer(lambda rows: rows[:-1])
+    with pytest.raises(ValueError, match="gives 299 rows of features for the 300 rows of X"):
+        SimilaritySearch(drops).fit(ROWS)
 
 
 def test_zero_huge_and_tiny_rows():

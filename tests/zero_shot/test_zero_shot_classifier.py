@@ -14,6 +14,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
@@ -191,6 +192,9 @@ def test_a_y_that_does_not_fit_is_refused(y, message):
         ([["pets"], ["law"]], r"names the class \['pets'\], and a class is a str, a number"),
         (["pets", None], "names the class None, and a class is a str"),
         ({("a", 1): "pets", ("b", 2): "law"}, "names the class"),
+        ({"a": {"pets": 1}, "b": "law"}, r"class 'a' is described by \{'pets': 1\}"),
+        ({"a": iter(["pets"]), "b": "law"}, "class 'a' is described by <list_iterator"),
+        ({1.0: "pets", np.nan: "law"}, "names the class nan"),
         ([0, 1], "class 0 is described by 0, which is no text. Pass labels as a mapping"),
         ({"a": "pets", 1: "law"}, r"labels must be of one type, got \['a', 1\]"),
     ],
@@ -209,6 +213,14 @@ def test_a_template_without_a_place_for_the_name_is_refused(template):
 def test_an_embedder_that_reads_no_texts_needs_another_for_labels():
     with pytest.raises(ColumnError, match=r"cannot read the descriptions.*Pass label_embedder="):
         model(embedder=ImageEmbedder(cache=False)).fit(images(2))
+
+
+@pytest.mark.parametrize("y", [None, Y])
+def test_frozen_embedders(y):
+    frozen = FrozenEstimator(TextEmbedder().fit(TEXTS))
+    expected = model().fit(TEXTS, y).predict_proba(TEXTS)
+    found = model(embedder=frozen, label_embedder=frozen).fit(TEXTS, y).predict_proba(TEXTS)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_vectors_of_two_spaces_are_refused():

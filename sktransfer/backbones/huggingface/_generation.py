@@ -97,7 +97,7 @@ class WritingTokenizer:
     def text(self, ids: Sequence[int]) -> str:
         """Return the text of tokens, without the special ones."""
         with self._lock:
-            return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+            return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
     def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens)."""

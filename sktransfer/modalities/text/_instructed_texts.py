@@ -72,6 +72,8 @@ class InstructedPreparer(TextPreparer):
     def prepare(self, cell: str, digest: bytes | None) -> list[int]:
         """Return token ids."""
         ids = self._ids(cell)
+        if not ids:
+            raise BadCellError("the text has no tokens, and the model cannot start without one")
         if len(ids) <= self.recipe.max_length:
             return ids
         if self._texts.long_texts == "raise":
@@ -89,7 +91,7 @@ class InstructedPreparer(TextPreparer):
             middle = (fits + too_long) // 2
             is_short = len(self._ids(text[:middle])) <= self.recipe.max_length
             fits, too_long = (middle, too_long) if is_short else (fits, middle)
-        if fits == 0 and len(self._ids("")) > self.recipe.max_length:
+        if fits == 0:
             raise BadCellError(
                 f"max_length={self.recipe.max_length} leaves no room for text beside the prompt"
             )

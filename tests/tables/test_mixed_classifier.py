@@ -49,9 +49,9 @@ def table():
 @pytest.fixture(scope="module")
 def holes(table):
     """Return the table with missing cells in each column."""
-    found = table.copy()
-    for start, name in enumerate(table):
-        found.loc[found.index[start::4], name] = None
+    found, rng = table.copy(), np.random.default_rng(1)
+    for name in table:
+        found.loc[rng.random(N) < 0.25, name] = None
     return found
 
 
@@ -65,7 +65,7 @@ def test_all_columns_are_learned_together(model, table):
     assert list(model.towers_) == ["photo", "sound", "rest"]
     assert model.n_features_in_ == 4
     features = model.transform(table)
-    assert features.shape == (N, len(model.get_feature_names_out())) == (N, 6 + 128 + 3)
+    assert features.shape == (N, len(model.get_feature_names_out())) == (N, 6 + 128 + 2 + 2)
     assert np.isfinite(features).all()
     proba = model.predict_proba(table)
     assert list(model.classes_) == ["even", "odd"]
@@ -96,7 +96,7 @@ def test_columns_are_found_by_name(model, table):
 def test_a_missing_cell_is_a_blank(model, table, holes):
     assert make(modality_dropout=0.2).fit(holes, Y).score(table, Y) > 0.9
     # A whole column that is missing leaves the others.
-    assert model.score(table.assign(sound=None), Y) > 0.9
+    assert model.score(table.assign(sound=None), Y) > 0.75
     assert np.isfinite(model.predict_proba(table.assign(photo=None))).all()
     assert make().fit(table.assign(photo=None), Y).towers_["photo"]._n_features_out == 6
 
@@ -215,7 +215,10 @@ def test_one_tower_learns_what_its_fine_tuner_learns(table):
         ),
         ({"rest": None, "photo": None}, "towers leaves no column of X"),
         ({"both": (ImageClassifier(), ["photo", "sound"])}, "takes one column, and not 2"),
-        ({"rest": StandardScaler(), "size": (StandardScaler(), ["photo"])}, ""),
+        (
+            {"size": (StandardScaler(), ["colour"]), "sound": None},
+            "could not convert string to float",
+        ),
     ],
 )
 def test_towers_that_do_not_fit_are_refused(towers, message, table):

@@ -36,6 +36,7 @@ from sktransfer import (
 FOLDS = 3
 PARTS = ("frozen", "heads", "text", "both", "numbers")
 RATES = (1e-4, 3e-4, 1e-3)
+BEST = 1e-3
 
 
 def _weighted(rows: np.ndarray) -> np.ndarray:
@@ -60,28 +61,29 @@ def classifiers(part: str) -> dict[str, Any]:
         model = frozen(LogisticRegression(max_iter=2_000), ["width", "height", "bytes"])
         return {"frozen, logistic regression": model}
     if part == "heads":
-        return _with_dropout("heads", towers)
+        options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
+        return {
+            "heads": MixedClassifier(towers, **options),
+            "heads, modality dropout": MixedClassifier(towers, modality_dropout=0.2, **options),
+        }
+    texts = {rate: TextClassifier(trainable=2, lr=rate, layer_decay=0.8) for rate in RATES}
+    options = {"max_epochs": 5, "random_state": 0}
     if part == "text":
-        models = {}
-        for rate in RATES:
-            text = TextClassifier(trainable=2, lr=rate, layer_decay=0.8)
-            models |= _with_dropout(f"text trained, {rate:g}", {**towers, "name": text})
-        return models
-    text = TextClassifier(trainable=2, lr=3e-4, layer_decay=0.8)
-    both = {"icon": ImageClassifier(trainable=1, lr=3e-4), "name": text}
-    return {"text and images trained": MixedClassifier(both, max_epochs=5, random_state=0)}
-
-
-def _with_dropout(name: str, towers: dict[str, Any]) -> dict[str, Any]:
-    model = MixedClassifier(towers, max_epochs=20, random_state=0)
-    thinned = MixedClassifier(towers, modality_dropout=0.2, max_epochs=20, random_state=0)
-    return {name: model, f"{name}, modality dropout": thinned}
+        models = {
+            f"text trained, lr={rate:g}": MixedClassifier({**towers, "name": text}, **options)
+            for rate, text in texts.items()
+        }
+        best = {**towers, "name": texts[BEST]}
+        thinned = MixedClassifier(best, modality_dropout=0.2, **options)
+        return models | {f"... {BEST:g}, modality dropout": thinned}
+    both = {"icon": ImageClassifier(trainable=1, lr=BEST), "name": texts[BEST]}
+    return {"text and images trained": MixedClassifier(both, **options)}
 
 
 def regressors() -> dict[str, Any]:
     """Return the models of numbers by name."""
     towers = {"icon": ImageRegressor(), "name": TextRegressor()}
-    text = TextRegressor(trainable=2, lr=3e-4, layer_decay=0.8)
+    text = TextRegressor(trainable=2, lr=BEST, layer_decay=0.8)
     options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
     return {
         "frozen, ridge regression": frozen(RidgeCV(np.logspace(-2, 4, 13)), ["width", "height"]),

@@ -159,7 +159,7 @@ def _recognized(rows: Rows, names: Sequence[str], kind: int) -> dict[str, Tower]
     rest = {c.name: c.kind for c in columns if c.kind not in (*BY_MODALITY, UNKNOWN)}
     if not {*rest.values()} - {DROP}:
         return found
-    return found | {_free_name(rows): Tower(TableEmbedder(weighting="equal"), [*rest])}
+    return found | {_free_name(rows): Tower(TableEmbedder(), [*rest])}
 
 
 def _free_name(rows: Rows) -> str:

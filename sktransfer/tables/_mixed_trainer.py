@@ -23,6 +23,7 @@ from sktransfer.tables._mixed_towers import (
     towers_of,
 )
 from sktransfer.tables._read_table import read_table
+from sktransfer.tables._table_embedder import TableEmbedder
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -201,7 +202,10 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
 
         device = _runtime.resolve_device(self.device)
         widths = [network.head.n_features for network in networks.values()]
-        head = FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout)
+        weighted = [
+            number for number, e in enumerate(estimators.values()) if isinstance(e, TableEmbedder)
+        ]
+        head = FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout, weighted)
         settings = {
             name: TowerSettings(
                 estimator.lr,

@@ -42,27 +42,27 @@ def transformed(
     """
     if transformer is None:
         return np.asarray(cells)
-    form = _form_of(transformer)
+    form = form_of(transformer)
     if form == "series":  # of skrub, whose transformers read missing cells themselves
-        return _call(transformer, X, y, fit)
+        return call(transformer, X, y, fit=fit)
     present = np.flatnonzero(~missing)
     if form == "cells":
         # Copies of another cell keep the numbers of rows in errors, and cost no computation.
         filled = _filled(cells, missing, present) if missing.any() else cells
-        found = _call(transformer, filled, y, fit)
+        found = call(transformer, filled, y, fit=fit)
         found[missing] = np.nan
         return found
     table = _one_column(cells)
     if not missing.any():
-        return _call(transformer, table, y, fit)
+        return call(transformer, table, y, fit=fit)
     targets = y if y is None else safe_indexing(y, present)
-    rows = _call(transformer, table[present], targets, fit)
+    rows = call(transformer, table[present], targets, fit=fit)
     found = np.full((len(missing), rows.shape[1]), np.nan)
     found[present] = rows
     return found
 
 
-def _form_of(transformer: Any) -> str:
+def form_of(transformer: Any) -> str:
     """Return what a transformer takes: "series", "cells" or "table"."""
     while isinstance(transformer, Pipeline) and transformer.steps:
         transformer = transformer.steps[0][1]
@@ -90,7 +90,8 @@ def _fit_transform(transformer: Any, X: Any, y: Any) -> Any:
     return transformer.fit(X, y).transform(X)
 
 
-def _call(transformer: Any, X: Any, y: Any, fit: bool) -> np.ndarray:
+def call(transformer: Any, X: Any, y: Any, *, fit: bool) -> np.ndarray:
+    """Return the features (n, d) of what a transformer takes, with `fit` after fitting it."""
     if not fit:
         found = transformer.transform(X)
     else:

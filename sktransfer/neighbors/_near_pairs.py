@@ -13,7 +13,7 @@ _TILE = 4_096
 MOST_PAIRS = 50_000_000
 
 
-def unit_rows(rows: np.ndarray, dtype: DTypeLike = None) -> np.ndarray:
+def unit_rows(rows: np.ndarray, dtype: DTypeLike | None = None) -> np.ndarray:
     """Return rows at unit length, of float32, float64 or `dtype`; a row of zeros stays one."""
     rows = np.ascontiguousarray(rows, dtype=np.result_type(np.float32, rows.dtype))
     # Powers of two, which round nothing: squares of large or small numbers are no float32.

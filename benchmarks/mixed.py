@@ -1,6 +1,7 @@
 """Towers trained together, beside logistic or ridge regression on the same features, frozen.
 
-``python -m benchmarks.mixed``
+``python -m benchmarks.mixed --part heads``, or another of the parts: frozen, heads, text, both and
+numbers
 
 Icons of cloud services: picture, name and three numbers, 13 kinds; and the number of bytes of an
 icon's file from the others. Three folds. The frozen blocks are standardized and divided by the root
@@ -9,7 +10,7 @@ of their width, as those of `MixedClassifier` are.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ from sktransfer import (
 )
 
 FOLDS = 3
+PARTS = ("frozen", "heads", "text", "both", "numbers")
+RATES = (1e-4, 3e-4, 1e-3)
+BEST = 1e-3
 
 
 def _weighted(rows: np.ndarray) -> np.ndarray:
@@ -50,38 +54,41 @@ def frozen(model: Any, numbers: list[str]) -> Any:
     return make_pipeline(ColumnTransformer(weighted), model)
 
 
-def classifiers() -> dict[str, Any]:
-    """Return the models of kinds by name."""
-    text = TextClassifier(trainable=2, lr=2e-4)
-    image = ImageClassifier(trainable=1, lr=2e-4)
+def classifiers(part: str) -> dict[str, Any]:
+    """Return the models of kinds of one part by name."""
     towers = {"icon": ImageClassifier(), "name": TextClassifier()}
-    options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
-    return {
-        "frozen, logistic regression": frozen(
-            LogisticRegression(max_iter=2_000), ["width", "height", "bytes"]
-        ),
-        "heads": MixedClassifier(towers, **options),
-        "heads, modality dropout": MixedClassifier(towers, modality_dropout=0.2, **options),
-        "text trained": MixedClassifier({**towers, "name": text}, **options),
-        "text trained, modality dropout": MixedClassifier(
-            {**towers, "name": text}, modality_dropout=0.2, **options
-        ),
-        "text and images trained": MixedClassifier(
-            {"icon": image, "name": text}, **{**options, "max_epochs": 10}
-        ),
-    }
+    if part == "frozen":
+        model = frozen(LogisticRegression(max_iter=2_000), ["width", "height", "bytes"])
+        return {"frozen, logistic regression": model}
+    if part == "heads":
+        options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
+        return {
+            "heads": MixedClassifier(towers, **options),
+            "heads, modality dropout": MixedClassifier(towers, modality_dropout=0.2, **options),
+        }
+    texts = {rate: TextClassifier(trainable=2, lr=rate, layer_decay=0.8) for rate in RATES}
+    options = {"max_epochs": 5, "random_state": 0}
+    if part == "text":
+        models = {
+            f"text trained, lr={rate:g}": MixedClassifier({**towers, "name": text}, **options)
+            for rate, text in texts.items()
+        }
+        best = {**towers, "name": texts[BEST]}
+        thinned = MixedClassifier(best, modality_dropout=0.2, **options)
+        return models | {f"... {BEST:g}, modality dropout": thinned}
+    both = {"icon": ImageClassifier(trainable=1, lr=BEST), "name": texts[BEST]}
+    return {"text and images trained": MixedClassifier(both, **options)}
 
 
 def regressors() -> dict[str, Any]:
     """Return the models of numbers by name."""
     towers = {"icon": ImageRegressor(), "name": TextRegressor()}
+    text = TextRegressor(trainable=2, lr=BEST, layer_decay=0.8)
     options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
     return {
         "frozen, ridge regression": frozen(RidgeCV(np.logspace(-2, 4, 13)), ["width", "height"]),
         "heads": MixedRegressor(towers, **options),
-        "text trained": MixedRegressor(
-            {**towers, "name": TextRegressor(trainable=2, lr=2e-4)}, **options
-        ),
+        "text trained": MixedRegressor({**towers, "name": text}, **options),
     }
 
 
@@ -104,20 +111,19 @@ def compare(title: str, models: dict[str, Any], X: Any, y: np.ndarray, folds: An
 
 
 def main() -> None:
-    """Print all tables, or those of models whose names are given."""
+    """Print the table of one part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=PARTS, default="heads")
+    part = parser.parse_args().part
     table = cloud_icons().drop(columns="provider")
     kinds, size = table.pop("kind").to_numpy(), np.log(table["bytes"].to_numpy())
-    wanted = sys.argv[1:]
-    chosen = {n: m for n, m in classifiers().items() if n in wanted or not wanted}
-    compare("kind", chosen, table, kinds, StratifiedKFold(FOLDS, shuffle=True, random_state=0))
-    chosen = {n: m for n, m in regressors().items() if n in wanted or not wanted}
-    compare(
-        "bytes of a file, R squared",
-        chosen,
-        table.drop(columns="bytes"),
-        size,
-        KFold(FOLDS, shuffle=True, random_state=0),
-    )
+    if part != "numbers":
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        compare("kind", classifiers(part), table, kinds, folds)
+        return
+    others = table.drop(columns="bytes")
+    folds = KFold(FOLDS, shuffle=True, random_state=0)
+    compare("bytes of a file, R squared", regressors(), others, size, folds)
 
 
 if __name__ == "__main__":

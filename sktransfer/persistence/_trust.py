@@ -222,7 +222,7 @@ def known() -> frozenset[str]:
     return (
         _CALLED
         | _ABSTRACT
-        | {BOOSTED_TREE, "sktransfer.tables._mixed_rest.TableBlock"}
+        | {BOOSTED_TREE}
         | _names_of((*_OF_ARRAYS, *of_splines), callable)
         | _names_of(functions, inspect.isfunction)
         | _names_of(ours, _is_subclass_of(BaseEstimator))

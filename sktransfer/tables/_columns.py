@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sktransfer._warnings import warn
 from sktransfer.columns import (
     Rows,
     Values,
@@ -15,6 +16,7 @@ from sktransfer.columns import (
     seconds_of,
     values_of,
 )
+from sktransfer.exceptions import LeftOutWarning
 from sktransfer.modalities import recognize
 
 #: A column of strings is of categories with at most this many distinct values, if each of them
@@ -83,6 +85,19 @@ def recognize_values(values: Values) -> tuple[str, str]:
     if is_constant and len(present) == len(values.cells) > 1:
         return DROP, "all cells are the same"
     return found
+
+
+def warn_of_unknown(columns: Sequence[TableColumn], parameter: str = "columns") -> None:
+    """Warn of columns of no known kind; the parameter can say what to do with them."""
+    unknown = [column for column in columns if column.kind == UNKNOWN]
+    if unknown:
+        reasons = "; ".join(f"{column.name!r}: {column.why}" for column in unknown[:3])
+        what = "a transformer, a kind or 'drop'" if parameter == "columns" else "an estimator"
+        warn(
+            f"columns of no known kind are not used ({reasons}). Name {what} for each in "
+            f"`{parameter}`.",
+            LeftOutWarning,
+        )
 
 
 def _of_kind(kind: str, present: Sequence[Any]) -> tuple[str, str]:

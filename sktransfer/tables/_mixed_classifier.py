@@ -14,15 +14,16 @@ class MixedClassifier(ClassifierOfRows, MixedTrainer):
     """Classify the rows of a table by several columns, whose networks are trained together.
 
     Each column of images, texts or sounds has a tower: a pretrained network, trained as far as its
-    `trainable` says. Late fusion: the features of all towers are standardized, those of each tower
-    are divided by the root of their number, and one linear layer on all of them predicts. Targets
-    are classes of any type, one per row, or a matrix of zeros and ones with any number of labels
-    per row.
+    `trainable` says. Late fusion: the features of all towers are standardized (a `TableEmbedder`
+    keeps the weights of its columns), those of each tower are divided by the root of their number,
+    and one linear layer on all of them predicts. Targets are classes of any type, one per row, or a
+    matrix of zeros and ones with any number of labels per row.
 
     A table is a DataFrame of pandas or polars, an Arrow table, or an array of shape (n, c). Columns
     of a DataFrame are found by name. A missing cell (None, NaN, an empty text) is no error: in its
-    place, the tower has a blank, which is learned. A cell that cannot be used is an error that
-    names its row and column, or a blank if the tower has ``on_error="nan"``.
+    place, the tower has a blank, which is learned; a tower of several columns has it where all of
+    them are missing. A cell that cannot be used is an error that names its row and column, or a
+    blank if the tower has ``on_error="nan"``.
 
     Parameters
     ----------
@@ -33,10 +34,10 @@ class MixedClassifier(ClassifierOfRows, MixedTrainer):
         trained (`backbone`, `trainable`, `lr` of its unfrozen stages, `layer_decay`,
         `weight_decay`, `augment`, `reuse_activations`, `precision`, `cache`, `on_error` and those
         of its cells). Any other transformer is fitted before, and its features stay fixed. None
-        leaves a column out. Columns without a tower are recognized: images, texts and sounds have a
-        fine-tuner with ``trainable="head"``, and the others share a block of standardized numbers
-        and one-hot encoded categories, named "rest". A tower "rest" takes all of them instead.
-        "auto": all columns are recognized.
+        leaves a column out. Columns without a tower are recognized as those of `TableEmbedder` are:
+        images, texts and sounds have a fine-tuner with ``trainable="head"``, and the others share a
+        `TableEmbedder`, named "rest". A tower "rest" takes all of them instead. "auto": all columns
+        are recognized.
     modality_dropout : float, default=0.0
         Probability with which a training step replaces a tower of a row by its blank, so that the
         others learn to do without it. At least one tower per row is kept.

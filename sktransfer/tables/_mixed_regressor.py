@@ -25,10 +25,10 @@ class MixedRegressor(RegressorOfRows, MixedTrainer):
         trained (`backbone`, `trainable`, `lr` of its unfrozen stages, `layer_decay`,
         `weight_decay`, `augment`, `reuse_activations`, `precision`, `cache`, `on_error` and those
         of its cells). Any other transformer is fitted before, and its features stay fixed. None
-        leaves a column out. Columns without a tower are recognized: images, texts and sounds have a
-        fine-tuner with ``trainable="head"``, and the others share a block of standardized numbers
-        and one-hot encoded categories, named "rest". A tower "rest" takes all of them instead.
-        "auto": all columns are recognized.
+        leaves a column out. Columns without a tower are recognized as those of `TableEmbedder` are:
+        images, texts and sounds have a fine-tuner with ``trainable="head"``, and the others share a
+        `TableEmbedder`, named "rest". A tower "rest" takes all of them instead. "auto": all columns
+        are recognized.
     modality_dropout : float, default=0.0
         Probability with which a training step replaces a tower of a row by its blank, so that the
         others learn to do without it. At least one tower per row is kept.

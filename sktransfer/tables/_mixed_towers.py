@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
 
-from sktransfer.columns import Column, Rows, rows_of
+from sktransfer.columns import Column, Rows, is_missing, values_of
 from sktransfer.exceptions import ColumnError
 from sktransfer.finetune import (
     BY_MODALITY,
@@ -20,7 +18,15 @@ from sktransfer.finetune import (
     FineTunedClassifier,
     FineTunedRegressor,
 )
-from sktransfer.tables._mixed_rest import TableBlock, modality_of_column
+from sktransfer.tables._columns import (
+    DROP,
+    UNKNOWN,
+    TableColumn,
+    recognize_values,
+    warn_of_unknown,
+)
+from sktransfer.tables._table_embedder import TableEmbedder
+from sktransfer.tables._transformed import call, takes_cells, transformed
 
 #: Name of the tower of all columns that have none of their own.
 REST = "rest"
@@ -84,26 +90,6 @@ def about(name: str) -> Iterator[None]:
         raise
 
 
-def rows_of_table(X: Any) -> Rows:
-    """Return the rows of a table; a list of rows is one, too."""
-    if isinstance(X, Sequence) and len(X) and isinstance(X[0], (list, tuple, np.ndarray)):
-        cells = np.empty((len(X), len(X[0])), dtype=object)
-        cells[:] = X
-        X = cells
-    rows = rows_of(X)
-    if not rows.is_named and np.ndim(X) != 2:
-        raise ColumnError(
-            "Expected 2D array, got one column instead. Reshape your data with X.to_frame(), or "
-            "X.reshape(-1, 1)."
-        )
-    if not rows.names:
-        raise ColumnError(
-            f"Found array with 0 feature(s) (shape=({len(rows)}, 0)) while a minimum of 1 is "
-            "required."
-        )
-    return rows
-
-
 def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[str, Tower]:
     """Return the towers of a table.
 
@@ -160,18 +146,30 @@ def _named(rows: Rows, name: str, value: Any) -> Tower:
     return tower
 
 
-def _recognized(rows: Rows, columns: Sequence[str], kind: int) -> dict[str, Tower]:
-    found, rest = {}, []
-    for column in columns:
-        modality = modality_of_column(rows, rows.names.index(column))
-        if modality is None:
-            rest.append(column)
-        else:
-            found[column] = Tower(BY_MODALITY[modality][kind](), [column])
-    return found | {REST: Tower(TableBlock(), rest)}
+def _recognized(rows: Rows, names: Sequence[str], kind: int) -> dict[str, Tower]:
+    """Return a fine-tuner for each column of a modality, and one `TableEmbedder` of the others."""
+    values = [values_of(rows.column(rows.names.index(name))) for name in names]
+    columns = [TableColumn(n, *recognize_values(v)) for n, v in zip(names, values, strict=True)]
+    found = {
+        column.name: Tower(BY_MODALITY[column.kind][kind](), [column.name])
+        for column in columns
+        if column.kind in BY_MODALITY
+    }
+    warn_of_unknown(columns, "towers")
+    rest = {c.name: c.kind for c in columns if c.kind not in (*BY_MODALITY, UNKNOWN)}
+    if not {*rest.values()} - {DROP}:
+        return found
+    return found | {_free_name(rows): Tower(TableEmbedder(), [*rest])}
 
 
-def read_table(
+def _free_name(rows: Rows) -> str:
+    name = REST
+    while name in rows.names:
+        name += "_"
+    return name
+
+
+def read_towers(
     rows: Rows, towers: Mapping[str, Tower], y: Any = None, *, fit: bool = False
 ) -> MixedTable:
     """Return the columns of a table; with `fit`, fit the towers that are not trained before."""
@@ -183,32 +181,38 @@ def read_table(
                 column = tower.estimator._modality().column(rows.column(numbers[0]))
                 columns[name] = replace(column, name=tower.columns[0], in_table=True)
             else:
-                X = rows.column(numbers[0]) if _takes_cells(tower) else rows.select(numbers)
-                blocks[name] = _block(tower.estimator, X, y, fit=fit)
+                blocks[name] = _block(tower.estimator, rows, numbers, y, fit=fit)
                 _check_block(blocks[name], len(rows))
+                blocks[name][_without_cells(rows, numbers)] = np.nan
     return MixedTable(rows, towers, columns, blocks)
 
 
-def _takes_cells(tower: Tower) -> bool:
-    first = tower.estimator
-    while isinstance(first, Pipeline) and first.steps:
-        first = first.steps[0][1]
-    return len(tower.columns) == 1 and not get_tags(first).input_tags.two_d_array
+def _block(
+    transformer: Any, rows: Rows, numbers: Sequence[int], y: Any, *, fit: bool
+) -> np.ndarray:
+    if len(numbers) > 1 or not takes_cells(transformer):
+        X = rows.select(numbers)
+        return call(transformer, X, y, fit=fit).astype(np.float32)
+    X = rows.column(numbers[0])
+    cells = values_of(X).cells
+    missing = np.fromiter(map(is_missing, cells), bool, len(cells))
+    if missing.all() and not fit:
+        return np.full((len(cells), len(transformer.get_feature_names_out())), np.nan, np.float32)
+    return transformed(transformer, X, cells, missing, y, fit=fit).astype(np.float32)
 
 
-def _block(transformer: Any, X: Any, y: Any, *, fit: bool) -> np.ndarray:
-    if not fit:
-        found = transformer.transform(X)
-    elif hasattr(transformer, "fit_transform"):
-        found = transformer.fit_transform(X, y)
-    else:
-        found = transformer.fit(X, y).transform(X)
-    found = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
-    return found.reshape(len(found), -1).astype(np.float32)
+def _without_cells(rows: Rows, numbers: Sequence[int]) -> list[int]:
+    """Return the rows in which all of these columns are missing."""
+    left = [*range(len(rows))]
+    for number in numbers:
+        if left:
+            cells = rows.cells(number)
+            left = [row for row in left if is_missing(cells[row])]
+    return left
 
 
 def _check_block(block: np.ndarray, n_rows: int) -> None:
-    if len(block) != n_rows or not block.shape[1]:
+    if block.ndim != 2 or len(block) != n_rows or not block.shape[1]:
         raise ColumnError(
             f"The transformer gives {block.shape} features for {n_rows} rows, expected a row of "
             "one or more per row."

@@ -19,10 +19,11 @@ from sktransfer.tables._mixed_towers import (
     MixedTable,
     Tower,
     about,
-    read_table,
-    rows_of_table,
+    read_towers,
     towers_of,
 )
+from sktransfer.tables._read_table import read_table
+from sktransfer.tables._table_embedder import TableEmbedder
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -129,15 +130,15 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     # Fitting ---------------------------------------------------------------------------------
 
     def _read(self, X: Any, y: Any, before: MixedTable | None = None) -> MixedTable:
-        rows = rows_of_table(X)
+        rows = read_table(X)
         if before is not None:
             return self._read_again(rows, before.towers, before.rows.names)
-        return read_table(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
+        return read_towers(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
 
     def _check_column(self, X: Any) -> MixedTable:
         towers = {n: Tower(tower, self._columns[n]) for n, tower in self.towers_.items()}
         names = getattr(self, "feature_names_in_", range(self.n_features_in_))
-        return self._read_again(rows_of_table(X), towers, [str(name) for name in names])
+        return self._read_again(read_table(X), towers, [str(name) for name in names])
 
     def _read_again(self, rows: Any, towers: Any, names: list[str]) -> MixedTable:
         if not rows.is_named and len(rows.names) != len(names):
@@ -152,7 +153,7 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
                 f"has {', '.join(map(repr, rows.names))}. Where a column is not known, pass it "
                 "with missing cells."
             )
-        return read_table(rows, towers)
+        return read_towers(rows, towers)
 
     def _backbone_of(self, column: MixedTable, continues: bool) -> dict[str, Part]:
         found = {}
@@ -201,7 +202,10 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
 
         device = _runtime.resolve_device(self.device)
         widths = [network.head.n_features for network in networks.values()]
-        head = FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout)
+        weighted = [
+            number for number, e in enumerate(estimators.values()) if isinstance(e, TableEmbedder)
+        ]
+        head = FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout, weighted)
         settings = {
             name: TowerSettings(
                 estimator.lr,

@@ -16,10 +16,9 @@ from sktransfer._compat import HasMethods, StrOptions, check_feature_names_in
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer._public import public
 from sktransfer._table import Table
-from sktransfer._warnings import warn
 from sktransfer.columns import Rows, describe
 from sktransfer.embedders import EMBEDDERS
-from sktransfer.exceptions import ColumnError, LeftOutWarning
+from sktransfer.exceptions import ColumnError
 from sktransfer.tables._block import VALUE, Block, fit_block, transform_block
 from sktransfer.tables._block_weights import weights_of
 from sktransfer.tables._columns import (
@@ -30,6 +29,7 @@ from sktransfer.tables._columns import (
     UNKNOWN,
     TableColumn,
     recognize_columns,
+    warn_of_unknown,
 )
 from sktransfer.tables._read_table import places_of, read_table
 
@@ -185,7 +185,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
             else fit_block(column, rows.column(place), transformer, y, is_scaled=is_scaled)
             for place, (column, transformer, is_scaled) in enumerate(chosen)
         ]
-        _warn_of_unknown([column for column, transformer, _ in chosen if transformer is None])
+        warn_of_unknown([column for column, transformer, _ in chosen if transformer is None])
         parts = [part for _, part in filter(None, fitted)]
         if not parts:
             raise ColumnError(
@@ -344,17 +344,6 @@ def _default_of(kind: str) -> Any:
 
 def _name_of(transformer: Any) -> str:
     return "" if transformer is None else type(transformer).__name__
-
-
-def _warn_of_unknown(columns: Sequence[TableColumn]) -> None:
-    unknown = [column for column in columns if column.kind == UNKNOWN]
-    if unknown:
-        reasons = "; ".join(f"{column.name!r}: {column.why}" for column in unknown[:3])
-        warn(
-            f"columns of no known kind are not used ({reasons}). Name a transformer, a kind or "
-            "'drop' for each in `columns`.",
-            LeftOutWarning,
-        )
 
 
 def _check_wanted(wanted: Mapping[str, Any], names: list[str]) -> None:

@@ -44,31 +44,41 @@ def transformed(
         return np.asarray(cells)
     form = _form_of(transformer)
     if form == "series":  # of skrub, whose transformers read missing cells themselves
-        return _call(transformer, X, y, fit)
+        return call(transformer, X, y, fit=fit)
     present = np.flatnonzero(~missing)
     if form == "cells":
         # Copies of another cell keep the numbers of rows in errors, and cost no computation.
         filled = _filled(cells, missing, present) if missing.any() else cells
-        found = _call(transformer, filled, y, fit)
+        found = call(transformer, filled, y, fit=fit)
         found[missing] = np.nan
         return found
     table = _one_column(cells)
     if not missing.any():
-        return _call(transformer, table, y, fit)
+        return call(transformer, table, y, fit=fit)
     targets = y if y is None else safe_indexing(y, present)
-    rows = _call(transformer, table[present], targets, fit)
+    rows = call(transformer, table[present], targets, fit=fit)
     found = np.full((len(missing), rows.shape[1]), np.nan)
     found[present] = rows
     return found
 
 
-def _form_of(transformer: Any) -> str:
-    """Return what a transformer takes: "series", "cells" or "table"."""
+def takes_cells(transformer: Any) -> bool:
+    """Return whether a transformer takes the cells of one column, and not a table."""
+    return not get_tags(_first(transformer)).input_tags.two_d_array
+
+
+def _first(transformer: Any) -> Any:
     while isinstance(transformer, Pipeline) and transformer.steps:
         transformer = transformer.steps[0][1]
-    if not get_tags(transformer).input_tags.two_d_array:
+    return transformer
+
+
+def _form_of(transformer: Any) -> str:
+    """Return what a transformer takes: "series", "cells" or "table"."""
+    if takes_cells(transformer):
         return "cells"
-    return "series" if hasattr(transformer, "__single_column_transformer__") else "table"
+    is_of_series = hasattr(_first(transformer), "__single_column_transformer__")
+    return "series" if is_of_series else "table"
 
 
 def _filled(cells: Any, missing: np.ndarray, present: np.ndarray) -> list[Any]:
@@ -90,7 +100,8 @@ def _fit_transform(transformer: Any, X: Any, y: Any) -> Any:
     return transformer.fit(X, y).transform(X)
 
 
-def _call(transformer: Any, X: Any, y: Any, fit: bool) -> np.ndarray:
+def call(transformer: Any, X: Any, y: Any, *, fit: bool) -> np.ndarray:
+    """Return the features (n, d) of what a transformer takes, with `fit` after fitting it."""
     if not fit:
         found = transformer.transform(X)
     else:

@@ -69,7 +69,6 @@ def run_range_test(estimator: Any, X: Any, y: Any, test: RangeTest) -> None:
         "callbacks": [test],
         "contrastive_epochs": 0,
         "early_stopping": False,
-        "lr": float(test.rates[0]),
         "lr_schedule": "constant",
         "max_epochs": len(test.rates),  # enough: each has at least one batch
         "probe_epochs": 0,

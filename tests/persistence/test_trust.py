@@ -146,7 +146,6 @@ def test_all_public_estimators_and_nothing_else_of_the_package_are_trusted():
             "TextGenerator",
             "TextTagger",
             "ZeroShotClassifier",
-            "tables._mixed_rest.TableBlock",  # the default of MixedClassifier's tower "rest"
         )
     }
 

@@ -13,8 +13,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sktransfer
-from sktransfer import AudioClassifier, ImageClassifier, MixedClassifier, TextTagger
-from sktransfer.exceptions import BadCellError, ColumnError, TargetError
+from sktransfer import (
+    AudioClassifier,
+    AudioEmbedder,
+    ImageClassifier,
+    MixedClassifier,
+    TextTagger,
+    find_lr,
+)
+from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
+from sktransfer.training import RangeTest, run_range_test
 from tests._tiny import images, sounds, tiny_network
 
 N = 40
@@ -49,9 +57,9 @@ def table():
 @pytest.fixture(scope="module")
 def holes(table):
     """Return the table with missing cells in each column."""
-    found = table.copy()
-    for start, name in enumerate(table):
-        found.loc[found.index[start::4], name] = None
+    found, rng = table.copy(), np.random.default_rng(1)
+    for name in table:
+        found.loc[rng.random(N) < 0.25, name] = None
     return found
 
 
@@ -65,7 +73,7 @@ def test_all_columns_are_learned_together(model, table):
     assert list(model.towers_) == ["photo", "sound", "rest"]
     assert model.n_features_in_ == 4
     features = model.transform(table)
-    assert features.shape == (N, len(model.get_feature_names_out())) == (N, 6 + 128 + 3)
+    assert features.shape == (N, len(model.get_feature_names_out())) == (N, 6 + 128 + 2 + 2)
     assert np.isfinite(features).all()
     proba = model.predict_proba(table)
     assert list(model.classes_) == ["even", "odd"]
@@ -96,7 +104,7 @@ def test_columns_are_found_by_name(model, table):
 def test_a_missing_cell_is_a_blank(model, table, holes):
     assert make(modality_dropout=0.2).fit(holes, Y).score(table, Y) > 0.9
     # A whole column that is missing leaves the others.
-    assert model.score(table.assign(sound=None), Y) > 0.9
+    assert model.score(table.assign(sound=None), Y) > 0.75
     assert np.isfinite(model.predict_proba(table.assign(photo=None))).all()
     assert make().fit(table.assign(photo=None), Y).towers_["photo"]._n_features_out == 6
 
@@ -123,6 +131,73 @@ def test_a_damaged_cell_names_row_and_column(model, table):
         lenient.fit(damaged, Y)
     with pytest.warns(sktransfer.exceptions.BadCellWarning, match="replaced by blanks"):
         assert len(lenient.predict(damaged)) == N
+
+
+def test_a_transformer_of_cells_has_blanks_for_missing_ones(table, holes):
+    embedder = AudioEmbedder("log-mel", sampling_rate=16_000, cache=False)
+    towers = {"sound": embedder, "photo": None}
+    model = MixedClassifier(towers, max_epochs=2, random_state=0).fit(holes, Y)
+    fused = model.transform(table.assign(sound=None))
+    np.testing.assert_array_equal(fused[:, :128], np.tile(fused[0, :128], (N, 1)))
+    assert np.ptp(model.transform(table)[:, 0]) > 0
+
+
+def test_a_row_without_any_cell_of_the_rest_has_a_blank(table):
+    model = MixedClassifier({"photo": None, "sound": None}, max_epochs=2, random_state=0)
+    model.fit(table, Y)
+    part = table.assign(size=np.where(np.arange(N) < 2, np.nan, 1.0), colour=None)
+    blank = model._head["blank"] * model._head["scale"]
+    fused = model.transform(part)
+    np.testing.assert_allclose(fused[:2], np.tile(blank, (2, 1)))
+    assert not np.allclose(fused[2], blank)
+
+
+def test_columns_are_recognized_as_by_a_table_embedder(table):
+    n = len(table)
+    more = {
+        "title": [f"a film of the year {year}" for year in range(n)],
+        "code": [f"AB-{number}" for number in range(n)],
+        "since": pd.date_range("2025-01-01", periods=n).to_numpy(),
+        "rest": table["size"].astype(str).to_numpy(),
+        "list": [[1, 2]] * n,
+    }
+    towers = {"photo": None, "sound": None, "title": None}
+    model = MixedClassifier(towers, max_epochs=1, random_state=0)
+    with pytest.warns(LeftOutWarning, match="'list'.*Name an estimator for each in `towers`"):
+        model.fit(table.assign(**more), Y)
+    (name,) = model.towers_
+    kinds = {row["column"]: row["kind"] for row in model.towers_[name].recognized_}
+    assert name == "rest_"  # "rest" is a column
+    assert kinds == {
+        "size": "number", "colour": "category", "code": "drop", "since": "date", "rest": "number"
+    }  # fmt: skip
+
+
+def test_useless_columns_of_the_rest_have_little_weight():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(200, 12))).add_prefix("number ")
+    y = np.where(table["number 3"] > 0, "a", "b")
+    fused = MixedClassifier(max_epochs=1, random_state=0).fit(table, y).transform(table)
+    spread = fused.std(0).reshape(12, 2)[:, 0]
+    assert spread.argmax() == 3
+    assert spread[3] > 10 * np.delete(spread, 3).max()
+
+
+class Rates(RangeTest):
+    def on_batch_end(self, net, **kwargs):
+        super().on_batch_end(net, **kwargs)
+        self.last = {group["name"]: group["lr"] for group in net.optimizer_.param_groups}
+
+
+def test_the_rate_of_a_tower_keeps_its_ratio_in_a_range_test(table):
+    test = Rates(np.geomspace(1e-5, 1e-3, 5))
+    run_range_test(make(lr=1e-2).set_params(photo__lr=1e-4), table, Y, test)
+    rates = {name.split("/")[0]: rate for name, rate in test.last.items()}
+    assert rates == pytest.approx({"head": 1e-3, "photo": 1e-5})
+
+
+def test_a_learning_rate_is_found(table):
+    assert 1e-6 < find_lr(make(), table, Y, steps=20).suggestion < 1
 
 
 def test_towers_are_parameters(table):
@@ -215,7 +290,10 @@ def test_one_tower_learns_what_its_fine_tuner_learns(table):
         ),
         ({"rest": None, "photo": None}, "towers leaves no column of X"),
         ({"both": (ImageClassifier(), ["photo", "sound"])}, "takes one column, and not 2"),
-        ({"rest": StandardScaler(), "size": (StandardScaler(), ["photo"])}, ""),
+        (
+            {"size": (StandardScaler(), ["colour"]), "sound": None},
+            "could not convert string to float",
+        ),
     ],
 )
 def test_towers_that_do_not_fit_are_refused(towers, message, table):

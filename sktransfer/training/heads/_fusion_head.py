@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -27,6 +27,8 @@ class FusionHead(LinearHead):
     tower_dropout : float
         Probability with which a training step replaces a tower of a row by its blank. One tower
         at least is kept.
+    weighted : collection of int
+        Numbers of towers whose features have weights already: these are divided by one deviation.
     """
 
     def __init__(
@@ -35,10 +37,12 @@ class FusionHead(LinearHead):
         n_outputs: int,
         dropout: float = 0.0,
         tower_dropout: float = 0.0,
+        weighted: Collection[int] = (),
     ) -> None:
         super().__init__(sum(widths), n_outputs, dropout)
         self.widths = tuple(widths)
         self.tower_dropout = tower_dropout
+        self.weighted = weighted
         self.blank = torch.nn.Parameter(torch.zeros(sum(widths), dtype=torch.float32))
         mean = sum(widths) / len(widths)
         scale = [(mean / width) ** 0.5 for width in widths for _ in range(width)]
@@ -50,9 +54,9 @@ class FusionHead(LinearHead):
         """Set mean and deviation of each block from features (n, d), and the bias (k,)."""
         self.linear.bias.copy_(bias)
         ends = torch.tensor(self.widths).cumsum(0).tolist()
-        for width, end in zip(self.widths, ends, strict=True):
+        for number, (width, end) in enumerate(zip(self.widths, ends, strict=True)):
             block = slice(end - width, end)
-            self._standardize(features[:, block], block)
+            self._standardize(features[:, block], block, as_one=number in self.weighted)
 
     def fused(self, features: torch.Tensor) -> torch.Tensor:
         """Return standardized and weighted features, with blanks in place of NaN."""
@@ -73,9 +77,10 @@ class FusionHead(LinearHead):
         widths = torch.tensor(self.widths, device=features.device)
         return features.masked_fill(~kept.repeat_interleave(widths, dim=1), torch.nan)
 
-    def _standardize(self, features: torch.Tensor, block: slice) -> None:
+    def _standardize(self, features: torch.Tensor, block: slice, *, as_one: bool) -> None:
         """Set mean and deviation of a block from the values that are not missing."""
         mean = features.nanmean(0).nan_to_num(0.0)
-        deviation = (features - mean).square().nanmean(0).nan_to_num(0.0).sqrt()
+        variance = (features - mean).square().nanmean(0).nan_to_num(0.0)
+        deviation = (variance.mean().expand_as(mean) if as_one else variance).sqrt()
         self.mean[block] = mean
         self.deviation[block] = limited(deviation, mean)

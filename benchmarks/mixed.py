@@ -5,7 +5,7 @@ numbers
 
 Icons of cloud services: picture, name and three numbers, 13 kinds; and the number of bytes of an
 icon's file from the others. Three folds. The frozen blocks are standardized and divided by the root
-of their width, as those of `MixedClassifier` are.
+of their width, as those of `MixedClassifier` are; those of `TableEmbedder` are weighted as well.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sktransfer import (
     ImageRegressor,
     MixedClassifier,
     MixedRegressor,
+    TableEmbedder,
     TextClassifier,
     TextEmbedder,
     TextRegressor,
@@ -58,8 +59,11 @@ def classifiers(part: str) -> dict[str, Any]:
     """Return the models of kinds of one part by name."""
     towers = {"icon": ImageClassifier(), "name": TextClassifier()}
     if part == "frozen":
-        model = frozen(LogisticRegression(max_iter=2_000), ["width", "height", "bytes"])
-        return {"frozen, logistic regression": model}
+        model = LogisticRegression(max_iter=2_000)
+        return {
+            "frozen, logistic regression": frozen(model, ["width", "height", "bytes"]),
+            "frozen, TableEmbedder": make_pipeline(TableEmbedder(), model),
+        }
     if part == "heads":
         options: dict[str, Any] = {"max_epochs": 20, "random_state": 0}
         return {

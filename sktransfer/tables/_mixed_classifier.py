@@ -117,9 +117,11 @@ class MixedClassifier(ClassifierOfRows, MixedTrainer):
     -----
     Outputs of the frozen part of a tower are computed once, as `reuse_activations` of the tower
     says. With ``trainable="head"`` in all towers, this is logistic regression on frozen features,
-    trained by gradient steps; `LogisticRegression` on the same features is faster and as accurate.
-    What is gained: trained stages, blanks for missing cells, and predictions that stand the loss of
-    a column (`modality_dropout`). ``python -m benchmarks.mixed`` measures each.
+    trained by gradient steps, and as accurate as that: .709 on 1,486 icons of 13 kinds. With two
+    trained stages of the text network it was .727, with one of the image network too .737
+    (3 folds, spreads of .005 to .017, ``python -m benchmarks.mixed``). What is gained besides are
+    blanks for missing cells, and predictions that stand the loss of a column: without names .458
+    with `modality_dropout`, and .411 without it.
 
     Examples
     --------

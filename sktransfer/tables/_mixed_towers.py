@@ -26,7 +26,7 @@ from sktransfer.tables._columns import (
     warn_of_unknown,
 )
 from sktransfer.tables._table_embedder import TableEmbedder
-from sktransfer.tables._transformed import call, takes_cells, transformed
+from sktransfer.tables._transformed import call, form_of, transformed
 
 #: Name of the tower of all columns that have none of their own.
 REST = "rest"
@@ -190,7 +190,7 @@ def read_towers(
 def _block(
     transformer: Any, rows: Rows, numbers: Sequence[int], y: Any, *, fit: bool
 ) -> np.ndarray:
-    if len(numbers) > 1 or not takes_cells(transformer):
+    if len(numbers) > 1 or form_of(transformer) == "table":
         X = rows.select(numbers)
         return call(transformer, X, y, fit=fit).astype(np.float32)
     X = rows.column(numbers[0])

@@ -42,7 +42,7 @@ def transformed(
     """
     if transformer is None:
         return np.asarray(cells)
-    form = _form_of(transformer)
+    form = form_of(transformer)
     if form == "series":  # of skrub, whose transformers read missing cells themselves
         return call(transformer, X, y, fit=fit)
     present = np.flatnonzero(~missing)
@@ -62,23 +62,13 @@ def transformed(
     return found
 
 
-def takes_cells(transformer: Any) -> bool:
-    """Return whether a transformer takes the cells of one column, and not a table."""
-    return not get_tags(_first(transformer)).input_tags.two_d_array
-
-
-def _first(transformer: Any) -> Any:
+def form_of(transformer: Any) -> str:
+    """Return what a transformer takes: "series", "cells" or "table"."""
     while isinstance(transformer, Pipeline) and transformer.steps:
         transformer = transformer.steps[0][1]
-    return transformer
-
-
-def _form_of(transformer: Any) -> str:
-    """Return what a transformer takes: "series", "cells" or "table"."""
-    if takes_cells(transformer):
+    if not get_tags(transformer).input_tags.two_d_array:
         return "cells"
-    is_of_series = hasattr(_first(transformer), "__single_column_transformer__")
-    return "series" if is_of_series else "table"
+    return "series" if hasattr(transformer, "__single_column_transformer__") else "table"
 
 
 def _filled(cells: Any, missing: np.ndarray, present: np.ndarray) -> list[Any]:

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import skrub
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
@@ -140,6 +141,14 @@ def test_a_transformer_of_cells_has_blanks_for_missing_ones(table, holes):
     fused = model.transform(table.assign(sound=None))
     np.testing.assert_array_equal(fused[:, :128], np.tile(fused[0, :128], (N, 1)))
     assert np.ptp(model.transform(table)[:, 0]) > 0
+
+
+def test_a_transformer_of_skrub_takes_a_column(table):
+    since = pd.Series(pd.date_range("2025-01-01", periods=N), index=table.index)
+    towers = {"since": skrub.DatetimeEncoder(), "photo": None, "sound": None, "rest": None}
+    model = MixedClassifier(towers, max_epochs=2, random_state=0)
+    fused = model.fit(table.assign(since=since), Y).transform(table.assign(since=pd.NaT))
+    np.testing.assert_array_equal(fused, np.tile(fused[0], (N, 1)))
 
 
 def test_a_row_without_any_cell_of_the_rest_has_a_blank(table):

@@ -63,6 +63,7 @@ def _targets(y: Any, n: int) -> np.ndarray | None:
         found = check_array(y, ensure_2d=False, dtype=np.float64).reshape(n, -1)
     else:
         return None
+    found = found / max(np.abs(found).max(), np.finfo(np.float64).tiny)  # squares must not overflow
     found = found - found.mean(axis=0)
     return found if found.any() else None
 

@@ -122,6 +122,8 @@ def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[st
 
 
 def _named(rows: Rows, name: str, value: Any) -> Tower:
+    if isinstance(value, tuple) and len(value) != 2:
+        raise TypeError(f"The tower {name!r} must be a pair of an estimator and its columns.")
     estimator, columns = value if isinstance(value, tuple) else (value, name)
     columns = list(columns) if isinstance(columns, (list, tuple)) else [columns]
     names = [str(column) for column in columns]
@@ -131,6 +133,8 @@ def _named(rows: Rows, name: str, value: Any) -> Tower:
             f"{', '.join(map(repr, rows.names))}. Name a tower as its column, or give a pair of "
             "an estimator and its columns."
         )
+    if len({*names}) < len(names):
+        raise ColumnError(f"The tower {name!r} has a column twice: {', '.join(names)}.")
     tower = Tower(estimator, names)
     if tower.is_trained and len(names) != 1:
         raise ColumnError(

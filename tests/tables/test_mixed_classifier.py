@@ -298,6 +298,7 @@ def test_one_tower_learns_what_its_fine_tuner_learns(table):
             "The tower 'foto' is of the column 'foto', and X has 'photo'",
         ),
         ({"rest": None, "photo": None}, "towers leaves no column of X"),
+        ({"both": (StandardScaler(), ["size", "size"])}, "has a column twice: size, size"),
         ({"both": (ImageClassifier(), ["photo", "sound"])}, "takes one column, and not 2"),
         (
             {"size": (StandardScaler(), ["colour"]), "sound": None},
@@ -314,6 +315,8 @@ def test_towers_that_do_not_fit_are_refused(towers, message, table):
 def test_towers_of_other_types_are_refused(tower, table):
     with pytest.raises(TypeError, match="must be a fine-tuner of rows"):
         MixedClassifier({"photo": tower}).fit(table, Y)
+    with pytest.raises(TypeError, match="'x' must be a pair of an estimator and its columns"):
+        MixedClassifier({"x": (tower, ["photo"], 1)}).fit(table, Y)
 
 
 _BATCHES = {

@@ -133,7 +133,17 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         rows = read_table(X)
         if before is not None:
             return self._read_again(rows, before.towers, before.rows.names)
+        self._check_targets(y)
         return read_towers(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
+
+    def _check_targets(self, y: Any) -> None:
+        """Name a bad row of y before a tower that is fitted to y does not."""
+        from sktransfer.training.targets import as_numbers, refuse_missing
+
+        if self._kind and y is not None:
+            as_numbers(y)
+        else:
+            refuse_missing(y, "is no class.")
 
     def _check_column(self, X: Any) -> MixedTable:
         towers = {n: Tower(tower, self._columns[n]) for n, tower in self.towers_.items()}

@@ -411,6 +411,7 @@ class ContentRecommender(BaseEstimator):
         return np.where(interactions.ratings < self.min_rating, 0, interactions.ratings)
 
     def _user_vectors(self, histories: Histories) -> np.ndarray:
+        self._validate_params()  # half_life may have been set since
         weights = means(histories.liked(), len(self.item_ids_), self.half_life)
         return user_vectors(self._towers, weights @ np.nan_to_num(self.item_vectors_))
 

@@ -1,5 +1,6 @@
 """Recommendations follow likes and content, whatever the containers and ids are."""
 
+import copy
 import datetime
 import pickle
 
@@ -491,6 +492,11 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
         ),
         (lambda m: m.score([(0, 99)]), BadCellError, "row 0: the item 99"),
         (lambda m: m.score(LIKES, k=0), ValueError, "k=0"),
+        (
+            lambda m: copy.copy(m).set_params(half_life=-1).recommend([0]),
+            ValueError,
+            "'half_life' parameter of ContentRecommender must be",
+        ),
     ],
 )
 def test_an_error_names_what_is_wrong_in_a_call(call, error, message, model):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import skrub
 from sklearn.base import clone
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -141,6 +142,15 @@ def test_a_transformer_of_cells_has_blanks_for_missing_ones(table, holes):
     fused = model.transform(table.assign(sound=None))
     np.testing.assert_array_equal(fused[:, :128], np.tile(fused[0, :128], (N, 1)))
     assert np.ptp(model.transform(table)[:, 0]) > 0
+
+
+def test_a_transformer_without_names_of_features_has_blanks_too():
+    rows = pd.DataFrame({"title": ["good", "bad"] * 8, "size": range(16)})
+    model = MixedClassifier({"title": HashingVectorizer(n_features=8)}, random_state=0)
+    empty = rows.assign(title=None)
+    model.fit(rows, Y[:16], X_val=empty, y_val=Y[:16])
+    some = model.predict_proba(rows.assign(title=[None, *rows["title"][1:]]))
+    np.testing.assert_allclose(model.predict_proba(empty[:1]), some[:1], rtol=1e-5)
 
 
 def test_a_transformer_of_skrub_takes_a_column(table):

@@ -16,10 +16,18 @@ from sktransfer._compat import HasMethods, Interval
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer._public import public
 from sktransfer._warnings import warn
-from sktransfer.columns import describe, rows_of
+from sktransfer.columns import describe
 from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
 from sktransfer.recommend._interactions import Interactions, read_interactions
-from sktransfer.recommend._items import as_array, features_of, plain_ids, positions_of
+from sktransfer.recommend._items import (
+    as_array,
+    check_names,
+    features_of,
+    names_of,
+    one_column,
+    plain_ids,
+    positions_of,
+)
 from sktransfer.recommend._items import item_ids as item_ids_of
 from sktransfer.recommend._ranking import best_items, recall
 from sktransfer.recommend._towers import Histories, item_vectors, means, user_vectors
@@ -130,6 +138,7 @@ class ContentRecommender(BaseEstimator):
     item_ids_: np.ndarray = fitted()
     item_vectors_: np.ndarray = fitted()
     user_ids_: np.ndarray = fitted()
+    _names: list[str] | None = fitted()
 
     def fit(self, X: Any, y: Any = None, *, items: Any, item_ids: Any = None) -> Self:
         """Encode the items, and train on what the users liked.
@@ -174,6 +183,7 @@ class ContentRecommender(BaseEstimator):
                 f"min_rating={self.min_rating}, or the item has no features"
             )
         log: list[dict[str, Any]] = []
+        self._names = names_of(items)
         self._towers = train_towers(features, histories, self, random, log)
         codes = self._towers.pop("codes")
         self.history_, self.item_encoder_, self._likes = log, encoder, vars(histories)
@@ -213,7 +223,7 @@ class ContentRecommender(BaseEstimator):
             With ``return_scores=True``. Larger is better; only scores of one user can be compared.
         """
         check_is_fitted(self)
-        ids = plain_ids(rows_of(users).cells(0), "the user")
+        ids = plain_ids(one_column(users, "users"), "the user")
         rows = positions_of(ids, _numbered(self.user_ids_.tolist()), "the user", _NEW_USERS)
         histories = Histories(**self._likes).take(rows)
         return self._recommend(histories, ids, k, exclude_seen, candidates, return_scores)
@@ -304,6 +314,8 @@ class ContentRecommender(BaseEstimator):
             Items that are liked by the same users have vectors with a large cosine.
         """
         check_is_fitted(self)
+        if self.item_encoder_ is None:
+            check_names(items, self._names)
         features = features_of(self.item_encoder_, items, fit=False)
         width = len(self._towers["mean"])
         if features.shape[1] != width:
@@ -399,6 +411,7 @@ class ContentRecommender(BaseEstimator):
         return np.where(interactions.ratings < self.min_rating, 0, interactions.ratings)
 
     def _user_vectors(self, histories: Histories) -> np.ndarray:
+        self._validate_params()  # half_life may have been set since
         weights = means(histories.liked(), len(self.item_ids_), self.half_life)
         return user_vectors(self._towers, weights @ np.nan_to_num(self.item_vectors_))
 
@@ -407,7 +420,7 @@ class ContentRecommender(BaseEstimator):
         is_good = np.isfinite(self.item_vectors_[:, 0])
         if candidates is None:
             return is_good
-        ids = plain_ids(rows_of(candidates).cells(0), "the candidate")
+        ids = plain_ids(one_column(candidates, "candidates"), "the candidate")
         known = _numbered(self.item_ids_.tolist())
         allowed = np.zeros(len(is_good), dtype=bool)
         allowed[positions_of(ids, known, "the candidate", _NEW_ITEMS)] = True

@@ -80,7 +80,9 @@ def _columns(X: Any) -> dict[str, Sequence[Any]]:
         cells = [rows.cells(number) for number in range(len(names))]
     if is_named and {"user", "item"} <= set(names):
         return {name: cells[names.index(name)] for name in _NAMES if name in names}
-    if not 2 <= len(cells) <= len(_NAMES):
+    lower = [name.lower() for name in names] if is_named else []
+    moved = [n for n, name in enumerate(lower) if name in _NAMES and _NAMES.index(name) != n]
+    if moved or not 2 <= len(cells) <= len(_NAMES):
         shown = f" ({', '.join(map(repr, names[:8]))})" if is_named else ""
         raise ColumnError(
             f"the interactions have {len(cells)} column(s){shown}; name those to use 'user', "
@@ -131,7 +133,7 @@ def _time(value: Any, kind: str) -> Any:
         value = datetime.fromisoformat(value)
     if getattr(value, "tzinfo", None) is not None:
         value = value.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(value, "ns")
+    return np.datetime64(value, "us")  # nanoseconds end in 2262
 
 
 def _is_number(value: Any) -> bool:

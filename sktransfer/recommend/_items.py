@@ -42,6 +42,20 @@ def plain_ids(values: Iterable[Any], what: str, where: Where = "row {}".format) 
     return found
 
 
+def one_column(X: Any, what: str) -> Sequence[Any]:
+    """Return the cells of what is one column.
+
+    Raises
+    ------
+    ColumnError
+        If it has several.
+    """
+    rows = rows_of(X)
+    if len(rows.names) > 1:
+        raise ColumnError(f"{what} must be one column of ids, and not {len(rows.names)}")
+    return rows.cells(0)
+
+
 def _is_hashable(value: Any) -> bool:
     try:
         hash(value)
@@ -88,7 +102,7 @@ def item_ids(items: Any, ids: Any) -> list[Any]:
         labels = row_labels(items)
         found = plain_ids(range(n) if labels is None else labels, "the index of items")
     else:
-        found = plain_ids(rows_of(ids).cells(0), "item_ids")
+        found = plain_ids(one_column(ids, "item_ids"), "item_ids")
     if len(found) != n:
         raise ColumnError(f"there are {n} items and {len(found)} item_ids")
     first: dict[Any, int] = {}
@@ -105,7 +119,9 @@ def item_ids(items: Any, ids: Any) -> list[Any]:
 def as_array(ids: Sequence[Any]) -> np.ndarray:
     """Return ids as an array of their type, or of objects if they have several."""
     if len({type(key) for key in ids}) == 1 and isinstance(ids[0], int | float | str):
-        return np.array(ids)
+        array = np.array(ids)
+        if array.tolist() == [*ids]:  # not integers that have no type in common
+            return array
     found = np.empty(len(ids), dtype=object)
     found[:] = ids
     return found
@@ -131,3 +147,26 @@ def features_of(encoder: Any, items: Any, *, fit: bool) -> np.ndarray:
     if len(features) != (n := len(rows_of(items))):
         raise ColumnError(f"item_encoder gives {len(features)} rows for {n} items")
     return features
+
+
+def names_of(items: Any) -> list[str] | None:
+    """Return the names of the columns of a frame; None if they are only numbered."""
+    rows = rows_of(items)
+    is_named = rows.is_named and rows.names != [*map(str, range(len(rows.names)))]
+    return rows.names if is_named else None
+
+
+def check_names(items: Any, before: list[str] | None) -> None:
+    """Check that a frame of features has the columns of the fit, in their order.
+
+    Raises
+    ------
+    ColumnError
+        If both have names, and these differ.
+    """
+    names = names_of(items)
+    if names and before and names != before:
+        raise ColumnError(
+            f"the items have the features {', '.join(map(repr, names[:8]))}, and those of fit "
+            f"had {', '.join(map(repr, before[:8]))}; pass the same in the same order"
+        )

@@ -56,13 +56,14 @@ def _targets(y: Any, n: int) -> np.ndarray | None:
     if y is None or n < _FEWEST_ROWS:
         return None
     check_consistent_length(y, np.empty(n))
-    kind = type_of_target(y)
+    kind = type_of_target(y, input_name="y")
     if kind in ("binary", "multiclass"):
         found = _indicators(np.ravel(np.asarray(y)))
     elif kind in ("continuous", "continuous-multioutput", "multilabel-indicator"):
-        found = check_array(y, ensure_2d=False, dtype=np.float64).reshape(n, -1)
+        found = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(n, -1)
     else:
         return None
+    found = found / max(np.abs(found).max(), np.finfo(np.float64).tiny)  # squares must not overflow
     found = found - found.mean(axis=0)
     return found if found.any() else None
 

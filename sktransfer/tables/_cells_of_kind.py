@@ -48,5 +48,8 @@ def cells_of_kind(
 
 
 def _as_text(cell: Any) -> str:
-    is_whole = isinstance(cell, (float, np.floating)) and float(cell).is_integer()
+    # Columns of a data type of booleans are numbers.
+    is_whole = isinstance(cell, (bool, np.bool_)) or (
+        isinstance(cell, (float, np.floating)) and float(cell).is_integer()
+    )
     return str(int(cell)) if is_whole else str(cell)

@@ -30,6 +30,9 @@ MOST = 0.95
 #: Kinds of columns besides the modalities. Those of "drop" and "unknown" are not used.
 NUMBER, CATEGORY, DATE, DROP, UNKNOWN = "number", "category", "date", "drop", "unknown"
 
+#: Why a column without values is not used.
+ALL_MISSING = "all cells are missing"
+
 # A number with leading zeros is a code, such as a postal one.
 _NUMBER = re.compile(r"\s*[-+]?(0|[1-9]\d*)?(\.\d*)?([eE][-+]?\d+)?\s*")
 _DATE = re.compile(r"\s*\d{4}([-/])\d{2}\1\d{2}([T ]\d{2}:\d{2}.*)?\s*")
@@ -79,7 +82,7 @@ def recognize_values(values: Values) -> tuple[str, str]:
     """Return the kind of a column, and why."""
     present = [cell for cell in values.cells if not is_missing(cell)]
     if not present:
-        return DROP, "all cells are missing"
+        return DROP, ALL_MISSING
     found = _of_kind(values.kind, present)
     is_constant = found[0] in (NUMBER, CATEGORY, DATE) and len(set(present)) == 1
     if is_constant and len(present) == len(values.cells) > 1:

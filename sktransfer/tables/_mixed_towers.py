@@ -42,10 +42,13 @@ class Tower:
         A fine-tuner, whose network is trained with the others, or any transformer.
     columns : list of str
         Names of its columns; numbers where columns have no names.
+    width : int or None
+        Number of its features, once it is fitted.
     """
 
     estimator: Any
     columns: list[str]
+    width: int | None = None
 
     @property
     def is_trained(self) -> bool:
@@ -122,6 +125,8 @@ def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[st
 
 
 def _named(rows: Rows, name: str, value: Any) -> Tower:
+    if isinstance(value, tuple) and len(value) != 2:
+        raise TypeError(f"The tower {name!r} must be a pair of an estimator and its columns.")
     estimator, columns = value if isinstance(value, tuple) else (value, name)
     columns = list(columns) if isinstance(columns, (list, tuple)) else [columns]
     names = [str(column) for column in columns]
@@ -131,6 +136,8 @@ def _named(rows: Rows, name: str, value: Any) -> Tower:
             f"{', '.join(map(repr, rows.names))}. Name a tower as its column, or give a pair of "
             "an estimator and its columns."
         )
+    if len({*names}) < len(names):
+        raise ColumnError(f"The tower {name!r} has a column twice: {', '.join(names)}.")
     tower = Tower(estimator, names)
     if tower.is_trained and len(names) != 1:
         raise ColumnError(
@@ -181,23 +188,22 @@ def read_towers(
                 column = tower.estimator._modality().column(rows.column(numbers[0]))
                 columns[name] = replace(column, name=tower.columns[0], in_table=True)
             else:
-                blocks[name] = _block(tower.estimator, rows, numbers, y, fit=fit)
+                blocks[name] = _block(tower, rows, numbers, y, fit=fit)
                 _check_block(blocks[name], len(rows))
                 blocks[name][_without_cells(rows, numbers)] = np.nan
     return MixedTable(rows, towers, columns, blocks)
 
 
-def _block(
-    transformer: Any, rows: Rows, numbers: Sequence[int], y: Any, *, fit: bool
-) -> np.ndarray:
+def _block(tower: Tower, rows: Rows, numbers: Sequence[int], y: Any, *, fit: bool) -> np.ndarray:
+    transformer = tower.estimator
     if len(numbers) > 1 or form_of(transformer) == "table":
         X = rows.select(numbers)
         return call(transformer, X, y, fit=fit).astype(np.float32)
     X = rows.column(numbers[0])
     cells = values_of(X).cells
     missing = np.fromiter(map(is_missing, cells), bool, len(cells))
-    if missing.all() and not fit:
-        return np.full((len(cells), len(transformer.get_feature_names_out())), np.nan, np.float32)
+    if missing.all() and tower.width is not None:
+        return np.full((len(cells), tower.width), np.nan, np.float32)
     return transformed(transformer, X, cells, missing, y, fit=fit).astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -132,11 +133,24 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     def _read(self, X: Any, y: Any, before: MixedTable | None = None) -> MixedTable:
         rows = read_table(X)
         if before is not None:
-            return self._read_again(rows, before.towers, before.rows.names)
+            widths = {name: block.shape[1] for name, block in before.blocks.items()}
+            towers = {n: replace(t, width=widths.get(n)) for n, t in before.towers.items()}
+            return self._read_again(rows, towers, before.rows.names)
+        self._check_targets(y)
         return read_towers(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
 
+    def _check_targets(self, y: Any) -> None:
+        """Name a bad row of y before a tower that is fitted to y does not."""
+        from sktransfer.training.targets import as_numbers, refuse_missing
+
+        if self._kind and y is not None:
+            as_numbers(y)
+        else:
+            refuse_missing(y, "is no class.")
+
     def _check_column(self, X: Any) -> MixedTable:
-        towers = {n: Tower(tower, self._columns[n]) for n, tower in self.towers_.items()}
+        known = zip(self.towers_.items(), self._widths, strict=True)
+        towers = {n: Tower(tower, self._columns[n], width) for (n, tower), width in known}
         names = getattr(self, "feature_names_in_", range(self.n_features_in_))
         return self._read_again(read_table(X), towers, [str(name) for name in names])
 

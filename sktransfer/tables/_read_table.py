@@ -44,7 +44,11 @@ def read_table(X: Any) -> Rows:
         )
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ColumnError("Complex data not supported; pass one column per part, of real numbers")
-    return rows_of(X)
+    rows = rows_of(X)
+    if len({*rows.names}) < len(rows.names):
+        twice = next(name for name in rows.names if rows.names.count(name) > 1)
+        raise ColumnError(f"several columns of X are named {twice!r} as text; rename them")
+    return rows
 
 
 def _matrix(X: Any) -> np.ndarray:

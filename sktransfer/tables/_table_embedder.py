@@ -22,6 +22,7 @@ from sktransfer.exceptions import ColumnError
 from sktransfer.tables._block import VALUE, Block, fit_block, transform_block
 from sktransfer.tables._block_weights import weights_of
 from sktransfer.tables._columns import (
+    ALL_MISSING,
     CATEGORY,
     DATE,
     DROP,
@@ -291,6 +292,8 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         """Return what a column is taken as, its unfitted transformer, and whether it is scaled."""
         if wanted is None:
             return self._by_kind(column)
+        if column.why == ALL_MISSING and wanted != _AS_IT_IS:  # nothing to fit on
+            return column, None, False
         column = replace(column, why="by `columns`")
         if wanted == _AS_IT_IS:
             return replace(column, kind=NUMBER), None, False

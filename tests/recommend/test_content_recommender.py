@@ -1,5 +1,6 @@
 """Recommendations follow likes and content, whatever the containers and ids are."""
 
+import copy
 import datetime
 import pickle
 
@@ -192,6 +193,31 @@ def test_only_the_order_of_times_counts(model):
     np.testing.assert_array_equal(late.item_vectors_, model.item_vectors_)
 
 
+@pytest.mark.parametrize("unit", [str, datetime.date.fromisoformat])
+def test_times_of_centuries_to_come_are_in_order(unit, model):
+    times = [unit(f"{2240 + year}-01-01") for year in range(len(LIKES))]
+    found = small(max_epochs=30).fit(LIKES.assign(time=times)[::-1], items=FEATURES)
+    np.testing.assert_array_equal(found.item_vectors_, model.item_vectors_)
+
+
+@pytest.mark.parametrize("ids", [[1, 2**62 + 1, 2**64 - 1], ["a", "a\0", "b"]])
+def test_ids_that_numpy_would_round_or_cut_come_back(ids):
+    likes = [(ids[0], ids[1]), (ids[1], ids[0])]
+    found = small().fit(likes, items=FEATURES[:3], item_ids=ids)
+    assert found.recommend(ids[:1], k=2, candidates=[ids[0], ids[2]]).max() == ids[2]
+    assert found.user_ids_.tolist() == ids[:2]
+
+
+def test_features_in_another_order_are_refused(model):
+    named = pd.DataFrame(FEATURES, columns=["a", "b"])
+    found = small(max_epochs=30).fit(LIKES, items=named)
+    for items in (FEATURES, pd.DataFrame(FEATURES), pl.DataFrame(named)):
+        np.testing.assert_array_equal(found.transform(items), model.transform(FEATURES))
+    with pytest.raises(ColumnError, match="features 'b', 'a', and those of fit had 'a', 'b'"):
+        found.add_items(named[["b", "a"]][:1].set_axis(["new"]))
+    assert len(found.item_ids_) == len(FEATURES)
+
+
 def test_the_last_rating_of_an_item_counts():
     likes = pd.concat([LIKES, LIKES.iloc[[0]].assign(rating=1, time=-1)])
     plain, twice = (small(min_rating=4).fit(t, items=FEATURES) for t in (LIKES, likes))
@@ -382,6 +408,13 @@ def changed(column, row, value):
         ),
         (LIKES[["user"]], {}, ColumnError, r"1 column\(s\) \('user'\); name those to use"),
         (LIKES.assign(a=1, b=2).rename(columns={"user": "u"}), {}, ColumnError, r"6 column\(s\)"),
+        (
+            LIKES[["user", "item", "time"]].rename(columns={"user": "customer"}),
+            {},
+            ColumnError,
+            r"3 column\(s\) \('customer', 'item', 'time'\)",
+        ),
+        (LIKES[["item", "user"]].rename(columns=str.title), {}, ColumnError, "'Item', 'User'"),
         ([(0, 1), (0, 1, 2)], {}, ColumnError, "row 1 of the interactions has another length"),
         ([], {}, ColumnError, "no rows"),
         (LIKES[:0], {}, ColumnError, "no rows"),
@@ -429,6 +462,12 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
             "row 1: the user 99 is not known; .*recommend_for",
         ),
         (lambda m: m.recommend(0), ColumnError, "0 is not a column"),
+        (lambda m: m.recommend(LIKES), ColumnError, "users must be one column.* not 4"),
+        (
+            lambda m: m.recommend([0], k=1, candidates=np.ones((3, 2), int)),
+            ColumnError,
+            "candidates must be one column of ids, and not 2",
+        ),
         (lambda m: m.recommend([0], k=0), ValueError, "k=0"),
         (lambda m: m.recommend([0], k=2.5), ValueError, "k=2.5"),
         (
@@ -453,6 +492,11 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
         ),
         (lambda m: m.score([(0, 99)]), BadCellError, "row 0: the item 99"),
         (lambda m: m.score(LIKES, k=0), ValueError, "k=0"),
+        (
+            lambda m: copy.copy(m).set_params(half_life=-1).recommend([0]),
+            ValueError,
+            "'half_life' parameter of ContentRecommender must be",
+        ),
     ],
 )
 def test_an_error_names_what_is_wrong_in_a_call(call, error, message, model):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import skrub
 from sklearn.base import clone
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -141,6 +142,15 @@ def test_a_transformer_of_cells_has_blanks_for_missing_ones(table, holes):
     fused = model.transform(table.assign(sound=None))
     np.testing.assert_array_equal(fused[:, :128], np.tile(fused[0, :128], (N, 1)))
     assert np.ptp(model.transform(table)[:, 0]) > 0
+
+
+def test_a_transformer_without_names_of_features_has_blanks_too():
+    rows = pd.DataFrame({"title": ["good", "bad"] * 8, "size": range(16)})
+    model = MixedClassifier({"title": HashingVectorizer(n_features=8)}, random_state=0)
+    empty = rows.assign(title=None)
+    model.fit(rows, Y[:16], X_val=empty, y_val=Y[:16])
+    some = model.predict_proba(rows.assign(title=[None, *rows["title"][1:]]))
+    np.testing.assert_allclose(model.predict_proba(empty[:1]), some[:1], rtol=1e-5)
 
 
 def test_a_transformer_of_skrub_takes_a_column(table):
@@ -298,6 +308,7 @@ def test_one_tower_learns_what_its_fine_tuner_learns(table):
             "The tower 'foto' is of the column 'foto', and X has 'photo'",
         ),
         ({"rest": None, "photo": None}, "towers leaves no column of X"),
+        ({"both": (StandardScaler(), ["size", "size"])}, "has a column twice: size, size"),
         ({"both": (ImageClassifier(), ["photo", "sound"])}, "takes one column, and not 2"),
         (
             {"size": (StandardScaler(), ["colour"]), "sound": None},
@@ -314,6 +325,8 @@ def test_towers_that_do_not_fit_are_refused(towers, message, table):
 def test_towers_of_other_types_are_refused(tower, table):
     with pytest.raises(TypeError, match="must be a fine-tuner of rows"):
         MixedClassifier({"photo": tower}).fit(table, Y)
+    with pytest.raises(TypeError, match="'x' must be a pair of an estimator and its columns"):
+        MixedClassifier({"x": (tower, ["photo"], 1)}).fit(table, Y)
 
 
 _BATCHES = {

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sktransfer import ImageRegressor, MixedRegressor
+from sktransfer import ImageRegressor, MixedClassifier, MixedRegressor
+from sktransfer.exceptions import TargetError
 from tests._tiny import images, tiny_network
 
 
@@ -23,3 +24,16 @@ def test_numbers_are_predicted_in_their_units(columns):
     assert model.fit(table, y).predict(table).shape == y.shape
     # Less than 0.6 by one column alone.
     assert model.score(table, y) > 0.8
+
+
+@pytest.mark.parametrize("cell", [np.nan, None, np.inf])
+@pytest.mark.parametrize("model", [MixedRegressor(), MixedClassifier()])
+def test_a_bad_target_is_named_before_towers_are_fitted_to_it(model, cell):
+    if isinstance(model, MixedClassifier) and cell == np.inf:
+        pytest.skip("scikit-learn names it")
+    y = np.resize(np.array([0.0, 1.0], object), 24)
+    y[5] = cell
+    y = y if cell is None else y.astype(float)
+    with pytest.raises(TargetError, match=r"row 5 of y: (nan|None|inf) ") as raised:
+        model.fit(pd.DataFrame({"size": range(24), "price": range(24)}), y)
+    assert not hasattr(raised.value, "__notes__")

@@ -184,6 +184,11 @@ def test_what_is_no_table_is_refused(X, message):
         TableEmbedder().fit(X)
 
 
+def test_names_that_are_the_same_text_are_refused():
+    with pytest.raises(ColumnError, match="several columns of X are named '1' as text"):
+        TableEmbedder().fit(pd.DataFrame({1: range(N), "1": range(N)}))
+
+
 def test_names_that_are_no_strings():
     found = TableEmbedder().fit(pd.DataFrame({0: range(N), 1: range(N)}))
     assert found.get_feature_names_out().tolist() == ["0", "0_rank", "1", "1_rank"]
@@ -342,6 +347,21 @@ def test_a_frozen_embedder_is_a_transformer_of_its_column():
     assert embedder.fit_transform(rows, target()).shape == (N, 384 + 1 + 2)
 
 
+@pytest.mark.parametrize("kind", ["number", "category", "text", "date", TEXT])
+def test_a_column_without_values_is_not_used_whatever_it_is_to_be(kind):
+    rows = pd.DataFrame({"empty": [None] * N, "width": range(N)})
+    found = TableEmbedder(columns={"empty": kind}).fit(rows)
+    assert found.get_feature_names_out().tolist() == ["width", "width_rank"]
+
+
+def test_booleans_of_any_data_type_are_the_same_categories():
+    rows = pd.DataFrame({"sold": [True, False] * (N // 2)})
+    found = TableEmbedder(columns={"sold": "category"}).fit(rows)
+    expected = found.transform(rows)[:1]
+    for other in ([True, None], np.array([True, "x"], object), [1, 0]):
+        np.testing.assert_array_equal(found.transform(pd.DataFrame({"sold": other}))[:1], expected)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -410,6 +430,15 @@ def test_useless_columns_do_not_make_a_model_worse():
     model = make_pipeline(TableEmbedder(), LogisticRegression(max_iter=1_000))
     clean = cross_val_score(model, rows, y).mean()
     assert cross_val_score(model, rows.join(noise), y).mean() > clean - 0.05
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of scikit-learn
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_the_size_of_a_target_does_not_matter(size):
+    rows = pd.DataFrame({"x": range(N), "z": [1, 2] * (N // 2)})
+    found = [TableEmbedder().fit(rows, np.arange(N) * s).describe() for s in (0.5, size)]
+    weights = [[row["weight"] for row in described] for described in found]
+    np.testing.assert_allclose(*weights)
 
 
 def test_targets_that_predict_nothing_leave_all_weights_equal():

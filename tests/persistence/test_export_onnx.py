@@ -130,11 +130,13 @@ def test_an_embedder_of_texts_gives_its_features_from_the_metadata_alone(path):
     np.testing.assert_allclose(features, embedder.transform(LONG), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_labels_are_probabilities_each_and_adapters_are_merged(bert, path):
     classifier = TextClassifier(bert, trainable="lora", **QUICK).fit(WORDS, LABELS)
     assert check(classifier, "predict_proba", path, WORDS).get_outputs()[0].shape == ["batch", 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", [np.arange(5.0) * 1000, np.arange(10.0).reshape(5, 2)])
 def test_values_are_in_their_units(vit, y, path):
     regressor = ImageRegressor(vit, trainable=1, **QUICK).fit(COLUMN, y)
@@ -149,6 +151,7 @@ def test_a_network_without_a_target_gives_features(vit, path):
     assert check(pretrained, "transform", path, COLUMN).get_outputs()[0].name == "features"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{"layer": "layer2", "pooling": "mean", "normalize": True}, {"layer": 0, "pooling": "flatten"}],

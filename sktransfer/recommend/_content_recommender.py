@@ -347,7 +347,7 @@ class ContentRecommender(BaseEstimator):
         float
         """
         check_is_fitted(self)
-        _check_k(k, k, "")
+        _check_k(k)
         later = read_interactions(X)
         places = self._places(later, _numbered(self.item_ids_.tolist()))
         known = _numbered(self.user_ids_.tolist())
@@ -385,7 +385,8 @@ class ContentRecommender(BaseEstimator):
         return_scores: bool,
     ) -> Any:
         allowed = self._allowed(candidates)
-        _check_k(k, int(allowed.sum()), "there are {} items to choose from")
+        _check_k(k)
+        _check_left(k, int(allowed.sum()), "there are {} items to choose from")
         top, scores = best_items(
             self._user_vectors(histories),
             self.item_vectors_,
@@ -395,7 +396,7 @@ class ContentRecommender(BaseEstimator):
         )
         left = np.isfinite(scores).sum(axis=1)
         for row in np.flatnonzero(left < k)[:1]:
-            _check_k(k, int(left[row]), f"{describe(names[row])} has {{}} unseen items left")
+            _check_left(k, int(left[row]), f"{describe(names[row])} has {{}} unseen items left")
         found = self.item_ids_[top]
         return (found, scores) if return_scores else found
 
@@ -435,9 +436,12 @@ def _examples(ids: Iterable[Any]) -> str:
     return ", ".join(describe(key) for key in islice(ids, 3)) + ", ..."
 
 
-def _check_k(k: int, left: int, message: str) -> None:
+def _check_k(k: int) -> None:
     if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
         raise ValueError(f"k={k!r} is not a number of items from 1 on")
+
+
+def _check_left(k: int, left: int, message: str) -> None:
     if k > left:
         raise ValueError(f"k={k} is too large: {message.format(left)}")
 

@@ -2,6 +2,7 @@
 
 from sktransfer.base._audio_estimator import AudioColumnEstimator as AudioColumnEstimator
 from sktransfer.base._column_estimator import ColumnEstimator as ColumnEstimator
+from sktransfer.base._fitted import fit_transform as fit_transform
 from sktransfer.base._fitted import fitted as fitted
 from sktransfer.base._fitted import is_fitted as is_fitted
 from sktransfer.base._image_estimator import ImageColumnEstimator as ImageColumnEstimator

@@ -1,4 +1,4 @@
-"""Models as they are if they are fitted, else clones that are."""
+"""Models as they are if they are fitted, else clones that are; and what they give in a fit."""
 
 from __future__ import annotations
 
@@ -32,3 +32,10 @@ def fitted(model: Any, X: Any) -> Any:
     if get_tags(model).target_tags.required:
         raise NotFittedError(f"{type(model).__name__} learns from targets; pass it fitted.")
     return clone(model).fit(X)
+
+
+def fit_transform(transformer: Any, X: Any, y: Any) -> Any:
+    """Return what a transformer gives for the rows that it is fitted on."""
+    if hasattr(transformer, "fit_transform"):  # a FrozenEstimator has none
+        return transformer.fit_transform(X, y)
+    return transformer.fit(X, y).transform(X)

@@ -11,6 +11,7 @@ from sklearn.utils import get_tags
 
 from sktransfer._compat import safe_indexing
 from sktransfer._warnings import warnings_ignored
+from sktransfer.base import fit_transform
 from sktransfer.exceptions import ColumnError
 
 
@@ -84,19 +85,13 @@ def _one_column(cells: Any) -> np.ndarray:
     return table
 
 
-def _fit_transform(transformer: Any, X: Any, y: Any) -> Any:
-    if hasattr(transformer, "fit_transform"):
-        return transformer.fit_transform(X, y)
-    return transformer.fit(X, y).transform(X)
-
-
 def call(transformer: Any, X: Any, y: Any, *, fit: bool) -> np.ndarray:
     """Return the features (n, d) of what a transformer takes, with `fit` after fitting it."""
     if not fit:
         found = transformer.transform(X)
     else:
         with warnings_ignored(message="n_quantiles"):  # fewer rows have fewer quantiles
-            found = _fit_transform(transformer, X, y)
+            found = fit_transform(transformer, X, y)
     if hasattr(found, "toarray"):
         found = found.toarray()
     found = np.asarray(found)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sktransfer._compat import HasMethods, Interval, StrOptions
 from sktransfer._parameters import fitted, parameter, with_parameters
 from sktransfer._public import public
+from sktransfer.base import fit_transform
 from sktransfer.embedders import TextEmbedder
 from sktransfer.exceptions import BadCellError, ColumnError, TargetError
 from sktransfer.zero_shot._label_regression import Linear, fit_linear, fit_temperature
@@ -147,7 +148,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             embedder.fit(X, None)
         else:
             check_consistent_length(X, numbers)
-            rows = _unit(_fit_transform(embedder, X, numbers))
+            rows = _unit(fit_transform(embedder, X, numbers))
             check_consistent_length(rows, numbers)
         self.classes_, self.embedder_ = classes, embedder
         self.label_vectors_ = self._vectors_of(texts)
@@ -264,12 +265,6 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags = replace(get_tags(embedder).input_tags, allow_nan=False)
         tags.target_tags.required = self.labels is None
         return tags
-
-
-def _fit_transform(embedder: Any, X: Any, y: np.ndarray) -> Any:
-    if hasattr(embedder, "fit_transform"):  # a FrozenEstimator has none
-        return embedder.fit_transform(X, y)
-    return embedder.fit(X, y).transform(X)
 
 
 def _unit(rows: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ from sktransfer._public import public
 from sktransfer._warnings import warn
 from sktransfer.columns import describe
 from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
+from sktransfer.recommend._content_vectors import content_vectors, fit_content
 from sktransfer.recommend._interactions import Interactions, read_interactions
 from sktransfer.recommend._items import (
     as_array,
@@ -27,10 +28,12 @@ from sktransfer.recommend._items import (
     one_column,
     plain_ids,
     positions_of,
+    scaled,
+    scaling_of,
 )
 from sktransfer.recommend._items import item_ids as item_ids_of
 from sktransfer.recommend._ranking import best_items, recall
-from sktransfer.recommend._towers import Histories, item_vectors, means, user_vectors
+from sktransfer.recommend._towers import Histories, means, user_vectors
 
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 _NEW_USERS = "for users without interactions, call recommend_for with what they like"
@@ -91,10 +94,13 @@ class ContentRecommender(BaseEstimator):
     the user liked, weighted by ratings and by `half_life`. The score of an item is the product of
     both.
 
-    In each epoch, the likes of each user are cut in two at a random time, and the later ones are
-    predicted from the earlier ones. The items to choose from are those that any user of the batch
-    likes later, corrected for how often each is among these. Codes are left out at random, so that
-    the content alone serves for items that nobody has liked. Each item is encoded once.
+    In each epoch, the likes of each user are cut in two, at a random time or at random, and those
+    of the second part are predicted from the first. The items to choose from are those of any user
+    of the batch, corrected for how often each is among these. Each item is encoded once.
+
+    Items that nobody has liked, and those of `add_items` and `transform`, get their vectors from a
+    kernel ridge regression of the vectors of the other items on their features, fitted to the
+    4,000 items with the most likes.
 
     Users without likes get what is liked by most. Where all items have many likes, models that do
     not use content are as good: a linear one (EASE) has about the same recall in ``python -m
@@ -168,7 +174,9 @@ class ContentRecommender(BaseEstimator):
         ids, interactions = item_ids_of(items, item_ids), read_interactions(X)
         places = self._places(interactions, _numbered(ids))
         encoder = None if self.item_encoder is None else clone(self.item_encoder)
-        features = features_of(encoder, items, fit=True)
+        raw = features_of(encoder, items, fit=True)
+        self._scaling = scaling_of(raw)
+        features = scaled(raw, self._scaling)
         is_good = np.isfinite(features).all(axis=1)
         _warn_of_bad(is_good)
         order = interactions.order
@@ -184,11 +192,13 @@ class ContentRecommender(BaseEstimator):
             )
         log: list[dict[str, Any]] = []
         self._names = names_of(items)
-        self._towers = train_towers(features, histories, self, random, log)
-        codes = self._towers.pop("codes")
+        vectors, self._user_tower = train_towers(features, histories, self, random, log)
+        likes = np.bincount(histories.items[histories.weights > 0], minlength=len(ids))
+        self._content = fit_content(features, vectors, likes)
+        is_liked = likes[:, np.newaxis] > 0
+        self.item_vectors_ = np.where(is_liked, vectors, content_vectors(self._content, features))
         self.history_, self.item_encoder_, self._likes = log, encoder, vars(histories)
         self.user_ids_, self.item_ids_ = as_array(users), as_array(ids)
-        self.item_vectors_ = item_vectors(self._towers, features) + codes
         return self
 
     def recommend(
@@ -317,12 +327,12 @@ class ContentRecommender(BaseEstimator):
         if self.item_encoder_ is None:
             check_names(items, self._names)
         features = features_of(self.item_encoder_, items, fit=False)
-        width = len(self._towers["mean"])
+        width = len(self._scaling["mean"])
         if features.shape[1] != width:
             raise ColumnError(
                 f"the items have {features.shape[1]} features, and those of fit had {width}"
             )
-        return item_vectors(self._towers, features)
+        return content_vectors(self._content, scaled(features, self._scaling))
 
     def score(self, X: Any, y: Any = None, *, k: int = 10, candidates: Any = None) -> float:
         """Return the recall at k of later likes, the mean over users.
@@ -414,7 +424,7 @@ class ContentRecommender(BaseEstimator):
     def _user_vectors(self, histories: Histories) -> np.ndarray:
         self._validate_params()  # half_life may have been set since
         weights = means(histories.liked(), len(self.item_ids_), self.half_life)
-        return user_vectors(self._towers, weights @ np.nan_to_num(self.item_vectors_))
+        return user_vectors(self._user_tower, weights @ np.nan_to_num(self.item_vectors_))
 
     def _allowed(self, candidates: Any) -> np.ndarray:
         """Return whether each item can be recommended."""

@@ -149,6 +149,20 @@ def features_of(encoder: Any, items: Any, *, fit: bool) -> np.ndarray:
     return features
 
 
+def scaling_of(features: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the mean of each feature, and the mean of their standard deviations."""
+    good = features[np.isfinite(features).all(axis=1)].astype(np.float64)
+    if not len(good):
+        return {"mean": np.zeros(features.shape[1]), "scale": np.array(1.0)}
+    return {"mean": good.mean(axis=0), "scale": np.array(good.std(axis=0).mean() or 1.0)}
+
+
+def scaled(features: np.ndarray, scaling: dict[str, np.ndarray]) -> np.ndarray:
+    """Return features that are about as large as 1, float32; what is not finite stays so."""
+    found: np.ndarray = (features - scaling["mean"]) / scaling["scale"]
+    return found.astype(np.float32)
+
+
 def names_of(items: Any) -> list[str] | None:
     """Return the names of the columns of a frame; None if they are only numbered."""
     rows = rows_of(items)

@@ -1,4 +1,4 @@
-"""Two towers: vectors of items from their features, and vectors of users from what they liked."""
+"""Histories of users, and vectors of users from those of what they liked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-#: Arrays of both towers, by name.
+#: Arrays of the tower of users, by name.
 Weights = dict[str, np.ndarray]
 
 
@@ -95,14 +95,6 @@ def means(
     items = np.concatenate([np.empty(0, np.intp), *(items for items, _ in liked)])
     values = np.concatenate([np.empty(0), *rows]).astype(np.float32)
     return csr_array((values, items, ends), shape=(len(liked), n_items))
-
-
-def item_vectors(weights: Weights, features: np.ndarray) -> np.ndarray:
-    """Return the vectors of items, NaN where features are not finite."""
-    scaled = (features - weights["mean"]) / weights["scale"]
-    is_good = np.isfinite(features).all(axis=1, keepdims=True)
-    found = np.where(is_good, _linear(weights, "item", np.where(is_good, scaled, 0)), np.nan)
-    return found.astype(np.float32)
 
 
 def user_vectors(weights: Weights, liked: np.ndarray) -> np.ndarray:

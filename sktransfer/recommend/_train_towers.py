@@ -22,6 +22,8 @@ _ITEM_LR, _CODE_LR = 0.2, 2.0
 _START = 0.33
 # Of the towers, and of the codes.
 _WEIGHT_DECAY, _CODE_DECAY = 1.0, 0.01
+# Share of the histories that are cut at random, and not at a time.
+_SHUFFLED = 0.6
 # Share of the steps in which the learning rate rises.
 _WARMUP = 0.1
 
@@ -55,8 +57,8 @@ class Step:
 class Towers(nn.Module):
     """Both towers, and a code per item: what its content does not tell.
 
-    `item_vectors` and `user_vectors` compute the same. Codes are left out at random, so that the
-    content alone is of use for new items.
+    `user_vectors` computes the same. Codes of candidates are left out at random, so that the
+    content says as much as it can.
     """
 
     def __init__(self, features: torch.Tensor, n_factors: int) -> None:
@@ -75,10 +77,11 @@ class Towers(nn.Module):
         arrays = (step.items, step.means, step.candidates)
         items, shares, candidates = (torch.from_numpy(a).to(features.device) for a in arrays)
         content = self.item(nn.functional.dropout(features[items], _INPUT_DROPOUT))
-        is_kept = torch.rand(len(items), 1, device=content.device) >= _CODE_DROPOUT
-        vectors = content + self.codes[items] * is_kept
-        liked = shares @ vectors
-        return (liked + self.user(liked)) @ vectors[candidates].T
+        codes = self.codes[items]
+        liked = shares @ (content + codes)
+        is_kept = torch.rand(len(candidates), 1, device=content.device) >= _CODE_DROPOUT
+        vectors = content[candidates] + codes[candidates] * is_kept
+        return (liked + self.user(liked)) @ vectors.T
 
 
 def _principal_components(features: torch.Tensor, n_factors: int) -> nn.Linear:
@@ -99,13 +102,13 @@ def train_towers(
     params: Any,
     random: np.random.RandomState,
     log: list[dict[str, Any]],
-) -> Weights:
-    """Return the weights of both towers.
+) -> tuple[np.ndarray, Weights]:
+    """Return the vectors of the items, and the weights of the tower of users.
 
     Parameters
     ----------
     features : ndarray of shape (items, features), float32
-        Those of bad items are not finite; such items are liked in no history.
+        Scaled. Those of bad items are not finite; such items are liked in no history.
     histories : Histories
         Of all users.
     params : estimator
@@ -115,19 +118,18 @@ def train_towers(
     log : list of dict
         Gets the loss of each epoch.
     """
-    is_good = np.isfinite(features).all(axis=1)
-    mean = features[is_good].mean(axis=0)
-    scale = np.float32(max(features[is_good].std(axis=0).mean(), 1e-12))
-    scaled = np.where(is_good[:, None], (features - mean) / scale, 0)
     device = _runtime.resolve_device(params.device)
     randomness = Randomness(random.randint(2**31), device)
     steps = _Steps(histories, len(features), params, random)
-    inputs = torch.from_numpy(scaled).to(device)
+    is_good = np.isfinite(features).all(axis=1, keepdims=True)
+    inputs = torch.from_numpy(np.where(is_good, features, np.float32(0))).to(device)
     with _runtime.gradients(), randomness.own():
         towers = Towers(inputs.cpu(), params.n_factors).to(device)
         _descend(towers, inputs, steps, params, log)
-    state = {name: value.cpu().numpy() for name, value in towers.state_dict().items()}
-    return {"mean": mean, "scale": scale, **state}
+    state = {name: value.detach().cpu() for name, value in towers.named_parameters()}
+    content = nn.functional.linear(inputs.cpu(), state["item.weight"], state["item.bias"])
+    users = {name: value.numpy() for name, value in state.items() if name.startswith("user.")}
+    return (content + state["codes"]).numpy(), users
 
 
 def _descend(
@@ -187,9 +189,9 @@ class _Steps:
         before, after = [], []
         for user in users:
             items, weights = self._liked[user]
-            cut = self._random.randint(len(items))
-            before.append((items[:cut], weights[:cut]))
-            after.append(items[cut:])
+            first, later = self._cut(len(items))
+            before.append((items[first], weights[first]))
+            after.append(items[later])
         targets = np.concatenate(after)
         weights = means(before, self._n_items, self._params.half_life)
         items, places = np.unique(np.concatenate([weights.indices, targets]), return_inverse=True)
@@ -204,3 +206,15 @@ class _Steps:
             columns,
             log_q.astype(np.float32),
         )
+
+    def _cut(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of the n likes of a user are inputs, and which are targets.
+
+        Cut at a time, they tell what a user likes next; cut at random, with at least half of them
+        as inputs, what a user likes at all, which is what matters for new items.
+        """
+        order, least = np.arange(n), 0
+        if self._random.random_sample() < _SHUFFLED:
+            order, least = self._random.permutation(n), n // 2
+        cut = self._random.randint(least, n)
+        return np.sort(order[:cut]), order[cut:]

@@ -502,3 +502,17 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
 def test_an_error_names_what_is_wrong_in_a_call(call, error, message, model):
     with pytest.raises(error, match=message):
         call(model)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-10, 1e10, 1e35])
+def test_the_scale_of_features_does_not_matter(factor, model):
+    items = (FEATURES * np.float32(factor)).astype(np.float32)
+    other = small(max_epochs=30).fit(LIKES, items=items)
+    np.testing.assert_allclose(other.item_vectors_, model.item_vectors_, atol=1e-3)
+    np.testing.assert_allclose(other.transform(items), model.transform(FEATURES), atol=1e-3)
+
+
+def test_equal_features_give_equal_vectors_to_new_items():
+    found = small().fit(LIKES, items=np.full_like(FEATURES, 0.1)).transform(np.full((2, 2), 0.1))
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found[0], found[1])

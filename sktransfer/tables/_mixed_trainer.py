@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import Interval, StrOptions, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
-from sktransfer.exceptions import ColumnError
-from sktransfer.finetune import FineTunerMixin
+from sktransfer._warnings import warn
+from sktransfer.columns import Rows
+from sktransfer.exceptions import ColumnError, LeftOutWarning
+from sktransfer.finetune import BaseFineTuner, FineTunerMixin
 from sktransfer.lazy import OutputSpec
 from sktransfer.tables._mixed_towers import (
     MixedTable,
@@ -67,13 +70,13 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         -------
         dict of str to object
         """
-        params = super().get_params(deep=False)
+        params: dict[str, Any] = {}
         for name, tower in _estimators(self.towers).items() if deep else ():
             params[name] = tower
-            if hasattr(tower, "get_params"):
+            if hasattr(tower, "get_params") and not isinstance(tower, type):
                 inner = tower.get_params().items()
                 params |= {f"{name}__{key}": value for key, value in inner}
-        return params
+        return params | super().get_params(deep=False)
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters of this estimator, towers by name, or their parameters.
@@ -135,14 +138,16 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         if before is not None:
             widths = {name: block.shape[1] for name, block in before.blocks.items()}
             towers = {n: replace(t, width=widths.get(n)) for n, t in before.towers.items()}
-            return self._read_again(rows, towers, before.rows.names)
-        self._check_targets(y)
+            return self._read_again(rows, towers, before.rows.names, before.rows.is_named)
+        _check_names(self)
+        self._check_targets(rows, y)
         return read_towers(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
 
-    def _check_targets(self, y: Any) -> None:
+    def _check_targets(self, rows: Rows, y: Any) -> None:
         """Name a bad row of y before a tower that is fitted to y does not."""
         from sktransfer.training.targets import as_numbers, refuse_missing
 
+        check_consistent_length(range(len(rows)), y)
         if self._kind and y is not None:
             as_numbers(y)
         else:
@@ -151,15 +156,19 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     def _check_column(self, X: Any) -> MixedTable:
         known = zip(self.towers_.items(), self._widths, strict=True)
         towers = {n: Tower(tower, self._columns[n], width) for (n, tower), width in known}
-        names = getattr(self, "feature_names_in_", range(self.n_features_in_))
-        return self._read_again(read_table(X), towers, [str(name) for name in names])
+        is_named = hasattr(self, "feature_names_in_")
+        names = self.feature_names_in_ if is_named else range(self.n_features_in_)
+        return self._read_again(read_table(X), towers, [str(name) for name in names], is_named)
 
-    def _read_again(self, rows: Any, towers: Any, names: list[str]) -> MixedTable:
-        if not rows.is_named and len(rows.names) != len(names):
-            raise ColumnError(
-                f"X has {len(rows.names)} features, but {type(self).__name__} is expecting "
-                f"{len(names)} features as input."
-            )
+    def _read_again(self, rows: Rows, towers: Any, names: list[str], is_named: bool) -> MixedTable:
+        """Read other rows: their columns by name in frames as in fit, else by position."""
+        if not (rows.is_named and is_named):
+            if len(rows.names) != len(names):
+                raise ColumnError(
+                    f"X has {len(rows.names)} features, but {type(self).__name__} is expecting "
+                    f"{len(names)} features as input."
+                )
+            rows.names, rows.is_named = names, is_named
         needed = [column for tower in towers.values() for column in tower.columns]
         if lacking := [column for column in needed if column not in rows.names]:
             raise ColumnError(
@@ -170,10 +179,13 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         return read_towers(rows, towers)
 
     def _backbone_of(self, column: MixedTable, continues: bool) -> dict[str, Part]:
+        estimators = {name: tower.estimator for name, tower in column.towers.items()}
+        if continues:
+            estimators = _with_new_params(estimators, _estimators(self.towers))
         found = {}
-        for name, tower in column.towers.items():
+        for name, estimator in estimators.items():
             with about(name):
-                found[name] = self._part(tower.estimator, column, name, continues)
+                found[name] = self._part(estimator, column, name, continues)
         return found
 
     def _part(self, estimator: Any, table: MixedTable, name: str, continues: bool) -> Part:
@@ -207,19 +219,25 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
                     if network is None
                     else estimator._new_module(network, None, random, continues)
                 )
-        return self._fused({n: part.estimator for n, part in backbone.items()}, networks, target)
+        estimators = {name: part.estimator for name, part in backbone.items()}
+        widths = [network.head.n_features for network in networks.values()]
+        return self._fused(estimators, networks, self._new_head(estimators, widths, target))
 
-    def _fused(self, estimators: Any, networks: dict[str, Any], target: Target) -> FusedTowers:
-        """Return networks under a new head."""
-        from sktransfer.training import FineTuned, FusedTowers, TowerSettings
+    def _new_head(self, estimators: Mapping[str, Any], widths: list[int], target: Any) -> Any:
         from sktransfer.training.heads import FusionHead
 
-        device = _runtime.resolve_device(self.device)
-        widths = [network.head.n_features for network in networks.values()]
         weighted = [
             number for number, e in enumerate(estimators.values()) if isinstance(e, TableEmbedder)
         ]
-        head = FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout, weighted)
+        return FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout, weighted)
+
+    def _fused(
+        self, estimators: Mapping[str, Any], networks: dict[str, Any], head: Any
+    ) -> FusedTowers:
+        """Return networks under a head."""
+        from sktransfer.training import FineTuned, FusedTowers, TowerSettings
+
+        device = _runtime.resolve_device(self.device)
         settings = {
             name: TowerSettings(
                 estimator.lr,
@@ -234,8 +252,6 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
 
     def _fitted_module(self) -> FusedTowers:
         """Return the trained towers and head."""
-        import torch
-
         from sktransfer.training import FixedTower
 
         widths = dict(zip(self.towers_, self._widths, strict=True))
@@ -243,10 +259,16 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
             name: getattr(tower, "module_", None) or FixedTower(widths[name])
             for name, tower in self.towers_.items()
         }
-        assert self._target is not None
-        module = self._fused(self.towers_, networks, self._target)
-        module.head.load_state_dict({n: torch.from_numpy(a) for n, a in self._head.items()})
-        return module.eval()
+        return self._fused(self.towers_, networks, self._fitted_head()).eval()
+
+    def _fitted_head(self) -> Any:
+        import torch
+
+        from sktransfer.training import copy_weights
+
+        head = self._new_head(self.towers_, self._widths, self._target)
+        copy_weights(head.state_dict(), {n: torch.from_numpy(a) for n, a in self._head.items()})
+        return head.eval()
 
     def _attributes_of(
         self, column: MixedTable, backbone: dict[str, Part], module: FusedTowers
@@ -278,10 +300,10 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         table = self._check_call(X)
         blocks = [self._features(table, name) for name in self.towers_]
         features = torch.from_numpy(np.concatenate(blocks, axis=1))
-        module = self._fitted_module()
-        device = module.head.mean.device
+        device = _runtime.resolve_device(self.device)
+        fitted = self._fitted_head().to(device)
         with _runtime.inference(device, "float32"):
-            compute = module.head if head else module.head.fused
+            compute = fitted if head else fitted.fused
             return compute(features.to(device)).cpu().numpy()
 
     def _features(self, table: MixedTable, name: str) -> np.ndarray:
@@ -339,15 +361,59 @@ def _fitted_tower(part: Part, table: MixedTable, name: str, network: Any) -> Any
     return tower
 
 
+def _with_new_params(fitted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return copies of the fine-tuners of an earlier fit, with the parameters that they have now.
+
+    Other transformers stay as they were fitted.
+    """
+    for name, estimator in given.items():
+        if type(estimator) is not type(fitted.get(name, estimator)):
+            raise ColumnError(
+                f"A warm start cannot replace the tower {name!r}, a {type(fitted[name]).__name__}, "
+                f"by {estimator!r}. Set warm_start=False."
+            )
+    if new := [n for n, e in given.items() if n not in fitted and e is not None]:
+        warn(
+            f"Towers that were not in the first fit are not used: {', '.join(map(repr, new))}. "
+            "Start a new fit to use them.",
+            LeftOutWarning,
+        )
+    return {n: _copied(tower, given.get(n, tower)) for n, tower in fitted.items()}
+
+
+def _copied(fitted: Any, given: Any) -> Any:
+    """Return a fitted fine-tuner with the parameters of another."""
+    if not isinstance(fitted, BaseFineTuner):
+        return fitted
+    found = clone(given)
+    params = found.get_params(deep=False)
+    found.__dict__.update({n: value for n, value in vars(fitted).items() if n not in params})
+    return found
+
+
 def _estimators(towers: Any) -> dict[str, Any]:
     """Return the estimators of the parameter `towers` by name."""
     if not isinstance(towers, dict):
         return {}
-    return {n: value[0] if isinstance(value, tuple) else value for n, value in towers.items()}
+    return {str(n): v[0] if isinstance(v, tuple) and v else v for n, v in towers.items()}
+
+
+def _check_names(model: MixedTrainer) -> None:
+    """Raise if parameters of a tower cannot be set by its name."""
+    known = model.get_params(deep=False)
+    for name in _estimators(model.towers):
+        if name in known or "__" in name:
+            why = "a parameter has this name" if name in known else "it contains '__'"
+            raise ColumnError(
+                f"No tower can be named {name!r}: {why}. Give another name and the column: "
+                f"towers={{'other_name': (estimator, {name!r})}}."
+            )
 
 
 def _replaced(towers: Any, name: str, estimator: Any) -> dict[str, Any]:
     """Return towers with another estimator for one of them, on the same columns."""
-    before = towers[name]
-    new = (estimator, *before[1:]) if isinstance(before, tuple) else estimator
-    return {**towers, name: new}
+
+    def new(before: Any) -> Any:
+        return (estimator, *before[1:]) if isinstance(before, tuple) else estimator
+
+    return {n: new(value) if str(n) == name else value for n, value in towers.items()}

@@ -109,9 +109,9 @@ class TableData:
         return list(range(self.rows))
 
     def warn(self, outcome: str) -> None:
-        """Warn of cells that cannot be used."""
+        """Warn of cells that cannot be used: instead of being left out, they are blanks."""
         for tower in self.towers.values():
-            tower.warn("trained as blanks")
+            tower.warn(outcome.replace("left out of", "blanks in"))
 
 
 @dataclass(frozen=True)

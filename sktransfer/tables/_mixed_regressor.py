@@ -1,7 +1,5 @@
 """Training on several columns of a table together, to predict numbers."""
 
-from typing import ClassVar
-
 from sktransfer._parameters import with_parameters
 from sktransfer._public import public
 from sktransfer.finetune import RegressorOfRows
@@ -117,5 +115,3 @@ class MixedRegressor(RegressorOfRows, MixedTrainer):
     >>> model.set_params(random_state=0).fit(table, y).score(table, y) > 0.9
     True
     """
-
-    _kind: ClassVar[int] = 1

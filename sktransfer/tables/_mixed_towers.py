@@ -97,7 +97,7 @@ def about(name: str) -> Iterator[None]:
         raise
 
 
-def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[str, Tower]:
+def towers_of(rows: Rows, towers: Mapping[str, Any] | str, of_numbers: bool) -> dict[str, Tower]:
     """Return the towers of a table.
 
     Parameters
@@ -106,12 +106,12 @@ def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[st
         The table.
     towers : dict or "auto"
         The estimator's parameter of that name.
-    kind : {0, 1}
-        Whether fine-tuners that are not given are classifiers or regressors.
+    of_numbers : bool
+        Whether fine-tuners that are not given are regressors, or classifiers.
     """
     found = {
         name: tower
-        for name, tower in _assigned(rows, towers, kind).items()
+        for name, tower in _assigned(rows, towers, of_numbers).items()
         if tower.estimator is not None and tower.columns
     }
     for name, tower in found.items():
@@ -122,7 +122,7 @@ def towers_of(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[st
     return {name: replace(t, estimator=clone(t.estimator)) for name, t in found.items()}
 
 
-def _assigned(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[str, Tower]:
+def _assigned(rows: Rows, towers: Mapping[str, Any] | str, of_numbers: bool) -> dict[str, Tower]:
     """Return the towers that are given, and those of the columns that are left."""
     given = {} if isinstance(towers, str) else {str(n): value for n, value in towers.items()}
     takes_rest = REST in given and REST not in rows.names and not isinstance(given[REST], tuple)
@@ -133,7 +133,7 @@ def _assigned(rows: Rows, towers: Mapping[str, Any] | str, kind: int) -> dict[st
     if takes_rest:
         _check_estimator(REST, rest)
         return {**named, REST: Tower(rest, left)}
-    others = _recognized(rows, left, kind, {*rows.names, *given})
+    others = _recognized(rows, left, of_numbers, {*rows.names, *given})
     if twice := sorted(named.keys() & others.keys()):
         raise ColumnError(f"towers gives the name {twice[0]!r} to other columns than that one.")
     return named | others
@@ -196,13 +196,13 @@ def _with_cells(rows: Rows, towers: Mapping[str, Tower]) -> dict[str, Tower]:
 
 
 def _recognized(
-    rows: Rows, names: Sequence[str], kind: int, taken: Collection[str]
+    rows: Rows, names: Sequence[str], of_numbers: bool, taken: Collection[str]
 ) -> dict[str, Tower]:
     """Return a fine-tuner for each column of a modality, and one `TableEmbedder` of the others."""
     values = [values_of(rows.column(rows.names.index(name))) for name in names]
     columns = [TableColumn(n, *recognize_values(v)) for n, v in zip(names, values, strict=True)]
     found = {
-        column.name: Tower(BY_MODALITY[column.kind][kind](), [column.name])
+        column.name: Tower(BY_MODALITY[column.kind][of_numbers](), [column.name])
         for column in columns
         if column.kind in BY_MODALITY
     }
@@ -248,7 +248,7 @@ def _block(tower: Tower, rows: Rows, y: Any, *, fit: bool) -> np.ndarray:
         found = _of_table(tower.estimator, rows.select(numbers), lacking, y, fit=fit)
     else:
         X = rows.column(numbers[0])
-        cells, missing, _ = cells_of_kind(values_of(X), "", is_lenient=True)
+        cells, missing, _ = cells_of_kind(values_of(X), "other", is_lenient=True)
         found = transformed(tower.estimator, X, cells, missing, y, fit=fit)
     with np.errstate(over="ignore"):
         block = found.astype(np.float32)

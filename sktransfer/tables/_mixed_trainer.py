@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import Interval, StrOptions, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
-from sktransfer._warnings import warn
 from sktransfer.columns import Rows
-from sktransfer.exceptions import ColumnError, LeftOutWarning
-from sktransfer.finetune import BaseFineTuner, FineTunerMixin
+from sktransfer.exceptions import ColumnError
+from sktransfer.finetune import FineTunerMixin
 from sktransfer.lazy import OutputSpec
 from sktransfer.tables._mixed_towers import (
     MixedTable,
@@ -28,6 +27,12 @@ from sktransfer.tables._mixed_towers import (
 )
 from sktransfer.tables._read_table import read_table
 from sktransfer.tables._table_embedder import TableEmbedder
+from sktransfer.tables._tower_params import (
+    estimators_of,
+    refuse_names,
+    with_estimator,
+    with_new_params,
+)
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -45,9 +50,6 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     modality_dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
     device: str = parameter(str, default="auto")
     verbose: int = parameter("verbose", default=0)
-
-    # Which fine-tuners towers are where they are recognized: of classes or of numbers.
-    _kind: ClassVar[int]
 
     n_features_in_: int = fitted()
     feature_names_in_: np.ndarray = fitted()
@@ -71,7 +73,7 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         dict of str to object
         """
         params: dict[str, Any] = {}
-        for name, tower in _estimators(self.towers).items() if deep else ():
+        for name, tower in estimators_of(self.towers).items() if deep else ():
             params[name] = tower
             if hasattr(tower, "get_params") and not isinstance(tower, type):
                 inner = tower.get_params().items()
@@ -93,8 +95,8 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         if "towers" in params:
             self.towers = params.pop("towers")
         known = super().get_params(deep=False)
-        for name in params.keys() & _estimators(self.towers).keys() - known.keys():
-            self.towers = _replaced(self.towers, name, params.pop(name))
+        for name in params.keys() & estimators_of(self.towers).keys() - known.keys():
+            self.towers = with_estimator(self.towers, name, params.pop(name))
         return super().set_params(**params)
 
     def transform(self, X: Any) -> np.ndarray:
@@ -139,16 +141,16 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
             widths = {name: block.shape[1] for name, block in before.blocks.items()}
             towers = {n: replace(t, width=widths.get(n)) for n, t in before.towers.items()}
             return self._read_again(rows, towers, before.rows.names, before.rows.is_named)
-        _check_names(self)
+        refuse_names(self.towers, super().get_params(deep=False))
         self._check_targets(rows, y)
-        return read_towers(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
+        return read_towers(rows, towers_of(rows, self.towers, is_regressor(self)), y, fit=True)
 
     def _check_targets(self, rows: Rows, y: Any) -> None:
         """Name a bad row of y before a tower that is fitted to y does not."""
         from sktransfer.training.targets import as_numbers, refuse_missing
 
         check_consistent_length(range(len(rows)), y)
-        if self._kind and y is not None:
+        if is_regressor(self):
             as_numbers(y)
         else:
             refuse_missing(y, "is no class.")
@@ -181,7 +183,7 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     def _backbone_of(self, column: MixedTable, continues: bool) -> dict[str, Part]:
         estimators = {name: tower.estimator for name, tower in column.towers.items()}
         if continues:
-            estimators = _with_new_params(estimators, _estimators(self.towers))
+            estimators = with_new_params(estimators, self.towers)
         found = {}
         for name, estimator in estimators.items():
             with about(name):
@@ -359,61 +361,3 @@ def _fitted_tower(part: Part, table: MixedTable, name: str, network: Any) -> Any
     attributes = part.estimator._attributes_of(table.columns[name], part.backbone, network)
     tower.__dict__.update(attributes, history_=[], best_epoch_=0, _target=None)
     return tower
-
-
-def _with_new_params(fitted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return copies of the fine-tuners of an earlier fit, with the parameters that they have now.
-
-    Other transformers stay as they were fitted.
-    """
-    for name, estimator in given.items():
-        if type(estimator) is not type(fitted.get(name, estimator)):
-            raise ColumnError(
-                f"A warm start cannot replace the tower {name!r}, a {type(fitted[name]).__name__}, "
-                f"by {estimator!r}. Set warm_start=False."
-            )
-    if new := [n for n, e in given.items() if n not in fitted and e is not None]:
-        warn(
-            f"Towers that were not in the first fit are not used: {', '.join(map(repr, new))}. "
-            "Start a new fit to use them.",
-            LeftOutWarning,
-        )
-    return {n: _copied(tower, given.get(n, tower)) for n, tower in fitted.items()}
-
-
-def _copied(fitted: Any, given: Any) -> Any:
-    """Return a fitted fine-tuner with the parameters of another."""
-    if not isinstance(fitted, BaseFineTuner):
-        return fitted
-    found = clone(given)
-    params = found.get_params(deep=False)
-    found.__dict__.update({n: value for n, value in vars(fitted).items() if n not in params})
-    return found
-
-
-def _estimators(towers: Any) -> dict[str, Any]:
-    """Return the estimators of the parameter `towers` by name."""
-    if not isinstance(towers, dict):
-        return {}
-    return {str(n): v[0] if isinstance(v, tuple) and v else v for n, v in towers.items()}
-
-
-def _check_names(model: MixedTrainer) -> None:
-    """Raise if parameters of a tower cannot be set by its name."""
-    known = model.get_params(deep=False)
-    for name in _estimators(model.towers):
-        if name in known or "__" in name:
-            why = "a parameter has this name" if name in known else "it contains '__'"
-            raise ColumnError(
-                f"No tower can be named {name!r}: {why}. Give another name and the column: "
-                f"towers={{'other_name': (estimator, {name!r})}}."
-            )
-
-
-def _replaced(towers: Any, name: str, estimator: Any) -> dict[str, Any]:
-    """Return towers with another estimator for one of them, on the same columns."""
-
-    def new(before: Any) -> Any:
-        return (estimator, *before[1:]) if isinstance(before, tuple) else estimator
-
-    return {n: new(value) if str(n) == name else value for n, value in towers.items()}

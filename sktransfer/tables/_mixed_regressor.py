@@ -101,9 +101,11 @@ class MixedRegressor(RegressorOfRows, MixedTrainer):
     columns give an R² of .546 by ridge regression, towers with ``trainable="head"`` .515, and two
     trained stages of the text network .529 (3 folds, ``python -m benchmarks.mixed --part
     numbers``): frozen features win there. With ``trainable="head"`` in all towers, this is linear
-    regression on frozen features, trained by gradient steps, which are to be tuned (`lr`,
-    `max_epochs`). Towers gain where the target needs trained stages, as classes of icons do (see
-    `MixedClassifier`), where cells are missing, and where a column may be lost in `predict`.
+    regression on frozen features, but trained by gradient steps. Towers gain where a target needs
+    trained stages, as classes of icons do (see `MixedClassifier`), where cells are missing, and
+    where a column may be missing in `predict`.
+
+    What `MixedClassifier` says of few rows, and of towers that are no fine-tuners, holds here too.
 
     Examples
     --------

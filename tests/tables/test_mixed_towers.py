@@ -10,7 +10,12 @@ from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 
 from sktransfer import (
     ImageClassifier,
@@ -19,7 +24,7 @@ from sktransfer import (
     TableEmbedder,
     TextClassifier,
 )
-from sktransfer.exceptions import ColumnError, LeftOutWarning
+from sktransfer.exceptions import ColumnError, LeftOutWarning, WeightsError
 from tests._tiny import images, tiny_network
 
 N = 24
@@ -161,9 +166,25 @@ def test_the_tower_of_the_rest_is_checked_as_others_are(tower, message, table):
         model.fit(table, Y)
 
 
+def test_a_transformer_without_features_is_an_error(table):
+    nothing = FunctionTransformer(lambda X: X.iloc[:, :0])
+    with pytest.raises(ColumnError, match="gives no features") as raised:
+        make({"title": None, "size": nothing}).fit(table, Y)
+    assert raised.value.__notes__ == ["This is about the tower 'size'."]
+
+
 def test_a_pair_may_be_named_rest(table):
     model = make({"rest": (StandardScaler(), ["size"]), "title": None}).fit(table, Y)
     assert list(model.towers_) == ["rest", "rest_"]
+
+
+def test_a_head_that_does_not_fit_its_towers_is_refused(table):
+    model = make({"title": None}).fit(table, Y)
+    model._head["linear.weight"] = model._head["linear.weight"][:, 1:]
+    with pytest.raises(
+        WeightsError, match=r"of another shape: linear.weight \(2, 3\) for \(2, 4\)"
+    ):
+        model.predict(table)
 
 
 def test_targets_are_counted_before_towers_are_fitted(table):

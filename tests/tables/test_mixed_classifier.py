@@ -135,6 +135,8 @@ def test_a_damaged_cell_names_row_and_column(model, table):
         lenient.fit(damaged, Y)
     with pytest.warns(sktransfer.exceptions.BadCellWarning, match="replaced by blanks"):
         assert len(lenient.predict(damaged)) == N
+    with pytest.warns(sktransfer.exceptions.BadCellWarning, match="blanks in the validation"):
+        lenient.fit(table, Y, X_val=damaged, y_val=Y)
 
 
 def test_a_transformer_of_cells_has_blanks_for_missing_ones(table, holes):

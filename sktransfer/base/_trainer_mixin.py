@@ -137,28 +137,19 @@ class TrainerMixin(LazyMixin, CallbackSupportMixin, TransformerMixin):
         from sktransfer.training.targets import as_numpy
 
         y, sample_weight = as_numpy(y), as_numpy(sample_weight)
-        if y is None and get_tags(self).target_tags.required:
-            raise TargetError(
-                f"requires y to be passed, but the target y is None: {type(self).__name__} "
-                "learns from targets."
-            )
+        self._require_targets(y)
         column = self._check_column(X) if continues else self._read(X, y)
         weights = self._checked_weights(y, column, sample_weight)
         random = check_random_state(self.random_state)
         target = self._known_target() if continues else target
         backbone = self._backbone_of(column, continues)
         whole = self._whole_split(column, y, weights, backbone, target)
-        target = whole.target
         train, valid = self._split(whole, column, validation, groups, backbone, random)
-        # A copy, so that an error leaves the fitted estimator as it was.
-        module = self._new_module(backbone, target, random, continues)
-        if continues:
-            # Stages that are opened only now start from the backbone.
-            module.restore(module.trained() | self._fitted_module().trained())
+        module = self._module_to_train(backbone, whole.target, random, continues)
         earlier = self.history_ if continues else []
         done = sum(record.get("phase") == "gradual" for record in earlier)
         phases = self._phases(
-            module, target, epochs=epochs, prepare=prepare, done=done, random=random
+            module, whole.target, epochs=epochs, prepare=prepare, done=done, random=random
         )
         training = Training(self, module, train, valid, random, phases, earlier)
         self._watch(training, as_numpy(validation[1]))
@@ -180,6 +171,24 @@ class TrainerMixin(LazyMixin, CallbackSupportMixin, TransformerMixin):
         self._remember(column)
         self.__dict__.update(attributes())
         return self
+
+    def _require_targets(self, y: Any) -> None:
+        if y is None and get_tags(self).target_tags.required:
+            raise TargetError(
+                f"requires y to be passed, but the target y is None: {type(self).__name__} "
+                "learns from targets."
+            )
+
+    def _module_to_train(
+        self, backbone: Any, target: Target | None, random: np.random.RandomState, continues: bool
+    ) -> Any:
+        """Return a new module, with the weights of the fit before where this one continues it."""
+        # A copy, so that an error leaves the fitted estimator as it was.
+        module = self._new_module(backbone, target, random, continues)
+        if continues:
+            # Stages that are opened only now start from the backbone.
+            module.restore(module.trained() | self._fitted_module().trained())
+        return module
 
     def _validate_all(self) -> None:
         self._validate_params()

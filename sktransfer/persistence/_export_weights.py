@@ -127,8 +127,9 @@ def fitted(estimator: Any, function: str) -> ColumnEstimator:
     estimator = _unfrozen(estimator)
     if not isinstance(estimator, ColumnEstimator):
         raise PersistenceError(
-            f"{function} takes a fitted estimator of sktransfer, not a {type(estimator).__name__}. "
-            "Of a Pipeline or a search, pass the one in it: pipeline[-1], search.best_estimator_."
+            f"{function} takes a fitted estimator of one column, not a {type(estimator).__name__}. "
+            "Of a Pipeline, a search or a MixedClassifier, pass the one in it: pipeline[-1], "
+            "search.best_estimator_, model.towers_['title']."
         )
     check_is_fitted(estimator)
     return estimator

@@ -1,7 +1,5 @@
 """Training on several columns of a table together, to predict classes or labels."""
 
-from typing import ClassVar
-
 from sktransfer._parameters import with_parameters
 from sktransfer._public import public
 from sktransfer.finetune import ClassifierOfRows
@@ -20,24 +18,26 @@ class MixedClassifier(ClassifierOfRows, MixedTrainer):
     matrix of zeros and ones with any number of labels per row.
 
     A table is a DataFrame of pandas or polars, an Arrow table, or an array of shape (n, c). Columns
-    of a DataFrame are found by name. A missing cell (None, NaN, an empty text) is no error: in its
-    place, the tower has a blank, which is learned; a tower of several columns has it where all of
-    them are missing. A cell that cannot be used is an error that names its row and column, or a
-    blank if the tower has ``on_error="nan"``.
+    of DataFrames are found by name; where `fit` or `predict` gets an array, by position.
+
+    A missing cell (None, NaN, an empty text) is no error: in its place, the tower has a blank,
+    which is learned; a tower of several columns has it where all of them are missing. (A fine-tuner
+    with ``missing="empty"`` reads an empty text instead.) A cell that cannot be used is an error
+    that names its row and column, or a blank if the tower has ``on_error="nan"``.
 
     Parameters
     ----------
     towers : dict or "auto", default="auto"
-        What computes on which columns: estimators by the name of their column, or by any other name
-        as pairs of an estimator and its columns. A fine-tuner is a network that is trained with the
-        others: of its parameters, those count that say how cells become features and what is
-        trained (`backbone`, `trainable`, `lr` of its unfrozen stages, `layer_decay`,
-        `weight_decay`, `augment`, `reuse_activations`, `precision`, `cache`, `on_error` and those
-        of its cells). Any other transformer is fitted before, and its features stay fixed. None
-        leaves a column out. Columns without a tower are recognized as those of `TableEmbedder` are:
-        images, texts and sounds have a fine-tuner with ``trainable="head"``, and the others share a
-        `TableEmbedder`, named "rest". A tower "rest" takes all of them instead. "auto": all columns
-        are recognized.
+        What computes on which columns: estimators by the name of their column (of an array, its
+        number), or by any other name as pairs of an estimator and its columns. A fine-tuner is a
+        network that is trained with the others: of its parameters, those count that say how cells
+        become features and what is trained (`backbone`, `trainable`, `lr` of its unfrozen stages,
+        `layer_decay`, `weight_decay`, `augment`, `reuse_activations`, `precision`, `cache`,
+        `on_error` and those of its cells). Any other transformer is fitted before, and its features
+        stay fixed. None leaves a column out. Columns without a tower are recognized as those of
+        `TableEmbedder` are: images, texts and sounds have a fine-tuner with ``trainable="head"``,
+        and the others share a `TableEmbedder`, named "rest". A tower "rest" takes all of them
+        instead. "auto": all columns are recognized.
     modality_dropout : float, default=0.0
         Probability with which a training step replaces a tower of a row by its blank, so that the
         others learn to do without it. At least one tower per row is kept.
@@ -118,10 +118,19 @@ class MixedClassifier(ClassifierOfRows, MixedTrainer):
     Outputs of the frozen part of a tower are computed once, as `reuse_activations` of the tower
     says. With ``trainable="head"`` in all towers, this is logistic regression on frozen features,
     trained by gradient steps, and as accurate as that: .709 on 1,486 icons of 13 kinds. With two
-    trained stages of the text network it was .727, with one of the image network too .737
-    (3 folds, spreads of .005 to .017, ``python -m benchmarks.mixed``). What is gained besides are
-    blanks for missing cells, and predictions that stand the loss of a column: without names .458
-    with `modality_dropout`, and .411 without it.
+    trained stages of the text network the accuracy was .727, with one of the image network too
+    .737 (3 folds, spreads of .005 to .017, ``python -m benchmarks.mixed``). Frozen features in a
+    pipeline have neither blanks for missing cells nor `modality_dropout`, which helps where a
+    column is missing in `predict`: without the names of the icons .458 with it, .411 without.
+
+    An epoch has few steps where rows are few: below some thousand of them, raise `lr` (0.01, say)
+    or `max_epochs`; `find_lr` suggests a rate.
+
+    Towers that are no fine-tuners are fitted once, on all rows of the first `fit`; where they learn
+    from targets, also on those of rows that early stopping holds out, unless these are passed as
+    `X_val`. With `warm_start`, and in `partial_fit`, they stay as they are, and fine-tuners go on
+    with the parameters that they have now. A transformer whose columns have no cell in the first
+    `fit` is left out, with a warning.
 
     Examples
     --------
@@ -136,5 +145,3 @@ class MixedClassifier(ClassifierOfRows, MixedTrainer):
     >>> model.fit(table, y).predict(pd.DataFrame({"title": ["great", None], "stars": [5, 1]}))
     array(['+', '-'], dtype='<U1')
     """
-
-    _kind: ClassVar[int] = 0

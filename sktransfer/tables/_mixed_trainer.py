@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransfer import _runtime
 from sktransfer._compat import Interval, StrOptions, gives_frames
 from sktransfer._parameters import fitted, parameter, with_parameters
+from sktransfer.columns import Rows
 from sktransfer.exceptions import ColumnError
 from sktransfer.finetune import FineTunerMixin
 from sktransfer.lazy import OutputSpec
@@ -25,6 +27,12 @@ from sktransfer.tables._mixed_towers import (
 )
 from sktransfer.tables._read_table import read_table
 from sktransfer.tables._table_embedder import TableEmbedder
+from sktransfer.tables._tower_params import (
+    estimators_of,
+    refuse_names,
+    with_estimator,
+    with_new_params,
+)
 
 if TYPE_CHECKING:
     from sktransfer.backbones import Backbone
@@ -42,9 +50,6 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     modality_dropout: float = parameter(Interval(Real, 0, 1, closed="left"), default=0.0)
     device: str = parameter(str, default="auto")
     verbose: int = parameter("verbose", default=0)
-
-    # Which fine-tuners towers are where they are recognized: of classes or of numbers.
-    _kind: ClassVar[int]
 
     n_features_in_: int = fitted()
     feature_names_in_: np.ndarray = fitted()
@@ -67,13 +72,13 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         -------
         dict of str to object
         """
-        params = super().get_params(deep=False)
-        for name, tower in _estimators(self.towers).items() if deep else ():
+        params: dict[str, Any] = {}
+        for name, tower in estimators_of(self.towers).items() if deep else ():
             params[name] = tower
-            if hasattr(tower, "get_params"):
+            if hasattr(tower, "get_params") and not isinstance(tower, type):
                 inner = tower.get_params().items()
                 params |= {f"{name}__{key}": value for key, value in inner}
-        return params
+        return params | super().get_params(deep=False)
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters of this estimator, towers by name, or their parameters.
@@ -90,8 +95,8 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         if "towers" in params:
             self.towers = params.pop("towers")
         known = super().get_params(deep=False)
-        for name in params.keys() & _estimators(self.towers).keys() - known.keys():
-            self.towers = _replaced(self.towers, name, params.pop(name))
+        for name in params.keys() & estimators_of(self.towers).keys() - known.keys():
+            self.towers = with_estimator(self.towers, name, params.pop(name))
         return super().set_params(**params)
 
     def transform(self, X: Any) -> np.ndarray:
@@ -135,15 +140,17 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         if before is not None:
             widths = {name: block.shape[1] for name, block in before.blocks.items()}
             towers = {n: replace(t, width=widths.get(n)) for n, t in before.towers.items()}
-            return self._read_again(rows, towers, before.rows.names)
-        self._check_targets(y)
-        return read_towers(rows, towers_of(rows, self.towers, self._kind), y, fit=True)
+            return self._read_again(rows, towers, before.rows.names, before.rows.is_named)
+        refuse_names(self.towers, super().get_params(deep=False))
+        self._check_targets(rows, y)
+        return read_towers(rows, towers_of(rows, self.towers, is_regressor(self)), y, fit=True)
 
-    def _check_targets(self, y: Any) -> None:
+    def _check_targets(self, rows: Rows, y: Any) -> None:
         """Name a bad row of y before a tower that is fitted to y does not."""
         from sktransfer.training.targets import as_numbers, refuse_missing
 
-        if self._kind and y is not None:
+        check_consistent_length(range(len(rows)), y)
+        if is_regressor(self):
             as_numbers(y)
         else:
             refuse_missing(y, "is no class.")
@@ -151,15 +158,19 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
     def _check_column(self, X: Any) -> MixedTable:
         known = zip(self.towers_.items(), self._widths, strict=True)
         towers = {n: Tower(tower, self._columns[n], width) for (n, tower), width in known}
-        names = getattr(self, "feature_names_in_", range(self.n_features_in_))
-        return self._read_again(read_table(X), towers, [str(name) for name in names])
+        is_named = hasattr(self, "feature_names_in_")
+        names = self.feature_names_in_ if is_named else range(self.n_features_in_)
+        return self._read_again(read_table(X), towers, [str(name) for name in names], is_named)
 
-    def _read_again(self, rows: Any, towers: Any, names: list[str]) -> MixedTable:
-        if not rows.is_named and len(rows.names) != len(names):
-            raise ColumnError(
-                f"X has {len(rows.names)} features, but {type(self).__name__} is expecting "
-                f"{len(names)} features as input."
-            )
+    def _read_again(self, rows: Rows, towers: Any, names: list[str], is_named: bool) -> MixedTable:
+        """Read other rows: their columns by name in frames as in fit, else by position."""
+        if not (rows.is_named and is_named):
+            if len(rows.names) != len(names):
+                raise ColumnError(
+                    f"X has {len(rows.names)} features, but {type(self).__name__} is expecting "
+                    f"{len(names)} features as input."
+                )
+            rows.names, rows.is_named = names, is_named
         needed = [column for tower in towers.values() for column in tower.columns]
         if lacking := [column for column in needed if column not in rows.names]:
             raise ColumnError(
@@ -170,10 +181,13 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         return read_towers(rows, towers)
 
     def _backbone_of(self, column: MixedTable, continues: bool) -> dict[str, Part]:
+        estimators = {name: tower.estimator for name, tower in column.towers.items()}
+        if continues:
+            estimators = with_new_params(estimators, self.towers)
         found = {}
-        for name, tower in column.towers.items():
+        for name, estimator in estimators.items():
             with about(name):
-                found[name] = self._part(tower.estimator, column, name, continues)
+                found[name] = self._part(estimator, column, name, continues)
         return found
 
     def _part(self, estimator: Any, table: MixedTable, name: str, continues: bool) -> Part:
@@ -207,19 +221,25 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
                     if network is None
                     else estimator._new_module(network, None, random, continues)
                 )
-        return self._fused({n: part.estimator for n, part in backbone.items()}, networks, target)
+        estimators = {name: part.estimator for name, part in backbone.items()}
+        widths = [network.head.n_features for network in networks.values()]
+        return self._fused(estimators, networks, self._new_head(estimators, widths, target))
 
-    def _fused(self, estimators: Any, networks: dict[str, Any], target: Target) -> FusedTowers:
-        """Return networks under a new head."""
-        from sktransfer.training import FineTuned, FusedTowers, TowerSettings
+    def _new_head(self, estimators: Mapping[str, Any], widths: list[int], target: Any) -> Any:
         from sktransfer.training.heads import FusionHead
 
-        device = _runtime.resolve_device(self.device)
-        widths = [network.head.n_features for network in networks.values()]
         weighted = [
             number for number, e in enumerate(estimators.values()) if isinstance(e, TableEmbedder)
         ]
-        head = FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout, weighted)
+        return FusionHead(widths, target.n_outputs, self.dropout, self.modality_dropout, weighted)
+
+    def _fused(
+        self, estimators: Mapping[str, Any], networks: dict[str, Any], head: Any
+    ) -> FusedTowers:
+        """Return networks under a head."""
+        from sktransfer.training import FineTuned, FusedTowers, TowerSettings
+
+        device = _runtime.resolve_device(self.device)
         settings = {
             name: TowerSettings(
                 estimator.lr,
@@ -234,8 +254,6 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
 
     def _fitted_module(self) -> FusedTowers:
         """Return the trained towers and head."""
-        import torch
-
         from sktransfer.training import FixedTower
 
         widths = dict(zip(self.towers_, self._widths, strict=True))
@@ -243,10 +261,16 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
             name: getattr(tower, "module_", None) or FixedTower(widths[name])
             for name, tower in self.towers_.items()
         }
-        assert self._target is not None
-        module = self._fused(self.towers_, networks, self._target)
-        module.head.load_state_dict({n: torch.from_numpy(a) for n, a in self._head.items()})
-        return module.eval()
+        return self._fused(self.towers_, networks, self._fitted_head()).eval()
+
+    def _fitted_head(self) -> Any:
+        import torch
+
+        from sktransfer.training import copy_weights
+
+        head = self._new_head(self.towers_, self._widths, self._target)
+        copy_weights(head.state_dict(), {n: torch.from_numpy(a) for n, a in self._head.items()})
+        return head.eval()
 
     def _attributes_of(
         self, column: MixedTable, backbone: dict[str, Part], module: FusedTowers
@@ -278,10 +302,10 @@ class MixedTrainer(FineTunerMixin, BaseEstimator):
         table = self._check_call(X)
         blocks = [self._features(table, name) for name in self.towers_]
         features = torch.from_numpy(np.concatenate(blocks, axis=1))
-        module = self._fitted_module()
-        device = module.head.mean.device
+        device = _runtime.resolve_device(self.device)
+        fitted = self._fitted_head().to(device)
         with _runtime.inference(device, "float32"):
-            compute = module.head if head else module.head.fused
+            compute = fitted if head else fitted.fused
             return compute(features.to(device)).cpu().numpy()
 
     def _features(self, table: MixedTable, name: str) -> np.ndarray:
@@ -337,17 +361,3 @@ def _fitted_tower(part: Part, table: MixedTable, name: str, network: Any) -> Any
     attributes = part.estimator._attributes_of(table.columns[name], part.backbone, network)
     tower.__dict__.update(attributes, history_=[], best_epoch_=0, _target=None)
     return tower
-
-
-def _estimators(towers: Any) -> dict[str, Any]:
-    """Return the estimators of the parameter `towers` by name."""
-    if not isinstance(towers, dict):
-        return {}
-    return {n: value[0] if isinstance(value, tuple) else value for n, value in towers.items()}
-
-
-def _replaced(towers: Any, name: str, estimator: Any) -> dict[str, Any]:
-    """Return towers with another estimator for one of them, on the same columns."""
-    before = towers[name]
-    new = (estimator, *before[1:]) if isinstance(before, tuple) else estimator
-    return {**towers, name: new}

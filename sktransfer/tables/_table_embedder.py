@@ -112,8 +112,9 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     column and row, unless the embedder has ``on_error="nan"``: then it is missing. Numbers
     beyond the greatest or least of the fit, infinite ones too, are replaced by these.
 
-    A transformer is given cells as a list if it takes one column of texts, images or sounds;
-    those of skrub get a Series, others an array of shape (n, 1) of the cells that are not missing.
+    A transformer is given the cells that are not missing: as a list if it takes one column of
+    texts, images or sounds, else as an array of shape (n, 1). Those of skrub get a Series of all
+    cells.
 
     Examples
     --------

@@ -12,7 +12,8 @@ from sklearn.utils import get_tags
 from sktransfer._compat import safe_indexing
 from sktransfer._warnings import warnings_ignored
 from sktransfer.base import fit_transform
-from sktransfer.exceptions import ColumnError
+from sktransfer.embedders import EMBEDDERS
+from sktransfer.exceptions import BadCellError, ColumnError
 
 
 def transformed(
@@ -46,18 +47,32 @@ def transformed(
     form = form_of(transformer)
     if form == "series":  # of skrub, whose transformers read missing cells themselves
         return call(transformer, X, y, fit=fit)
-    present = np.flatnonzero(~missing)
-    if form == "cells":
-        # Copies of another cell keep the numbers of rows in errors, and cost no computation.
-        filled = _filled(cells, missing, present) if missing.any() else cells
-        found = call(transformer, filled, y, fit=fit)
+    inputs = cells if form == "cells" else _one_column(cells)
+    if not missing.any():
+        return call(transformer, inputs, y, fit=fit)
+    if isinstance(transformer, tuple(EMBEDDERS.values())):
+        # No row changes another. Copies of a cell keep the numbers of rows in warnings, and cost
+        # no computation.
+        found = call(transformer, _filled(cells, missing), y, fit=fit)
         found[missing] = np.nan
         return found
-    table = _one_column(cells)
-    if not missing.any():
-        return call(transformer, table, y, fit=fit)
+    return of_present(transformer, inputs, missing, y, fit=fit)
+
+
+def of_present(
+    transformer: Any, X: Any, missing: np.ndarray, y: Any = None, *, fit: bool = False
+) -> np.ndarray:
+    """Return the features of the rows of X that are not missing, and NaN in the others."""
+    present = np.flatnonzero(~missing)
     targets = y if y is None else safe_indexing(y, present)
-    rows = call(transformer, table[present], targets, fit=fit)
+    try:
+        rows = call(transformer, safe_indexing(X, present), targets, fit=fit)
+    except BadCellError as error:
+        if error.row is None:
+            raise
+        row = int(present[error.row])
+        message = str(error).replace(f"row {error.row}", f"row {row}", 1)
+        raise BadCellError(message, row=row) from error
     found = np.full((len(missing), rows.shape[1]), np.nan)
     found[present] = rows
     return found
@@ -67,13 +82,21 @@ def form_of(transformer: Any) -> str:
     """Return what a transformer takes: "series", "cells" or "table"."""
     while isinstance(transformer, Pipeline) and transformer.steps:
         transformer = transformer.steps[0][1]
+    if not hasattr(transformer, "__sklearn_tags__"):
+        return "table"
     if not get_tags(transformer).input_tags.two_d_array:
         return "cells"
     return "series" if hasattr(transformer, "__single_column_transformer__") else "table"
 
 
-def _filled(cells: Any, missing: np.ndarray, present: np.ndarray) -> list[Any]:
-    other = cells[present[0]] if len(present) else None
+def allows_missing(transformer: Any) -> bool:
+    """Return whether a transformer takes NaN, as far as it says so."""
+    has_tags = hasattr(transformer, "__sklearn_tags__")
+    return has_tags and get_tags(transformer).input_tags.allow_nan
+
+
+def _filled(cells: Any, missing: np.ndarray) -> list[Any]:
+    other = cells[int(np.argmin(missing))]
     return [other if is_missing else c for c, is_missing in zip(cells, missing, strict=True)]
 
 
@@ -96,6 +119,11 @@ def call(transformer: Any, X: Any, y: Any, *, fit: bool) -> np.ndarray:
         found = found.toarray()
     found = np.asarray(found)
     found = found[:, np.newaxis] if found.ndim == 1 else found
+    if found.ndim != 2 or len(found) != len(X):
+        raise ColumnError(
+            f"{type(transformer).__name__} gives features of shape {found.shape} for {len(X)} "
+            "rows; expected one row of features per row"
+        )
     try:
         return found if found.dtype.kind == "f" else found.astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from sktransfer.training._crf import Marginals as Marginals
 from sktransfer.training._crf import best_tags as best_tags
 from sktransfer.training._feature_quality import FeatureQuality as FeatureQuality
 from sktransfer.training._fine_tuned import FineTuned as FineTuned
+from sktransfer.training._fine_tuned import copy_weights as copy_weights
 from sktransfer.training._fused_towers import FixedTower as FixedTower
 from sktransfer.training._fused_towers import FusedTowers as FusedTowers
 from sktransfer.training._fused_towers import TowerSettings as TowerSettings

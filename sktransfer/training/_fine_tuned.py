@@ -91,6 +91,10 @@ class FineTuned(nn.Module):
         """
         return self.outputs(self.features(inputs, cached), inputs)
 
+    def blended(self, inputs: Any, cached: CachedActivation | None, blend: Any) -> torch.Tensor:
+        """Return the head's outputs of blends of features."""
+        return self.head(blend(self.features(inputs, cached)))
+
     def outputs(self, features: torch.Tensor, inputs: Any) -> torch.Tensor:
         """Return the head's outputs for features of these network inputs."""
         return self.head(features, inputs) if self.head_reads_inputs else self.head(features)

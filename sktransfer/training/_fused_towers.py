@@ -145,6 +145,10 @@ class FusedTowers(nn.Module):
         """Return the head's outputs."""
         return self.head(self.features(inputs))
 
+    def blended(self, inputs: TowerInputs, cached: Any, blend: Any) -> torch.Tensor:
+        """Return the head's outputs of blends of features, in which blanks count as such."""
+        return self.head(self.features(inputs), blend)
+
     def features(self, inputs: TowerInputs, cached: Any = None) -> torch.Tensor:
         """Return the features of all towers beside each other; NaN where a row has no cell."""
         blocks = zip(self.names, self.head.widths, strict=True)

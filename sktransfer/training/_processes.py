@@ -66,8 +66,9 @@ class Processes:
         digest = xxhash.xxh3_64(copy.deepcopy(random).bytes(8))
         for split in splits:
             if split is not None:
+                digests = split.data.digests  # of a table, computed by each call
                 for row in split.rows:
-                    digest.update(split.data.digests[row] or b"")
+                    digest.update(digests[row] or b"")
                 for tensor in (split.weights, split.targets_of(split.rows.tolist())):
                     if tensor is not None:
                         digest.update(tensor.cpu().numpy().tobytes())
@@ -86,12 +87,18 @@ class Processes:
         if self.size == 1:
             return loss
 
-        tensors = [loss.detach().clone(), *_changed_by_a_step(module)]
+        learning = [p for p in module.parameters() if p.requires_grad]
+        # A share without a cell of a tower has no gradients of it, but the batch may have.
+        known = loss.new_tensor([float(p.grad is not None) for p in learning])
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in learning]
+        tensors = [loss.detach().clone(), known, *gradients, *_statistics(module)]
         flat = torch.cat([loss.new_ones(1), *(tensor.detach().reshape(-1) for tensor in tensors)])
         total = self._accelerator.reduce(flat.mul_(rows), reduction="sum")
         means = (total[1:] / total[0]).split([tensor.numel() for tensor in tensors])
         for tensor, mean in zip(tensors, means, strict=True):
             tensor.copy_(mean.view_as(tensor))
+        for parameter, gradient, share in zip(learning, gradients, known.tolist(), strict=True):
+            parameter.grad = gradient if share else None
         return tensors[0]
 
     def of_first(self, number: float) -> float:
@@ -114,11 +121,10 @@ class Processes:
             tensor.data.copy_(broadcast(tensor.data))
 
 
-def _changed_by_a_step(module: FineTuned) -> list[torch.Tensor]:
-    """Return gradients, and statistics of batch norms in training mode."""
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+def _statistics(module: FineTuned) -> list[torch.Tensor]:
+    """Return the statistics of batch norms in training mode, which a step changes."""
     norms = [m for m in module.modules() if getattr(m, "track_running_stats", False) and m.training]
-    return gradients + [norm.get_buffer(f"running_{s}") for norm in norms for s in ("mean", "var")]
+    return [norm.get_buffer(f"running_{s}") for norm in norms for s in ("mean", "var")]
 
 
 _ALONE = Processes()

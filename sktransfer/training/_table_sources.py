@@ -109,9 +109,9 @@ class TableData:
         return list(range(self.rows))
 
     def warn(self, outcome: str) -> None:
-        """Warn of cells that cannot be used."""
+        """Warn of cells that cannot be used: instead of being left out, they are blanks."""
         for tower in self.towers.values():
-            tower.warn("trained as blanks")
+            tower.warn(outcome.replace("left out of", "blanks in"))
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class TableSources:
         for name, tower in self._towers.items():
             part = self._part(split, name)
             if split is self.train and isinstance(tower, ColumnSources):
-                part = tower.train
+                part = tower.train  # by which it knows that these are the rows to train on
             sources[name] = tower.of(part, self.module.stages_of(name, stages), objective)
         return TableSource(sources, _table_of(split))
 

@@ -129,10 +129,14 @@ def test_a_damaged_cell_names_row_and_column(model, table):
         with pytest.raises(BadCellError, match=r"row 3 \(index 103\) of column 'photo'"):
             call()
     lenient = make().set_params(photo__on_error="nan")
-    with pytest.warns(sktransfer.exceptions.BadCellWarning, match="1 of 40 rows are trained as"):
+    with pytest.warns(
+        sktransfer.exceptions.BadCellWarning, match="1 of 40 rows are blanks in the fit"
+    ):
         lenient.fit(damaged, Y)
     with pytest.warns(sktransfer.exceptions.BadCellWarning, match="replaced by blanks"):
         assert len(lenient.predict(damaged)) == N
+    with pytest.warns(sktransfer.exceptions.BadCellWarning, match="blanks in the validation"):
+        lenient.fit(table, Y, X_val=damaged, y_val=Y)
 
 
 def test_a_transformer_of_cells_has_blanks_for_missing_ones(table, holes):

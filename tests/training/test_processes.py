@@ -169,6 +169,34 @@ def test_two_processes_train_the_same_weights_as_one(two_processes, name):
         np.testing.assert_allclose(found["loss"], alone["loss"], rtol=1e-4)
 
 
+class OtherProcess(Accelerator):
+    """An accelerator that adds what another process gave to `reduce`."""
+
+    def __init__(self, given=None):
+        super().__init__()
+        self.given = given
+
+    def reduce(self, tensor, reduction):
+        if self.given is None:
+            self.given = tensor.clone()
+        return tensor + self.given
+
+
+def test_a_process_gets_gradients_of_what_its_share_has_no_cell_of():
+    def network(seen):
+        module = torch.nn.ModuleList([torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)])
+        for linear in list(module)[:seen]:
+            linear.weight.grad, linear.bias.grad = torch.ones(1, 1), torch.ones(1)
+        return module
+
+    other, own, loss = OtherProcess(), network(0), torch.tensor(2.0)
+    Processes(other).summed(loss, 3, network(1))
+    mean = Processes(OtherProcess(other.given)).summed(torch.tensor(4.0), 1, own)
+    assert mean == (3 * 2 + 4) / 4
+    assert own[0].weight.grad == own[0].bias.grad == 3 / 4
+    assert own[1].weight.grad is None  # the optimizer leaves it alone, as in one process
+
+
 @pytest.mark.slow
 def test_processes_with_different_rows_raise(two_processes):
     message = "The processes do not train on the same rows in the same order. Pass the whole X"

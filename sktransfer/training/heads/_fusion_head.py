@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
@@ -26,7 +26,7 @@ class FusionHead(LinearHead):
         Share of the features that a training step leaves out.
     tower_dropout : float
         Probability with which a training step replaces a tower of a row by its blank. One tower
-        at least is kept.
+        at least that has features is kept.
     weighted : collection of int
         Numbers of towers whose features have weights already: these are divided by one deviation.
     """
@@ -63,9 +63,12 @@ class FusionHead(LinearHead):
         known = (features - self.mean) / self.deviation
         return torch.where(features.isnan(), self.blank, known) * self.scale
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return outputs (n, k) of features (n, d)."""
-        return self.linear(self.dropout(self.fused(self._thinned(features))))
+    def forward(
+        self, features: torch.Tensor, blend: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Return outputs (n, k) of features (n, d), or of what `blend` makes of the fused ones."""
+        fused = self.fused(self._thinned(features))
+        return self.linear(self.dropout(fused if blend is None else blend(fused)))
 
     def _thinned(self, features: torch.Tensor) -> torch.Tensor:
         """Return features in which some towers of some rows are missing, in training."""
@@ -73,7 +76,9 @@ class FusionHead(LinearHead):
             return features
         drawn = torch.rand(len(features), len(self.widths), device=features.device)
         kept = drawn >= self.tower_dropout
-        kept |= ~kept.any(1, keepdim=True)
+        blocks = features.split(self.widths, dim=1)
+        present = torch.stack([~block.isnan().all(1) for block in blocks], dim=1)
+        kept |= ~(kept & present).any(1, keepdim=True)
         widths = torch.tensor(self.widths, device=features.device)
         return features.masked_fill(~kept.repeat_interleave(widths, dim=1), torch.nan)
 

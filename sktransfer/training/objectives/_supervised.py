@@ -93,7 +93,7 @@ class Mixup(Supervised):
 
     def _outputs(self, module: FineTuned, batch: TrainingBatch, blend: Any) -> torch.Tensor:
         if not self.blends_inputs:
-            return module.head(blend(module.features(batch.inputs, batch.cached)))
+            return module.blended(batch.inputs, batch.cached, blend)
         if batch.cached is not None:
             cached = batch.cached._replace(activation=blend(batch.cached.activation))
             return module(batch.inputs, cached)

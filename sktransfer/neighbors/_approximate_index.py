@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sktransfer.neighbors._equal_rows import EqualRows
-from sktransfer.neighbors._nearest_rows import nearest_rows, rank
+from sktransfer.neighbors._nearest_rows import nearest_rows, products, rank
 
 # Neighbours beyond k that are read from the graph, since its numbers are rounded.
 _MORE = 8
@@ -100,8 +100,9 @@ class ApproximateIndex:
 
         They read the same part of the graph, which then is in the cache of the processor.
         """
+        # NumPy's threads would wait actively after a product, and slow those of the graph down.
         blocks = (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
-        nearest = np.concatenate([(block @ self._pivots.T).argmax(axis=1) for block in blocks])
+        nearest = np.concatenate([products(block, self._pivots).argmax(dim=1) for block in blocks])
         return np.argsort(nearest, kind="stable")
 
     def _rounded(self, rows: np.ndarray) -> np.ndarray:

@@ -71,6 +71,15 @@ def rank(
     )
 
 
+def products(rows: np.ndarray, others: np.ndarray) -> torch.Tensor:
+    """Return the products of all rows with all others, by torch wherever that is exact."""
+    # The user's own precision might round to bfloat16, and tensors share no read-only memory map.
+    is_exact = torch.get_float32_matmul_precision() == "highest"
+    if not (is_exact and rows.flags.writeable and others.flags.writeable):
+        return torch.from_numpy(rows @ others.T)
+    return torch.from_numpy(rows) @ torch.from_numpy(others).T
+
+
 def without_own(
     places: np.ndarray, distances: np.ndarray, *, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -96,16 +105,8 @@ def _candidates(rows: np.ndarray, others: np.ndarray, k: int) -> Iterator[np.nda
     step = max(1, _COSINES // _ROWS)
     with _runtime.inference(torch.device("cpu"), "float32"):
         for start in range(0, len(others), step):
-            cosines = _product(rows, others[start : start + step])
+            cosines = products(rows, others[start : start + step])
             yield start + _best(cosines, k)
-
-
-def _product(rows: np.ndarray, others: np.ndarray) -> torch.Tensor:
-    # The user's own precision might round to bfloat16, and tensors share no read-only memory map.
-    is_exact = torch.get_float32_matmul_precision() == "highest"
-    if not (is_exact and rows.flags.writeable and others.flags.writeable):
-        return torch.from_numpy(rows @ others.T)
-    return torch.from_numpy(rows) @ torch.from_numpy(others).T
 
 
 def _best(cosines: torch.Tensor, k: int) -> np.ndarray:

@@ -23,6 +23,8 @@ def read_table(X: Any) -> Rows:
         raise ColumnError(f"a {type(X).__name__} of dask has no values yet; pass X.compute()")
     if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple | np.ndarray):
         X = _matrix(X)
+    elif isinstance(X, np.ma.MaskedArray) and X.ndim == 2:
+        X = _filled(X)
     elif hasattr(X, "__array__") and not hasattr(X, "columns") and not hasattr(X, "nnz"):
         X = np.asarray(X)
     shape = getattr(X, "shape", None)
@@ -49,6 +51,15 @@ def read_table(X: Any) -> Rows:
         twice = next(name for name in rows.names if rows.names.count(name) > 1)
         raise ColumnError(f"several columns of X are named {twice!r} as text; rename them")
     return rows
+
+
+def _filled(X: np.ma.MaskedArray) -> np.ndarray:
+    """Return a masked array in which masked cells are missing."""
+    if not np.ma.is_masked(X):
+        return X.data
+    found = X.data.astype(X.dtype if X.dtype.kind in "fmM" else object)
+    found[X.mask] = None  # NaN or NaT where there are such
+    return found
 
 
 def _matrix(X: Any) -> np.ndarray:

@@ -80,10 +80,10 @@ def check_kinds(values: Values, taken: Sequence[str]) -> None:
     """
     for kind, row in values.kinds().items():
         if kind in _KINDS and kind not in taken:
-            kinds = " or a ".join(taken)
+            cell, kinds = describe(values.cells[row]), " or a ".join(taken)
             raise BadCellError(
-                f"row {row}: {describe(values.cells[row])} is a {kind}; a cell of this column can be a "
-                f"{kinds}, as in fit.",
+                f"row {row}: {cell} is a {kind}; a cell of this column can be a {kinds}, as "
+                "in fit.",
                 row=row,
             )
 

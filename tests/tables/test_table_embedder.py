@@ -286,7 +286,12 @@ CODES = ["07", "08"] * (N // 2)
         (HOURS, "auto", [1, 2], "1.0 is a number; a cell of this column can be a duration"),
         ([True, False] * (N // 2), "auto", DAYS[:2], "is a date"),
         ([True, False] * (N // 2), "auto", ["yes", "no"], "'yes' is not a number"),
-        (["a", "b"] * (N // 2), "auto", [1, 2], "1.0 is a number; a cell of this column can be a s"),
+        (
+            ["a", "b"] * (N // 2),
+            "auto",
+            [1, 2],
+            "1.0 is a number; a cell of this column can be a s",
+        ),
         (["a", "b"] * (N // 2), "auto", DAYS[:2], "is a date"),
         (["a", "b"] * (N // 2), "auto", [True, False], "is a boolean"),
         (CODES, "category", [7, 8], "7.0 is a number"),

@@ -64,8 +64,11 @@ def taken_kinds(values: Values, kind: str) -> list[str]:
         found = {*_FITTING[kind]}
     if kind == DATE:
         found.add("date")
-    may_be_numbers = "string" in found and kind != DATE
-    if found & _NUMBERS or (may_be_numbers and any(map(_is_like_number, values.cells))):
+    has_numbers = {
+        NUMBER: "string" in found,
+        CATEGORY: "string" in found and any(map(_is_like_number, values.cells)),
+    }
+    if found & _NUMBERS or has_numbers.get(kind):
         found |= _NUMBERS
     return sorted(found | {"string"})
 

@@ -61,10 +61,7 @@ def described_classes(labels: Any, y: np.ndarray | None) -> tuple[np.ndarray, li
         raise TargetError(f"labels must be of one type, got {[*map(_plain, texts)]}.")
     order = np.argsort(classes, kind="stable")
     found = [_checked(name, text) for name, text in texts.items()]
-    first: dict[frozenset[str], Any] = {}
-    for name, own in zip(texts, found, strict=True):
-        if first.setdefault(frozenset(own), name) is not name:
-            raise _alike(_plain(first[frozenset(own)]), _plain(name))
+    _check_texts(classes, found)
     return classes[order], [found[place] for place in order]
 
 
@@ -118,6 +115,15 @@ def check_vectors(vectors: np.ndarray, classes: np.ndarray, has_rows: np.ndarray
     if is_alike.any():
         one = is_alike.argmax()
         raise _alike(names[one], names[others[one, 0]])
+
+
+def _check_texts(classes: np.ndarray, texts: list[list[str]]) -> None:
+    """Refuse two classes of the same texts."""
+    first: dict[frozenset[str], Any] = {}
+    for name, own in zip(classes.tolist(), map(frozenset, texts), strict=True):
+        if own in first:
+            raise _alike(first[own], name)
+        first[own] = name
 
 
 def _alike(*names: Any) -> TargetError:

@@ -334,6 +334,7 @@ def test_a_kind_that_no_cell_has_is_refused_in_fit(cells, kind, found):
         ([0, 1], [False, True], "category"),
         ([0, 1], [False, True], "number"),
         (["1", "2"], [1, 2], "number"),
+        (["1.50", "2.50"], [1.5, 2.5], "number"),
         (["2020-01-01", "2020-02-03"], pd.to_datetime(["2020-01-01", "2020-02-03"]), "date"),
     ],
 )

@@ -61,9 +61,9 @@ class WritingTokenizer:
         stated = int(self._tokenizer.model_max_length)
         self.longest = stated if stated < _NO_LIMIT else None
         self.has_chat = bool(self._tokenizer.chat_template)
-        self.languages = languages_of(self._tokenizer)
+        self.languages = _languages_of(self._tokenizer)
         self._usual_language = getattr(self._tokenizer, "src_lang", None)
-        self._control = _any_of(self._tokenizer)
+        self._special = _special_in(self._tokenizer)
         self._pads_left = pads_left
         # Slow tokenizers switch between two vocabularies.
         self._lock = threading.Lock()
@@ -85,8 +85,8 @@ class WritingTokenizer:
         special tokens among others.
         """
         for form in (text, unicodedata.normalize("NFKC", text)):  # as tokenizers normalize
-            if self._control.search(form):
-                text = self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", form)
+            if self._special.search(form):
+                text = self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", form)
         return text
 
     def check_language(self, parameter: str, code: str, name: str) -> None:
@@ -136,7 +136,7 @@ class WritingTokenizer:
             ) from error
 
 
-def languages_of(tokenizer: Any) -> dict[str, int]:
+def _languages_of(tokenizer: Any) -> dict[str, int]:
     """Return the token of each language by its code; none if a tokenizer cannot mark them."""
     if not isinstance(getattr(type(tokenizer), "src_lang", None), property):
         return {}
@@ -146,8 +146,8 @@ def languages_of(tokenizer: Any) -> dict[str, int]:
     return {match["code"]: tokenizer.convert_tokens_to_ids(match[0]) for match in found}
 
 
-def _any_of(tokenizer: Any) -> re.Pattern[str]:
-    """Return a pattern of the special tokens of a tokenizer, as they can be typed."""
+def _special_in(tokenizer: Any) -> re.Pattern[str]:
+    """Return a pattern that finds special tokens of a tokenizer in a text."""
     added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
     names = {name for name in (*tokenizer.all_special_tokens, *added) if len(name) > 1}
     return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or r"(?!)")

@@ -280,7 +280,7 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return _checked(self.embedder_.transform(X), X)
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
-        if np.ma.is_masked(X):
+        if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
             raise ColumnError(
                 f"X has {np.ma.count_masked(X)} masked features, and rows with missing features "
                 "have no neighbours. Fill them in, or leave these rows out."

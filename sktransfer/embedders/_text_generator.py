@@ -121,7 +121,7 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
     `random_state` and its tokens only.
 
     Special tokens that are typed in a text, such as ``</s>``, are read as plain text, with a space
-    after their first character; those in `prompt` are special.
+    after their first character; those in `prompt` are special, as ``">>fra<< "`` of MarianMT.
 
     A chat template is run by Jinja in its sandbox, without the date of the day, and with the text
     in its prompt as the only message of the user.

@@ -94,7 +94,7 @@ class WritingTokenizer:
         if not self.languages:
             raise BackboneError(
                 f"{parameter}={code!r}, and {name!r} does not mark languages. Set it to None; some "
-                "models expect the language in words, in prompt."
+                "models read them in prompt, such as '>>fra<< ' or 'translate English to French: '."
             )
         if code not in self.languages:
             near = [known for known in self.languages if known[:2] == code[:2].lower()]
@@ -150,4 +150,7 @@ def _special_in(tokenizer: Any) -> re.Pattern[str]:
     """Return a pattern that finds special tokens of a tokenizer in a text."""
     added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
     names = {name for name in (*tokenizer.all_special_tokens, *added) if len(name) > 1}
-    return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or r"(?!)")
+    patterns = [*map(re.escape, sorted(names, key=len, reverse=True))]
+    if hasattr(tokenizer, "supported_language_codes"):  # of MarianMT, such as ">>fra<<"
+        patterns.append(">>(?=.*<<)")
+    return re.compile("|".join(patterns) or r"(?!)")

@@ -53,6 +53,14 @@ def test_other_texts_stay_as_they_are(text, tmp_path):
     assert save("unigram", tmp_path).without_control(text) == text
 
 
+def test_languages_of_marian_that_are_typed_are_text(tmp_path, monkeypatch):
+    save("words", tmp_path)
+    monkeypatch.setattr(hf.PreTrainedTokenizerFast, "supported_language_codes", [], raising=False)
+    tokenizer = WritingTokenizer(tmp_path, pads_left=False)
+    assert tokenizer.without_control(">>fra<< b") == "> >fra<< b"
+    assert tokenizer.without_control("a >> b") == "a >> b"
+
+
 @pytest.mark.parametrize("kind", TRANSLATORS)
 def test_the_language_of_one_text_is_not_that_of_the_next(kind, tmp_path):
     save_translator(kind, tmp_path)

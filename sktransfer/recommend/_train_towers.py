@@ -116,10 +116,8 @@ def train_towers(
         Gets the loss of each epoch.
     """
     is_good = np.isfinite(features).all(axis=1)
-    # In float64: squares of features from 1e19 on are no float32.
-    mean = features[is_good].mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviations = features[is_good].std(axis=0, dtype=np.float64)
-    scale = np.float32(max(deviations.mean(), 1e-12))
+    mean = features[is_good].mean(axis=0)
+    scale = np.float32(max(features[is_good].std(axis=0).mean(), 1e-12))
     scaled = np.where(is_good[:, None], (features - mean) / scale, 0)
     device = _runtime.resolve_device(params.device)
     randomness = Randomness(random.randint(2**31), device)

@@ -21,14 +21,37 @@ def read_table(X: Any) -> Rows:
     """
     if is_lazy(X):
         raise ColumnError(f"a {type(X).__name__} of dask has no values yet; pass X.compute()")
+    X = _as_matrix(X)
+    _refuse_other_shapes(X)
+    rows = rows_of(X)
+    if len({*rows.names}) < len(rows.names):
+        twice = next(name for name in rows.names if rows.names.count(name) > 1)
+        raise ColumnError(f"several columns of X are named {twice!r} as text; rename them")
+    return rows
+
+
+def _as_matrix(X: Any) -> Any:
+    """Return a list of rows, or an array of any library, as one of NumPy; other things stay."""
     if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple | np.ndarray):
-        X = _matrix(X)
-    elif isinstance(X, np.ma.MaskedArray) and X.ndim == 2:
-        X = _filled(X)
-    elif hasattr(X, "__array__") and not hasattr(X, "columns") and not hasattr(X, "nnz"):
-        X = np.asarray(X)
+        return _matrix(X)
+    if isinstance(X, np.ma.MaskedArray):
+        # NumPy's objects of dates are integers where their unit is the nanosecond.
+        found = X.data.astype(X.dtype if X.dtype.kind in "fmM" else object)
+        found[np.ma.getmaskarray(X)] = None  # NaN or NaT where there are such
+        return found
+    is_array = hasattr(X, "__array__") and not hasattr(X, "columns") and not hasattr(X, "nnz")
+    return np.asarray(X) if is_array else X
+
+
+def _refuse_other_shapes(X: Any) -> None:
+    """Raise if X is no table by its shape, or has nothing in it."""
+    is_list = isinstance(X, list | tuple)
+    is_dict = isinstance(X, dict) and not hasattr(X, "nnz")  # a sparse matrix may be one
+    if is_dict or (is_list and X and isinstance(X[0], dict)):
+        what = "dict" if is_dict else f"{type(X).__name__} of dicts"
+        raise ColumnError(f"X is a {what}, not a table; pass pandas.DataFrame(X)")
     shape = getattr(X, "shape", None)
-    if (shape is not None and len(shape) == 1) or isinstance(X, list | tuple):
+    if is_list or (shape is not None and len(shape) == 1):
         raise ColumnError(
             "Expected 2D array, got 1D array instead: X is one column. Pass a table, such as "
             "X.to_frame(). Reshape your data either using X.reshape(-1, 1) if your data has a "
@@ -46,20 +69,6 @@ def read_table(X: Any) -> Rows:
         )
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ColumnError("Complex data not supported; pass one column per part, of real numbers")
-    rows = rows_of(X)
-    if len({*rows.names}) < len(rows.names):
-        twice = next(name for name in rows.names if rows.names.count(name) > 1)
-        raise ColumnError(f"several columns of X are named {twice!r} as text; rename them")
-    return rows
-
-
-def _filled(X: np.ma.MaskedArray) -> np.ndarray:
-    """Return a masked array in which masked cells are missing."""
-    if not np.ma.is_masked(X):
-        return X.data
-    found = X.data.astype(X.dtype if X.dtype.kind in "fmM" else object)
-    found[X.mask] = None  # NaN or NaT where there are such
-    return found
 
 
 def _matrix(X: Any) -> np.ndarray:

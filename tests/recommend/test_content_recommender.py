@@ -57,13 +57,6 @@ def test_users_get_items_of_the_kind_that_they_like(model):
     assert (np.diff(scores, axis=1) <= 0).all()
 
 
-@pytest.mark.parametrize("size", [1e-3, 1e25, 1e37])
-def test_the_size_of_features_does_not_matter(size, model):
-    items = model.recommend(range(30), k=3)
-    found = small(max_epochs=30).fit(LIKES, items=FEATURES * size).recommend(range(30), k=3)
-    assert (found == items).mean() > 0.9
-
-
 def test_what_was_seen_is_not_recommended_unless_asked_for(model):
     seen = LIKES.groupby("user")["item"].agg(set)
     new, known = (model.recommend([0, 1], k=3, exclude_seen=e).tolist() for e in (True, False))

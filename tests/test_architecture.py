@@ -52,6 +52,7 @@ ONLY_IN = {
     "transformers": (
         "backbones/huggingface/_generation.py",
         "backbones/huggingface/_transformers.py",
+        "backbones/huggingface/_writing_tokenizer.py",
     ),
     "ctranslate2": ("backbones/speech/_ctranslate2_speech.py",),
     "openvino": ("compute/engines/_openvino.py",),

@@ -98,6 +98,10 @@ class GenerationModel:
             raise BackboneError(f"{self.name!r} has no chat template. Set chat=False, or 'auto'.")
         return self.processor.has_chat and self._writer.continues if chat == "auto" else bool(chat)
 
+    def check_languages(self, source: str | None, target: str | None) -> None:
+        """Refuse languages that it does not have; see `Writer.check_languages`."""
+        self._writer.check_languages(source, target)
+
     def write(self, inputs: Any, **options: Any) -> list[str]:
         """Return one text per row; see `Writer.write`."""
         with _runtime.inference(self._device, self.precision):

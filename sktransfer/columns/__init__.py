@@ -3,6 +3,7 @@
 from sktransfer.columns._as_column import as_column as as_column
 from sktransfer.columns._as_column import row_labels as row_labels
 from sktransfer.columns._cells import describe as describe
+from sktransfer.columns._cells import is_blank as is_blank
 from sktransfer.columns._cells import is_missing as is_missing
 from sktransfer.columns._cells import name_cell as name_cell
 from sktransfer.columns._column import CellType as CellType

@@ -66,7 +66,7 @@ def _describe(cell: object) -> str:
 
 
 def is_missing(cell: object) -> bool:
-    """Return whether a cell is None, NaN, NA, NaT, or an empty or invisible string."""
+    """Return whether a cell is None, NaN, NA, NaT, masked, or an empty or invisible string."""
     if isinstance(cell, str):
         return is_blank(cell)
     if isinstance(cell, (float, np.floating)):
@@ -74,7 +74,7 @@ def is_missing(cell: object) -> bool:
     if isinstance(cell, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(cell))
     # By name, because pandas is not imported here and its NA cannot be compared.
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType")
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType", "MaskedConstant")
 
 
 def is_blank(text: str) -> bool:

@@ -18,6 +18,7 @@ from sktransfer.columns._column import CellType
 from sktransfer.exceptions import ColumnError
 
 _US = 1e6  # microseconds per second
+_FIRST_ROUNDED = 2**53
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -31,11 +32,26 @@ class Values(NamedTuple):
         strings among numbers, "other" for anything else.
     cells : sequence of n cells
         A float64 array with NaN for missing values if the data type is one of numbers, dates (in
-        seconds since 1970) or durations (in seconds); else a list of the cells.
+        seconds since 1970) or durations (in seconds); else a list of the cells, as of integers that
+        float64 would round.
     """
 
     kind: str
     cells: Sequence[Any] | np.ndarray
+
+    def kinds(self) -> dict[str, int]:
+        """Return what its cells are that are not missing, and the first row of each."""
+        if isinstance(self.cells, np.ndarray) and self.cells.dtype == np.float64:
+            present = np.flatnonzero(~np.isnan(self.cells))
+            return {self.kind: int(present[0])} if len(present) else {}
+        types: dict[type, int] = {}
+        for row, cell in enumerate(self.cells):
+            if type(cell) not in types and not is_missing(cell):
+                types[type(cell)] = row
+        found: dict[str, int] = {}
+        for kind, row in types.items():
+            found.setdefault(_kind_of_type(kind), row)
+        return found
 
 
 def values_of(X: Any) -> Values:
@@ -58,6 +74,8 @@ def values_of(X: Any) -> Values:
         return _of_series(series)
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in _KINDS_OF_NUMPY:
         kind = _KINDS_OF_NUMPY[X.dtype.kind]
+        if X.dtype.kind in "iu" and _is_rounded(X):
+            return Values(kind, X.tolist())
         return Values(kind, _seconds(X) if X.dtype.kind in "mM" else X.astype(np.float64))
     cells = list(X)
     return Values(kind_of_cells(cells), cells)
@@ -71,6 +89,8 @@ _KINDS_OF_NUMPY = {
 
 def _of_series(X: nw.Series) -> Values:
     kind = _kind_of_dtype(X.dtype)
+    if X.dtype.is_integer() and _is_rounded(X):
+        return Values("number", X.to_list())
     if kind in ("number", "boolean"):
         # Not by the library itself: it would read null and NaN of nullable types as two things.
         values = X.cast(nw.Float64).to_numpy()
@@ -81,6 +101,12 @@ def _of_series(X: nw.Series) -> Values:
         with suppress(ColumnError):  # arrays of one shape are listed as nested lists
             return Values(found, as_column(X.to_native(), _Arrays()).cells)
     return Values(found, cells)
+
+
+def _is_rounded(integers: Any) -> bool:
+    """Return whether there are integers that float64 cannot hold, such as long ids."""
+    ends = (integers.min(), integers.max()) if len(integers) else ()
+    return any(abs(int(end)) >= _FIRST_ROUNDED for end in ends if not is_missing(end))
 
 
 class _Arrays(CellType):

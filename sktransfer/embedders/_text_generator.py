@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sktransfer.backbones import GenerationModel
 
 # Part of the keys of the cache. Raise it whenever the same model gives other texts.
-_VERSION = 1
+_VERSION = 2
 # Parameters that are settings of `generate`, and their types: it refuses those of NumPy.
 _SETTINGS = {"max_new_tokens": int, "num_beams": int}
 _OF_SAMPLING = {"temperature": float, "top_k": int, "top_p": float}
@@ -52,6 +52,12 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
     chat : "auto" or bool, default="auto"
         Whether to put each text into the chat template of the model. "auto": if it has one and
         continues texts.
+    source_language : str or None, default=None
+        Code of the language of the texts, for models of many languages: "deu_Latn" of NLLB, "de" of
+        M2M100, "de_DE" of mBART. None: the one that the tokenizer's files state.
+    target_language : str or None, default=None
+        Code of the language to write, as for `source_language`. None: the one that the files of the
+        model state.
     max_new_tokens : int, default=128
         Maximum number of tokens to write.
     num_beams : int or None, default=1
@@ -114,6 +120,9 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
     ``do_sample=True`` rows are written one by one, and the random numbers of each depend on
     `random_state` and its tokens only.
 
+    Special tokens that are typed in a text, such as ``</s>``, are read as plain text, with a space
+    after their first character; those in `prompt` are special, as ``">>fra<< "`` of MarianMT.
+
     A chat template is run by Jinja in its sandbox, without the date of the day, and with the text
     in its prompt as the only message of the user.
 
@@ -131,6 +140,8 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
     prompt: str | None = parameter(str, None, default=None)
     chat: bool | str = parameter("boolean", StrOptions({"auto"}), default="auto")
     long_texts: str = parameter(StrOptions({"truncate", "raise"}), default="truncate")
+    source_language: str | None = parameter(str, None, default=None)
+    target_language: str | None = parameter(str, None, default=None)
     max_new_tokens: int = parameter(Interval(Integral, 1, None, closed="left"), default=128)
     num_beams: int | None = parameter(Interval(Integral, 1, None, closed="left"), None, default=1)
     do_sample: bool = parameter("boolean", default=False)
@@ -151,6 +162,7 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
         device = self._torch_device()
         model = get_generation_model(self.backbone, device=device, precision=self.precision)
         self._modality().bind(model)  # refuses parameters that do not fit it
+        model.check_languages(self.source_language, self.target_language)
         odd = [stop for stop in self._stops() if not isinstance(stop, str) or not stop]
         if odd:
             raise ValueError(f"stop must be strings of at least one character, got {odd[0]!r}.")
@@ -164,6 +176,7 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
             self.long_texts,
             chat=self.chat,
             new_tokens=int(self.max_new_tokens),
+            language=self.source_language,
         )
 
     def _compute(self, model: GenerationModel, inputs: Any) -> list[str]:
@@ -174,7 +187,8 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
         """Return settings of `generate` that are used, as plain numbers."""
         kinds = _SETTINGS | (_OF_SAMPLING if self.do_sample else {})
         given = {name: (getattr(self, name), kind) for name, kind in kinds.items()}
-        return {name: None if v is None else kind(v) for name, (v, kind) in given.items()}
+        found = {name: None if v is None else kind(v) for name, (v, kind) in given.items()}
+        return found | {"target_language": self.target_language}
 
     def _read(self, text: str) -> str:
         """Return a text up to the first stop; one of spaces is none before the first word."""

@@ -103,7 +103,10 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     The approximate index is a graph [1]_ over features that are rounded to 8 bits, where rows that
     become equal are one node. What it finds is ranked by exact distances. Some neighbours may be
-    missing, in favour of farther ones. It is built again where a pickle or a file of `save` is
+    missing, in favour of farther ones. Where features take few values, as one-hot ones do, many
+    rows are as near as the last neighbour, and which of these are returned differs from exact
+    search; their distances do not. If most pairs are at distance 1, raise `expansion_search`, since
+    distances tell the graph no direction. It is built again where a pickle or a file of `save` is
     loaded, at the first search.
 
     Rows whose features have NaN, as an embedder with ``on_error="nan"`` returns for bad cells, are
@@ -133,7 +136,12 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     connectivity: int = parameter(Interval(Integral, 2, None, closed="left"), default=16)
     expansion_add: int = parameter(Interval(Integral, 1, None, closed="left"), default=128)
     expansion_search: int = parameter(Interval(Integral, 1, None, closed="left"), default=48)
-    n_jobs: int | None = parameter(Integral, None, default=None)
+    n_jobs: int | None = parameter(
+        Interval(Integral, 1, None, closed="left"),
+        Interval(Integral, None, -1, closed="right"),
+        None,
+        default=None,
+    )
 
     embedder_: Any = fitted()
     algorithm_: str = fitted()
@@ -272,6 +280,11 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return _checked(self.embedder_.transform(X), X)
 
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
+        if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+            raise ColumnError(
+                f"X has {np.ma.count_masked(X)} masked features, and rows with missing features "
+                "have no neighbours. Fill them in, or leave these rows out."
+            )
         try:
             return validate_data(self, X, dtype=_DTYPES, reset=reset)
         except ValueError as error:
@@ -340,6 +353,7 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self, queries: np.ndarray | None, n_neighbors: int | None, *, leave_own_out: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and positions; without queries those of the rows of the fit."""
+        self._validate_params()  # they may have been set after the fit
         if queries is None and len(self.left_out_):
             raise ColumnError(
                 f"{len(self.left_out_)} rows of the fit have features that are NaN, and so no "

@@ -11,7 +11,7 @@ import numpy as np
 from sktransfer.columns import values_of
 from sktransfer.exceptions import BadCellError, ColumnError
 from sktransfer.tables._calendar import CALENDAR, calendar_of
-from sktransfer.tables._cells_of_kind import cells_of_kind
+from sktransfer.tables._cells_of_kind import cells_of_kind, check_kinds, taken_kinds
 from sktransfer.tables._columns import DATE, NUMBER, TableColumn
 from sktransfer.tables._transformed import transformed
 
@@ -29,6 +29,8 @@ class Block(TypedDict):
         Whether features are standardized.
     is_lenient : bool
         Whether cells that are no numbers are missing.
+    taken : list of str
+        What cells can be, see `taken_kinds`.
     limits : tuple of two float or None
         Least and greatest finite number of the fit, to which others are clipped.
     center, scale : ndarray of shape (d,)
@@ -45,6 +47,7 @@ class Block(TypedDict):
     transformer: Any
     is_scaled: bool
     is_lenient: bool
+    taken: list[str]
     limits: tuple[float, float] | None
     center: np.ndarray
     scale: np.ndarray
@@ -68,13 +71,18 @@ def fit_block(
 ) -> tuple[Block, np.ndarray]:
     """Fit the block of a column, and return its features."""
     values = values_of(X)
+    taken = taken_kinds(values, column.kind)
     with _named(column.name):
+        check_kinds(values, taken)
         cells, missing, is_lenient = cells_of_kind(values, column.kind, is_lenient=True)
         limits = _limits(np.asarray(cells)) if column.kind == NUMBER and is_scaled else None
         inputs = _inputs(column.kind, transformer, cells, limits)
         found = transformed(transformer, X, inputs, missing, y, fit=True)
+        _check_finite(found, transformer)
     lacking = np.isnan(found).any(axis=1)
-    center, scale = _center_and_scale(found[~lacking] if lacking.any() else found)
+    present = found[~lacking] if lacking.any() else found
+    least = 0 if column.kind == NUMBER else 1
+    center, scale = _center_and_scale(present if is_scaled else found[:0], least=least)
     block = Block(
         column=column.name,
         kind=column.kind,
@@ -82,6 +90,7 @@ def fit_block(
         transformer=transformer,
         is_scaled=is_scaled,
         is_lenient=is_lenient,
+        taken=taken,
         limits=limits,
         center=center,
         scale=scale,
@@ -89,20 +98,23 @@ def fit_block(
         names=[],
     )
     block["names"] = _names(block)
-    return block, _scaled(block, found)
+    with _named(column.name):
+        return block, _scaled(block, found)
 
 
 def transform_block(block: Block, X: Any) -> np.ndarray:
     """Return the features of a column of other rows."""
     values, transformer = values_of(X), block["transformer"]
     with _named(block["column"]):
+        check_kinds(values, block["taken"])
         cells, missing, _ = cells_of_kind(values, block["kind"], is_lenient=block["is_lenient"])
         if missing.all():
             found = np.full((len(missing), len(block["center"])), np.nan)
         else:
             inputs = _inputs(block["kind"], transformer, cells, block["limits"])
             found = transformed(transformer, X, inputs, missing)
-    return _scaled(block, found)
+        _check_finite(found, transformer)
+        return _scaled(block, found)
 
 
 def _inputs(kind: str, transformer: Any, cells: Any, limits: tuple[float, float] | None) -> Any:
@@ -154,15 +166,27 @@ def _limits(numbers: np.ndarray) -> tuple[float, float]:
     return low, high
 
 
-# Squares of larger numbers, and sums of these, may overflow.
-_LARGEST = 1e100
+# Differences of larger numbers may overflow.
+_LARGEST = float(np.finfo(np.float64).max) / 4
 
 
-def _center_and_scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _center_and_scale(rows: np.ndarray, *, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and scale per feature; 0 where it is constant up to rounding.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Features.
+    least : float
+        Size of the numbers that rounding errors come from, where the mean is smaller.
+    """
     if not len(rows):
         return np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
-    center, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-    varies = deviation > _LEAST_DEVIATION * (1 + np.abs(center))
+    size = np.abs(rows).max(axis=0).astype(np.float64)
+    size[size == 0] = 1
+    parts = rows / size  # squares of the numbers themselves may overflow
+    center, deviation = parts.mean(axis=0) * size, parts.std(axis=0) * size
+    varies = deviation > _LEAST_DEVIATION * (least + np.abs(center))
     scale = np.zeros(len(center))
     scale[varies] = 1 / deviation[varies] / np.sqrt(varies.sum())
     return center, scale
@@ -175,8 +199,29 @@ _LEAST_DEVIATION = 1e-6
 def _scaled(block: Block, features: np.ndarray) -> np.ndarray:
     """Return the features as the model has them; missing ones are 0, the mean."""
     if not block["is_scaled"]:
-        return features.astype(np.float32)
-    found = ((features - block["center"]) * block["scale"]).astype(np.float32)
+        return _as_float32(features)
+    found = _as_float32((features - block["center"]) * block["scale"])
     lacking = np.isnan(found).any(axis=1)
     found[lacking] = 0
     return np.column_stack([found, lacking]) if block["has_missing"] else found
+
+
+def _check_finite(features: np.ndarray, transformer: Any) -> None:
+    bad = np.isinf(features).any(axis=1)
+    if transformer is not None and bad.any():
+        row = int(bad.argmax())
+        raise BadCellError(f"row {row}: {type(transformer).__name__} gives infinity.", row=row)
+
+
+def _as_float32(features: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        found = features.astype(np.float32)
+    bad = (np.isinf(found) & np.isfinite(features)).any(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        raise BadCellError(
+            f"row {row}: {np.abs(features[row]).max():g} is too large for features, which are "
+            "float32.",
+            row=row,
+        )
+    return found

@@ -11,6 +11,10 @@ from sktransfer.columns import Values, describe, is_missing, numbers_of, seconds
 from sktransfer.exceptions import BadCellError
 from sktransfer.tables._columns import CATEGORY, DATE, NUMBER
 
+_KINDS = ("boolean", "date", "duration", "number")
+_NUMBERS = {"number", "boolean"}
+# What cells of a kind can be besides strings.
+_FITTING = {NUMBER: _NUMBERS | {"duration"}, DATE: {"date"}}
 _CONVERTERS = {NUMBER: (numbers_of, "number"), DATE: (seconds_of, "date")}
 
 
@@ -45,6 +49,54 @@ def cells_of_kind(
     if kind == CATEGORY or values.kind not in ("string", "other"):
         return [*map(_as_text, values.cells)], missing, False
     return values.cells, missing, False
+
+
+def taken_kinds(values: Values, kind: str) -> list[str]:
+    """Return what cells of a column may be after a fit to these.
+
+    Numbers, dates and categories may be strings too. Numbers may be categories where those of the
+    fit were numbers, or strings that are written like them. Of other kinds, any cells may be.
+    """
+    if kind not in (NUMBER, DATE, CATEGORY):
+        return [*_KINDS]
+    found = {*values.kinds()}
+    if kind in _FITTING and not found & (_FITTING[kind] | {"string"}):
+        found = {*_FITTING[kind]}
+    if kind == DATE:
+        found.add("date")
+    has_numbers = {
+        NUMBER: "string" in found,
+        CATEGORY: "string" in found and any(map(_is_like_number, values.cells)),
+    }
+    if found & _NUMBERS or has_numbers.get(kind):
+        found |= _NUMBERS
+    return sorted(found | {"string"})
+
+
+def check_kinds(values: Values, taken: Sequence[str]) -> None:
+    """Refuse cells that can be read, but mean something else than those of the fit.
+
+    Raises
+    ------
+    BadCellError
+        Naming the first row with a number among dates, a date among numbers, and so on.
+    """
+    for kind, row in values.kinds().items():
+        if kind in _KINDS and kind not in taken:
+            cell, kinds = describe(values.cells[row]), " or a ".join(taken)
+            raise BadCellError(
+                f"row {row}: {cell} is a {kind}; a cell of this column can be a {kinds}, as "
+                "in fit.",
+                row=row,
+            )
+
+
+def _is_like_number(cell: Any) -> bool:
+    """Return whether a string is that of a number: "7", and not "07"."""
+    try:
+        return isinstance(cell, str) and _as_text(float(cell)) == cell.strip()
+    except (ValueError, OverflowError):
+        return False
 
 
 def _as_text(cell: Any) -> str:

@@ -35,8 +35,9 @@ def _as_matrix(X: Any) -> Any:
     if isinstance(X, list | tuple) and X and isinstance(X[0], list | tuple | np.ndarray):
         return _matrix(X)
     if isinstance(X, np.ma.MaskedArray):
-        found = X.data.astype(object)
-        found[np.ma.getmaskarray(X)] = None
+        # NumPy's objects of dates are integers where their unit is the nanosecond.
+        found = X.data.astype(X.dtype if X.dtype.kind in "fmM" else object)
+        found[np.ma.getmaskarray(X)] = None  # NaN or NaT where there are such
         return found
     is_array = hasattr(X, "__array__") and not hasattr(X, "columns") and not hasattr(X, "nnz")
     return np.asarray(X) if is_array else X

@@ -107,6 +107,9 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     an R² of 0 and the least weight, 0.1. Without `y`, and with ``weighting="equal"``, it is 3. The
     default penalties of scikit-learn's linear models work well with these scales.
 
+    In `transform`, numbers in a column of dates or of names, and dates in one of numbers, are an
+    error, since they would be read as something else; strings of numbers or dates are read as such.
+
     A missing cell has the mean of the features, and there is a feature ``<column>_missing`` if some
     cells are missing in `fit`. A file that is damaged or not there is an error that names
     column and row, unless the embedder has ``on_error="nan"``: then it is missing. Numbers

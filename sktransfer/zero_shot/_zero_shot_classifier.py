@@ -21,7 +21,7 @@ from sktransfer.base import fit_transform
 from sktransfer.embedders import TextEmbedder
 from sktransfer.exceptions import BadCellError, ColumnError, TargetError
 from sktransfer.zero_shot._label_regression import Linear, fit_linear, fit_temperature
-from sktransfer.zero_shot._label_texts import described_classes, numbers_of
+from sktransfer.zero_shot._label_texts import check_vectors, described_classes, numbers_of
 
 # Of cosines, where there are no labelled rows; the best ones for news, messages and questions were
 # .04, .1 and .067.
@@ -152,6 +152,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             check_consistent_length(rows, numbers)
         self.classes_, self.embedder_ = classes, embedder
         self.label_vectors_ = self._vectors_of(texts)
+        has_rows = np.isin(np.arange(len(classes)), [] if numbers is None else numbers)
+        check_vectors(self.label_vectors_, classes, has_rows)
         self._start()
         if numbers is not None:
             self._learn(rows, numbers)

@@ -62,7 +62,10 @@ _PATCHES: dict[str, Any] = {
     "patch_size": 8,
     "initializer_range": 0.2,
 }
-_TOWERS = {"vision_config": _PATCHES, "text_config": {**_TEXT, "projection_dim": 8}}
+_TOWERS = {
+    "vision_config": _PATCHES,
+    "text_config": {**_TEXT, "projection_dim": 8, "eos_token_id": 2},
+}
 
 TEXT_CONFIGS: dict[str, Any] = {
     "bert": lambda: hf.BertConfig(**_TEXT),

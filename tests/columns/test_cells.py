@@ -1,9 +1,10 @@
 """Error messages describe any cell on one short line."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from sktransfer.columns import describe
+from sktransfer.columns import describe, is_missing
 
 DESCRIPTIONS = {
     "None": (None, "None"),
@@ -43,3 +44,16 @@ def test_a_long_path_is_described_by_its_start_and_end():
     text = describe("/folder/" + "x" * 200 + "/name.png")
     assert text.startswith("'/folder/")
     assert text.endswith("/name.png'")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [None, np.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"), np.ma.masked, "", " "],
+)
+def test_missing_cells(cell):
+    assert is_missing(cell)
+
+
+@pytest.mark.parametrize("cell", [0, 0.0, False, "nan", [], np.array([]), b""])
+def test_cells_that_are_not_missing(cell):
+    assert not is_missing(cell)

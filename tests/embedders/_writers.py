@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import transformers as hf
 
-from tests.backbones._huggingface_folders import TEXT_CONFIGS, tokenizer
+from tests.backbones._huggingface_folders import TEXT_CONFIGS, WORDS, tokenizer
 
 _BOTH: dict[str, Any] = {
     "vocab_size": 40,
@@ -82,3 +82,28 @@ def by_transformers(folder: Path, texts: list[str], **options: Any) -> list[str]
         ids = ids[inputs["input_ids"].shape[1] :] if continues else ids
         found.append(words.decode(ids, skip_special_tokens=True).strip())
     return found
+
+
+TRANSLATORS = ("nllb", "mbart", "mbart50")
+
+
+def save_translator(kind: str, folder: Path) -> Path:
+    """Write a random model of many languages, with its own tokenizer, and return the folder."""
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "\u2581", *"</s>mabtdelphgUn_L", *WORDS]
+    pieces = list(dict.fromkeys(pieces))
+    if kind == "nllb":
+        words = hf.NllbTokenizer({piece: place for place, piece in enumerate(pieces)}, [])
+    else:
+        start = [*pieces, *([] if kind == "mbart" else ["en_XX", "de_DE", "fr_XX"])]
+        name = {"mbart": hf.MBartTokenizer, "mbart50": hf.MBart50Tokenizer}[kind]
+        words = name([(piece, -1.0) for piece in start])
+    words.save_pretrained(folder)
+    torch.manual_seed(3)
+    config = {**_BOTH, "vocab_size": len(words), "decoder_start_token_id": 2}
+    if kind == "nllb":
+        model = hf.M2M100ForConditionalGeneration(hf.M2M100Config(**config))
+    else:
+        model = hf.MBartForConditionalGeneration(hf.MBartConfig(**config))
+    model.get_input_embeddings().weight.data[len(pieces) :] *= 0.2  # writes few languages
+    model.save_pretrained(folder)
+    return folder

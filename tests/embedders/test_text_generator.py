@@ -34,7 +34,14 @@ from sktransfer.exceptions import (
 )
 from tests.backbones._huggingface_folders import WORDS, build, tokenizer
 from tests.contracts.test_estimator_checks import WITHOUT_DATA
-from tests.embedders._writers import CONTINUING, REWRITING, by_transformers, save_writer
+from tests.embedders._writers import (
+    CONTINUING,
+    REWRITING,
+    TRANSLATORS,
+    by_transformers,
+    save_translator,
+    save_writer,
+)
 
 rng = np.random.default_rng(0)
 TEXTS = [" ".join(rng.choice(WORDS, count)) for count in (1, 3, 7, 12, 2, 5)]
@@ -297,6 +304,97 @@ def test_lengths_beyond_the_positions_are_refused(bart, gpt2):
         assert len(writer(bart).fit_transform(long)) == 1  # 50 is what the tokenizer states
 
 
+# Languages ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory):
+    return save_translator("nllb", tmp_path_factory.mktemp("nllb"))
+
+
+@pytest.mark.parametrize("kind", TRANSLATORS)
+def test_translations_are_those_of_transformers(kind, tmp_path):
+    folder = save_translator(kind, tmp_path)
+    german, french = ("deu_Latn", "fra_Latn") if kind == "nllb" else ("de_DE", "fr_XX")
+    words = hf.AutoTokenizer.from_pretrained(folder)
+    model = hf.AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    found = {}
+    for source, target in ((german, french), (french, german)):
+        words.src_lang = source
+        expected = []
+        for text in TEXTS:
+            inputs = words(text, return_tensors="pt")
+            forced = words.convert_tokens_to_ids(target)
+            ids = model.generate(
+                **inputs, forced_bos_token_id=forced, max_new_tokens=8, do_sample=False
+            )
+            expected.append(words.decode(ids[0], skip_special_tokens=True).strip())
+        both = {"source_language": source, "target_language": target}
+        assert writer(folder, **both).fit_transform(TEXTS).tolist() == expected
+        found[source] = expected
+    assert found[german] != found[french]
+
+
+def test_languages_have_texts_of_their_own_in_the_cache(translator, cache_folder):
+    model = writer(translator, cache=True, target_language="deu_Latn").fit(TEXTS)
+    german = model.transform(TEXTS).tolist()
+    for name, code in (("target_language", "fra_Latn"), ("source_language", "deu_Latn")):
+        clone(model).set_params(**{name: code}).fit_transform(TEXTS)
+    assert cache_info().rows == 18
+    assert model.transform(TEXTS).tolist() == german
+
+
+def test_a_language_that_a_folder_states_is_used(translator, tmp_path):
+    folder = shutil.copytree(translator, tmp_path / "model")
+    words = hf.AutoTokenizer.from_pretrained(folder)
+    path = folder / "generation_config.json"
+    stated = {"forced_bos_token_id": words.convert_tokens_to_ids("deu_Latn")}
+    path.write_text(json.dumps(json.loads(path.read_text()) | stated))
+    words.src_lang = "fra_Latn"
+    words.save_pretrained(folder)
+    given = writer(translator, source_language="fra_Latn", target_language="deu_Latn")
+    assert writer(folder).fit_transform(TEXTS).tolist() == given.fit_transform(TEXTS).tolist()
+
+
+@pytest.mark.parametrize("parameter", ["source_language", "target_language"])
+def test_languages_that_a_model_does_not_have_are_refused(bart, gpt2, translator, parameter):
+    for folder in (bart, gpt2):
+        with pytest.raises(BackboneError, match=f"{parameter}='de', .* does not mark languages"):
+            writer(folder, **{parameter: "de"}).fit(TEXTS)
+    model = writer(translator, target_language="deu_Latn")
+    with pytest.raises(BackboneError, match=rf"{parameter}='xx_Latn' is none of the 202 languages"):
+        model.set_params(**{parameter: "xx_Latn"}).fit(TEXTS)
+    with pytest.raises(ValueError, match=f"The '{parameter}' parameter of TextGenerator"):
+        model.set_params(**{parameter: 3}).fit(TEXTS)
+
+
+# Special tokens ----------------------------------------------------------------------------------
+
+
+def test_special_tokens_in_a_text_are_text_and_those_of_a_prompt_are_not(bart, tmp_path):
+    typed = [f"{text} </s> <pad> mu" for text in TEXTS]
+    plain = [f"{text} < /s> < pad> mu" for text in TEXTS]
+    folder = shutil.copytree(bart, tmp_path / "model")
+    tokenizer(eos_token="</s>", bos_token="<s>").save_pretrained(folder)
+    found = writer(folder).fit_transform(typed).tolist()
+    assert found == by_transformers(folder, plain, max_new_tokens=8)
+    assert found != by_transformers(folder, typed, max_new_tokens=8)
+    prompted = writer(folder, prompt="gamma </s> {}").fit_transform(typed).tolist()
+    filled = [f"gamma </s> {text}" for text in plain]
+    assert prompted == by_transformers(folder, filled, max_new_tokens=8)
+
+
+def test_special_tokens_in_a_message_do_not_end_it(gpt2, tmp_path):
+    folder = shutil.copytree(gpt2, tmp_path / "model")
+    tokenizer(eos_token="</s>", bos_token="<s>").save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(CHAT.replace("{% endfor", "</s> {% endfor"))
+    found = writer(folder).fit_transform(["alpha </s> <s> beta"]).tolist()
+    assert found == writer(folder).fit_transform(["alpha < /s> < s> beta"]).tolist()
+    model = writer(folder).fit(TEXTS)
+    preparer = model._modality().bind(model._get_backbone())
+    assert preparer.prepare("alpha </s> beta", None).count(2) == 1
+
+
 # Folders that cannot be used ---------------------------------------------------------------------
 
 
@@ -335,14 +433,11 @@ def test_configs_that_cannot_be_used_are_refused(bart, tmp_path, changes, messag
         writer(folder).fit(TEXTS)
 
 
-def test_a_model_of_many_languages_must_state_into_which(tmp_path, monkeypatch):
-    folder = save_writer("m2m_100", tmp_path)
-    monkeypatch.setattr(hf.PreTrainedTokenizerFast, "src_lang", "en", raising=False)
-    with pytest.raises(BackboneError, match=r"does not say into which\. .*forced_bos_token_id"):
-        writer(folder).fit(TEXTS)
-    stated = json.loads((folder / "generation_config.json").read_text())
-    (folder / "generation_config.json").write_text(json.dumps(stated | {"forced_bos_token_id": 9}))
-    assert all(text.startswith(WORDS[5]) for text in writer(folder).fit_transform(TEXTS))
+def test_a_model_of_many_languages_must_state_into_which(translator):
+    with pytest.raises(
+        BackboneError, match=r"does not say into which\. Pass target_language, a cod"
+    ):
+        writer(translator).fit(TEXTS)
 
 
 def test_weights_that_do_not_fit_are_refused(bart, tmp_path):

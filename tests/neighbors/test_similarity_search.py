@@ -246,9 +246,49 @@ def test_how_many_are_examined_per_query_can_be_set_after_fit():
     assert model.set_params(expansion_search=1).kneighbors(queries)[0].mean() == few
 
 
-def test_no_threads_are_refused():
-    with pytest.raises(ValueError, match="n_jobs == 0"):
-        SimilaritySearch(algorithm="approximate", n_jobs=0).fit(ROWS)
+@pytest.mark.parametrize("algorithm", ["auto", "exact", "approximate"])
+def test_no_threads_are_refused(algorithm):
+    with pytest.raises(ValueError, match=r"The 'n_jobs' parameter .* Got 0 instead"):
+        SimilaritySearch(algorithm=algorithm, n_jobs=0).fit(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("expansion_search", "expansion_add") for value in (0, 1.5)),
+        *(("connectivity", 1), ("n_neighbors", 0), ("mode", "x"), ("algorithm", "x")),
+    ],
+)
+def test_parameters_are_refused_in_fit_and_when_they_are_set_later(name, value):
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of SimilaritySearch"):
+        SimilaritySearch(**{name: value}).fit(ROWS)
+    later = SimilaritySearch(algorithm="approximate").fit(ROWS).set_params(**{name: value})
+    for search in (later.kneighbors, later.transform):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of SimilaritySearch"):
+            search(QUERIES)
+
+
+def one_hot(n, columns, values):
+    """Return rows whose cosines are the shares of the columns in which they agree."""
+    numbers = np.random.default_rng(0).integers(0, values, (n, columns))
+    return np.eye(values, dtype="f4")[numbers].reshape(n, -1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "expansion"), [(3, 10, 48), (5, 10, 48), (10, 4, 48), (3, 40, 200)]
+)
+def test_of_rows_at_one_distance_any_are_neighbours(columns, values, expansion):
+    rows = one_hot(3_200, columns, values)
+    exact, near = (
+        SimilaritySearch(n_neighbors=10, algorithm=algorithm, expansion_search=expansion)
+        .fit(rows[:3_000])
+        .kneighbors(rows[3_000:])[0]
+        for algorithm in ("exact", "approximate")
+    )
+    last = exact[:, -1:]
+    nearer, found = (np.sum(d < last - 1e-6, axis=1) for d in (exact, near))
+    equal = np.minimum(np.isclose(near, last, atol=1e-6).sum(axis=1), 10 - nearer)
+    assert (found + equal).mean() > 9.7
 
 
 def test_auto_is_approximate_for_many_rows_where_usearch_is_there(monkeypatch):
@@ -324,8 +364,9 @@ def test_an_embedder_that_drops_rows_is_refused():
         SimilaritySearch(drops).fit(ROWS)
 
 
-def test_zero_huge_and_tiny_rows():
-    rows = np.array([[0, 0], [1e30, 0], [1e-30, 1e-30], [0, 2]], np.float32)
+@pytest.mark.parametrize(("dtype", "size"), [("f4", 1e30), ("f8", 1e300)])
+def test_zero_huge_and_tiny_rows(dtype, size):
+    rows = np.array([[0, 0], [size, 0], [1 / size, 1 / size], [0, 2]], dtype)
     distances, places = SimilaritySearch(n_neighbors=3).fit(rows).kneighbors()
     np.testing.assert_allclose(distances[0], 1)
     assert places[1].tolist() == [2, 0, 3]
@@ -344,6 +385,12 @@ def test_features_are_checked():
         model.kneighbors(ROWS[:, :3])
     with pytest.raises(ValueError, match="NaN"):
         SimilaritySearch().fit([[np.nan, 1], [1, 2]])
+    with pytest.raises(ValueError, match="infinity"):
+        SimilaritySearch().fit([[np.inf, 1], [1, 2]])
+    masked = np.ma.masked_greater(ROWS[:, :2], 2)
+    for call in (SimilaritySearch().fit, model.kneighbors):
+        with pytest.raises(ColumnError, match=rf"X has {masked.mask.sum()} masked features"):
+            call(masked)
     with pytest.raises(TypeError, match="sparse features"):
         SimilaritySearch(TfidfVectorizer()).fit(TEXTS)
     with pytest.raises(ValueError, match="mode='x' must be"):

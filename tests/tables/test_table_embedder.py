@@ -17,7 +17,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from sktransfer import (
     ImageEmbedder,
@@ -261,6 +267,142 @@ def test_infinite_numbers_and_outliers_stay_in_bounds():
     assert found[-3, 1] > found[-4, 1] > found[0, 1]
     greater = TableEmbedder().fit(rows[:N]).transform(pd.DataFrame({"n": [N - 1, 1e9]}))
     assert (greater[0] == greater[1]).all()
+
+
+DAYS = pd.date_range("2020-01-01", periods=N, freq="37h")
+HOURS = pd.to_timedelta(np.arange(N), unit="h")
+CODES = ["07", "08"] * (N // 2)
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind", "other", "found"),
+    [
+        (DAYS, "auto", [2020, 2021], "2020.0 is a number; a cell .* a date or a string, as in fit"),
+        (DAYS, "auto", [1.5, None], "1.5 is a number"),
+        (DAYS, "auto", [True, False], "1.0 is a boolean"),
+        (DAYS, "auto", HOURS[:2], "is a duration"),
+        (DAYS.astype(str), "auto", DAYS.asi8[:2], "is a number"),
+        (np.arange(N), "auto", DAYS[:2], "Timestamp.* is a date"),
+        (np.arange(N), "auto", HOURS[:2], "is a duration"),
+        (HOURS, "auto", [1, 2], "1.0 is a number; a cell of this column can be a duration"),
+        ([True, False] * (N // 2), "auto", DAYS[:2], "is a date"),
+        ([True, False] * (N // 2), "auto", ["yes", "no"], "'yes' is not a number"),
+        (
+            ["a", "b"] * (N // 2),
+            "auto",
+            [1, 2],
+            "1.0 is a number; a cell of this column can be a s",
+        ),
+        (["a", "b"] * (N // 2), "auto", DAYS[:2], "is a date"),
+        (["a", "b"] * (N // 2), "auto", [True, False], "is a boolean"),
+        (CODES, "category", [7, 8], "7.0 is a number"),
+        ([1, 2] * (N // 2), "category", DAYS[:2], "is a date"),
+    ],
+)
+def test_cells_of_another_kind_than_in_fit_are_refused(seen, kind, other, found):
+    columns = None if kind == "auto" else {"c": kind}
+    embedder = TableEmbedder(columns=columns).fit(pd.DataFrame({"c": seen}))
+    with pytest.raises(BadCellError, match=f"column 'c': row 0: .*{found}") as caught:
+        embedder.transform(pd.DataFrame({"c": other}))
+    assert caught.value.row == 0
+    assert np.isfinite(embedder.transform(pd.DataFrame({"c": [None, None]}, dtype=float))).all()
+
+
+def test_one_cell_of_another_kind_is_named_with_its_row():
+    embedder = TableEmbedder().fit(pd.DataFrame({"c": DAYS}))
+    cells = np.array([DAYS[0], "2020-01-02", None, 3], object)
+    with pytest.raises(BadCellError, match="row 3: 3 is a number"):
+        embedder.transform(pd.DataFrame({"c": cells}))
+    with pytest.raises(BadCellError, match=r"column '0': row 0: 0\.0 is a number"):
+        TableEmbedder().fit(DAYS.to_numpy()[:, None]).transform(np.arange(3.0)[:, None])
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "found"), [(np.arange(N), "date", "number"), (DAYS, "number", "date")]
+)
+def test_a_kind_that_no_cell_has_is_refused_in_fit(cells, kind, found):
+    with pytest.raises(BadCellError, match=f"column 'c': row 0: .* is a {found}; a cell of this"):
+        TableEmbedder(columns={"c": kind}).fit(pd.DataFrame({"c": cells}))
+
+
+@pytest.mark.parametrize(
+    ("seen", "other", "kind"),
+    [
+        (["1", "2"], [1, 2], "category"),
+        (["1.5", "2"], [1.5, 2.0], "category"),
+        ([1, 2], ["1", "2"], "category"),
+        ([1, 2], [1.0, 2.0], "category"),
+        ([0, 1], [False, True], "category"),
+        ([0, 1], [False, True], "number"),
+        (["1", "2"], [1, 2], "number"),
+        (["1.50", "2.50"], [1.5, 2.5], "number"),
+        (["2020-01-01", "2020-02-03"], pd.to_datetime(["2020-01-01", "2020-02-03"]), "date"),
+    ],
+)
+def test_the_same_values_in_another_data_type_are_the_same(seen, other, kind):
+    embedder = TableEmbedder(columns={"c": kind}).fit(pd.DataFrame({"c": seen * (N // 2)}))
+    expected = embedder.transform(pd.DataFrame({"c": seen}))
+    assert (expected[0] != expected[1]).any()
+    np.testing.assert_array_equal(embedder.transform(pd.DataFrame({"c": other})), expected)
+
+
+@pytest.mark.parametrize("first", [2**53, 2**63, -(2**60)])
+def test_long_integers_are_categories_of_their_own(first):
+    ids = [first, first + 1] * (N // 2)
+    dtype = np.uint64 if first == 2**63 else np.int64
+    series = pd.Series(ids, dtype=dtype)
+    tables = [
+        pd.DataFrame({"c": series}),
+        pd.DataFrame({"c": series.astype("UInt64" if first == 2**63 else "Int64")}),
+        pl.DataFrame({"c": series.to_numpy()}),
+        pl.DataFrame({"c": series.to_numpy()}).to_arrow(),
+        series.to_numpy()[:, None],
+        pd.DataFrame({"c": pd.Series(ids, dtype=object)}),
+    ]
+    for rows in tables:
+        name = "0" if isinstance(rows, np.ndarray) else "c"
+        embedder = TableEmbedder(columns={name: "category"})
+        found = embedder.fit_transform(rows)
+        assert {*embedder.get_feature_names_out()} == {f"{name}_{n}" for n in ids}
+        assert (found[0] == -found[1]).all()
+        assert found.any()
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8", "?", "M8[ns]", "m8[s]", "U3"])
+def test_masked_cells_are_missing(dtype):
+    cells = (np.arange(2 * N) % 5).reshape(N, 2) * (10**15 if dtype == "M8[ns]" else 1)
+    cells = (cells % 2).astype(dtype) if dtype in ("?", "U3") else cells.astype(dtype)
+    masked = np.ma.masked_array(cells, mask=np.arange(2 * N).reshape(N, 2) == 2)
+    embedder = TableEmbedder()
+    found = embedder.fit_transform(masked)
+    names = embedder.get_feature_names_out().tolist()
+    flag = names.index("0_missing")
+    assert not found[1, :flag].any()
+    assert found[1, flag] > 0
+    np.testing.assert_array_equal(TableEmbedder().fit_transform(list(masked)), found)
+    plain = np.ma.masked_array(cells, mask=False)
+    np.testing.assert_array_equal(
+        TableEmbedder().fit_transform(plain), TableEmbedder().fit_transform(cells)
+    )
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-9, 1e25, 1e39, 1e200, 1e300])
+@pytest.mark.parametrize("how", ["number", FunctionTransformer()])
+def test_the_size_of_numbers_does_not_matter(size, how):
+    numbers = np.arange(N) * 1.0
+    expected = TableEmbedder(columns={"c": how}).fit_transform(pd.DataFrame({"c": numbers}))
+    found = TableEmbedder(columns={"c": how}).fit_transform(pd.DataFrame({"c": numbers * size}))
+    np.testing.assert_allclose(found[:, 0] / found[1, 0], expected[:, 0] / expected[1, 0], 1e-5)
+
+
+def test_numbers_too_large_for_features_are_named():
+    rows = pd.DataFrame({"a": np.arange(N), "c": [1.0, np.inf, 1e39] * (N // 3)})
+    with pytest.raises(BadCellError, match=r"column 'c': row 2: 1e\+39 is too large for features"):
+        TableEmbedder(columns={"c": "passthrough"}).fit(rows)
+    odd = FunctionTransformer(lambda X: np.where(X == 3, np.inf, X))
+    fitted = TableEmbedder(columns={"a": odd}).fit(rows.drop(3)[["a"]])
+    with pytest.raises(BadCellError, match="column 'a': row 3: FunctionTransformer gives infinity"):
+        fitted.transform(rows)
 
 
 def test_unknown_categories_give_no_error_and_rare_ones_are_one():

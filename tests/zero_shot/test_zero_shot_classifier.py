@@ -14,6 +14,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError, SkipTestWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -167,6 +168,10 @@ def test_one_labelled_row_is_enough():
         (["pets", None], "row 1 of y"),
         ([1, 2], "row 0 of y: 1 is none of the labels"),
         (["pets"], "inconsistent numbers of samples"),
+        (["pets", np.nan], "row 1 of y: nan is no class"),
+        (pd.Series(["pets", pd.NA], dtype="string"), "row 1 of y: <NA> is no class"),
+        ({"pets": 1, "law": 2}, "y should be a 1d array"),
+        (iter(["pets", "law"]), "y should be a 1d array"),
     ],
 )
 def test_a_y_that_does_not_fit_is_refused(y, message):
@@ -202,6 +207,69 @@ def test_a_y_that_does_not_fit_is_refused(y, message):
 def test_labels_that_are_none_are_refused(labels, message):
     with pytest.raises(TargetError, match=message):
         model(labels).fit(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"a": "pets", "b": "pets"}, "classes 'a' and 'b' are the same for the embedder"),
+        ({1: "pets", 0: ["pets", "pets"]}, "classes 0 and 1 are the same"),
+        ({"a": ["x", "y"], "b": "law", "c": ["y", "x"]}, "classes 'a' and 'c' are the same"),
+        (["pets", "law", "Pets"], "classes 'Pets' and 'pets' are the same"),
+        (["pets", "law", "law "], "classes 'law' and 'law ' are the same"),
+        (["café", "law", "CAFE"], "classes 'CAFE' and 'café' are the same"),
+        ({1: "pets", 0: "pets\n"}, "classes 0 and 1 are the same"),
+        ({"a": "pets " * 300, "b": "pets " * 400}, "classes 'a' and 'b' are the same"),
+        ({"a": "pets", "b": "\u200b"}, r"class 'b' is described by '\\u200b', which is no text"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sktransfer.exceptions.LeftOutWarning")
+def test_descriptions_that_tell_no_class_apart_are_refused(labels, message):
+    for y in (None, [next(iter(labels))] * 2):
+        with pytest.raises(TargetError, match=message):
+            model(labels, template="{}").fit(TEXTS[:2], y)
+
+
+def test_labelled_rows_tell_classes_of_like_names_apart():
+    y = ["Pets"] * 3 + ["pets"] * 3
+    assert ZeroShotClassifier().fit(TEXTS, y).predict(TEXTS).tolist() == y
+
+
+def test_descriptions_of_words_that_the_embedder_does_not_know():
+    words = make_pipeline(TfidfVectorizer(), FunctionTransformer(lambda X: X.toarray()))
+    labels = {"pets": "cat dog", "law": "judge court", "sport": "team", "money": "bank"}
+    clf = ZeroShotClassifier(labels, embedder=words, template="{}")
+    with pytest.raises(TargetError, match="no features for the description of class 'money'"):
+        clf.fit(TEXTS)
+    y = [*Y[:4], "sport", "money"]  # what has rows is known by these
+    assert clf.fit(TEXTS, y).predict(TEXTS).tolist() == y
+
+
+def test_copies_of_a_text_among_the_descriptions_of_one_class():
+    fitted = model({"pets": ["pets", "animals", "pets"], "law": ["law", "pets"]}).fit(TEXTS)
+    assert fitted.predict(TEXTS).tolist() == Y
+
+
+@pytest.mark.parametrize("labels", [iter(LABELS), (label for label in LABELS), "pets"])
+def test_labels_that_are_read_once_or_are_one_name_are_refused(labels):
+    with pytest.raises(ValueError, match="'labels' parameter of ZeroShotClassifier must be an arr"):
+        model(labels).fit(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (dict.fromkeys(TEXTS, 1), "a dict is not a column"),
+        (iter(TEXTS), r"can be read only once; pass list\(X\)"),
+        ([], "Found array with 0 sample"),
+        (set(TEXTS), "has no order"),
+    ],
+)
+def test_rows_that_are_no_column_are_refused(X, message):
+    fitted = model().fit(TEXTS)
+    for call in (fitted.fit, fitted.predict, fitted.predict_proba):
+        with pytest.raises(ColumnError, match=message):
+            call(X)
 
 
 @pytest.mark.parametrize("template", ["about", [], ["{}", "about"], [3]])

@@ -1,12 +1,10 @@
-"""Models of transformers that write texts, with their tokenizers."""
+"""Models of transformers that write texts."""
 
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from sktransfer.backbones._weights import described
 from sktransfer.backbones.huggingface._families import obstacle, unknown
 from sktransfer.backbones.huggingface._folder import read_json, weights_of
 from sktransfer.backbones.huggingface._transformers import checked_model, whole_config_of
+from sktransfer.backbones.huggingface._writing_tokenizer import WritingTokenizer
 from sktransfer.exceptions import BackboneError
 
 # Settings of sampling, which a search for the most probable tokens does not have.
@@ -39,90 +38,6 @@ _NOT_SETTINGS = (
 )
 # Others run code from a hub.
 _MODES = ("beam_sample", "beam_search", "greedy_search", "sample")
-# Without a limit in the files of a folder.
-_NO_LIMIT = 1 << 20
-
-
-class WritingTokenizer:
-    """A tokenizer of transformers, fast or slow, that keeps no state between calls.
-
-    Parameters
-    ----------
-    folder : Path
-        Where its files are.
-    pads_left : bool
-        Whether rows are padded in front, as models need it that continue a text.
-
-    Attributes
-    ----------
-    longest : int or None
-        Number of tokens that its files state.
-    has_chat : bool
-        Whether it has a chat template.
-    is_multilingual : bool
-        Whether it marks the language of a text.
-    """
-
-    def __init__(self, folder: Path, *, pads_left: bool) -> None:
-        from transformers import AutoTokenizer
-
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-        except Exception as error:  # damaged files, missing ones, or a missing library
-            reason = described(error)
-            if "sentencepiece" in reason.lower() and find_spec("sentencepiece") is None:
-                reason = "it needs sentencepiece: pip install 'sktransfer[translation]'"
-            raise BackboneError(
-                f"The tokenizer in {str(folder)!r} cannot be used: {reason}."
-            ) from error
-        found = self._tokenizer.pad_token_id
-        self.pad_id = 0 if found is None else found
-        stated = int(self._tokenizer.model_max_length)
-        self.longest = stated if stated < _NO_LIMIT else None
-        self.has_chat = bool(self._tokenizer.chat_template)
-        self.is_multilingual = hasattr(self._tokenizer, "src_lang")
-        self._pads_left = pads_left
-        # Slow tokenizers switch between two vocabularies.
-        self._lock = threading.Lock()
-
-    def ids(self, text: str, chat: bool) -> list[int]:
-        """Return the tokens of a text, or of a chat that begins with it."""
-        with self._lock:
-            if chat:
-                text = self._chat(text)
-            return self._tokenizer(text, add_special_tokens=not chat, verbose=False)["input_ids"]
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return the text of tokens, without the special ones."""
-        with self._lock:
-            return str(self._tokenizer.decode(ids, skip_special_tokens=True))
-
-    def collate(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """Return ``input_ids`` and ``attention_mask``, int64 (n, tokens)."""
-        width = max(map(len, rows))
-        ids = torch.full((len(rows), width), self.pad_id)
-        mask = torch.zeros_like(ids)
-        for place, row in enumerate(rows):
-            part = slice(width - len(row), width) if self._pads_left else slice(len(row))
-            ids[place, part] = torch.tensor(row, dtype=torch.int64)
-            mask[place, part] = 1
-        return {"input_ids": ids, "attention_mask": mask}
-
-    def _chat(self, text: str) -> str:
-        messages = [{"role": "user", "content": text}]
-        try:
-            # The date of the day would give other texts tomorrow; templates may do without it.
-            template = self._tokenizer.get_chat_template().replace("strftime_now", "date_of_today")
-            return self._tokenizer.apply_chat_template(
-                messages, chat_template=template, tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # whatever a template raises
-            raise BackboneError(
-                f"The chat template of the model cannot be used: {described(error)}. Set "
-                "chat=False, and write what the model expects around a text in prompt."
-            ) from error
 
 
 class Writer:
@@ -155,13 +70,37 @@ class Writer:
         self.tokenizer = WritingTokenizer(folder, pads_left=self.continues)
         self.positions = getattr(config, "max_position_embeddings", None)
         self._settings = _settings_of(folder, {**config.to_dict(), **raw}, self.tokenizer.pad_id)
-        if config.model_type == "m2m_100" and self.tokenizer.is_multilingual:
-            _check_language(self._settings, name)
+        self._is_m2m = config.model_type == "m2m_100"
+        self._name = name
         # `generate` fills up settings from these.
         self._model.generation_config = type(self._settings)()
 
+    def check_languages(self, source: str | None, target: str | None) -> None:
+        """Refuse languages that the tokenizer does not know, and a model that has none to write.
+
+        Parameters
+        ----------
+        source, target : str or None
+            Codes, as those of `WritingTokenizer.languages`; None for those of the folder.
+        """
+        for parameter, code in (("source_language", source), ("target_language", target)):
+            if code is not None:
+                self.tokenizer.check_language(parameter, code, self._name)
+        is_stated = target is not None or self._settings.forced_bos_token_id is not None
+        if self._is_m2m and self.tokenizer.languages and not is_stated:
+            raise BackboneError(
+                f"{self._name!r} translates into many languages, and its generation_config.json "
+                "does not say into which. Pass target_language, a code such as "
+                f"{', '.join(map(repr, [*self.tokenizer.languages][:3]))}."
+            )
+
     def write(
-        self, inputs: dict[str, torch.Tensor], *, random_state: int | None, **options: Any
+        self,
+        inputs: dict[str, torch.Tensor],
+        *,
+        random_state: int | None,
+        target_language: str | None = None,
+        **options: Any,
     ) -> list[str]:
         """Return one text per row.
 
@@ -171,10 +110,14 @@ class Writer:
             From `WritingTokenizer.collate`.
         random_state : int or None
             Seed of the random numbers of each row; None for the most probable tokens.
+        target_language : str or None
+            Code of the language of the texts; None for that of the folder.
         **options
             Settings of `generate`; None for those of the folder.
         """
         settings = copy.deepcopy(self._settings)
+        if target_language is not None:
+            settings.forced_bos_token_id = self.tokenizer.languages[target_language]
         settings.update(**{name: value for name, value in options.items() if value is not None})
         settings.do_sample = random_state is not None
         if random_state is None:
@@ -243,16 +186,6 @@ def _class_of(raw: Mapping[str, Any], name: str) -> tuple[Any, bool]:
             f"folder of {' or '.join(pair[0].__name__ for pair in found) or 'another model'}."
         )
     return chosen[0]
-
-
-def _check_language(settings: Any, name: str) -> None:
-    """Refuse a model of many languages whose folder does not say into which it translates."""
-    if settings.forced_bos_token_id is None:
-        raise BackboneError(
-            f"{name!r} translates into many languages, and its generation_config.json does not say "
-            "into which. Save a copy of the folder with forced_bos_token_id, the number of the "
-            "token of that language, in it, and with src_lang in tokenizer_config.json."
-        )
 
 
 def _settings_of(folder: Path, config: dict[str, Any], pad_id: int) -> Any:

@@ -27,14 +27,17 @@ class InstructedTexts(TextModality):
         Whether the whole is put into the chat template of the model; "auto" if it has one.
     new_tokens : int
         Number of tokens that the model may add, for which it needs positions.
+    language : str, optional
+        Code of the language of the texts; None for that of the tokenizer.
     """
 
     chat: bool | str = "auto"
     new_tokens: int = 0
+    language: str | None = None
 
     def preparation(self) -> str:
         """Return the tokenizers' version, and parameters that change the tokens of a text."""
-        return f"{super().preparation()} chat={self.chat!r}"
+        return f"{super().preparation()} chat={self.chat!r} language={self.language!r}"
 
     def recipe(self, backbone: Any) -> TextRecipe:
         """Return the model's recipe at this length."""
@@ -54,7 +57,8 @@ class InstructedPreparer(TextPreparer):
     recipe : TextRecipe
         With the number of tokens.
     tokenizer : object
-        With the methods ``ids(text, chat)`` and ``collate(rows)``.
+        With the methods ``ids(text, chat, language)``, ``without_control(text)`` and
+        ``collate(rows)``.
     texts : InstructedTexts
         What is put around a text.
     chat : bool
@@ -106,7 +110,8 @@ class InstructedPreparer(TextPreparer):
         return len(item) + self._texts.new_tokens
 
     def _ids(self, text: str) -> list[int]:
-        return self._tokenizer.ids(self._template.replace("{}", text), self._chat)
+        whole = self._template.replace("{}", self._tokenizer.without_control(text))
+        return self._tokenizer.ids(whole, self._chat, self._texts.language)
 
     def _describe_left_out(self) -> str:
         length, longest = self.recipe.max_length, self.recipe.longest

@@ -101,6 +101,9 @@ def as_matrix(y: Any) -> np.ndarray:
 def refuse_missing(y: Any, reason: str, name: str = "y") -> None:
     """Raise `TargetError` for a missing value of y, naming its row."""
     values = np.asarray(y, dtype=object)
+    if isinstance(y, np.ma.MaskedArray):
+        values = values.copy()
+        values[np.ma.getmaskarray(y)] = None
     if values.ndim not in (1, 2) or not values.size:  # other errors say so
         return
     for row, cells in enumerate(values.reshape(len(values), -1)):

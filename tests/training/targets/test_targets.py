@@ -31,6 +31,8 @@ def make(kind=ImageClassifier, **parameters):
         pd.Series([None, "a", "b", "a"], dtype="string"),
         pd.Series([None, True, False, True], dtype="boolean"),
         np.array([[np.nan, 0], [1, 0], [0, 1], [1, 1]]),
+        np.ma.masked_array([0, 1, 2, 1], mask=[1, 0, 0, 0]),
+        np.ma.masked_array(["a", "b", "a", "b"], mask=[1, 0, 0, 0]),
     ],
 )
 def test_a_missing_class_is_named_by_its_row(y):
@@ -43,6 +45,7 @@ def test_a_missing_class_is_named_by_its_row(y):
     [
         pd.Series([1, None, 2, 3], dtype="Float64"),
         pd.DataFrame({"a": [1.0, 2, 3, 4], "b": [1, np.nan, 2, 3]}),
+        np.ma.masked_array([1.0, 2, 3, 4], mask=[0, 1, 0, 0]),
     ],
 )
 def test_a_missing_number_is_named_by_its_row(y):

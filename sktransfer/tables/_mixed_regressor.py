@@ -105,7 +105,8 @@ class MixedRegressor(RegressorOfRows, MixedTrainer):
     trained stages, as classes of icons do (see `MixedClassifier`), where cells are missing, and
     where a column may be missing in `predict`.
 
-    What `MixedClassifier` says of few rows, and of towers that are no fine-tuners, holds here too.
+    What `MixedClassifier` says of tables without images and texts, and of towers that are no
+    fine-tuners, holds here too.
 
     Examples
     --------

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 import skrub
 from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -25,6 +26,7 @@ from sktransfer import (
 )
 from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
 from sktransfer.training import RangeTest, run_range_test
+from sktransfer.training.heads import _fusion_head
 from tests._tiny import images, sounds, tiny_network
 
 N = 40
@@ -294,7 +296,14 @@ def test_a_tower_has_features_and_no_predictions(model, table):
         model.towers_["photo"].predict(table["photo"])
 
 
-def test_one_tower_learns_what_its_fine_tuner_learns(table):
+def test_the_defaults_learn_a_small_table_of_numbers():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    scores = cross_val_score(MixedClassifier(random_state=0), X, y, cv=5)
+    assert scores.mean() > 0.95
+
+
+def test_one_tower_learns_what_its_fine_tuner_learns(table, monkeypatch):
+    monkeypatch.setattr(_fusion_head, "_LEAST_WIDTH", 1)  # the network is a tiny one
     alone = make().towers["photo"].set_params(random_state=0, max_epochs=3)
     alone.fit(table["photo"], Y)
     towers = {"photo": make().towers["photo"], "rest": None}

@@ -8,13 +8,17 @@ import torch
 
 from sktransfer.training.heads._linear import LinearHead, limited
 
+# A head on few features learns as fast as one on so many.
+_LEAST_WIDTH = 256
+
 
 class FusionHead(LinearHead):
     """Late fusion: standardized blocks of equal weight, blanks for missing ones, a linear layer.
 
     Each block is divided by the root of its width, so that a wide one does not drown the others,
-    and multiplied by the root of the mean width: with one tower, the head is a `LinearHead`. The
-    blank of a block is learned; it starts as the mean of its features.
+    and multiplied by the root of the mean width, of 256 at least: with one tower that is as wide,
+    the head is a `LinearHead`. Without this, some dozens of steps would hardly move a head on a few
+    numbers. The blank of a block is learned; it starts as the mean of its features.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ class FusionHead(LinearHead):
         self.tower_dropout = tower_dropout
         self.weighted = weighted
         self.blank = torch.nn.Parameter(torch.zeros(sum(widths), dtype=torch.float32))
-        mean = sum(widths) / len(widths)
+        mean = max(sum(widths) / len(widths), _LEAST_WIDTH)
         scale = [(mean / width) ** 0.5 for width in widths for _ in range(width)]
         self.scale: torch.Tensor
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))

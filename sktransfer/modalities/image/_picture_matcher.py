@@ -80,8 +80,7 @@ def _compared(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the largest difference of a part of each `a` and of the best crop of each `b`."""
     # Grey is enough to align most pairs, or to see that they differ.
-    greys = (x.mean(axis=3, keepdims=True) for x in (a, b))
-    margins, error = _first_margins(*greys)
+    margins, error = _first_margins(_grey(a), _grey(b))
     found = np.full(len(a), 255, dtype=np.float32)
     rows = np.flatnonzero(error < _HOPELESS**2)
     if len(rows):
@@ -92,13 +91,13 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _first_margins(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best of a few margins (n, 4) of each `b`, and its mean squared error."""
-    parts = _cut(a, None, _COARSE)
+    """Return the best of a few margins (n, 4) of each grey `b`, and its mean squared error."""
     pairs = np.array([(i, j) for i in _FIRST for j in _FIRST])
-    weights = _WEIGHTS[_COARSE][pairs[:, 0], pairs[:, 1]]
-    tall = np.einsum("pky,nyxc->npkxc", weights, b, optimize=True)
-    crops = np.einsum("qlx,npkxc->npqklc", weights, tall, optimize=True)
-    errors = ((parts[:, None, None] - crops) ** 2).mean(axis=(3, 4, 5)).reshape(len(b), -1)
+    weights = _WEIGHTS[_COARSE][pairs[:, 0], pairs[:, 1]].reshape(-1, _SIDE)
+    crops = weights @ b[..., 0] @ weights.T
+    crops = crops.reshape(len(b), len(pairs), _COARSE, len(pairs), _COARSE)
+    crops -= _cut(a, None, _COARSE)[..., 0][:, None, :, None]
+    errors = np.einsum("npkql,npkql->npq", crops, crops).reshape(len(b), -1) / _COARSE**2
     best = errors.argmin(axis=1)
     margins = np.concatenate([pairs[best // len(pairs)], pairs[best % len(pairs)]], axis=1)
     return margins, errors.min(axis=1)
@@ -107,16 +106,34 @@ def _first_margins(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _refined(parts: np.ndarray, b: np.ndarray, margins: np.ndarray) -> np.ndarray:
     """Return margins near the given ones with the least squared error, one axis at a time."""
     moves = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
-    rows = np.arange(len(b))
+    weights, rows, margins = _WEIGHTS[_FINE], np.arange(len(b)), margins.copy()
+    # Rows of pixels first for the margins above and below, columns first for those at the sides.
+    pictures = {0: b, 2: b.swapaxes(1, 2)}
+    wanted = {0: parts, 2: parts.swapaxes(1, 2)}
     for step in (2, 1):
-        for axis in (0, 2, 0, 2):
-            tried = np.repeat(margins[:, None], len(moves), axis=1)
-            moved = tried[:, :, axis : axis + 2] + step * moves
-            tried[:, :, axis : axis + 2] = moved.clip(0, len(_MARGINS) - 1)
-            crops = (_cut(b, m, _FINE) for m in tried.swapaxes(0, 1))
-            errors = np.stack([((parts - crop) ** 2).mean(axis=(1, 2, 3)) for crop in crops])
-            margins = tried[rows, errors.argmin(axis=0)]
+        for axis, other in ((0, 2), (2, 0)) * 2:
+            across = pictures[other].reshape(len(b), _SIDE, -1)
+            across = weights[margins[:, other], margins[:, other + 1]] @ across
+            across = across.reshape(len(b), _FINE, _SIDE, -1).swapaxes(1, 2)
+            tried = (margins[:, None, axis : axis + 2] + step * moves).clip(0, len(_MARGINS) - 1)
+            crops = weights[tried[..., 0], tried[..., 1]] @ across.reshape(len(b), 1, _SIDE, -1)
+            errors = _squared_errors(
+                wanted[axis].reshape(len(b), 1, -1), crops.reshape(len(b), len(moves), -1)
+            )
+            margins[:, axis : axis + 2] = tried[rows, errors.argmin(axis=1)]
     return margins
+
+
+def _squared_errors(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Return the mean squared differences of the last axis."""
+    differences = found - wanted
+    return np.einsum("...i,...i->...", differences, differences) / wanted.shape[-1]
+
+
+def _grey(pictures: np.ndarray) -> np.ndarray:
+    """Return the means of the colours, of shape (n, height, width, 1)."""
+    grey: np.ndarray = pictures @ np.full((3, 1), 1 / 3, dtype=np.float32)
+    return grey
 
 
 def _cut(pictures: np.ndarray, margins: np.ndarray | None, cells: int) -> np.ndarray:

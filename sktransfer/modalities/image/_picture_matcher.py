@@ -107,7 +107,7 @@ def _refined(parts: np.ndarray, b: np.ndarray, margins: np.ndarray) -> np.ndarra
     """Return margins near the given ones with the least squared error, one axis at a time."""
     moves = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
     weights, rows, margins = _WEIGHTS[_FINE], np.arange(len(b)), margins.copy()
-    # Rows of pixels first for the margins above and below, columns first for those at the sides.
+    # The axis whose margins stay is averaged first, once for all moves of the other.
     pictures = {0: b, 2: b.swapaxes(1, 2)}
     wanted = {0: parts, 2: parts.swapaxes(1, 2)}
     for step in (2, 1):
@@ -117,17 +117,10 @@ def _refined(parts: np.ndarray, b: np.ndarray, margins: np.ndarray) -> np.ndarra
             across = across.reshape(len(b), _FINE, _SIDE, -1).swapaxes(1, 2)
             tried = (margins[:, None, axis : axis + 2] + step * moves).clip(0, len(_MARGINS) - 1)
             crops = weights[tried[..., 0], tried[..., 1]] @ across.reshape(len(b), 1, _SIDE, -1)
-            errors = _squared_errors(
-                wanted[axis].reshape(len(b), 1, -1), crops.reshape(len(b), len(moves), -1)
-            )
+            crops -= wanted[axis].reshape(len(b), 1, _FINE, -1)
+            errors = np.einsum("nmij,nmij->nm", crops, crops)
             margins[:, axis : axis + 2] = tried[rows, errors.argmin(axis=1)]
     return margins
-
-
-def _squared_errors(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Return the mean squared differences of the last axis."""
-    differences = found - wanted
-    return np.einsum("...i,...i->...", differences, differences) / wanted.shape[-1]
 
 
 def _grey(pictures: np.ndarray) -> np.ndarray:

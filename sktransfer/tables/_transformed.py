@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from sktransfer._compat import safe_indexing
@@ -82,6 +82,9 @@ def form_of(transformer: Any) -> str:
     """Return what a transformer takes: "series", "cells" or "table"."""
     while isinstance(transformer, Pipeline) and transformer.steps:
         transformer = transformer.steps[0][1]
+    if isinstance(transformer, FeatureUnion):
+        forms = {form_of(part) for _, part in transformer.transformer_list}
+        return "cells" if "cells" in forms else "table"
     if not hasattr(transformer, "__sklearn_tags__"):
         return "table"
     if not get_tags(transformer).input_tags.two_d_array:

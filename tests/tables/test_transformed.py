@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
 
 from sktransfer import ImageEmbedder, TableEmbedder
 from sktransfer.exceptions import BadCellError, ColumnError
@@ -31,6 +32,18 @@ def test_a_transformer_learns_from_present_cells_only(missing):
     np.testing.assert_array_equal(filled.idf_, alone.idf_)
     np.testing.assert_array_equal(found[~missing], expected)
     assert np.isnan(found[missing]).all()
+
+
+def test_a_union_of_transformers_of_texts_gets_texts(missing):
+    texts = np.array([f"{'good' if row % 3 else 'bad'} film" for row in range(20)], object)
+    cells = np.where(missing, None, texts)
+    parts = TfidfVectorizer(), make_pipeline(TfidfVectorizer(analyzer="char"), PCA(2))
+    found = transformed(make_union(*parts), cells, cells, missing, fit=True)
+    expected = [part.fit_transform(texts[~missing]) for part in parts]
+    np.testing.assert_allclose(found[~missing], np.hstack([expected[0].toarray(), expected[1]]))
+    numbers = make_union(StandardScaler(), make_pipeline(StandardScaler(), PCA(1)))
+    cells = np.where(missing, np.nan, np.arange(20.0))
+    assert transformed(numbers, cells, cells, missing, fit=True).shape == (20, 2)
 
 
 def test_what_follows_an_embedder_learns_from_present_cells_only(missing):

@@ -105,7 +105,9 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     become equal are one node. What it finds is ranked by exact distances. Some neighbours may be
     missing, in favour of farther ones. Where features take few values, as one-hot ones do, many
     rows are as near as the last neighbour, and which of these are returned differs from exact
-    search; their distances do not. If most pairs are at distance 1, raise `expansion_search`, since
+    search; their distances do not. The same holds for rows that differ by less than about 1/127 of
+    the largest feature, as where all rows share a large part: the graph does not tell them apart,
+    so use ``algorithm="exact"``. If most pairs are at distance 1, raise `expansion_search`, since
     distances tell the graph no direction. It is built again where a pickle or a file of `save` is
     loaded, at the first search.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from numbers import Integral, Real
 from typing import Any, Self
@@ -38,6 +38,10 @@ from sktransfer.recommend._towers import Histories, means, user_vectors
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 _NEW_USERS = "for users without interactions, call recommend_for with what they like"
 _NEW_ITEMS = "add new items by add_items"
+_CUT = (
+    "where there are as many items as interactions, cross-validation of scikit-learn cuts the "
+    "items as it cuts these: then append a copy of the last interaction, which changes no fit"
+)
 
 
 @public
@@ -124,7 +128,7 @@ class ContentRecommender(BaseEstimator):
     """
 
     item_encoder: Any = parameter(
-        HasMethods(["fit_transform", "transform"]), None, default=None, kw_only=False
+        HasMethods(["fit", "transform"]), None, default=None, kw_only=False
     )
     min_rating: float | None = parameter(
         Interval(Real, None, None, closed="neither"), None, default=None
@@ -154,8 +158,9 @@ class ContentRecommender(BaseEstimator):
         X : frame, array or list of tuples, of n interactions
             Columns named "user" and "item", and perhaps "rating" and "time", where others are
             ignored; or two to four columns in this order. Ratings are numbers from 0 on; times are
-            numbers, datetimes or strings of ISO 8601, and only their order counts. Without times,
-            the rows are in the order of time. Of a user and item that come twice, the last counts.
+            numbers, datetimes or strings of ISO 8601, and only their order counts, to the
+            microsecond. Without times, the rows are in the order of time. Of a user and item that
+            come twice, the last counts.
         y : None
             Ignored.
         items : frame, column or array of shape (items, features)
@@ -172,7 +177,10 @@ class ContentRecommender(BaseEstimator):
         self._validate_params()
         random = check_random_state(self.random_state)
         ids, interactions = item_ids_of(items, item_ids), read_interactions(X)
-        places = self._places(interactions, _numbered(ids))
+        is_perhaps_cut = len(ids) == len(interactions.items)
+        places = self._places(interactions, _numbered(ids), _CUT if is_perhaps_cut else "")
+        if is_perhaps_cut:
+            warn(f"Some of the items may be missing: {_CUT}.", LeftOutWarning)
         encoder = None if self.item_encoder is None else clone(self.item_encoder)
         raw = features_of(encoder, items, fit=True)
         self._scaling = scaling_of(raw)
@@ -272,7 +280,7 @@ class ContentRecommender(BaseEstimator):
         check_is_fitted(self)
         known, lists = _numbered(self.item_ids_.tolist()), []
         for row, items in enumerate(liked):
-            if isinstance(items, str) or not isinstance(items, Iterable):
+            if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
                 raise ColumnError(
                     f"row {row} of liked is {describe(items)}, not a list of items; for one user, "
                     "pass a list that has one list"
@@ -410,9 +418,12 @@ class ContentRecommender(BaseEstimator):
         found = self.item_ids_[top]
         return (found, scores) if return_scores else found
 
-    def _places(self, interactions: Interactions, known: dict[Any, int]) -> np.ndarray:
+    def _places(
+        self, interactions: Interactions, known: dict[Any, int], hint: str = ""
+    ) -> np.ndarray:
         """Return the positions of the items of interactions."""
         advice = f"ids of items are {_examples(known)}: the index of a pandas object, or item_ids"
+        advice = f"{advice}; {hint}" if hint else advice
         return positions_of(interactions.items, known, "the item", advice, interactions.table.where)
 
     def _weights_of(self, interactions: Interactions) -> np.ndarray:

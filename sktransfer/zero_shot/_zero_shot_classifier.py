@@ -195,6 +195,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = self._checked(_unit(self.embedder_.transform(X)))
+        check_consistent_length(X, rows)
         scores = Linear(self.coef_, self.intercept_).scores(rows)
         return softmax(scores / self.temperature_, axis=1)
 
@@ -220,7 +221,9 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
                 f"template must have '{{}}' in it, the place of the name; got {odd[0]!r}."
             )
         filled = [[t.replace("{}", text) for t in templates for text in own] for own in texts]
-        vectors = _unit(self._embedded([text for own in filled for text in own]))
+        every = [text for own in filled for text in own]
+        vectors = _unit(self._embedded(every))
+        check_consistent_length(every, vectors)
         ends = np.cumsum([len(own) for own in filled])[:-1]
         return _unit(np.stack([part.mean(axis=0) for part in np.split(vectors, ends)]))
 
@@ -272,5 +275,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
 def _unit(rows: Any) -> np.ndarray:
     """Return features as float64 rows of unit length; those of zeros and NaN stay."""
     found = check_array(rows, dtype=np.float64, ensure_all_finite="allow-nan")
+    # Powers of two, which round nothing: squares of large or small numbers are no float64.
+    found = np.ldexp(found, -np.frexp(np.abs(found).max(axis=1, keepdims=True))[1])
     lengths = row_norms(found)[:, np.newaxis]
     return found / np.where(lengths == 0, 1, lengths)

@@ -291,6 +291,17 @@ def test_of_rows_at_one_distance_any_are_neighbours(columns, values, expansion):
     assert (found + equal).mean() > 9.7
 
 
+def test_rows_that_share_a_large_part_are_told_apart_by_exact_search_only():
+    rows = 1 + 1e-4 * np.random.default_rng(0).normal(size=(500, 16))
+    expected = NearestNeighbors(metric="cosine").fit(rows).kneighbors()[1]
+    exact, approximate = (
+        SimilaritySearch(algorithm=algorithm).fit(rows).kneighbors()[1]
+        for algorithm in ("exact", "approximate")
+    )
+    assert (exact == expected).mean() > 0.99
+    assert (approximate == expected).mean() < 0.5
+
+
 def test_auto_is_approximate_for_many_rows_where_usearch_is_there(monkeypatch):
     assert SimilaritySearch().fit(ROWS).algorithm_ == "exact"
     monkeypatch.setattr(_similarity_search, "_MANY", 200)

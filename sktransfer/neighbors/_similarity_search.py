@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from numbers import Integral
 from typing import Any, Self
 
@@ -170,6 +171,12 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self
         """
         self._validate_params()
+        fresh = copy(self)  # a fit that fails leaves an earlier one as it is
+        fresh._fit(X, y)
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
         features = self._fit_features(X, y)
         is_left_out = np.isnan(features).any(axis=1)
         if is_left_out.all():
@@ -181,7 +188,6 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.algorithm_ = self._chosen(len(self._rows))
         self._index = None
         self._approximate()
-        return self
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True

@@ -183,8 +183,8 @@ class ContentRecommender(BaseEstimator):
             warn(f"Some of the items may be missing: {_CUT}.", LeftOutWarning)
         encoder = None if self.item_encoder is None else clone(self.item_encoder)
         raw = features_of(encoder, items, fit=True)
-        self._scaling = scaling_of(raw)
-        features = scaled(raw, self._scaling)
+        scaling = scaling_of(raw)
+        features = scaled(raw, scaling)
         is_good = np.isfinite(features).all(axis=1)
         _warn_of_bad(is_good)
         order = interactions.order
@@ -199,13 +199,15 @@ class ContentRecommender(BaseEstimator):
                 f"min_rating={self.min_rating}, or the item has no features"
             )
         log: list[dict[str, Any]] = []
-        self._names = names_of(items)
-        vectors, self._user_tower = train_towers(features, histories, self, random, log)
+        vectors, user_tower = train_towers(features, histories, self, random, log)
         likes = np.bincount(histories.items[histories.weights > 0], minlength=len(ids))
-        self._content = fit_content(features, vectors, likes)
+        content = fit_content(features, vectors, likes)
         is_liked = likes[:, np.newaxis] > 0
-        self.item_vectors_ = np.where(is_liked, vectors, content_vectors(self._content, features))
+        # After all that may fail, which leaves an earlier fit as it is.
+        self.item_vectors_ = np.where(is_liked, vectors, content_vectors(content, features))
         self.history_, self.item_encoder_, self._likes = log, encoder, vars(histories)
+        self._names, self._scaling = names_of(items), scaling
+        self._user_tower, self._content = user_tower, content
         self.user_ids_, self.item_ids_ = as_array(users), as_array(ids)
         return self
 

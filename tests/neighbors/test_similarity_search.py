@@ -369,6 +369,17 @@ def test_equal_rows_of_two_precisions_are_at_distance_zero(rows, queries):
     assert places[:, 0].tolist() == [*range(300)]
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of StandardScaler
+def test_a_fit_that_fails_leaves_an_earlier_one_as_it_is():
+    search = SimilaritySearch(StandardScaler()).fit(ROWS)
+    expected = search.kneighbors(ROWS[:3])
+    with pytest.raises(ColumnError, match="have features that are NaN"):
+        search.fit(np.full((4, 2), np.nan))
+    for found, before in zip(search.kneighbors(ROWS[:3]), expected, strict=True):
+        np.testing.assert_array_equal(found, before)
+    assert search.n_features_in_ == ROWS.shape[1]
+
+
 def test_an_embedder_that_drops_rows_is_refused():
     drops = FunctionTransformer(lambda rows: rows[:-1])
     with pytest.raises(ValueError, match="gives 299 rows of features for the 300 rows of X"):

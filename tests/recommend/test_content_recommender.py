@@ -23,7 +23,13 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import estimator_checks
 
 from sktransfer import ContentRecommender, TextEmbedder, load, save
-from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
+from sktransfer.exceptions import (
+    BadCellError,
+    ColumnError,
+    DivergedError,
+    LeftOutWarning,
+    TargetError,
+)
 from tests.backbones import _huggingface_folders as folders
 
 SMALL = {"n_factors": 8, "max_epochs": 8, "batch_size": 8, "lr": 0.01}
@@ -574,6 +580,19 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
 def test_an_error_names_what_is_wrong_in_a_call(call, error, message, model):
     with pytest.raises(error, match=message):
         call(model)
+
+
+@pytest.mark.parametrize(
+    ("likes", "options", "error"),
+    [(LIKES, {"lr": 1e30}, DivergedError), (LIKES.assign(rating=0), {}, TargetError)],
+    ids=["diverged", "no likes"],
+)
+def test_a_fit_that_fails_leaves_an_earlier_one_as_it_is(likes, options, error, model):
+    found = copy.copy(model)
+    with pytest.raises(error):
+        found.set_params(**options).fit(likes, items=FEATURES * 3 + 1)
+    np.testing.assert_array_equal(found.transform(FEATURES), model.transform(FEATURES))
+    np.testing.assert_array_equal(found.recommend([0], k=3), model.recommend([0], k=3))
 
 
 def test_a_frozen_encoder_is_not_fitted_again(model, tmp_path):

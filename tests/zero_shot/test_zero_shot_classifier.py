@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -305,6 +305,15 @@ def test_the_scale_of_features_does_not_matter(factor, y):
     np.testing.assert_allclose(scaled.predict_proba(np.eye(2) * factor), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("y", [None, Y])
+def test_a_fit_that_fails_leaves_an_earlier_one_as_it_is(y):
+    fitted = model(embedder=make_pipeline(TextEmbedder(), StandardScaler())).fit(TEXTS, y)
+    expected = fitted.predict_proba(TEXTS)
+    with pytest.raises(TargetError, match="are the same"):
+        fitted.set_params(labels={"a": "pets", "b": "Pets"}).fit(TEXTS[:3])
+    np.testing.assert_array_equal(fitted.predict_proba(TEXTS), expected)
+
+
 def test_embedders_that_drop_rows_are_refused():
     half = FunctionTransformer(lambda X: np.eye(384)[: len(X) // 2])
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[6, 3\]"):
@@ -387,8 +396,8 @@ class NumericZeroShot(ZeroShotClassifier):
         labels = None if y is None else {label: f"name {label}" for label in np.unique(y)}
         return described_classes(labels, y)
 
-    def _embedded(self, texts):
-        width = self.embedder_.n_features_in_
+    def _embedded(self, texts, embedder):
+        width = embedder.n_features_in_
         return np.stack(
             [np.random.default_rng(list(text.encode())).normal(size=width) for text in texts]
         )

@@ -159,8 +159,8 @@ class ContentRecommender(BaseEstimator):
             Columns named "user" and "item", and perhaps "rating" and "time", where others are
             ignored; or two to four columns in this order. Ratings are numbers from 0 on; times are
             numbers, datetimes or strings of ISO 8601, and only their order counts, to the
-            microsecond. Without times, the rows are in the order of time. Of a user and item that
-            come twice, the last counts.
+            microsecond; those without a zone are of UTC. Without times, the rows are in the order
+            of time. Of a user and item that come twice, the last counts.
         y : None
             Ignored.
         items : frame, column or array of shape (items, features)
@@ -386,13 +386,7 @@ class ContentRecommender(BaseEstimator):
             raise TargetError(
                 "no row is a like, of a user of the fit, of an item that can be recommended to them"
             )
-        top, scores = best_items(
-            self._user_vectors(seen),
-            self.item_vectors_,
-            min(k, n_items),
-            allowed=allowed,
-            seen=seen,
-        )
+        top, scores = self._best(seen, min(k, n_items), allowed, exclude_seen=True)
         return float(recall(np.where(np.isfinite(scores), top, -1), wanted, n_items).mean())
 
     def _recommend(
@@ -407,13 +401,7 @@ class ContentRecommender(BaseEstimator):
         allowed = self._allowed(candidates)
         _check_k(k)
         _check_left(k, int(allowed.sum()), "there are {} items to choose from")
-        top, scores = best_items(
-            self._user_vectors(histories),
-            self.item_vectors_,
-            k,
-            allowed=allowed,
-            seen=histories if exclude_seen else None,
-        )
+        top, scores = self._best(histories, k, allowed, exclude_seen=exclude_seen)
         left = np.isfinite(scores).sum(axis=1)
         for row in np.flatnonzero(left < k)[:1]:
             _check_left(k, int(left[row]), f"{describe(names[row])} has {{}} unseen items left")
@@ -434,10 +422,15 @@ class ContentRecommender(BaseEstimator):
             return interactions.ratings
         return np.where(interactions.ratings < self.min_rating, 0, interactions.ratings)
 
-    def _user_vectors(self, histories: Histories) -> np.ndarray:
+    def _best(
+        self, histories: Histories, k: int, allowed: np.ndarray, *, exclude_seen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions and scores of the best items of each history."""
         self._validate_params()  # half_life may have been set since
         weights = means(histories.liked(), len(self.item_ids_), self.half_life)
-        return user_vectors(self._user_tower, weights @ np.nan_to_num(self.item_vectors_))
+        users = user_vectors(self._user_tower, weights @ np.nan_to_num(self.item_vectors_))
+        seen = histories if exclude_seen else None
+        return best_items(users, self.item_vectors_, k, allowed=allowed, seen=seen)
 
     def _allowed(self, candidates: Any) -> np.ndarray:
         """Return whether each item can be recommended."""

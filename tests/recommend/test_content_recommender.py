@@ -248,6 +248,13 @@ def test_times_of_centuries_to_come_are_in_order(unit, model):
     np.testing.assert_array_equal(found.item_vectors_, model.item_vectors_)
 
 
+def test_datetimes_without_a_zone_are_of_utc(model):
+    times = pd.date_range("2024-01-01", periods=len(LIKES), freq="h", tz="Asia/Tokyo")
+    mixed = [t if n % 2 else t.tz_convert(None) for n, t in enumerate(times)]
+    found = small(max_epochs=30).fit(LIKES.assign(time=mixed)[::-1], items=FEATURES)
+    np.testing.assert_array_equal(found.item_vectors_, model.item_vectors_)
+
+
 @pytest.mark.parametrize("ids", [[1, 2**62 + 1, 2**64 - 1], ["a", "a\0", "b"]])
 def test_ids_that_numpy_would_round_or_cut_come_back(ids):
     likes = [(ids[0], ids[1]), (ids[1], ids[0])]

@@ -53,10 +53,12 @@ class ContentRecommender(BaseEstimator):
     ----------
     item_encoder : transformer or None, default=None
         Transforms the table or column of items to features: an embedder, a Pipeline or a
-        ColumnTransformer. `fit` fits a clone of it. None: the items are a matrix of features.
+        ColumnTransformer. `fit` fits a clone of it; a fitted one is kept inside `FrozenEstimator`.
+        None: the items are a matrix of features. All features are divided by one number, so those
+        in other units need a scaler.
     min_rating : float or None, default=None
         Lowest rating of a like. What has a lower one was seen and not liked. None: all interactions
-        with a rating above 0 are likes.
+        with a rating above 0 are likes. Without ratings, each is 1.
     half_life : float or None, default=None
         Number of later likes of a user that halve the weight of a like. None: likes are weighted by
         their ratings only.

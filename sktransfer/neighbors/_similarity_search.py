@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from numbers import Integral
 from typing import Any, Self
 
@@ -105,7 +106,9 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     become equal are one node. What it finds is ranked by exact distances. Some neighbours may be
     missing, in favour of farther ones. Where features take few values, as one-hot ones do, many
     rows are as near as the last neighbour, and which of these are returned differs from exact
-    search; their distances do not. If most pairs are at distance 1, raise `expansion_search`, since
+    search; their distances do not. The same holds for rows that differ by less than about 1/127 of
+    the largest feature, as where all rows share a large part: the graph does not tell them apart,
+    so use ``algorithm="exact"``. If most pairs are at distance 1, raise `expansion_search`, since
     distances tell the graph no direction. It is built again where a pickle or a file of `save` is
     loaded, at the first search.
 
@@ -168,6 +171,12 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self
         """
         self._validate_params()
+        fresh = copy(self)  # a fit that fails leaves an earlier one as it is
+        fresh._fit(X, y)
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
         features = self._fit_features(X, y)
         is_left_out = np.isnan(features).any(axis=1)
         if is_left_out.all():
@@ -179,7 +188,6 @@ class SimilaritySearch(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.algorithm_ = self._chosen(len(self._rows))
         self._index = None
         self._approximate()
-        return self
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True

@@ -60,6 +60,8 @@ _MODULES = ("gaussian_process.kernels", "model_selection._split")
 _CALLED = frozenset(
     {"builtins.frozenset", "sklearn.utils._bunch.Bunch", "pathlib.PosixPath", "pathlib.WindowsPath"}
     | {"sklearn.impute._iterative._ImputerTriplet"}
+    | {"datetime.date", "datetime.datetime", "datetime.time", "datetime.timedelta"}
+    | {"datetime.timezone", "decimal.Decimal", "uuid.UUID"}
     | {"pathlib._local.PosixPath", "pathlib._local.WindowsPath", "numpy.ma.core.MaskedArray"}
 )
 # What selectors of columns name; these types cannot be called with a number.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from numbers import Integral, Real
 from typing import Any, Self
@@ -38,6 +38,10 @@ from sktransfer.recommend._towers import Histories, means, user_vectors
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 _NEW_USERS = "for users without interactions, call recommend_for with what they like"
 _NEW_ITEMS = "add new items by add_items"
+_CUT = (
+    "where there are as many items as interactions, cross-validation of scikit-learn cuts the "
+    "items as it cuts these: then append a copy of the last interaction, which changes no fit"
+)
 
 
 @public
@@ -49,10 +53,12 @@ class ContentRecommender(BaseEstimator):
     ----------
     item_encoder : transformer or None, default=None
         Transforms the table or column of items to features: an embedder, a Pipeline or a
-        ColumnTransformer. `fit` fits a clone of it. None: the items are a matrix of features.
+        ColumnTransformer. `fit` fits a clone of it; a fitted one is kept inside `FrozenEstimator`.
+        None: the items are a matrix of features. All features are divided by one number, so those
+        in other units need a scaler.
     min_rating : float or None, default=None
         Lowest rating of a like. What has a lower one was seen and not liked. None: all interactions
-        with a rating above 0 are likes.
+        with a rating above 0 are likes. Without ratings, each is 1.
     half_life : float or None, default=None
         Number of later likes of a user that halve the weight of a like. None: likes are weighted by
         their ratings only.
@@ -124,7 +130,7 @@ class ContentRecommender(BaseEstimator):
     """
 
     item_encoder: Any = parameter(
-        HasMethods(["fit_transform", "transform"]), None, default=None, kw_only=False
+        HasMethods(["fit", "transform"]), None, default=None, kw_only=False
     )
     min_rating: float | None = parameter(
         Interval(Real, None, None, closed="neither"), None, default=None
@@ -154,8 +160,9 @@ class ContentRecommender(BaseEstimator):
         X : frame, array or list of tuples, of n interactions
             Columns named "user" and "item", and perhaps "rating" and "time", where others are
             ignored; or two to four columns in this order. Ratings are numbers from 0 on; times are
-            numbers, datetimes or strings of ISO 8601, and only their order counts. Without times,
-            the rows are in the order of time. Of a user and item that come twice, the last counts.
+            numbers, datetimes or strings of ISO 8601, and only their order counts, to the
+            microsecond; those without a zone are of UTC. Without times, the rows are in the order
+            of time. Of a user and item that come twice, the last counts.
         y : None
             Ignored.
         items : frame, column or array of shape (items, features)
@@ -172,11 +179,14 @@ class ContentRecommender(BaseEstimator):
         self._validate_params()
         random = check_random_state(self.random_state)
         ids, interactions = item_ids_of(items, item_ids), read_interactions(X)
-        places = self._places(interactions, _numbered(ids))
+        is_perhaps_cut = len(ids) == len(interactions.items)
+        places = self._places(interactions, _numbered(ids), _CUT if is_perhaps_cut else "")
+        if is_perhaps_cut:
+            warn(f"Some of the items may be missing: {_CUT}.", LeftOutWarning)
         encoder = None if self.item_encoder is None else clone(self.item_encoder)
         raw = features_of(encoder, items, fit=True)
-        self._scaling = scaling_of(raw)
-        features = scaled(raw, self._scaling)
+        scaling = scaling_of(raw)
+        features = scaled(raw, scaling)
         is_good = np.isfinite(features).all(axis=1)
         _warn_of_bad(is_good)
         order = interactions.order
@@ -191,13 +201,15 @@ class ContentRecommender(BaseEstimator):
                 f"min_rating={self.min_rating}, or the item has no features"
             )
         log: list[dict[str, Any]] = []
-        self._names = names_of(items)
-        vectors, self._user_tower = train_towers(features, histories, self, random, log)
+        vectors, user_tower = train_towers(features, histories, self, random, log)
         likes = np.bincount(histories.items[histories.weights > 0], minlength=len(ids))
-        self._content = fit_content(features, vectors, likes)
+        content = fit_content(features, vectors, likes)
         is_liked = likes[:, np.newaxis] > 0
-        self.item_vectors_ = np.where(is_liked, vectors, content_vectors(self._content, features))
+        # After all that may fail, which leaves an earlier fit as it is.
+        self.item_vectors_ = np.where(is_liked, vectors, content_vectors(content, features))
         self.history_, self.item_encoder_, self._likes = log, encoder, vars(histories)
+        self._names, self._scaling = names_of(items), scaling
+        self._user_tower, self._content = user_tower, content
         self.user_ids_, self.item_ids_ = as_array(users), as_array(ids)
         return self
 
@@ -272,7 +284,7 @@ class ContentRecommender(BaseEstimator):
         check_is_fitted(self)
         known, lists = _numbered(self.item_ids_.tolist()), []
         for row, items in enumerate(liked):
-            if isinstance(items, str) or not isinstance(items, Iterable):
+            if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
                 raise ColumnError(
                     f"row {row} of liked is {describe(items)}, not a list of items; for one user, "
                     "pass a list that has one list"
@@ -376,13 +388,7 @@ class ContentRecommender(BaseEstimator):
             raise TargetError(
                 "no row is a like, of a user of the fit, of an item that can be recommended to them"
             )
-        top, scores = best_items(
-            self._user_vectors(seen),
-            self.item_vectors_,
-            min(k, n_items),
-            allowed=allowed,
-            seen=seen,
-        )
+        top, scores = self._best(seen, min(k, n_items), allowed, exclude_seen=True)
         return float(recall(np.where(np.isfinite(scores), top, -1), wanted, n_items).mean())
 
     def _recommend(
@@ -397,22 +403,19 @@ class ContentRecommender(BaseEstimator):
         allowed = self._allowed(candidates)
         _check_k(k)
         _check_left(k, int(allowed.sum()), "there are {} items to choose from")
-        top, scores = best_items(
-            self._user_vectors(histories),
-            self.item_vectors_,
-            k,
-            allowed=allowed,
-            seen=histories if exclude_seen else None,
-        )
+        top, scores = self._best(histories, k, allowed, exclude_seen=exclude_seen)
         left = np.isfinite(scores).sum(axis=1)
         for row in np.flatnonzero(left < k)[:1]:
             _check_left(k, int(left[row]), f"{describe(names[row])} has {{}} unseen items left")
         found = self.item_ids_[top]
         return (found, scores) if return_scores else found
 
-    def _places(self, interactions: Interactions, known: dict[Any, int]) -> np.ndarray:
+    def _places(
+        self, interactions: Interactions, known: dict[Any, int], hint: str = ""
+    ) -> np.ndarray:
         """Return the positions of the items of interactions."""
         advice = f"ids of items are {_examples(known)}: the index of a pandas object, or item_ids"
+        advice = f"{advice}; {hint}" if hint else advice
         return positions_of(interactions.items, known, "the item", advice, interactions.table.where)
 
     def _weights_of(self, interactions: Interactions) -> np.ndarray:
@@ -421,10 +424,15 @@ class ContentRecommender(BaseEstimator):
             return interactions.ratings
         return np.where(interactions.ratings < self.min_rating, 0, interactions.ratings)
 
-    def _user_vectors(self, histories: Histories) -> np.ndarray:
+    def _best(
+        self, histories: Histories, k: int, allowed: np.ndarray, *, exclude_seen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions and scores of the best items of each history."""
         self._validate_params()  # half_life may have been set since
         weights = means(histories.liked(), len(self.item_ids_), self.half_life)
-        return user_vectors(self._user_tower, weights @ np.nan_to_num(self.item_vectors_))
+        users = user_vectors(self._user_tower, weights @ np.nan_to_num(self.item_vectors_))
+        seen = histories if exclude_seen else None
+        return best_items(users, self.item_vectors_, k, allowed=allowed, seen=seen)
 
     def _allowed(self, candidates: Any) -> np.ndarray:
         """Return whether each item can be recommended."""

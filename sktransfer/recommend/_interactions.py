@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,13 +67,16 @@ def read_interactions(X: Any) -> Interactions:
 
 def _columns(X: Any) -> dict[str, Sequence[Any]]:
     """Return the cells of the columns of a table, by role."""
+    if isinstance(X, Mapping):
+        raise ColumnError("the interactions are a dict; pass pandas.DataFrame(X)")
     if isinstance(X, list | tuple) and X and all(isinstance(row, list | tuple) for row in X):
         widths = [len(row) for row in X]
         if set(widths) != {widths[0]}:
             row = int(np.argmax(np.array(widths) != widths[0]))
             raise ColumnError(f"row {row} of the interactions has another length than row 0")
         cells: list[Sequence[Any]] = [*zip(*X, strict=True)]
-        names, is_named = [], False
+        names = [*getattr(X[0], "_fields", ())]  # of namedtuples
+        is_named = bool(names)
     else:
         rows = rows_of(X)
         names, is_named = rows.names, rows.is_named
@@ -95,7 +98,7 @@ def _columns(X: Any) -> dict[str, Sequence[Any]]:
 def _ratings(cells: Sequence[Any], table: Column) -> np.ndarray:
     for row, value in enumerate(cells):
         try:
-            is_rating = not isinstance(value, str) and 0 <= float(value) < np.inf
+            is_rating = not isinstance(value, str | bytes) and 0 <= float(value) < np.inf
         except (TypeError, ValueError):
             is_rating = False
         if not is_rating:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 
+from sktransfer.base import fit_transform
 from sktransfer.columns import describe, is_missing, row_labels, rows_of
 from sktransfer.exceptions import BadCellError, ColumnError
 
 Where = Callable[[int], str]
+_DTYPES = [np.float64, np.float32]  # the first also for frames of polars
 
 
 def plain_ids(values: Iterable[Any], what: str, where: Where = "row {}".format) -> list[Any]:
-    """Return ids as a list without types of NumPy.
+    """Return ids as a list, with types of Python where these are equal to those of NumPy.
 
     Parameters
     ----------
@@ -31,14 +34,27 @@ def plain_ids(values: Iterable[Any], what: str, where: Where = "row {}".format) 
     BadCellError
         If one is missing, or cannot be an id.
     """
-    found = [value.item() if isinstance(value, np.generic) else value for value in values]
+    found = [_plain(value) for value in values]
     for row, value in enumerate(found):
-        if is_missing(value) or not _is_hashable(value):
+        # True is equal to 1, so that a mask would pass for ids.
+        if is_missing(value) or isinstance(value, bool) or not _is_hashable(value):
             raise BadCellError(
-                f"{where(row)}: {what} is {describe(value)}, which is no id; ids are numbers or "
-                "strings",
+                f"{where(row)}: {what} is {describe(value)}, which is no id; ids are numbers, "
+                "strings or dates",
                 row=row,
             )
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, np.generic):
+        return value
+    found = value.item()
+    if isinstance(value, np.datetime64 | np.timedelta64) and isinstance(found, int):
+        # Python has no nanoseconds, for which NumPy gives integers.
+        micro = value.astype(f"{value.dtype.kind}8[us]")
+        found = micro.item() if micro == value else value
+        return value if isinstance(found, int) else found
     return found
 
 
@@ -51,6 +67,8 @@ def one_column(X: Any, what: str) -> Sequence[Any]:
         If it has several.
     """
     rows = rows_of(X)
+    if isinstance(X, list | tuple) and all(isinstance(cell, tuple) for cell in X):
+        return X  # of ids that are tuples
     if len(rows.names) > 1:
         raise ColumnError(f"{what} must be one column of ids, and not {len(rows.names)}")
     return rows.cells(0)
@@ -117,9 +135,10 @@ def item_ids(items: Any, ids: Any) -> list[Any]:
 
 
 def as_array(ids: Sequence[Any]) -> np.ndarray:
-    """Return ids as an array of their type, or of objects if they have several."""
-    if len({type(key) for key in ids}) == 1 and isinstance(ids[0], int | float | str):
-        array = np.array(ids)
+    """Return ids as an array of their type, or of objects if NumPy has none for all of them."""
+    dtype = _dtype_of(ids)
+    if dtype is not object:
+        array = np.array(ids, dtype=dtype)
         if array.tolist() == [*ids]:  # not integers that have no type in common
             return array
     found = np.empty(len(ids), dtype=object)
@@ -127,8 +146,19 @@ def as_array(ids: Sequence[Any]) -> np.ndarray:
     return found
 
 
+def _dtype_of(ids: Sequence[Any]) -> Any:
+    """Return the type of an array of ids; None for that which NumPy finds."""
+    if len({type(key) for key in ids}) > 1:
+        return object
+    if isinstance(ids[0], int | float | str):
+        return None
+    if isinstance(ids[0], datetime):  # also those of pandas
+        return object if any(key.tzinfo for key in ids) else "datetime64[us]"
+    return "datetime64[D]" if isinstance(ids[0], date) else object
+
+
 def features_of(encoder: Any, items: Any, *, fit: bool) -> np.ndarray:
-    """Return the features of items, float32, and what the encoder gives for bad ones.
+    """Return the features of items, float32 or float64, and what the encoder gives for bad ones.
 
     Raises
     ------
@@ -137,11 +167,11 @@ def features_of(encoder: Any, items: Any, *, fit: bool) -> np.ndarray:
     """
     found = items
     if encoder is not None:
-        found = encoder.fit_transform(items) if fit else encoder.transform(items)
+        found = fit_transform(encoder, items, None) if fit else encoder.transform(items)
     found = found.toarray() if hasattr(found, "toarray") else found
     try:
-        features = check_array(found, dtype=np.float32, ensure_all_finite=False)
-    except ValueError as error:
+        features = check_array(found, dtype=_DTYPES, order="C", ensure_all_finite=False)
+    except (TypeError, ValueError) as error:
         what = "items without an item_encoder" if encoder is None else "what item_encoder gives"
         raise ColumnError(f"{what} must be a matrix of numbers: {error}") from error
     if len(features) != (n := len(rows_of(items))):
@@ -151,10 +181,14 @@ def features_of(encoder: Any, items: Any, *, fit: bool) -> np.ndarray:
 
 def scaling_of(features: np.ndarray) -> dict[str, np.ndarray]:
     """Return the mean of each feature, and the mean of their standard deviations."""
-    good = features[np.isfinite(features).all(axis=1)].astype(np.float64)
+    good = features[np.isfinite(features).all(axis=1)].astype(np.float64, copy=False)
     if not len(good):
         return {"mean": np.zeros(features.shape[1]), "scale": np.array(1.0)}
-    return {"mean": good.mean(axis=0), "scale": np.array(good.std(axis=0).mean() or 1.0)}
+    mean = good.mean(axis=0)
+    good -= mean
+    largest = max(good.max(), -good.min()) or 1.0
+    good /= largest  # squares of large or small numbers are no float64
+    return {"mean": mean, "scale": np.array(largest * (good.std(axis=0).mean() or 1.0))}
 
 
 def scaled(features: np.ndarray, scaling: dict[str, np.ndarray]) -> np.ndarray:

@@ -90,7 +90,8 @@ def means(
     for _, weights in liked:
         if half_life is not None:
             weights = weights * np.exp2(-np.arange(len(weights))[::-1] / half_life)
-        rows.append(weights / max(weights.sum(), 1e-12))
+        weights = weights / weights.max(initial=0)  # whose sum is finite
+        rows.append(weights / weights.sum())
     ends = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     items = np.concatenate([np.empty(0, np.intp), *(items for items, _ in liked)])
     values = np.concatenate([np.empty(0), *rows]).astype(np.float32)

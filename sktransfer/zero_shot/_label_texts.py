@@ -59,6 +59,11 @@ def described_classes(labels: Any, y: np.ndarray | None) -> tuple[np.ndarray, li
     classes = np.array([*texts])
     if len({type(_plain(name)) for name in texts}) > 1:
         raise TargetError(f"labels must be of one type, got {[*map(_plain, texts)]}.")
+    if classes.tolist() != [*map(_plain, texts)]:
+        raise TargetError(
+            f"labels are {[*map(_plain, texts)]}, which an array of NumPy holds as "
+            f"{classes.tolist()}; name the classes in another way."
+        )
     order = np.argsort(classes, kind="stable")
     found = [_checked(name, text) for name, text in texts.items()]
     _check_texts(classes, found)

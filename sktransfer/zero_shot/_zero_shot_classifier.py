@@ -150,13 +150,18 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             check_consistent_length(X, numbers)
             rows = _unit(fit_transform(embedder, X, numbers))
             check_consistent_length(rows, numbers)
-        self.classes_, self.embedder_ = classes, embedder
-        self.label_vectors_ = self._vectors_of(texts)
+        vectors = self._vectors_of(texts, embedder)
         has_rows = np.isin(np.arange(len(classes)), [] if numbers is None else numbers)
-        check_vectors(self.label_vectors_, classes, has_rows)
-        self._start()
-        if numbers is not None:
-            self._learn(rows, numbers)
+        check_vectors(vectors, classes, has_rows)
+        if numbers is None:
+            linear, temperature = Linear(vectors, np.zeros(len(classes))), _OF_COSINES
+        else:
+            linear, temperature = self._learned(rows, numbers, vectors)
+        # After all that may fail, which leaves an earlier fit as it is.
+        self.classes_, self.embedder_, self.label_vectors_ = classes, embedder, vectors
+        self.coef_, self.intercept_ = linear
+        is_set = not isinstance(self.temperature, str)
+        self.temperature_ = float(self.temperature) if is_set else temperature
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -194,7 +199,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n, k), float64
         """
         check_is_fitted(self)
-        rows = self._checked(_unit(self.embedder_.transform(X)))
+        rows = _checked(_unit(self.embedder_.transform(X)), self.label_vectors_)
+        check_consistent_length(X, rows)
         scores = Linear(self.coef_, self.intercept_).scores(rows)
         return softmax(scores / self.temperature_, axis=1)
 
@@ -211,7 +217,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     def _described(self, y: np.ndarray | None) -> tuple[np.ndarray, list[list[str]]]:
         return described_classes(self.labels, y)
 
-    def _vectors_of(self, texts: list[list[str]]) -> np.ndarray:
+    def _vectors_of(self, texts: list[list[str]], embedder: Any) -> np.ndarray:
         """Return the mean of the vectors of each class's texts (k, d), of unit length."""
         templates = [self.template] if isinstance(self.template, str) else list(self.template)
         odd = [t for t in templates or [""] if not isinstance(t, str) or "{}" not in t]
@@ -220,46 +226,35 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
                 f"template must have '{{}}' in it, the place of the name; got {odd[0]!r}."
             )
         filled = [[t.replace("{}", text) for t in templates for text in own] for own in texts]
-        vectors = _unit(self._embedded([text for own in filled for text in own]))
+        every = [text for own in filled for text in own]
+        vectors = _unit(self._embedded(every, embedder))
+        check_consistent_length(every, vectors)
         ends = np.cumsum([len(own) for own in filled])[:-1]
         return _unit(np.stack([part.mean(axis=0) for part in np.split(vectors, ends)]))
 
-    def _embedded(self, texts: list[str]) -> Any:
+    def _embedded(self, texts: list[str], embedder: Any) -> Any:
         if self.label_embedder is not None:
             return clone(self.label_embedder).fit(texts, None).transform(texts)
         try:
-            return self.embedder_.transform(texts)
+            return embedder.transform(texts)
         except (ValueError, TypeError) as error:
             raise ColumnError(
                 f"embedder cannot read the descriptions of the classes ({error}). Pass "
                 "label_embedder=, which reads texts and gives vectors in the space of the rows."
             ) from error
 
-    def _start(self) -> None:
-        """Set the model of names alone."""
-        self.coef_, self.intercept_ = self.label_vectors_, np.zeros(len(self.classes_))
-        is_set = not isinstance(self.temperature, str)
-        self.temperature_ = float(self.temperature) if is_set else _OF_COSINES
-
-    def _learn(self, rows: np.ndarray, y: np.ndarray) -> None:
-        """Set the model of labelled rows, without those that have no features."""
-        usable = ~np.isnan(self._checked(rows)).any(axis=1)
+    def _learned(
+        self, rows: np.ndarray, y: np.ndarray, vectors: np.ndarray
+    ) -> tuple[Linear, float]:
+        """Return the model of labelled rows, without those that have no features."""
+        usable = ~np.isnan(_checked(rows, vectors)).any(axis=1)
         if not usable.any():
             raise TargetError("no labelled row has features. Leave out y, or pass other rows.")
         rows, y = rows[usable], y[usable]
         how: dict[str, float] = {"label_weight": self.label_weight, "C": self.C}
-        self.coef_, self.intercept_ = fit_linear(rows, y, self.label_vectors_, **how)
-        if self.temperature == "auto":
-            self.temperature_ = fit_temperature(rows, y, self.label_vectors_, **how)
-
-    def _checked(self, rows: np.ndarray) -> np.ndarray:
-        width = self.label_vectors_.shape[1]
-        if rows.shape[1] != width:
-            raise ColumnError(
-                f"embedder gives {rows.shape[1]} features per row and the descriptions of the "
-                f"classes have {width}: both must come from one model."
-            )
-        return rows
+        is_auto = self.temperature == "auto"
+        temperature = fit_temperature(rows, y, vectors, **how) if is_auto else _OF_COSINES
+        return fit_linear(rows, y, vectors, **how), temperature
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -269,8 +264,21 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
+def _checked(rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Refuse rows of another length than the vectors of the classes."""
+    width = vectors.shape[1]
+    if rows.shape[1] != width:
+        raise ColumnError(
+            f"embedder gives {rows.shape[1]} features per row and the descriptions of the "
+            f"classes have {width}: both must come from one model."
+        )
+    return rows
+
+
 def _unit(rows: Any) -> np.ndarray:
     """Return features as float64 rows of unit length; those of zeros and NaN stay."""
     found = check_array(rows, dtype=np.float64, ensure_all_finite="allow-nan")
+    # Powers of two, which round nothing: squares of large or small numbers are no float64.
+    found = np.ldexp(found, -np.frexp(np.abs(found).max(axis=1, keepdims=True))[1])
     lengths = row_norms(found)[:, np.newaxis]
     return found / np.where(lengths == 0, 1, lengths)

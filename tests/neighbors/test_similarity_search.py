@@ -291,6 +291,17 @@ def test_of_rows_at_one_distance_any_are_neighbours(columns, values, expansion):
     assert (found + equal).mean() > 9.7
 
 
+def test_rows_that_share_a_large_part_are_told_apart_by_exact_search_only():
+    rows = 1 + 1e-4 * np.random.default_rng(0).normal(size=(500, 16))
+    expected = NearestNeighbors(metric="cosine").fit(rows).kneighbors()[1]
+    exact, approximate = (
+        SimilaritySearch(algorithm=algorithm).fit(rows).kneighbors()[1]
+        for algorithm in ("exact", "approximate")
+    )
+    assert (exact == expected).mean() > 0.99
+    assert (approximate == expected).mean() < 0.5
+
+
 def test_auto_is_approximate_for_many_rows_where_usearch_is_there(monkeypatch):
     assert SimilaritySearch().fit(ROWS).algorithm_ == "exact"
     monkeypatch.setattr(_similarity_search, "_MANY", 200)
@@ -356,6 +367,17 @@ def test_equal_rows_of_two_precisions_are_at_distance_zero(rows, queries):
     assert not distances.any()
     assert distances.dtype == rows
     assert places[:, 0].tolist() == [*range(300)]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of StandardScaler
+def test_a_fit_that_fails_leaves_an_earlier_one_as_it_is():
+    search = SimilaritySearch(StandardScaler()).fit(ROWS)
+    expected = search.kneighbors(ROWS[:3])
+    with pytest.raises(ColumnError, match="have features that are NaN"):
+        search.fit(np.full((4, 2), np.nan))
+    for found, before in zip(search.kneighbors(ROWS[:3]), expected, strict=True):
+        np.testing.assert_array_equal(found, before)
+    assert search.n_features_in_ == ROWS.shape[1]
 
 
 def test_an_embedder_that_drops_rows_is_refused():

@@ -3,6 +3,9 @@
 import copy
 import datetime
 import pickle
+import uuid
+from collections import namedtuple
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -13,13 +16,20 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import estimator_checks
 
 from sktransfer import ContentRecommender, TextEmbedder, load, save
-from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
+from sktransfer.exceptions import (
+    BadCellError,
+    ColumnError,
+    DivergedError,
+    LeftOutWarning,
+    TargetError,
+)
 from tests.backbones import _huggingface_folders as folders
 
 SMALL = {"n_factors": 8, "max_epochs": 8, "batch_size": 8, "lr": 0.01}
@@ -141,13 +151,26 @@ def test_fits_are_reproducible(model):
         lambda t: list(t.itertuples(index=False, name=None)),
         lambda t: t.to_numpy(),
         lambda t: t[["user", "item"]].to_numpy(),
+        lambda t: list(t[["time", "item", "user"]].itertuples(index=False)),
+        lambda t: [
+            namedtuple("Like", "item user")(*pair) for pair in t[["item", "user"]].to_numpy()
+        ],
         lambda t: t.rename(columns={"user": "who", "item": "what"}),
         pl.from_pandas,
         pa.Table.from_pandas,
     ],
     ids=[
         *("shuffled", "index", "datetimes", "zones", "strings", "dates", "pairs", "names"),
-        *("tuples", "array", "array of pairs", "positions", "polars", "arrow"),
+        *(
+            "tuples",
+            "array",
+            "array of pairs",
+            "records",
+            "named pairs",
+            "positions",
+            "polars",
+            "arrow",
+        ),
     ],
 )
 def test_all_containers_and_times_give_the_same(convert, model):
@@ -164,9 +187,17 @@ def test_all_containers_and_times_give_the_same(convert, model):
         np.arange(12, dtype=np.int8),
         ["a", 1, 2.5, *map(str, range(9))],
         [(n, "x") for n in range(12)],
+        [(n, n + 1) for n in range(12)],
+        [(n,) for n in range(12)],
         pd.date_range("2024", periods=12),
+        pd.date_range("2024", periods=12, tz="Europe/Berlin"),
+        [datetime.date(2024, 1, 1 + n) for n in range(12)],
+        [uuid.UUID(int=n) for n in range(12)],
     ],
-    ids=["strings", "numbers", "small numbers", "mixed", "tuples", "dates"],
+    ids=[
+        *("strings", "numbers", "small numbers", "mixed", "tuples", "pairs", "tuples of one"),
+        *("datetimes", "zones", "dates", "uuids"),
+    ],
 )
 def test_ids_of_any_type_come_back(ids, model):
     ids = list(ids)
@@ -175,6 +206,23 @@ def test_ids_of_any_type_come_back(ids, model):
     expected = model.recommend(range(30), k=3)
     names = [f"user {u}" for u in range(30)]
     assert found.recommend(names, k=3).tolist() == [[ids[i] for i in row] for row in expected]
+
+
+@pytest.mark.parametrize("unit", ["D", "s", "us", "ns"])
+def test_dates_of_numpy_are_equal_to_those_of_python(unit):
+    ids = (np.datetime64("2024-01-01") + np.arange(12)).astype(f"datetime64[{unit}]")
+    likes = [(u, ids[i]) for u, i in zip(LIKES["user"], LIKES["item"], strict=True)]
+    found = small().fit(likes, items=FEATURES, item_ids=ids)
+    best = found.recommend([0], k=1)[0, 0]
+    assert best in ids
+    day = best.item() if unit == "D" else datetime.datetime.fromisoformat(str(best))
+    np.testing.assert_array_equal(found.recommend([0], k=1, candidates=[day]), [[best]])
+
+
+def test_dates_more_precise_than_those_of_python_are_kept():
+    ids = np.datetime64("2024-01-01", "ns") + np.arange(3)
+    found = small().fit([(0, ids[1])], items=FEATURES[:3], item_ids=ids)
+    assert found.item_ids_.tolist()[1:] == list(ids[1:])
 
 
 @pytest.mark.parametrize(
@@ -197,6 +245,13 @@ def test_only_the_order_of_times_counts(model):
 def test_times_of_centuries_to_come_are_in_order(unit, model):
     times = [unit(f"{2240 + year}-01-01") for year in range(len(LIKES))]
     found = small(max_epochs=30).fit(LIKES.assign(time=times)[::-1], items=FEATURES)
+    np.testing.assert_array_equal(found.item_vectors_, model.item_vectors_)
+
+
+def test_datetimes_without_a_zone_are_of_utc(model):
+    times = pd.date_range("2024-01-01", periods=len(LIKES), freq="h", tz="Asia/Tokyo")
+    mixed = [t if n % 2 else t.tz_convert(None) for n, t in enumerate(times)]
+    found = small(max_epochs=30).fit(LIKES.assign(time=mixed)[::-1], items=FEATURES)
     np.testing.assert_array_equal(found.item_vectors_, model.item_vectors_)
 
 
@@ -245,6 +300,7 @@ def test_later_likes_weigh_more_with_a_half_life(model):
     assert (even_last % 2 == 0).sum() > (odd_last % 2 == 0).sum()
 
 
+@pytest.mark.filterwarnings("ignore:Some of the items may be missing")
 @pytest.mark.parametrize(("n_users", "n_items"), [(1, 5), (5, 1), (1, 1)])
 def test_one_user_and_one_item(n_users, n_items):
     likes = [(user, item) for user in range(n_users) for item in range(min(n_items, 2))]
@@ -309,7 +365,18 @@ def test_methods_need_a_fit(call):
         call(small())
 
 
-@pytest.mark.parametrize("ids", [range(12), [f"f{n}" for n in range(12)], ["x", *range(11)]])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        range(12),
+        [f"f{n}" for n in range(12)],
+        ["x", *range(11)],
+        pd.date_range("2024", periods=12),
+        [datetime.date(2024, 1, 1 + n) for n in range(12)],
+        [uuid.UUID(int=4), Decimal("1.5"), datetime.date(2024, 1, 1), *range(9)],
+    ],
+    ids=["numbers", "strings", "mixed", "datetimes", "dates", "more types"],
+)
 def test_pickles_and_files_give_the_same(ids, tmp_path):
     ids = list(ids)
     likes = LIKES.assign(item=[ids[i] for i in LIKES["item"]])
@@ -352,6 +419,19 @@ def test_a_grid_search_over_a_split_by_time():
     assert len(search.cv_results_["params"]) == 2
 
 
+def test_as_many_items_as_interactions_are_warned_of_since_cross_validation_cuts_both():
+    likes = [(user, item) for item in range(3) for user in range(4)]
+    cv = [(np.arange(8), np.arange(8, 12))]
+    with pytest.warns(LeftOutWarning, match="append a copy of the last interaction"):
+        GridSearchCV(small(), {}, cv=cv, error_score="raise").fit(likes, items=FEATURES)
+    with pytest.raises(BadCellError, match=r"'f9' is not known.* append a copy of the last"):
+        small().fit([("u", "f9")] * 8, items=FEATURES[:8], item_ids=[f"f{n}" for n in range(8)])
+    plain, more = (
+        small().fit(rows, items=FEATURES) for rows in (LIKES, pd.concat([LIKES, LIKES[-1:]]))
+    )
+    np.testing.assert_array_equal(plain.item_vectors_, more.item_vectors_)
+
+
 def test_items_without_features_are_never_recommended():
     features = FEATURES.copy()
     features[[3, 4], 0] = np.nan, np.inf
@@ -391,6 +471,9 @@ def changed(column, row, value):
         (changed("rating", 2, np.inf), {}, BadCellError, "row 2: the rating inf"),
         (changed("rating", 2, "5"), {}, BadCellError, "row 2: the rating '5'"),
         (changed("rating", 2, None), {}, BadCellError, "row 2: the rating None"),
+        (changed("rating", 2, b"5"), {}, BadCellError, "row 2: the rating <1 bytes>"),
+        (LIKES.astype({"item": bool}), {}, BadCellError, "row 0: the item is (True|False)"),
+        (LIKES.to_dict("list"), {}, ColumnError, r"a dict; pass pandas.DataFrame\(X\)"),
         (changed("time", 2, None), {}, BadCellError, "row 2: the time None is not a number"),
         (
             changed("time", 2, "2024-01-01"),
@@ -477,6 +560,8 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
         ),
         (lambda m: m.recommend([0], k=13), ValueError, "k=13 is too large: there are 12 items"),
         (lambda m: m.recommend([0], candidates=[1, 99]), BadCellError, "row 1: the candidate 99"),
+        (lambda m: m.recommend([0], candidates=np.arange(12) > 5), BadCellError, "is False"),
+        (lambda m: m.recommend_for([{1: 5.0}]), ColumnError, "row 0 of liked is {1: 5.0}, not a"),
         (lambda m: m.recommend_for(["a"]), ColumnError, "row 0 of liked is 'a', not a list"),
         (lambda m: m.recommend_for([1, 2]), ColumnError, "row 0 of liked is 1, not a list"),
         (
@@ -502,6 +587,47 @@ def test_an_error_names_the_row_of_the_items(items, ids, error, message):
 def test_an_error_names_what_is_wrong_in_a_call(call, error, message, model):
     with pytest.raises(error, match=message):
         call(model)
+
+
+@pytest.mark.parametrize(
+    ("likes", "options", "error"),
+    [(LIKES, {"lr": 1e30}, DivergedError), (LIKES.assign(rating=0), {}, TargetError)],
+    ids=["diverged", "no likes"],
+)
+def test_a_fit_that_fails_leaves_an_earlier_one_as_it_is(likes, options, error, model):
+    found = copy.copy(model)
+    with pytest.raises(error):
+        found.set_params(**options).fit(likes, items=FEATURES * 3 + 1)
+    np.testing.assert_array_equal(found.transform(FEATURES), model.transform(FEATURES))
+    np.testing.assert_array_equal(found.recommend([0], k=3), model.recommend([0], k=3))
+
+
+def test_a_frozen_encoder_is_not_fitted_again(model, tmp_path):
+    scaler = MinMaxScaler().fit(FEATURES * 100)
+    for encoder in (FrozenEstimator(scaler), make_pipeline(FrozenEstimator(scaler))):
+        found = small(encoder, max_epochs=30).fit(LIKES, items=FEATURES)
+        np.testing.assert_array_equal(
+            found.item_encoder_.transform(FEATURES), scaler.transform(FEATURES)
+        )
+        np.testing.assert_allclose(found.item_vectors_, model.item_vectors_, atol=0.3)
+        save(found, tmp_path / "model.skt")
+        again = load(tmp_path / "model.skt")
+        np.testing.assert_array_equal(again.transform(FEATURES), found.transform(FEATURES))
+
+
+@pytest.mark.parametrize("factor", [5e-324, 1e-30, 1e10, 1e307])
+def test_the_scale_of_ratings_does_not_matter(factor, model):
+    other = small(max_epochs=30).fit(LIKES.assign(rating=factor), items=FEATURES)
+    np.testing.assert_array_equal(other.item_vectors_, model.item_vectors_)
+    np.testing.assert_array_equal(other.recommend([0], k=3), model.recommend([0], k=3))
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1, 1e6), (1e-200, 0), (1e39, 0), (1e200, 0)])
+def test_features_of_double_precision_keep_it(factor, shift, model):
+    items = FEATURES * factor + shift
+    other = small(max_epochs=30).fit(LIKES, items=items)
+    np.testing.assert_allclose(other.item_vectors_, model.item_vectors_, atol=1e-3)
+    np.testing.assert_allclose(other.transform(items), model.transform(FEATURES), atol=1e-3)
 
 
 @pytest.mark.parametrize("factor", [1e-30, 1e-10, 1e10, 1e35])

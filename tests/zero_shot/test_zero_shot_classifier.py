@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -202,6 +202,8 @@ def test_a_y_that_does_not_fit_is_refused(y, message):
         ({1.0: "pets", np.nan: "law"}, "names the class nan"),
         ([0, 1], "class 0 is described by 0, which is no text. Pass labels as a mapping"),
         ({"a": "pets", 1: "law"}, r"labels must be of one type, got \['a', 1\]"),
+        ({"a": "pets", "a\0": "law"}, r"holds as \['a', 'a'\]; name the classes in another way"),
+        ({-1: "pets", 2**63 + 1: "law"}, r"\[-1, 9223372036854775809\], which an array of NumPy"),
     ],
 )
 def test_labels_that_are_none_are_refused(labels, message):
@@ -291,6 +293,35 @@ def test_frozen_embedders(y):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("y", [None, ["law", "pets"]])
+@pytest.mark.parametrize("factor", [5e-324 * 2**20, 1e-200, 1e200])
+def test_the_scale_of_features_does_not_matter(factor, y):
+    names = FunctionTransformer(lambda X: np.eye(2)[[int("pets" in text) for text in X]])
+    fitted, scaled = (
+        model(embedder=FunctionTransformer(), label_embedder=names).fit(rows, y)
+        for rows in (np.eye(2), np.eye(2) * factor)
+    )
+    expected = fitted.predict_proba(np.eye(2))
+    np.testing.assert_allclose(scaled.predict_proba(np.eye(2) * factor), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("y", [None, Y])
+def test_a_fit_that_fails_leaves_an_earlier_one_as_it_is(y):
+    fitted = model(embedder=make_pipeline(TextEmbedder(), StandardScaler())).fit(TEXTS, y)
+    expected = fitted.predict_proba(TEXTS)
+    with pytest.raises(TargetError, match="are the same"):
+        fitted.set_params(labels={"a": "pets", "b": "Pets"}).fit(TEXTS[:3])
+    np.testing.assert_array_equal(fitted.predict_proba(TEXTS), expected)
+
+
+def test_embedders_that_drop_rows_are_refused():
+    half = FunctionTransformer(lambda X: np.eye(384)[: len(X) // 2])
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[6, 3\]"):
+        model(embedder=half, label_embedder=TextEmbedder()).fit(TEXTS).predict(TEXTS)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[4, 2\]"):
+        model(dict(zip("ab", (PETS, LAW[:1]), strict=True)), label_embedder=half).fit(TEXTS)
+
+
 def test_vectors_of_two_spaces_are_refused():
     two = FunctionTransformer(lambda X: np.ones((len(X), 2)))
     fitted = model(embedder=two, label_embedder=TextEmbedder()).fit(TEXTS)
@@ -365,8 +396,8 @@ class NumericZeroShot(ZeroShotClassifier):
         labels = None if y is None else {label: f"name {label}" for label in np.unique(y)}
         return described_classes(labels, y)
 
-    def _embedded(self, texts):
-        width = self.embedder_.n_features_in_
+    def _embedded(self, texts, embedder):
+        width = embedder.n_features_in_
         return np.stack(
             [np.random.default_rng(list(text.encode())).normal(size=width) for text in texts]
         )

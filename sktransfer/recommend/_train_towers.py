@@ -142,7 +142,7 @@ def _descend(
         {"params": part, "lr": lr, "weight_decay": decay}
         for part, lr, decay in zip(parts, rates, decays, strict=True)
     ]
-    optimizer = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     total = max(1, params.max_epochs * len(steps))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rates, total_steps=total + 1, pct_start=_WARMUP

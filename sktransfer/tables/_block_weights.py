@@ -17,6 +17,8 @@ _MOST_VALUES, _ROWS = 1_000_000, 1_000
 # Of more classes, the most frequent; more integers are numbers.
 _MOST_CLASSES = 50
 _ALPHAS = np.logspace(-2, 3, 6)
+# A block is weak with less than this share of the greatest R².
+_WEAK = 0.1
 # Weight of a block that predicts all of the target. 3, 4 and 5 give LogisticRegression() .734, .738
 # and .736 on the icons of `benchmarks.tables`, .784, .784 and .783 on the titanic, and .736, .738
 # and .734 on films; weights relative to the best block .738, .779 and .720.
@@ -32,7 +34,9 @@ def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
 
     R² is that of a ridge regression of the target on the block alone, for rows left out one by
     one (by the closed form of `RidgeCV`). It is about 0 or less for a useless column, and the
-    weaker a block, the stronger is the penalty of a model on it.
+    weaker a block, the stronger is the penalty of a model on it. A block may be weak alone and
+    strong beside others, as the price of a competitor is beside the own price: of weak blocks, it
+    is the greater of this R² and that of what the other blocks leave unexplained.
 
     Parameters
     ----------
@@ -46,6 +50,7 @@ def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
     scores = np.zeros(len(parts))
     if targets is not None:
         scores = np.clip([_score(part, targets) for part in parts], 0, 1)
+        scores = np.maximum(scores, _scores_beside(parts, targets, scores))
     if not scores.any():
         return [EQUAL_WEIGHT] * len(parts)
     return np.maximum(_MOST_WEIGHT * np.sqrt(scores), LEAST_WEIGHT).tolist()
@@ -77,11 +82,37 @@ def _indicators(y: np.ndarray) -> np.ndarray:
     return (codes[:, np.newaxis] == some).astype(np.float64)
 
 
+def _scores_beside(
+    parts: Sequence[np.ndarray], targets: np.ndarray, scores: np.ndarray
+) -> np.ndarray:
+    """Return R² of weak blocks, of what the others together do not predict; of others, 0."""
+    found = np.zeros(len(parts))
+    is_weak = scores < _WEAK * scores.max()
+    if is_weak.any():
+        others = np.flatnonzero(~is_weak).tolist()
+        rows = _some_rows(len(targets), sum(parts[n].shape[1] for n in others))
+        X = np.hstack([np.sqrt(scores[n]) * parts[n][rows] for n in others])
+        rest = _errors(X, targets[rows])
+        found[is_weak] = [_score(parts[n][rows], rest) for n in np.flatnonzero(is_weak).tolist()]
+    return np.clip(found, 0, 1)
+
+
 def _score(part: np.ndarray, targets: np.ndarray) -> float:
-    most = max(_ROWS, _MOST_VALUES // max(1, part.shape[1]))
-    rows = np.unique(np.linspace(0, len(part) - 1, min(most, len(part))).astype(int))
-    X, Y = part[rows].astype(np.float64), targets[rows]
-    total = (Y**2).mean()
-    if not X.any() or not total:
-        return 0.0
-    return 1 + RidgeCV(alphas=_ALPHAS).fit(X, Y).best_score_ / total
+    rows = _some_rows(len(part), part.shape[1])
+    X, Y = part[rows], targets[rows]
+    total = Y.var(axis=0).mean()
+    return 1 - (_errors(X, Y) ** 2).mean() / total if X.any() and total else 0.0
+
+
+def _errors(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Return the errors of a ridge regression in rows left out one by one."""
+    Y = Y - Y.mean(axis=0)  # predictions are of such
+    ridge = RidgeCV(alphas=_ALPHAS, scoring="neg_mean_squared_error", store_cv_results=True)
+    predictions = ridge.fit(X.astype(np.float64), Y).cv_results_
+    best = [*_ALPHAS].index(ridge.alpha_)
+    return Y - predictions.reshape(*Y.shape, len(_ALPHAS))[..., best]
+
+
+def _some_rows(n: int, width: int) -> np.ndarray:
+    most = max(_ROWS, _MOST_VALUES // max(1, width))
+    return np.unique(np.linspace(0, n - 1, min(most, n)).astype(int))

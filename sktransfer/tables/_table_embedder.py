@@ -96,19 +96,23 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     A column is recognized by its data type, else by its cells. Strings are numbers, or dates by
     ISO 8601, if 95 % of them are, and the others count as missing. Other strings are categories
     with at most 40 distinct values that occur twice on average, or any number of values that occur
-    10 times on average; they are texts otherwise, or, if they have digits and no spaces, codes:
-    these are dropped if nearly all are different, and else are categories. Columns of one value,
-    without values, and of lists or other objects are dropped.
+    10 times on average; they are texts otherwise, or, if they are ASCII with digits and no spaces,
+    codes: these are dropped if nearly all are different, and else are categories. Columns of one
+    value, without values, and of lists or other objects are dropped.
 
     The features of a column are standardized and divided by the root of their number, so that a
     number has the same total variance as the 1,280 features of an image. Then columns are
     multiplied by their weights. With ``weighting="target"`` this is 4 times the root of R² of a
-    ridge regression of `y` on the column alone, for rows left out one by one; a useless column has
-    an R² of 0 and the least weight, 0.1. Without `y`, and with ``weighting="equal"``, it is 3. The
-    default penalties of scikit-learn's linear models work well with these scales.
+    ridge regression of `y` on the column alone, for rows left out one by one; of columns with less
+    than a tenth of the greatest R², it is at least that of what the others leave unexplained. A
+    useless column has an R² of 0 and the least weight, 0.1. Without `y`, and with
+    ``weighting="equal"``, it is 3. The default penalties of scikit-learn's linear models work well
+    with these scales.
 
-    In `transform`, numbers in a column of dates or of names, and dates in one of numbers, are an
-    error, since they would be read as something else; strings of numbers or dates are read as such.
+    In `transform`, numbers in a column of dates, names or texts, and dates in one of numbers, are
+    an error, since they would be read as something else; strings of numbers or dates are read as
+    such. Strings that cannot be read are missing if there were strings in `fit`, with a warning
+    if there is no feature for missing cells; else they are an error.
 
     A missing cell has the mean of the features, and there is a feature ``<column>_missing`` if some
     cells are missing in `fit`. A file that is damaged or not there is an error that names

@@ -36,7 +36,8 @@ def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
     one (by the closed form of `RidgeCV`). It is about 0 or less for a useless column, and the
     weaker a block, the stronger is the penalty of a model on it. A block may be weak alone and
     strong beside others, as the price of a competitor is beside the own price: of weak blocks, it
-    is the greater of this R² and that of what the other blocks leave unexplained.
+    is the greater of this R² and the share of the target's variance that the block explains of
+    what the other blocks do not.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def _indicators(y: np.ndarray) -> np.ndarray:
 def _scores_beside(
     parts: Sequence[np.ndarray], targets: np.ndarray, scores: np.ndarray
 ) -> np.ndarray:
-    """Return R² of weak blocks, of what the others together do not predict; of others, 0."""
+    """Return which share of the targets weak blocks explain beside the others; of others, 0."""
     found = np.zeros(len(parts))
     is_weak = scores < _WEAK * scores.max()
     if is_weak.any():
@@ -93,7 +94,9 @@ def _scores_beside(
         rows = _some_rows(len(targets), sum(parts[n].shape[1] for n in others))
         X = np.hstack([np.sqrt(scores[n]) * parts[n][rows] for n in others])
         rest = _errors(X, targets[rows])
-        found[is_weak] = [_score(parts[n][rows], rest) for n in np.flatnonzero(is_weak).tolist()]
+        share = rest.var() / targets[rows].var()
+        weak = np.flatnonzero(is_weak).tolist()
+        found[is_weak] = [share * _score(parts[n][rows], rest) for n in weak]
     return np.clip(found, 0, 1)
 
 

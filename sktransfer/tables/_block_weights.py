@@ -16,7 +16,9 @@ _FEWEST_ROWS = 20
 _MOST_VALUES, _ROWS = 1_000_000, 1_000
 # Of more classes, the most frequent; more integers are numbers.
 _MOST_CLASSES = 50
-_ALPHAS = np.logspace(-2, 3, 6)
+_ALPHAS = np.logspace(-2, 3, 6).tolist()
+# About the penalty of Ridge() and LogisticRegression().
+_USUAL_ALPHA = [3.0]
 # A block is weak with less than this share of the greatest R².
 _WEAK = 0.1
 # Weight of a block that predicts all of the target. 3, 4 and 5 give LogisticRegression() .734, .738
@@ -37,7 +39,8 @@ def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
     weaker a block, the stronger is the penalty of a model on it. A block may be weak alone and
     strong beside others, as the price of a competitor is beside the own price: of weak blocks, it
     is the greater of this R² and the share of the target's variance that the block explains of
-    what the other blocks do not.
+    what the other blocks do not. Where all blocks together predict better with equal weights, these
+    are returned: many weak columns may be strong together.
 
     Parameters
     ----------
@@ -52,9 +55,16 @@ def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
     if targets is not None:
         scores = np.clip([_score(part, targets) for part in parts], 0, 1)
         scores = np.maximum(scores, _scores_beside(parts, targets, scores))
-    if not scores.any():
-        return [EQUAL_WEIGHT] * len(parts)
-    return np.maximum(_MOST_WEIGHT * np.sqrt(scores), LEAST_WEIGHT).tolist()
+    equal = np.full(len(parts), EQUAL_WEIGHT)
+    if targets is None or not scores.any():
+        return equal.tolist()
+    found = np.maximum(_MOST_WEIGHT * np.sqrt(scores), LEAST_WEIGHT)
+    rows = _some_rows(len(targets), sum(part.shape[1] for part in parts))
+
+    def score(weights: np.ndarray) -> float:
+        return _score(_joined(parts, weights, rows), targets[rows], _USUAL_ALPHA)
+
+    return max(found, equal, key=score).tolist()
 
 
 def _targets(y: Any, n: int) -> np.ndarray | None:
@@ -90,30 +100,33 @@ def _scores_beside(
     found = np.zeros(len(parts))
     is_weak = scores < _WEAK * scores.max()
     if is_weak.any():
-        others = np.flatnonzero(~is_weak).tolist()
-        rows = _some_rows(len(targets), sum(parts[n].shape[1] for n in others))
-        X = np.hstack([np.sqrt(scores[n]) * parts[n][rows] for n in others])
-        rest = _errors(X, targets[rows])
+        others = [part for part, is_one in zip(parts, is_weak, strict=True) if not is_one]
+        rows = _some_rows(len(targets), sum(part.shape[1] for part in others))
+        rest = _errors(_joined(others, np.sqrt(scores[~is_weak]), rows), targets[rows])
         share = rest.var() / targets[rows].var()
         weak = np.flatnonzero(is_weak).tolist()
         found[is_weak] = [share * _score(parts[n][rows], rest) for n in weak]
     return np.clip(found, 0, 1)
 
 
-def _score(part: np.ndarray, targets: np.ndarray) -> float:
+def _joined(parts: Sequence[np.ndarray], weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return np.hstack([w * part[rows] for w, part in zip(weights, parts, strict=True)])
+
+
+def _score(part: np.ndarray, targets: np.ndarray, alphas: Sequence[float] = _ALPHAS) -> float:
     rows = _some_rows(len(part), part.shape[1])
     X, Y = part[rows], targets[rows]
     total = Y.var(axis=0).mean()
-    return 1 - (_errors(X, Y) ** 2).mean() / total if X.any() and total else 0.0
+    return 1 - (_errors(X, Y, alphas) ** 2).mean() / total if X.any() and total else 0.0
 
 
-def _errors(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+def _errors(X: np.ndarray, Y: np.ndarray, alphas: Sequence[float] = _ALPHAS) -> np.ndarray:
     """Return the errors of a ridge regression in rows left out one by one."""
     Y = Y - Y.mean(axis=0)  # predictions are of such
-    ridge = RidgeCV(alphas=_ALPHAS, scoring="neg_mean_squared_error", store_cv_results=True)
+    ridge = RidgeCV(alphas=alphas, scoring="neg_mean_squared_error", store_cv_results=True)
     predictions = ridge.fit(X.astype(np.float64), Y).cv_results_
-    best = [*_ALPHAS].index(ridge.alpha_)
-    return Y - predictions.reshape(*Y.shape, len(_ALPHAS))[..., best]
+    best = [*alphas].index(ridge.alpha_)
+    return Y - predictions.reshape(*Y.shape, len(alphas))[..., best]
 
 
 def _some_rows(n: int, width: int) -> np.ndarray:

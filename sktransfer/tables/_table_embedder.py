@@ -106,7 +106,8 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     ridge regression of `y` on the column alone, for rows left out one by one; of columns with less
     than a tenth of the greatest R², it is at least what they add to the R² of the others. A useless
     column has an R² of 0 and the least weight, 0.1. Without `y`, and with ``weighting="equal"``, it
-    is 3. The default penalties of scikit-learn's linear models work well with these scales.
+    is 3; also where all columns together predict better so, by a ridge regression with a penalty of
+    3. The default penalties of scikit-learn's linear models work well with these scales.
 
     In `transform`, numbers in a column of dates, names or texts, and dates in one of numbers, are
     an error, since they would be read as something else; strings of numbers or dates are read as

@@ -606,15 +606,25 @@ def test_useless_columns_get_the_least_weight(kind):
 def test_a_column_that_helps_beside_another_only_has_a_weight():
     rng = np.random.default_rng(0)
     other, noise = rng.normal(size=(2, 200))
-    rows = pd.DataFrame({"price": other + 0.8 * noise, "of others": other, "noise": noise[::-1]})
+    rows = pd.DataFrame(rng.normal(size=(200, 30))).add_prefix("noise ")
+    rows = rows.assign(**{"price": other + 0.8 * noise, "of others": other})
     y = rows["price"] - other > 0
     alone = TableEmbedder().fit(rows[["of others"]], y).describe()[0]["weight"]
     found = {row["column"]: row["weight"] for row in TableEmbedder().fit(rows, y).describe()}
     assert alone == 3  # no column predicts anything
     assert min(found["of others"], found["price"]) > 1
-    assert found["noise"] < 0.5
+    assert sorted(found.values())[-3] < 1.2
     model = make_pipeline(TableEmbedder(), LogisticRegression())
-    assert cross_val_score(model, rows, y).mean() > 0.95
+    assert cross_val_score(model, rows, y).mean() > 0.85
+
+
+def test_weak_columns_that_are_strong_together_have_equal_weights():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(300, 20)))
+    y = rows.sum(axis=1)
+    assert {row["weight"] for row in TableEmbedder().fit(rows, y).describe()} == {3.0}
+    model = make_pipeline(TableEmbedder(), LogisticRegression())
+    assert cross_val_score(model, rows, y > 0).mean() > 0.85
 
 
 def test_useless_columns_do_not_make_a_model_worse():

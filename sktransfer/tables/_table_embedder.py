@@ -203,10 +203,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
             )
         self._remember(rows, [column for column, *_ in chosen])
         self._blocks = [None if found is None else found[0] for found in fitted]
-        is_scaled = [block["is_scaled"] for block in self._blocks if block is not None]
-        scaled = [part for part, is_one in zip(parts, is_scaled, strict=True) if is_one]
-        weights = iter(weights_of(scaled, y if self.weighting == "target" else None))
-        self._weights = [next(weights) if is_one else 1.0 for is_one in is_scaled]
+        self._weights = self._weights_of(parts, y)
         return self._stacked(parts)
 
     def transform(self, X: Any) -> np.ndarray:
@@ -273,7 +270,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_feature_names_in(self, input_features)
-        blocks = [block for block in self._blocks if block is not None]
+        blocks = self._used_blocks()
         names = [name for block in blocks for name in block["names"]]
         if len(set(names)) < len(names):  # columns such as "a" and "a_0"
             names = [f"{block['column']}__{name}" for block in blocks for name in block["names"]]
@@ -315,6 +312,16 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
             return replace(column, kind=DROP, why=f"{column.kind}='drop'"), None, False
         is_default = isinstance(given, str)
         return column, _default_of(column.kind) if is_default else clone(given), True
+
+    def _used_blocks(self) -> list[Block]:
+        return [block for block in self._blocks if block is not None]
+
+    def _weights_of(self, parts: Sequence[np.ndarray], y: Any) -> list[float]:
+        """Return the weight of each used column; 1 for numbers that are passed through."""
+        is_scaled = [block["is_scaled"] for block in self._used_blocks()]
+        scaled = [part for part, is_one in zip(parts, is_scaled, strict=True) if is_one]
+        weights = iter(weights_of(scaled, y if self.weighting == "target" else None))
+        return [next(weights) if is_one else 1.0 for is_one in is_scaled]
 
     def _stacked(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         return np.hstack([w * part for w, part in zip(self._weights, parts, strict=True)])

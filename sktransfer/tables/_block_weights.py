@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import type_of_target
 
 # Fewer rows say nothing of how well a block predicts.
 _FEWEST_ROWS = 20
-# Numbers of a block that are looked at; of wide blocks some rows.
+# Numbers of a block that are looked at; of wide blocks, and for many classes, some rows.
 _MOST_VALUES, _ROWS = 1_000_000, 1_000
 # Of more classes, the most frequent; more integers are numbers.
 _MOST_CLASSES = 50
@@ -59,7 +59,7 @@ def weights_of(parts: Sequence[np.ndarray], y: Any) -> list[float]:
     if targets is None or not scores.any():
         return equal.tolist()
     found = np.maximum(_MOST_WEIGHT * np.sqrt(scores), LEAST_WEIGHT)
-    rows = _some_rows(len(targets), sum(part.shape[1] for part in parts))
+    rows = _some_rows(targets, sum(part.shape[1] for part in parts))
 
     def score(weights: np.ndarray) -> float:
         return _score(_joined(parts, weights, rows), targets[rows], _USUAL_ALPHA)
@@ -101,7 +101,7 @@ def _scores_beside(
     is_weak = scores < _WEAK * scores.max()
     if is_weak.any():
         others = [part for part, is_one in zip(parts, is_weak, strict=True) if not is_one]
-        rows = _some_rows(len(targets), sum(part.shape[1] for part in others))
+        rows = _some_rows(targets, sum(part.shape[1] for part in others))
         rest = _errors(_joined(others, np.sqrt(scores[~is_weak]), rows), targets[rows])
         share = rest.var() / targets[rows].var()
         weak = np.flatnonzero(is_weak).tolist()
@@ -114,7 +114,7 @@ def _joined(parts: Sequence[np.ndarray], weights: np.ndarray, rows: np.ndarray) 
 
 
 def _score(part: np.ndarray, targets: np.ndarray, alphas: Sequence[float] = _ALPHAS) -> float:
-    rows = _some_rows(len(part), part.shape[1])
+    rows = _some_rows(targets, part.shape[1])
     X, Y = part[rows], targets[rows]
     total = Y.var(axis=0).mean()
     return 1 - (_errors(X, Y, alphas) ** 2).mean() / total if X.any() and total else 0.0
@@ -129,6 +129,8 @@ def _errors(X: np.ndarray, Y: np.ndarray, alphas: Sequence[float] = _ALPHAS) -> 
     return Y - predictions.reshape(*Y.shape, len(alphas))[..., best]
 
 
-def _some_rows(n: int, width: int) -> np.ndarray:
-    most = max(_ROWS, _MOST_VALUES // max(1, width))
+def _some_rows(targets: np.ndarray, width: int) -> np.ndarray:
+    """Return rows in which neither features nor the predictions by all penalties are too many."""
+    n, k = targets.shape
+    most = max(_ROWS, _MOST_VALUES // max(width, k * len(_ALPHAS)))
     return np.unique(np.linspace(0, n - 1, min(most, n)).astype(int))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from numbers import Number
@@ -19,6 +20,7 @@ from sktransfer.exceptions import ColumnError
 
 _US = 1e6  # microseconds per second
 _FIRST_ROUNDED = 2**53
+_MONTH = re.compile(r"\d{4}-\d{2}")
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -172,7 +174,8 @@ def numbers_of(cells: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, list[int]
 def seconds_of(cells: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, list[int]]:
     """Return dates as float64 seconds since 1970, and the rows that are no dates nor missing.
 
-    Dates with a time zone are converted to UTC; strings are read by ISO 8601.
+    Dates with a time zone are converted to UTC; strings are read by ISO 8601, a month as its first
+    day.
 
     Examples
     --------
@@ -210,7 +213,8 @@ def _second(cell: Any) -> float:
     if isinstance(cell, np.datetime64):
         return float(cell.astype("datetime64[us]").astype(np.int64)) / _US
     if isinstance(cell, str):
-        cell = datetime.datetime.fromisoformat(cell.strip().replace("/", "-"))
+        text = cell.strip().replace("/", "-")
+        cell = datetime.datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
     if not isinstance(cell, datetime.datetime):
         cell = datetime.datetime(cell.year, cell.month, cell.day)
     if cell.tzinfo is None:

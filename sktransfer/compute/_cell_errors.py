@@ -37,9 +37,9 @@ class CellErrors:
     def add(self, row: int, error: BadCellError) -> None:
         """Record that a row cannot be computed, or raise its error with the row's name."""
         if self.may_raise:
-            message = f"{self.column.where(row)}: {error}"
-            advice = " To go on without such rows, set on_error='nan'."
-            raise BadCellError(message + advice, row=row) from None  # the message says it all
+            message = f"{self.column.where(row)}: {error}".rstrip(".")
+            advice = "To go on without such rows, set on_error='nan'."
+            raise BadCellError(f"{message}. {advice}", row=row) from None  # the message says it all
         self._errors[row] = error
 
     def usable(self, digests: Sequence[bytes | None]) -> list[int]:

@@ -57,7 +57,8 @@ class TextGenerator(TextColumnEstimator, BaseTextTransformer):
         M2M100, "de_DE" of mBART. None: the one that the tokenizer's files state.
     target_language : str or None, default=None
         Code of the language to write, as for `source_language`. None: the one that the files of the
-        model state.
+        model state; an mBART whose files state none begins with the code that is most probable to
+        it.
     max_new_tokens : int, default=128
         Maximum number of tokens to write.
     num_beams : int or None, default=1

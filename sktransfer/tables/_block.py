@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 import numpy as np
 
-from sktransfer.columns import values_of
-from sktransfer.exceptions import BadCellError, ColumnError
+from sktransfer._warnings import warn
+from sktransfer.columns import Values, describe, values_of
+from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning
 from sktransfer.tables._calendar import CALENDAR, calendar_of
 from sktransfer.tables._cells_of_kind import cells_of_kind, check_kinds, taken_kinds
-from sktransfer.tables._columns import DATE, NUMBER, TableColumn
+from sktransfer.tables._columns import DATE, MOST, NUMBER, TableColumn
 from sktransfer.tables._transformed import transformed
 
 
@@ -28,7 +29,7 @@ class Block(TypedDict):
     is_scaled : bool
         Whether features are standardized.
     is_lenient : bool
-        Whether cells that are no numbers are missing.
+        Whether cells that are no numbers or dates are missing: there were strings in the fit.
     taken : list of str
         What cells can be, see `taken_kinds`.
     limits : tuple of two float or None
@@ -74,11 +75,15 @@ def fit_block(
     taken = taken_kinds(values, column.kind)
     with _named(column.name):
         check_kinds(values, taken)
-        cells, missing, is_lenient = cells_of_kind(values, column.kind, is_lenient=True)
+        cells, missing, unreadable = cells_of_kind(values, column.kind)
+        if missing.all():
+            _refuse(values, unreadable[0], column.kind)
         limits = _limits(np.asarray(cells)) if column.kind == NUMBER and is_scaled else None
         inputs = _inputs(column.kind, transformer, cells, limits)
         found = transformed(transformer, X, inputs, missing, y, fit=True)
         _check_finite(found, transformer)
+    if len(unreadable) > (1 - MOST) * len(missing):
+        _warn_of(column.name, values, unreadable, column.kind)
     lacking = np.isnan(found).any(axis=1)
     present = found[~lacking] if lacking.any() else found
     least = 0 if column.kind == NUMBER else 1
@@ -89,7 +94,7 @@ def fit_block(
         why=column.why,
         transformer=transformer,
         is_scaled=is_scaled,
-        is_lenient=is_lenient,
+        is_lenient=bool(unreadable) or values.kind in ("string", "mixed"),
         taken=taken,
         limits=limits,
         center=center,
@@ -107,14 +112,31 @@ def transform_block(block: Block, X: Any) -> np.ndarray:
     values, transformer = values_of(X), block["transformer"]
     with _named(block["column"]):
         check_kinds(values, block["taken"])
-        cells, missing, _ = cells_of_kind(values, block["kind"], is_lenient=block["is_lenient"])
+        cells, missing, unreadable = cells_of_kind(values, block["kind"])
+        if unreadable and not block["is_lenient"]:
+            _refuse(values, unreadable[0], block["kind"])
         if missing.all():
             found = np.full((len(missing), len(block["center"])), np.nan)
         else:
             inputs = _inputs(block["kind"], transformer, cells, block["limits"])
             found = transformed(transformer, X, inputs, missing)
         _check_finite(found, transformer)
+        if unreadable and not block["has_missing"]:  # else a feature says so
+            _warn_of(block["column"], values, unreadable, block["kind"])
         return _scaled(block, found)
+
+
+def _refuse(values: Values, row: int, kind: str) -> NoReturn:
+    raise BadCellError(f"row {row}: {describe(values.cells[row])} is not a {kind}.", row=row)
+
+
+def _warn_of(column: str, values: Values, rows: Sequence[int], kind: str) -> None:
+    """Warn of cells that are used as missing since they cannot be read."""
+    warn(
+        f"column {column!r}: {len(rows)} of {len(values.cells)} cells are not a {kind} and count "
+        f"as missing (row {rows[0]}: {describe(values.cells[rows[0]])}).",
+        LeftOutWarning,
+    )
 
 
 def _inputs(kind: str, transformer: Any, cells: Any, limits: tuple[float, float] | None) -> Any:

@@ -9,19 +9,19 @@ import numpy as np
 
 from sktransfer.columns import Values, describe, is_missing, numbers_of, seconds_of
 from sktransfer.exceptions import BadCellError
-from sktransfer.tables._columns import CATEGORY, DATE, NUMBER
+from sktransfer.tables._columns import CATEGORY, DATE, NUMBER, TEXT
 
 _KINDS = ("boolean", "date", "duration", "number")
 _NUMBERS = {"number", "boolean"}
 # What cells of a kind can be besides strings.
 _FITTING = {NUMBER: _NUMBERS | {"duration"}, DATE: {"date"}}
-_CONVERTERS = {NUMBER: (numbers_of, "number"), DATE: (seconds_of, "date")}
+_CONVERTERS = {NUMBER: numbers_of, DATE: seconds_of}
 
 
 def cells_of_kind(
-    values: Values, kind: str, *, is_lenient: bool
-) -> tuple[Sequence[Any] | np.ndarray, np.ndarray, bool]:
-    """Return the cells of a column as a kind has them, which are missing, and whether some are bad.
+    values: Values, kind: str
+) -> tuple[Sequence[Any] | np.ndarray, np.ndarray, list[int]]:
+    """Return the cells of a column as a kind has them, which are missing, and which are unreadable.
 
     Parameters
     ----------
@@ -30,34 +30,32 @@ def cells_of_kind(
     kind : str
         Numbers and dates are float64, categories are str. Of other kinds, numbers become str, and
         other cells stay.
-    is_lenient : bool
-        Whether cells that are no numbers or dates are missing, in place of an error.
 
-    Raises
-    ------
-    BadCellError
-        If a cell is no number or date.
+    Returns
+    -------
+    cells : sequence of n cells
+    missing : ndarray of bool, shape (n,)
+        With cells that are no numbers or dates.
+    unreadable : list of int
+        Rows of these.
     """
     if kind in _CONVERTERS:
-        convert, noun = _CONVERTERS[kind]
-        numbers, bad = convert(values.cells)
-        if bad and not is_lenient:
-            cell = describe(values.cells[bad[0]])
-            raise BadCellError(f"row {bad[0]}: {cell} is not a {noun}.", row=bad[0])
-        return numbers, np.isnan(numbers), bool(bad)
+        numbers, bad = _CONVERTERS[kind](values.cells)
+        return numbers, np.isnan(numbers), bad
     missing = np.fromiter(map(is_missing, values.cells), bool, len(values.cells))
     if kind == CATEGORY or values.kind not in ("string", "other"):
-        return [*map(_as_text, values.cells)], missing, False
-    return values.cells, missing, False
+        return [*map(_as_text, values.cells)], missing, []
+    return values.cells, missing, []
 
 
 def taken_kinds(values: Values, kind: str) -> list[str]:
     """Return what cells of a column may be after a fit to these.
 
     Numbers, dates and categories may be strings too. Numbers may be categories where those of the
-    fit were numbers, or strings that are written like them. Of other kinds, any cells may be.
+    fit were numbers, or strings that are written like them, and texts where those of the fit were
+    numbers. Of other kinds, any cells may be.
     """
-    if kind not in (NUMBER, DATE, CATEGORY):
+    if kind not in (NUMBER, DATE, CATEGORY, TEXT):
         return [*_KINDS]
     found = {*values.kinds()}
     if kind in _FITTING and not found & (_FITTING[kind] | {"string"}):

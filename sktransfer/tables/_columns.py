@@ -29,14 +29,17 @@ MOST = 0.95
 
 #: Kinds of columns besides the modalities. Those of "drop" and "unknown" are not used.
 NUMBER, CATEGORY, DATE, DROP, UNKNOWN = "number", "category", "date", "drop", "unknown"
+#: The modality of strings.
+TEXT = recognize(["a text"]).name
 
 #: Why a column without values is not used.
 ALL_MISSING = "all cells are missing"
 
 # A number with leading zeros is a code, such as a postal one.
 _NUMBER = re.compile(r"\s*[-+]?(0|[1-9]\d*)?(\.\d*)?([eE][-+]?\d+)?\s*")
-_DATE = re.compile(r"\s*\d{4}([-/])\d{2}\1\d{2}([T ]\d{2}:\d{2}.*)?\s*")
-_CODE = re.compile(r"(?=.*\d)[\w:#.+-]+")
+_DATE = re.compile(r"\s*\d{4}([-/])\d{2}(\1\d{2}([T ]\d{2}:\d{2}.*)?)?\s*")
+# Not of other alphabets: some of them write sentences without spaces.
+_CODE = re.compile(r"(?=.*\d)[\w:#.+-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def _of_modality(present: Sequence[Any]) -> tuple[str, str]:
 
 def _of_strings(present: Sequence[str]) -> tuple[str, str]:
     name, _ = found = _of_modality(present)
-    if name != recognize(["a text"]).name:
+    if name != TEXT:
         return found
     if _share(present, _NUMBER) >= MOST and _reads(numbers_of, present):
         return NUMBER, "strings of numbers"

@@ -248,7 +248,7 @@ def _block(tower: Tower, rows: Rows, y: Any, *, fit: bool) -> np.ndarray:
         found = _of_table(tower.estimator, rows.select(numbers), lacking, y, fit=fit)
     else:
         X = rows.column(numbers[0])
-        cells, missing, _ = cells_of_kind(values_of(X), "other", is_lenient=True)
+        cells, missing, _ = cells_of_kind(values_of(X), "other")
         found = transformed(tower.estimator, X, cells, missing, y, fit=fit)
     with np.errstate(over="ignore"):
         block = found.astype(np.float32)

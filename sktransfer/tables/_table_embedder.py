@@ -96,19 +96,23 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
     A column is recognized by its data type, else by its cells. Strings are numbers, or dates by
     ISO 8601, if 95 % of them are, and the others count as missing. Other strings are categories
     with at most 40 distinct values that occur twice on average, or any number of values that occur
-    10 times on average; they are texts otherwise, or, if they have digits and no spaces, codes:
-    these are dropped if nearly all are different, and else are categories. Columns of one value,
-    without values, and of lists or other objects are dropped.
+    10 times on average; they are texts otherwise, or, if they are ASCII with digits and no spaces,
+    codes: these are dropped if nearly all are different, and else are categories. Columns of one
+    value, without values, and of lists or other objects are dropped.
 
     The features of a column are standardized and divided by the root of their number, so that a
     number has the same total variance as the 1,280 features of an image. Then columns are
     multiplied by their weights. With ``weighting="target"`` this is 4 times the root of R² of a
-    ridge regression of `y` on the column alone, for rows left out one by one; a useless column has
-    an R² of 0 and the least weight, 0.1. Without `y`, and with ``weighting="equal"``, it is 3. The
-    default penalties of scikit-learn's linear models work well with these scales.
+    ridge regression of `y` on the column alone, for rows left out one by one; of columns with less
+    than a tenth of the greatest R², it is at least what they add to the R² of the others. A useless
+    column has an R² of 0 and the least weight, 0.1. Without `y`, and with ``weighting="equal"``, it
+    is 3; also where all columns together predict better so, by a ridge regression with a penalty of
+    3. The default penalties of scikit-learn's linear models work well with these scales.
 
-    In `transform`, numbers in a column of dates or of names, and dates in one of numbers, are an
-    error, since they would be read as something else; strings of numbers or dates are read as such.
+    In `transform`, numbers in a column of dates, names or texts, and dates in one of numbers, are
+    an error, since they would be read as something else; strings of numbers or dates are read as
+    such. Strings that cannot be read are missing if there were strings in `fit`, with a warning
+    if there is no feature for missing cells; else they are an error.
 
     A missing cell has the mean of the features, and there is a feature ``<column>_missing`` if some
     cells are missing in `fit`. A file that is damaged or not there is an error that names
@@ -199,10 +203,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
             )
         self._remember(rows, [column for column, *_ in chosen])
         self._blocks = [None if found is None else found[0] for found in fitted]
-        is_scaled = [block["is_scaled"] for block in self._blocks if block is not None]
-        scaled = [part for part, is_one in zip(parts, is_scaled, strict=True) if is_one]
-        weights = iter(weights_of(scaled, y if self.weighting == "target" else None))
-        self._weights = [next(weights) if is_one else 1.0 for is_one in is_scaled]
+        self._weights = self._weights_of(parts, y)
         return self._stacked(parts)
 
     def transform(self, X: Any) -> np.ndarray:
@@ -269,7 +270,7 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_feature_names_in(self, input_features)
-        blocks = [block for block in self._blocks if block is not None]
+        blocks = self._used_blocks()
         names = [name for block in blocks for name in block["names"]]
         if len(set(names)) < len(names):  # columns such as "a" and "a_0"
             names = [f"{block['column']}__{name}" for block in blocks for name in block["names"]]
@@ -311,6 +312,16 @@ class TableEmbedder(TransformerMixin, BaseEstimator):
             return replace(column, kind=DROP, why=f"{column.kind}='drop'"), None, False
         is_default = isinstance(given, str)
         return column, _default_of(column.kind) if is_default else clone(given), True
+
+    def _used_blocks(self) -> list[Block]:
+        return [block for block in self._blocks if block is not None]
+
+    def _weights_of(self, parts: Sequence[np.ndarray], y: Any) -> list[float]:
+        """Return the weight of each used column; 1 for numbers that are passed through."""
+        is_scaled = [block["is_scaled"] for block in self._used_blocks()]
+        scaled = [part for part, is_one in zip(parts, is_scaled, strict=True) if is_one]
+        weights = iter(weights_of(scaled, y if self.weighting == "target" else None))
+        return [next(weights) if is_one else 1.0 for is_one in is_scaled]
 
     def _stacked(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         return np.hstack([w * part for w, part in zip(self._weights, parts, strict=True)])

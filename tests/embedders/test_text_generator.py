@@ -277,7 +277,7 @@ def test_of_a_long_text_the_start_is_used_and_the_whole_prompt(gpt2):
 
 
 def test_a_prompt_that_leaves_no_room_is_refused(gpt2):
-    with pytest.raises(BadCellError, match="max_length=4 leaves no room for text beside"):
+    with pytest.raises(BadCellError, match=r"max_length=4 leaves no room .* prompt\. To go"):
         writer(gpt2, prompt="beta beta beta beta {}", max_length=4).fit_transform(["alpha beta"])
 
 
@@ -438,6 +438,13 @@ def test_a_model_of_many_languages_must_state_into_which(translator):
         BackboneError, match=r"does not say into which\. Pass target_language, a cod"
     ):
         writer(translator).fit(TEXTS)
+
+
+@pytest.mark.parametrize("kind", ["mbart", "mbart50"])
+def test_an_mbart_without_a_language_to_write_chooses_it_as_in_transformers(kind, tmp_path):
+    folder = save_translator(kind, tmp_path)
+    found = writer(folder).fit_transform(TEXTS).tolist()
+    assert found == by_transformers(folder, TEXTS, max_new_tokens=8)
 
 
 def test_weights_that_do_not_fit_are_refused(bart, tmp_path):

@@ -247,15 +247,47 @@ def test_a_damaged_file_is_an_error_that_names_column_and_row(image, tmp_path):
     assert (found[[1, 5], 6] > 0).all()
 
 
-def test_cells_that_are_no_numbers_are_missing_only_where_they_were_in_fit():
-    numbers = pd.DataFrame({"n": [str(n) for n in range(N)]})
-    strict = TableEmbedder().fit(numbers)
+@pytest.mark.parametrize(
+    ("cells", "other", "noun"),
+    [([*map(str, range(N))], "x", "number"), (["2020-01-02", "2021-03"] * N, "soon", "date")],
+)
+def test_strings_that_cannot_be_read_are_missing(cells, other, noun):
+    clean = TableEmbedder().fit(pd.DataFrame({"n": cells}))
+    with pytest.warns(LeftOutWarning, match=rf"'n': 1 of 2 cells .* {noun} .* \(row 1: '{other}'"):
+        found = clean.transform(pd.DataFrame({"n": [cells[0], other]}))
+    assert (found[1] == 0).all()
+    with_some = TableEmbedder().fit(pd.DataFrame({"n": [*cells, "?"]}))
+    found = with_some.transform(pd.DataFrame({"n": [cells[0], other]}))  # a feature says so
+    assert (found[1, :-1] == 0).all()
+    assert found[1, -1] > 0
+
+
+@pytest.mark.parametrize("dtype", [float, "Int64", object])
+def test_strings_among_numbers_of_a_data_type_are_refused(dtype):
+    strict = TableEmbedder().fit(pd.DataFrame({"n": pd.array(range(N), dtype=dtype)}))
     with pytest.raises(BadCellError, match=r"column 'n': row 1: 'x' is not a number"):
         strict.transform(pd.DataFrame({"n": ["1", "x"]}))
-    lenient = TableEmbedder().fit(pd.DataFrame({"n": [*map(str, range(N)), "?"]}))
-    found = lenient.transform(pd.DataFrame({"n": ["1", "x"]}))
-    assert found[1].tolist()[:2] == [0, 0]
-    assert found[1, 2] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells"),
+    [
+        ("date", ["03/14/2021", None, "03/15/2021"]),
+        ("date", ["14.03.2021", "15.03.2021"]),
+        ("number", ["$1.50", "$2.50"]),
+        ("number", ["a", "b"]),
+    ],
+)
+def test_a_kind_that_no_string_can_be_read_as_is_refused(kind, cells):
+    rows = pd.DataFrame({"c": cells})
+    with pytest.raises(BadCellError, match=f"column 'c': row 0: '.*' is not a {kind}"):
+        TableEmbedder(columns={"c": kind}).fit(rows)
+
+
+def test_a_kind_that_many_strings_cannot_be_read_as_is_told():
+    rows = pd.DataFrame({"price": ["999", "1,250", "870", "2,000"] * N})
+    with pytest.warns(LeftOutWarning, match=r"'price': 48 of 96 .* not a number .*'1,250'"):
+        TableEmbedder(columns={"price": "number"}).fit(rows)
 
 
 def test_infinite_numbers_and_outliers_stay_in_bounds():
@@ -272,6 +304,7 @@ def test_infinite_numbers_and_outliers_stay_in_bounds():
 DAYS = pd.date_range("2020-01-01", periods=N, freq="37h")
 HOURS = pd.to_timedelta(np.arange(N), unit="h")
 CODES = ["07", "08"] * (N // 2)
+TITLES = [f"a title {n}" for n in range(N)]
 
 
 @pytest.mark.parametrize(
@@ -297,6 +330,11 @@ CODES = ["07", "08"] * (N // 2)
         (["a", "b"] * (N // 2), "auto", [True, False], "is a boolean"),
         (CODES, "category", [7, 8], "7.0 is a number"),
         ([1, 2] * (N // 2), "category", DAYS[:2], "is a date"),
+        (TITLES, "auto", [1, 2], "1.0 is a number; a cell of this column can be a string"),
+        (TITLES, "auto", ["a title", 2][::-1], "2 is a number"),
+        (TITLES, "text", [True, False], "is a boolean"),
+        (TITLES, "auto", DAYS[:2], "is a date"),
+        (DAYS, "text", [1, 2], "is a number"),
     ],
 )
 def test_cells_of_another_kind_than_in_fit_are_refused(seen, kind, other, found):
@@ -563,6 +601,30 @@ def test_useless_columns_get_the_least_weight(kind):
     assert weights[0] > 2
     assert sorted(weights)[4] == 0.1
     assert TableEmbedder(weighting="equal").fit(rows, y[kind]).describe()[1]["weight"] == 3
+
+
+def test_a_column_that_helps_beside_another_only_has_a_weight():
+    rng = np.random.default_rng(0)
+    other, noise = rng.normal(size=(2, 200))
+    rows = pd.DataFrame(rng.normal(size=(200, 30))).add_prefix("noise ")
+    rows = rows.assign(**{"price": other + 0.8 * noise, "of others": other})
+    y = rows["price"] - other > 0
+    alone = TableEmbedder().fit(rows[["of others"]], y).describe()[0]["weight"]
+    found = {row["column"]: row["weight"] for row in TableEmbedder().fit(rows, y).describe()}
+    assert alone == 3  # no column predicts anything
+    assert min(found["of others"], found["price"]) > 1
+    assert sorted(found.values())[-3] < 1.2
+    model = make_pipeline(TableEmbedder(), LogisticRegression())
+    assert cross_val_score(model, rows, y).mean() > 0.85
+
+
+def test_weak_columns_that_are_strong_together_have_equal_weights():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(300, 20)))
+    y = rows.sum(axis=1)
+    assert {row["weight"] for row in TableEmbedder().fit(rows, y).describe()} == {3.0}
+    model = make_pipeline(TableEmbedder(), LogisticRegression())
+    assert cross_val_score(model, rows, y > 0).mean() > 0.85
 
 
 def test_useless_columns_do_not_make_a_model_worse():

@@ -179,10 +179,8 @@ class ContentRecommender(BaseEstimator):
         self._validate_params()
         random = check_random_state(self.random_state)
         ids, interactions = item_ids_of(items, item_ids), read_interactions(X)
-        is_perhaps_cut = len(ids) == len(interactions.items)
-        places = self._places(interactions, _numbered(ids), _CUT if is_perhaps_cut else "")
-        if is_perhaps_cut:
-            warn(f"Some of the items may be missing: {_CUT}.", LeftOutWarning)
+        hint = _CUT if len(ids) == len(interactions.items) else ""
+        places = self._places(interactions, _numbered(ids), hint)
         encoder = None if self.item_encoder is None else clone(self.item_encoder)
         raw = features_of(encoder, items, fit=True)
         scaling = scaling_of(raw)

@@ -300,7 +300,6 @@ def test_later_likes_weigh_more_with_a_half_life(model):
     assert (even_last % 2 == 0).sum() > (odd_last % 2 == 0).sum()
 
 
-@pytest.mark.filterwarnings("ignore:Some of the items may be missing")
 @pytest.mark.parametrize(("n_users", "n_items"), [(1, 5), (5, 1), (1, 1)])
 def test_one_user_and_one_item(n_users, n_items):
     likes = [(user, item) for user in range(n_users) for item in range(min(n_items, 2))]
@@ -419,13 +418,15 @@ def test_a_grid_search_over_a_split_by_time():
     assert len(search.cv_results_["params"]) == 2
 
 
-def test_as_many_items_as_interactions_are_warned_of_since_cross_validation_cuts_both():
-    likes = [(user, item) for item in range(3) for user in range(4)]
+def test_items_that_cross_validation_cuts_are_an_error_with_a_remedy():
+    likes = [(user, item) for item in range(11, -1, -1) for user in [item % 3]]
     cv = [(np.arange(8), np.arange(8, 12))]
-    with pytest.warns(LeftOutWarning, match="append a copy of the last interaction"):
+    with pytest.raises(BadCellError, match=r"item 11 is not known.* append a copy of the last"):
         GridSearchCV(small(), {}, cv=cv, error_score="raise").fit(likes, items=FEATURES)
-    with pytest.raises(BadCellError, match=r"'f9' is not known.* append a copy of the last"):
-        small().fit([("u", "f9")] * 8, items=FEATURES[:8], item_ids=[f"f{n}" for n in range(8)])
+    GridSearchCV(small(), {}, cv=cv, error_score="raise").fit([*likes, likes[-1]], items=FEATURES)
+
+
+def test_a_copy_of_the_last_interaction_changes_nothing():
     plain, more = (
         small().fit(rows, items=FEATURES) for rows in (LIKES, pd.concat([LIKES, LIKES[-1:]]))
     )

@@ -19,19 +19,10 @@ from sktransfer._warnings import warn
 from sktransfer.columns import describe
 from sktransfer.exceptions import BadCellError, ColumnError, LeftOutWarning, TargetError
 from sktransfer.recommend._content_vectors import content_vectors, fit_content
+from sktransfer.recommend._features import check_names, features_of, names_of, scaled, scaling_of
+from sktransfer.recommend._ids import as_array, one_column, plain_ids, positions_of
+from sktransfer.recommend._ids import item_ids as item_ids_of
 from sktransfer.recommend._interactions import Interactions, read_interactions
-from sktransfer.recommend._items import (
-    as_array,
-    check_names,
-    features_of,
-    names_of,
-    one_column,
-    plain_ids,
-    positions_of,
-    scaled,
-    scaling_of,
-)
-from sktransfer.recommend._items import item_ids as item_ids_of
 from sktransfer.recommend._ranking import best_items, recall
 from sktransfer.recommend._towers import Histories, means, user_vectors
 

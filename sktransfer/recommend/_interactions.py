@@ -11,7 +11,7 @@ import numpy as np
 
 from sktransfer.columns import Column, describe, is_missing, row_labels, rows_of
 from sktransfer.exceptions import BadCellError, ColumnError
-from sktransfer.recommend._items import plain_ids
+from sktransfer.recommend._ids import plain_ids
 
 _NAMES = ("user", "item", "rating", "time")
 

@@ -139,14 +139,15 @@ def measure(name: str) -> None:
         return float(found.mean())
 
     print(f"{name}: {len(table):,} rows", flush=True)
-    print(TableEmbedder().fit(table, y).describe())
+    columns = TableEmbedder().fit(table, y).describe()
+    print(columns)
     if name == "icons":
         show("by hand", by_hand())
-    used = [found["column"] for found in TableEmbedder().fit(table).describe() if found["features"]]
+    used = [found["column"] for found in columns if found["features"]]
     for column in used if len(used) <= 10 else []:
         show(f"only {column}", TableEmbedder(), table[[column]])
     show("TableEmbedder()", TableEmbedder())
-    if any(found["recognized_as"] == "text" for found in TableEmbedder().fit(table).describe()):
+    if any(found["recognized_as"] == "text" for found in columns):
         show("... words and their meaning", words_too())
     show("... weighting='equal'", TableEmbedder(weighting="equal"))
     show("... with useless columns", TableEmbedder(), with_useless_columns(table))
